@@ -1,0 +1,74 @@
+/**
+ * A retained batch: the Arrow data header and body as they go on the wire, in memory that is used again when the
+ * last holder has let go. Holders are the stream's log (one) and every write that has not yet been copied into a
+ * gRPC frame.
+ */
+import type { BatchRecord } from "../workers/records.ts";
+
+const CLASS_BYTES_MIN = 16 << 10; // smaller batches share this class: less bookkeeping than waste
+const POOL_BYTES_MAX = 64 << 20; // idle memory kept for reuse; more than the batches in flight of a fast stream
+
+/** Reusable buffers in sizes that are powers of two. */
+export class SlotPool {
+  private readonly free = new Map<number, Uint8Array[]>();
+  private freeBytes = 0;
+
+  take(bytes: number): Uint8Array {
+    const size = sizeClass(bytes);
+    const buffer = this.free.get(size)?.pop();
+    if (buffer === undefined) return new Uint8Array(size);
+    this.freeBytes -= size;
+    return buffer;
+  }
+
+  give(buffer: Uint8Array): void {
+    if (this.freeBytes + buffer.length > POOL_BYTES_MAX) return;
+    const list = this.free.get(buffer.length);
+    if (list === undefined) this.free.set(buffer.length, [buffer]);
+    else list.push(buffer);
+    this.freeBytes += buffer.length;
+  }
+}
+
+function sizeClass(bytes: number): number {
+  let size = CLASS_BYTES_MIN;
+  while (size < bytes) size *= 2;
+  return size;
+}
+
+export class Slot {
+  readonly dataHeader: Uint8Array;
+  readonly dataBody: Uint8Array;
+  private holders = 1;
+
+  /** @param attachment Arrow data header, padding to 8 and body, as the worker laid them down; copied here */
+  constructor(
+    private readonly pool: SlotPool,
+    readonly record: BatchRecord,
+    attachment: Uint8Array,
+    readonly appMetadata: Uint8Array,
+  ) {
+    this.memory = pool.take(attachment.length);
+    this.memory.set(attachment);
+    const bodyAt = (record.headerBytes + 7) & ~7;
+    this.dataHeader = this.memory.subarray(0, record.headerBytes);
+    this.dataBody = this.memory.subarray(bodyAt, bodyAt + record.bodyBytes);
+  }
+  private readonly memory: Uint8Array;
+
+  /** Memory that the slot occupies. */
+  get bytes(): number {
+    return this.memory.length;
+  }
+
+  hold(): void {
+    if (this.holders === 0) throw new Error("a released slot cannot be held again");
+    this.holders += 1;
+  }
+
+  release(): void {
+    this.holders -= 1;
+    if (this.holders === 0) this.pool.give(this.memory);
+    else if (this.holders < 0) throw new Error("slot released twice");
+  }
+}

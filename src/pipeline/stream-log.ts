@@ -1,0 +1,257 @@
+/**
+ * The finished batches of one stream, in order, and the readers that follow them.
+ *
+ * ```
+ *        first                    floor                     end
+ *          │ consumed by everybody  │ somebody still needs    │
+ *   ───────┴────────────────────────┴─────────────────────────┴──▶ batch number
+ *   evicted│◀────────────── retained slots ──────────────────▶│
+ * ```
+ *
+ * - Every reader sees every batch from the number at which it joined.
+ * - `floor` is the slowest reader's number; with no reader it is where the last one left (or the start), so that a
+ *   stream without clients waits for one instead of losing batches.
+ * - The stream is *full* when what lies between floor and end reaches the slot or byte limit. That closes the gate
+ *   to its source. Consumed slots stay, up to the same limits, for those who come late or come back.
+ */
+import { CodedError } from "../error.ts";
+import type { Position } from "../workers/records.ts";
+import { comparePositions } from "./cursor.ts";
+import type { Slot } from "./slot.ts";
+
+export interface LogLimits {
+  /** CHANNEL_BUFFER_SIZE: batches held back for the slowest reader. */
+  slotsMax: number;
+  /** Their memory, and that of the consumed ones which are kept. */
+  retainedBytesMax: number;
+}
+
+export class StreamReader {
+  /** Number of the batch that comes next. */
+  position: number;
+  /** When it last took a batch, monotonic milliseconds. */
+  advancedAtMs: number;
+  private wake: (() => void) | undefined;
+  private ended: CodedError | undefined;
+  private left = false;
+
+  constructor(
+    private readonly log: StreamLog,
+    position: number,
+    nowMs: number,
+  ) {
+    this.position = position;
+    this.advancedAtMs = nowMs;
+  }
+
+  /**
+   * The next batch, held for the caller (`slot.release()` when done); undefined at the end of the stream.
+   * @throws CodedError of the stream, or of this reader when it was ended for being slow
+   */
+  async next(nowMs: () => number): Promise<Slot | undefined> {
+    for (;;) {
+      if (this.ended !== undefined) throw this.ended;
+      if (this.left) return undefined;
+      const slot = this.log.at(this.position);
+      if (slot !== undefined) {
+        slot.hold();
+        this.position += 1;
+        this.advancedAtMs = nowMs();
+        this.log.moved();
+        return slot;
+      }
+      const end = this.log.ending;
+      if (end !== undefined) {
+        if (end.error !== undefined) throw end.error;
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  /** Where this reader would go on. */
+  get resumeAt(): Position {
+    return this.log.positionBefore(this.position);
+  }
+
+  notify(): void {
+    const wake = this.wake;
+    this.wake = undefined;
+    wake?.();
+  }
+
+  /** Ends this reader alone. */
+  end(error: CodedError): void {
+    this.ended = error;
+    this.notify();
+  }
+
+  leave(): void {
+    if (this.left) return;
+    this.left = true;
+    this.log.remove(this);
+    this.notify();
+  }
+}
+
+export class StreamLog {
+  private readonly slots: Slot[] = [];
+  private firstNumber = 0;
+  private floor = 0;
+  private readonly readers = new Set<StreamReader>();
+  private bytes = 0;
+  private done: { error?: CodedError } | undefined;
+  private start: Position;
+
+  /**
+   * @param start where the first batch begins
+   * @param changed called when fullness or the number of readers may have changed
+   */
+  constructor(
+    start: Position,
+    private readonly limits: LogLimits,
+    private readonly changed: () => void,
+  ) {
+    this.start = start;
+  }
+
+  get ending(): { error?: CodedError } | undefined {
+    return this.done;
+  }
+
+  get endNumber(): number {
+    return this.firstNumber + this.slots.length;
+  }
+
+  get readerCount(): number {
+    return this.readers.size;
+  }
+
+  get retainedBytes(): number {
+    return this.bytes;
+  }
+
+  at(number: number): Slot | undefined {
+    return this.slots[number - this.firstNumber];
+  }
+
+  /** True when the batches that somebody still needs have reached a limit. */
+  get full(): boolean {
+    const held = this.endNumber - this.floor;
+    if (held >= this.limits.slotsMax) return true;
+    if (this.bytes < this.limits.retainedBytesMax) return false;
+    let heldBytes = 0;
+    for (let number = this.floor; number < this.endNumber; number++) heldBytes += this.at(number)!.bytes;
+    return heldBytes >= this.limits.retainedBytesMax;
+  }
+
+  append(slot: Slot): void {
+    if (this.done !== undefined) throw new Error("append to a stream that has ended");
+    this.slots.push(slot);
+    this.bytes += slot.bytes;
+    this.evict();
+    for (const reader of this.readers) reader.notify();
+    this.changed();
+  }
+
+  /** No more batches: readers get what is there, then the end (or the error). */
+  finish(error?: CodedError): void {
+    if (this.done !== undefined) return;
+    this.done = error === undefined ? {} : { error };
+    for (const reader of this.readers) reader.notify();
+    this.changed();
+  }
+
+  /** A reader from the oldest retained batch on. */
+  join(nowMs: number): StreamReader {
+    return this.add(this.firstNumber, nowMs);
+  }
+
+  /**
+   * A reader from a cursor on.
+   * @throws CodedError OUT_OF_RANGE when that is older than what is retained, or lies between two batches' ends
+   */
+  joinAt(position: Position, nowMs: number): StreamReader {
+    if (comparePositions(position, this.start) < 0) {
+      throw new CodedError(
+        "OUT_OF_RANGE",
+        "CURSOR_NOT_RETAINED",
+        `the batches from ledger ${position.ledger} row ${position.row} are no longer held; the oldest begins at ledger ${this.start.ledger} row ${this.start.row}`,
+      );
+    }
+    let number = this.firstNumber;
+    for (const slot of this.slots) {
+      if (comparePositions(slot.record.next, position) > 0) break;
+      number += 1;
+    }
+    return this.add(number, nowMs);
+  }
+
+  /** Where the batch of that number begins. */
+  positionBefore(number: number): Position {
+    const before = this.at(number - 1);
+    return before === undefined ? this.start : before.record.next;
+  }
+
+  moved(): void {
+    this.evict();
+    this.changed();
+  }
+
+  remove(reader: StreamReader): void {
+    this.readers.delete(reader);
+    if (this.readers.size === 0) this.floor = Math.max(this.floor, reader.position);
+    this.evict();
+    this.changed();
+  }
+
+  /**
+   * Readers that alone hold a full stream back for longer than the grace, while another has read everything.
+   * @param graceMs SLOW_CLIENT_GRACE
+   */
+  slowReaders(nowMs: number, graceMs: number): StreamReader[] {
+    if (!this.full || this.readers.size < 2) return [];
+    let waiting = false;
+    for (const reader of this.readers) waiting ||= reader.position === this.endNumber;
+    if (!waiting) return [];
+    return [...this.readers].filter(
+      (reader) => reader.position === this.floor && nowMs - reader.advancedAtMs > graceMs,
+    );
+  }
+
+  /** Lets every slot go; for a stream that is thrown away. */
+  dispose(): void {
+    for (const slot of this.slots) slot.release();
+    this.start = this.positionBefore(this.endNumber);
+    this.firstNumber = this.endNumber;
+    this.slots.length = 0;
+    this.bytes = 0;
+  }
+
+  private add(number: number, nowMs: number): StreamReader {
+    const reader = new StreamReader(this, number, nowMs);
+    this.readers.add(reader);
+    this.changed();
+    return reader;
+  }
+
+  private evict(): void {
+    if (this.readers.size > 0) {
+      let lowest = this.endNumber;
+      for (const reader of this.readers) lowest = Math.min(lowest, reader.position);
+      this.floor = lowest;
+    }
+    while (
+      this.firstNumber < this.floor &&
+      (this.slots.length > this.limits.slotsMax || this.bytes > this.limits.retainedBytesMax)
+    ) {
+      const slot = this.slots.shift()!;
+      this.start = slot.record.next;
+      this.bytes -= slot.bytes;
+      this.firstNumber += 1;
+      slot.release();
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** The main thread's handle on the data-plane Worker. */
+import { Worker } from "node:worker_threads";
+import { CodedError } from "../error.ts";
+import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../pipeline/data-plane-messages.ts";
+import { DATA_PLANE_ENTRY } from "../workers/host.ts";
+
+export interface DataPlaneEvents {
+  ended(stream: number, error: CodedError | undefined): void;
+  /** The Worker itself is gone: nothing can be delivered any more. */
+  died(error: CodedError): void;
+}
+
+export class DataPlaneClient {
+  private closing = false;
+  private exited: Promise<void>;
+
+  private constructor(
+    private readonly worker: Worker,
+    /** The port that the Flight server listens on. */
+    readonly flightPort: number,
+    events: DataPlaneEvents,
+  ) {
+    worker.on("message", (message: FromDataPlane) => {
+      if (message.type === "ended") {
+        events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
+      }
+    });
+    worker.on("error", (thrown: Error) => this.lost(events, thrown.message));
+    this.exited = new Promise((resolve) => {
+      worker.on("exit", () => {
+        resolve();
+        this.lost(events, "it exited");
+      });
+    });
+  }
+
+  /** Starts the Worker; resolves once its Flight server listens. @throws CodedError ADDRESS_IN_USE and the like */
+  static async start(data: DataPlaneData, events: DataPlaneEvents): Promise<DataPlaneClient> {
+    const worker = new Worker(DATA_PLANE_ENTRY, { workerData: data });
+    const port = await new Promise<number>((resolve, reject) => {
+      worker.once("message", (message: FromDataPlane) => {
+        if (message.type === "listening") resolve(message.port);
+        else if (message.type === "failedToListen") reject(CodedError.fromRecord(message.error));
+      });
+      worker.once("error", reject);
+    });
+    return new DataPlaneClient(worker, port, events);
+  }
+
+  send(message: ToDataPlane): void {
+    this.worker.postMessage(message);
+  }
+
+  /** Lets clients finish within the grace, then ends the Worker. */
+  async close(graceMs: number): Promise<void> {
+    this.closing = true;
+    const closed = new Promise<void>((resolve) => {
+      this.worker.on("message", (message: FromDataPlane) => {
+        if (message.type === "closed") resolve();
+      });
+    });
+    this.send({ type: "close", graceMs });
+    await Promise.race([closed, this.exited, new Promise((resolve) => setTimeout(resolve, graceMs + CLOSE_SLACK_MS))]);
+    await this.worker.terminate();
+  }
+
+  private lost(events: DataPlaneEvents, why: string): void {
+    if (this.closing) return;
+    this.closing = true;
+    events.died(new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread has ended: ${why}`));
+  }
+}
+
+const CLOSE_SLACK_MS = 2000; // over the grace: for the Worker's own clean-up

@@ -1,0 +1,37 @@
+/**
+ * Where ledgers come from. A source yields objects in ledger order, each still in its stored form: inflating and
+ * decoding is the workers' job, so a source only moves bytes.
+ */
+
+/** One stored object: a lake file, or one ledger off a stream. */
+export interface LedgerObject {
+  /** Where it came from, for error messages: a path, a key, an address with a sequence number. */
+  name: string;
+  /** First and last ledger that the object holds, both inclusive. It may begin before the first ledger asked for. */
+  ledgerFirst: number;
+  ledgerLast: number;
+  /** How `bytes` is compressed. */
+  encoding: "none" | "zstd";
+  /** What the inflated bytes are: one LedgerCloseMeta, or a LedgerCloseMetaBatch (SEP-54). */
+  container: "ledger" | "batch";
+  bytes: Uint8Array;
+}
+
+export interface LedgerSource {
+  /** For people: `lake /data/pubnet`, `raw ledgers from localhost:50053`. */
+  readonly description: string;
+  /** True where any range can be read at any time (a lake); false for a live stream. */
+  readonly seekable: boolean;
+  /** The network that the source says it holds, where it says so (a lake's manifest). */
+  networkPassphrase(): Promise<string | undefined>;
+  /** The newest ledger that the source has now, where it can tell. */
+  ledgerLatest(): Promise<number | undefined>;
+  /**
+   * Objects covering `start` to `end` inclusive (`end` 0: for ever), in order, with no gap: a gap is an error.
+   * The next object is fetched only when it is asked for (plus a bounded read-ahead), so not pulling is the
+   * backpressure. Stops early, without an error, when `signal` aborts.
+   * @throws CodedError NOT_FOUND / UNAVAILABLE / DATA_LOSS / OUT_OF_RANGE
+   */
+  read(start: number, end: number, signal: AbortSignal): AsyncIterable<LedgerObject>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,122 @@
+/**
+ * What crosses the rings. A message is a msgpack record and, behind it, the bytes that it speaks of:
+ *
+ * ```
+ *   u32 record bytes │ record (msgpack) │ padding to 8 │ attachment
+ * ```
+ *
+ * Every record carries the version of this format, so that a mismatch is an error and not a guess.
+ */
+import { Packr } from "msgpackr";
+import { CodedError, type ErrorRecord } from "../error.ts";
+
+export const RECORD_VERSION = 1;
+
+/** Message tags from the main thread to a decode worker. */
+export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4 } as const;
+/** Message tags from a decode worker to the data plane. */
+export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
+
+/** How a worker is to treat the spans of a stream; sent before the stream's first span on that worker. */
+export interface StreamSpec {
+  /** Small number, unique among the streams of this process. */
+  stream: number;
+  networkPassphrase: string;
+  compat: "default" | "go";
+  includeDeleted: boolean;
+  contractIds: string[];
+  assetCodes: string[];
+  assetIssuers: string[];
+  /** Rows a batch at most; 0 = as many as make about `batchBytesTarget`. */
+  batchRowsMax: number;
+  batchBytesTarget: number;
+  /** Body bytes that one batch may never exceed. */
+  batchBytesMax: number;
+  ledgerBytesMax: number;
+}
+
+/** Header of an OBJECT; the attachment is the object's stored bytes. */
+export interface ObjectRecord {
+  stream: number;
+  span: number;
+  name: string;
+  encoding: "none" | "zstd";
+  container: "ledger" | "batch";
+  /** The ledgers of this object that the stream wants, inclusive. */
+  ledgerFirst: number;
+  ledgerLast: number;
+}
+
+export interface SpanEndRecord {
+  stream: number;
+  span: number;
+}
+
+/** Where to go on: the ledger, and how many of its emitted rows come before. */
+export interface Position {
+  ledger: number;
+  row: number;
+}
+
+/** Header of a BATCH; the attachment is the Arrow data header, padding to 8, and the body. */
+export interface BatchRecord {
+  stream: number;
+  span: number;
+  ledgerFirst: number;
+  ledgerLast: number;
+  /** The last ledger that is complete once this batch is consumed; 0 when none of this span is. */
+  ledgerComplete: number;
+  /** Close time of that ledger (of the batch's last ledger where none is complete). */
+  closedAtUnixSeconds: number;
+  rows: number;
+  next: Position;
+  headerBytes: number;
+  bodyBytes: number;
+}
+
+/** Closes a span: what was in it, and what went wrong where something did. */
+export interface SpanDoneRecord {
+  stream: number;
+  span: number;
+  ledgers: number;
+  ledgerLast: number;
+  closedAtUnixSeconds: number;
+  rows: number;
+  rowsFiltered: number;
+  /** Inflated LedgerCloseMeta bytes. */
+  xdrBytes: number;
+  batches: number;
+  /** Time the worker spent on it. */
+  durationMs: number;
+  error?: ErrorRecord;
+}
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true });
+
+/** The front part of a message: length, record, padding. */
+export function packRecord(record: object): Uint8Array {
+  const packed = packr.pack({ version: RECORD_VERSION, ...record });
+  const front = new Uint8Array(align8(4 + packed.length));
+  new DataView(front.buffer).setUint32(0, packed.length, true);
+  front.set(packed, 4);
+  return front;
+}
+
+/** A message taken apart; `attachment` is a view on the payload. */
+export function unpackRecord<T extends object>(payload: Uint8Array): { record: T; attachment: Uint8Array } {
+  const length = new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0, true);
+  // msgpackr reads plain memory only, and the record is small
+  const record = packr.unpack(payload.slice(4, 4 + length)) as T & { version: number };
+  if (record.version !== RECORD_VERSION) {
+    throw new CodedError(
+      "INTERNAL",
+      "RECORD_VERSION",
+      `a thread sent a record of version ${record.version}; this one reads version ${RECORD_VERSION}`,
+    );
+  }
+  return { record, attachment: payload.subarray(align8(4 + length)) };
+}
+
+export function align8(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
