@@ -22,7 +22,10 @@ export interface StreamOpening {
   /** Session id. */
   id: string;
   cell: SharedArrayBuffer;
+  /** Where the stream's first batch begins. */
   start: Position;
+  /** First ledger of the session. */
+  sessionStart: number;
   ledgerEnd: number;
   networkPassphrase: string;
   slotsMax: number;

@@ -33,6 +33,7 @@ export class StreamReader {
   advancedAtMs: number;
   private wake: (() => void) | undefined;
   private ended: CodedError | undefined;
+  private readonly endedController = new AbortController();
   private left = false;
 
   constructor(
@@ -82,9 +83,15 @@ export class StreamReader {
     wake?.();
   }
 
+  /** Aborts when this reader is ended, so that a write under way stops waiting for its client. */
+  get endedSignal(): AbortSignal {
+    return this.endedController.signal;
+  }
+
   /** Ends this reader alone. */
   end(error: CodedError): void {
     this.ended = error;
+    this.endedController.abort();
     this.notify();
   }
 
@@ -167,6 +174,11 @@ export class StreamLog {
   /** A reader from the oldest retained batch on. */
   join(nowMs: number): StreamReader {
     return this.add(this.firstNumber, nowMs);
+  }
+
+  /** A reader that gets only what is still to come. */
+  joinEnd(nowMs: number): StreamReader {
+    return this.add(this.endNumber, nowMs);
   }
 
   /**

@@ -18,6 +18,20 @@ const FINISHED_KEPT_MAX = 32; // finished sessions whose state stays readable; o
 const FINISHED_BATCHES_KEPT_MAX = 4; // finished sessions whose last batches stay for late clients
 const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
 
+/** Totals over all sessions since the process began. */
+export interface SessionTotals {
+  rows: number;
+  rowsFiltered: number;
+  batches: number;
+  xdrBytes: number;
+  errors: number;
+  rowsSent: number;
+  /** Newest ledger of any session that is still known. */
+  ledgerCurrent: number;
+  active: number;
+  clients: number;
+}
+
 /** What every session of this server has in common; from the configuration. */
 export interface SessionDefaults {
   networkPassphrase: string;
@@ -28,6 +42,8 @@ export interface SessionDefaults {
   assetIssuers: string[];
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
+  /** Rows that an unset batch size never goes below, as far as `batchBytesMax` allows. */
+  batchRowsMinTarget: number;
   batchBytesTarget: number;
   batchBytesMax: number;
   ledgerBytesMax: number;
@@ -69,6 +85,8 @@ export class SessionManager implements SessionService {
   private readonly byStream = new Map<number, Session>();
   private streams = 0;
   private closed = false;
+  /** Counters of sessions whose record has been removed, so that totals never fall. */
+  private readonly removed = { rows: 0, rowsFiltered: 0, batches: 0, xdrBytes: 0, errors: 0, rowsSent: 0 };
 
   constructor(
     private readonly source: LedgerSource,
@@ -99,6 +117,7 @@ export class SessionManager implements SessionService {
         id: session.id,
         cell: session.cell.memory,
         start: { ledger: request.ledgerStart, row: 0 },
+        sessionStart: request.ledgerStart,
         ledgerEnd: request.ledgerEnd,
         networkPassphrase: this.defaults.networkPassphrase,
         slotsMax: this.defaults.slotsMax,
@@ -125,6 +144,18 @@ export class SessionManager implements SessionService {
 
   list(): SessionSnapshot[] {
     return [...this.sessions.values()].reverse().map((session) => this.snapshot(session));
+  }
+
+  /** Costs no more than reading counters. */
+  totals(): SessionTotals {
+    const totals = { ...this.removed, ledgerCurrent: 0, active: 0, clients: 0 };
+    for (const { cell, state } of this.sessions.values()) {
+      addCounters(totals, cell);
+      totals.ledgerCurrent = Math.max(totals.ledgerCurrent, cell.get("ledgerCurrent"));
+      totals.clients += cell.get("clients");
+      if (isActive(state)) totals.active += 1;
+    }
+    return totals;
   }
 
   /** The data plane has put a session's last batch in order, or given the session up. */
@@ -214,6 +245,7 @@ export class SessionManager implements SessionService {
       assetCodes: defaults.assetCodes,
       assetIssuers: defaults.assetIssuers,
       batchRowsMax: session.request.batchRows || defaults.batchRows,
+      batchRowsMinTarget: defaults.batchRowsMinTarget,
       batchBytesTarget: defaults.batchBytesTarget,
       batchBytesMax: defaults.batchBytesMax,
       ledgerBytesMax: defaults.ledgerBytesMax,
@@ -245,6 +277,7 @@ export class SessionManager implements SessionService {
     }
     for (const session of finished.slice(0, Math.max(0, finished.length - FINISHED_KEPT_MAX))) {
       this.sessions.delete(session.id);
+      addCounters(this.removed, session.cell);
     }
   }
 
@@ -271,6 +304,12 @@ export class SessionManager implements SessionService {
       error: session.error?.toRecord(),
     };
   }
+}
+
+const SUMMED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "rowsSent"] as const;
+
+function addCounters(totals: Record<(typeof SUMMED)[number], number>, cell: StreamCell): void {
+  for (const name of SUMMED) totals[name] += cell.get(name);
 }
 
 /** @throws CodedError INVALID_ARGUMENT */

@@ -4,10 +4,10 @@
  */
 import type { Piscina } from "piscina";
 import { CodedError } from "../error.ts";
-import type { Bell } from "./bell.ts";
-import { Bell as BellClass } from "./bell.ts";
+import { Bell } from "./bell.ts";
 import { sendAsync } from "./fragments.ts";
 import { DECODE_ENTRY, mapPiscinaWorker } from "./host.ts";
+import { LedgerDurations } from "./ledger-durations.ts";
 import { INPUT, type ObjectRecord, packRecord, type SpanEndRecord, type StreamSpec } from "./records.ts";
 import { createRing, RingProducer } from "./ring.ts";
 
@@ -24,10 +24,11 @@ export interface DecodeTaskData {
   output: SharedArrayBuffer;
   /** Rung for every message to the data plane. */
   outputBell: Int32Array;
+  /** Of LedgerDurations. */
+  durations: SharedArrayBuffer;
 }
 
 interface Seat {
-  generation: number;
   input: RingProducer;
   output: SharedArrayBuffer;
   /** Streams that this worker knows. */
@@ -41,10 +42,11 @@ export interface PoolEvents {
   /** A worker (re)started: the data plane has to read this ring from now on. */
   ring(index: number, output: SharedArrayBuffer): void;
   /** A worker died; streams with spans in flight on it cannot go on. */
-  died(index: number, generation: number, error: CodedError): void;
+  died(index: number, error: CodedError): void;
 }
 
 export class DecodePool {
+  readonly durations = new LedgerDurations();
   private readonly seats: Seat[] = [];
   private piscina: Piscina | undefined;
   private readonly abort = new AbortController();
@@ -74,12 +76,7 @@ export class DecodePool {
       atomics: "disabled", // a task blocks its thread on our rings, not on Piscina's queue
       closeTimeout: 5000,
     });
-    for (let index = 0; index < this.size; index++) this.seat(index, 0);
-  }
-
-  /** Which incarnation of a worker is at work; a stream notes it per span to know what a death takes with it. */
-  generation(index: number): number {
-    return this.seats[index]!.generation;
+    for (let index = 0; index < this.size; index++) this.seat(index);
   }
 
   /** Bytes waiting in a worker's input ring. */
@@ -146,12 +143,11 @@ export class DecodePool {
     }
   }
 
-  private seat(index: number, generation: number): void {
+  private seat(index: number): void {
     const input = createRing(INPUT_RING_BYTES);
     const output = createRing(OUTPUT_RING_BYTES);
-    const inputBell = BellClass.create();
+    const inputBell = Bell.create();
     const seat: Seat = {
-      generation,
       input: new RingProducer(input, inputBell),
       output,
       opened: new Set(),
@@ -166,6 +162,7 @@ export class DecodePool {
       inputBell: inputBell.cells,
       output,
       outputBell: this.outputBell.cells,
+      durations: this.durations.memory,
     };
     const task = this.piscina!.run(data, { signal: this.abort.signal }).then(
       () => this.ended(index, seat, undefined),
@@ -180,8 +177,8 @@ export class DecodePool {
     if (this.closing) return;
     const cause = thrown instanceof Error ? thrown.message : thrown === undefined ? "it returned" : String(thrown);
     const error = new CodedError("INTERNAL", "WORKER_DIED", `decode worker ${index} died: ${cause}`, { cause: thrown });
-    this.events.died(index, seat.generation, error);
-    this.seat(index, seat.generation + 1);
+    this.events.died(index, error);
+    this.seat(index);
   }
 }
 

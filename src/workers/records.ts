@@ -29,6 +29,8 @@ export interface StreamSpec {
   assetIssuers: string[];
   /** Rows a batch at most; 0 = as many as make about `batchBytesTarget`. */
   batchRowsMax: number;
+  /** Rows that the target never goes below. */
+  batchRowsMinTarget: number;
   batchBytesTarget: number;
   /** Body bytes that one batch may never exceed. */
   batchBytesMax: number;

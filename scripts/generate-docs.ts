@@ -1,0 +1,16 @@
+/** Writes the pages that are made from code: docs/configuration.md. A test fails while they differ. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { configurationReference } from "../src/config/reference.ts";
+
+/** Path relative to the repository's root → content. */
+export function generateDocs(): Map<string, string> {
+  return new Map([["docs/configuration.md", configurationReference()]]);
+}
+
+if (import.meta.main) {
+  for (const [path, content] of generateDocs()) {
+    writeFileSync(join(import.meta.dirname, "..", path), content);
+    console.log(path);
+  }
+}

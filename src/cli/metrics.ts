@@ -1,0 +1,41 @@
+import { defineCommand } from "./command.ts";
+import { ADDRESS_FLAG, columns, grouped, JSON_FLAG, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
+
+export const command = defineCommand({
+  usage: "SESSION [flags]",
+  description: "The counters of one session. Those of the whole server are at /metrics of its HTTP port.",
+  args: SESSION_ARGUMENT,
+  flags: { address: ADDRESS_FLAG, json: JSON_FLAG },
+  examples: [
+    {
+      command: "contract-data-processor metrics 5f1a2c0e-6d0b-4a9e-9a53-0d2b8f1c7e11 --json",
+      meaning: "as JSON, for a script",
+    },
+  ],
+  async run(context) {
+    const metrics = await withControl(context, (client) => client.getMetrics({ sessionId: sessionId(context.args) }));
+    if (context.flags.json) {
+      context.print(
+        JSON.stringify({
+          contracts_processed: metrics.contractsProcessed,
+          entries_skipped: metrics.entriesSkipped,
+          batches_created: metrics.batchesCreated,
+          bytes_processed: metrics.bytesProcessed,
+          processing_rate: metrics.processingRate,
+          last_update_time: metrics.lastUpdateTime,
+        }),
+      );
+      return;
+    }
+    context.print(
+      columns([
+        ["rows", grouped(metrics.contractsProcessed)],
+        ["left out by filters", grouped(metrics.entriesSkipped)],
+        ["batches", grouped(metrics.batchesCreated)],
+        ["XDR bytes", grouped(metrics.bytesProcessed)],
+        ["rows a second", grouped(metrics.processingRate)],
+        ["last update", new Date(metrics.lastUpdateTime * 1000).toISOString()],
+      ]),
+    );
+  },
+});

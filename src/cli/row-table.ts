@@ -1,0 +1,64 @@
+/**
+ * Rows as a table for people: the columns that tell most, long ids shortened in the middle. Nothing is buffered, so
+ * the widths are fixed.
+ */
+
+/** A value of a schema version 1 column by name; null where it has none. */
+export type CellReader = (column: string) => unknown;
+
+interface TableColumn {
+  title: string;
+  width: number;
+  right?: boolean;
+  text(cell: CellReader): string;
+}
+
+const ID_HEAD = 5; // enough of an id to know it again
+const ID_TAIL = 4;
+
+function shortId(value: unknown): string {
+  const id = value === null || value === undefined ? "" : String(value);
+  return id.length <= ID_HEAD + ID_TAIL + 1 ? id : `${id.slice(0, ID_HEAD)}…${id.slice(-ID_TAIL)}`;
+}
+
+function without(prefix: string, value: unknown): string {
+  const text = String(value ?? "");
+  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
+}
+
+function assetText(cell: CellReader): string {
+  const code = cell("asset_code");
+  if (code !== null && code !== undefined) return `${code}`;
+  return String(cell("asset_type") ?? "").endsWith("Native") ? "native" : "";
+}
+
+const COLUMNS: readonly TableColumn[] = [
+  { title: "ledger", width: 10, right: true, text: (cell) => String(cell("ledger_sequence")) },
+  { title: "contract", width: 10, text: (cell) => shortId(cell("contract_id")) },
+  { title: "key", width: 23, text: (cell) => without("ScValTypeScv", cell("contract_key_type")) },
+  { title: "durability", width: 10, text: (cell) => without("ContractDataDurability", cell("contract_durability")) },
+  { title: "asset", width: 12, text: assetText },
+  { title: "holder", width: 10, text: (cell) => shortId(cell("balance_holder")) },
+  { title: "balance", width: 20, right: true, text: (cell) => String(cell("balance") ?? "") },
+  { title: "instance", width: 13, text: (cell) => String(cell("contract_instance_type") ?? "") },
+  { title: "key hash", width: 10, text: (cell) => shortId(cell("ledger_key_hash")) },
+  { title: "", width: 7, text: (cell) => (cell("deleted") === true ? "deleted" : "") },
+];
+
+function fit(text: string, width: number, right: boolean | undefined): string {
+  const cut = text.length > width ? `${text.slice(0, width - 1)}…` : text;
+  return right ? cut.padStart(width) : cut.padEnd(width);
+}
+
+/** The line of titles and the line below it. */
+export function tableHead(): string {
+  const titles = COLUMNS.map(({ title, width, right }) => fit(title, width, right)).join("  ");
+  const rule = COLUMNS.map(({ width }) => "─".repeat(width)).join("  ");
+  return `${titles.trimEnd()}\n${rule}`;
+}
+
+export function tableRow(cell: CellReader): string {
+  return COLUMNS.map(({ width, right, text }) => fit(text(cell), width, right))
+    .join("  ")
+    .trimEnd();
+}

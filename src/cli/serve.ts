@@ -1,0 +1,125 @@
+import type { Config } from "../config/schema.ts";
+import { integer } from "../config/types.ts";
+import { CodedError } from "../error.ts";
+import { createLogger } from "../ops/log.ts";
+import { type RunningProcessor, startServer } from "../server.ts";
+import { openSource } from "../sources/open.ts";
+import type { LedgerSource } from "../sources/source.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
+import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
+import { option } from "./flags.ts";
+import { PROGRAM } from "./program.ts";
+
+const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
+
+export const command = defineCommand({
+  usage: "[flags]",
+  description:
+    "Listens until SIGINT or SIGTERM, then lets clients finish and ends with 0; a second signal ends it at once. Settings come from flags, then the environment, then a configuration file.",
+  flags: {
+    ...CONFIG_FLAGS,
+    "start-ledger": option({
+      placeholder: "LEDGER",
+      type: integer(1, LEDGER_MAX),
+      summary: "Start a session at this ledger as soon as the server is up.",
+    }),
+    "end-ledger": option({
+      placeholder: "LEDGER",
+      type: integer(0, LEDGER_MAX),
+      summary: "Last ledger of that session; 0 or nothing = continuous.",
+    }),
+  },
+  examples: [
+    {
+      command: `${PROGRAM} serve --source-endpoint ./sample/lake --start-ledger 58751994 --end-ledger 58752000`,
+      meaning: "serve the ledgers of a lake folder",
+    },
+    {
+      command: `SOURCE_ENDPOINT=localhost:50053 NETWORK_PASSPHRASE='Public Global Stellar Network ; September 2015' ${PROGRAM} serve`,
+      meaning: "serve what a raw-ledger service streams",
+    },
+  ],
+  async run(context) {
+    const { values, origins } = configOf(context);
+    const interrupted = context.interrupt();
+    const log = createLogger({
+      level: values.debug ? "debug" : values.logLevel,
+      format: context.stderr.isTTY ? "pretty" : "json",
+    });
+    const source = openSource(values.sourceEndpoint, values);
+    let processor: RunningProcessor | undefined;
+    try {
+      const config: Config =
+        origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source)) } : values;
+      processor = await startServer(config, source, log);
+      const session = await startSession(context.flags["start-ledger"], context.flags["end-ledger"], processor);
+      context.stdout.write(banner(processor, config, source, session));
+      await Promise.race([untilAborted(interrupted), processor.failed]);
+      log.info("shutting down", { graceMs: config.shutdownGraceMs });
+    } finally {
+      await processor?.close();
+      await source.close();
+    }
+    return 0;
+  },
+});
+
+/** The network that the source names, where it names one. */
+async function networkOf(source: LedgerSource): Promise<Partial<Config>> {
+  const networkPassphrase = await source.networkPassphrase();
+  return networkPassphrase === undefined ? {} : { networkPassphrase };
+}
+
+async function startSession(
+  ledgerStart: number | undefined,
+  ledgerEnd: number | undefined,
+  processor: RunningProcessor,
+): Promise<string | undefined> {
+  if (ledgerStart === undefined) {
+    if (ledgerEnd === undefined) return undefined;
+    throw new CodedError("INVALID_ARGUMENT", "START_LEDGER", "--end-ledger needs --start-ledger beside it");
+  }
+  const { id } = await processor.sessions.start({ ledgerStart, ledgerEnd: ledgerEnd ?? 0, batchRows: 0 });
+  return id;
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Where a client on this machine reaches an address that we listen on. */
+function reachable({ host, port }: { host: string; port: number }): string {
+  const local = host === "" || host === "0.0.0.0" || host === "::";
+  return `${local ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function banner(
+  { addresses }: RunningProcessor,
+  config: Config,
+  source: LedgerSource,
+  session: string | undefined,
+): string {
+  const control = reachable(addresses.control);
+  const flight = reachable(addresses.flight);
+  const http = reachable(addresses.http);
+  return `${PROGRAM} is ready
+  source    ${source.description} (${config.networkPassphrase})
+  control   ${control}   gRPC: contractdata.v1.ControlService, health, reflection
+  flight    ${flight}    Arrow Flight
+  http      http://${http}/    status page; /health /ready /metrics
+${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control} --start-ledger N\n` : `  session   ${session}\n`}
+Read it from Python (pip install pyarrow):
+
+import pyarrow.flight as flight
+client = flight.connect("grpc://${flight}")
+info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"))
+for chunk in client.do_get(info.endpoints[0].ticket):
+    print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
+
+`;
+}
+
+export type ServeContext = CommandContext;

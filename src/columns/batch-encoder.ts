@@ -1,0 +1,222 @@
+/**
+ * Rows to Arrow record batches. A batch is planned (its size is known to the byte), then written once, to wherever the
+ * caller wants the body: no value is formatted twice or copied.
+ */
+import { Field, Schema } from "apache-arrow";
+import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import { CodedError } from "../error.ts";
+import type { RowSet } from "../ledger/row-set.ts";
+import type { Column, Measure, Placement } from "./column.ts";
+import { columnsV1 } from "./schema-v1.ts";
+
+const ALIGNMENT = 8; // of every buffer, as the IPC format wants at least
+const MEASURE_STEP_ROWS = 1024; // rows measured at once when looking for the batch's end
+const BODY_BYTES_MAX = 0x7fff_ffff; // utf8 offsets are int32
+
+export type SchemaVersion = 1;
+
+interface SchemaDefinition {
+  /** Schema metadata `schema_version`. */
+  name: string;
+  columns: () => Column[];
+}
+
+const SCHEMAS: Readonly<Record<SchemaVersion, SchemaDefinition>> = { 1: { name: "1.0", columns: columnsV1 } };
+
+/** The column names of a schema version, in order. */
+export function columnNames(schemaVersion: SchemaVersion): string[] {
+  return SCHEMAS[schemaVersion].columns().map((column) => column.spec.name);
+}
+
+export interface BatchEncoderOptions {
+  schemaVersion: SchemaVersion;
+  /** Names the network in the schema's metadata. */
+  networkPassphrase: string;
+  /** Which columns, in which order; absent: all of the schema version. */
+  columns?: readonly string[];
+}
+
+/** One record batch decided on, not yet written. */
+export interface BatchPlan {
+  /** Of the row set: [first, end). */
+  readonly first: number;
+  readonly end: number;
+  /** How many that is. */
+  readonly rows: number;
+  /** Exact size of the body. */
+  readonly bodyBytes: number;
+  /** Per column. */
+  readonly nulls: readonly number[];
+  /** Offset and length of each buffer in the body, in the order of the IPC message. */
+  readonly regions: readonly number[];
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+export class BatchEncoder {
+  readonly schema: Schema;
+  readonly columns: readonly Column[];
+  /** Whether some column needs the key hashes, which a decoder can leave out. */
+  readonly needsKeyHash: boolean;
+
+  /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
+  constructor(options: BatchEncoderOptions) {
+    const definition: SchemaDefinition | undefined = SCHEMAS[options.schemaVersion];
+    if (definition === undefined) {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "UNKNOWN_SCHEMA_VERSION",
+        `schema version ${options.schemaVersion} is not one of ${Object.keys(SCHEMAS).join(", ")}`,
+      );
+    }
+    this.columns = project(definition.columns(), options.columns);
+    this.needsKeyHash = this.columns.some((column) => column.needsKeyHash);
+    this.schema = new Schema(
+      this.columns.map(
+        ({ spec, type }) => new Field(spec.name, type, spec.nullable, new Map([["description", spec.description]])),
+      ),
+      new Map([
+        ["schema_version", definition.name],
+        ["schema_type", "contract_data"],
+        ["description", "Changes to Soroban contract data, one row a change, in ledger order then apply order"],
+        ["network_passphrase", options.networkPassphrase],
+      ]),
+    );
+  }
+
+  /**
+   * The end of the longest run of rows from `first` that has at most `rowsMax` rows and a body of at most `bytesMax`
+   * bytes; `first` itself where not even one row fits.
+   */
+  fit(rows: RowSet, first: number, rowsMax: number, bytesMax: number): number {
+    const last = Math.min(rows.length, first + rowsMax);
+    let sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
+    let end = first;
+    for (let step = MEASURE_STEP_ROWS; step >= 1 && end < last; ) {
+      const to = Math.min(end + step, last);
+      const tried = sums.map((sum): Measure => ({ ...sum }));
+      this.measure(rows, end, to, tried);
+      if (this.bodyBytes(to - first, tried) > Math.min(bytesMax, BODY_BYTES_MAX)) {
+        // The body only grows with its rows, so the end lies inside this step.
+        step = Math.min(step, to - end) >> 1;
+        continue;
+      }
+      sums = tried;
+      end = to;
+    }
+    return end;
+  }
+
+  /** The size and layout of one batch of the rows [first, end). Formats nothing. */
+  plan(rows: RowSet, first: number, end: number): BatchPlan {
+    const sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
+    this.measure(rows, first, end, sums);
+    const count = end - first;
+    const regions: number[] = [];
+    let at = 0;
+    const region = (bytes: number): void => {
+      regions.push(at, bytes);
+      at += align(bytes);
+    };
+    this.columns.forEach((column, i) => {
+      const { dataBytes, nulls } = sums[i]!;
+      region(nulls === 0 ? 0 : Math.ceil(count / 8));
+      if (column.width === 0) region(4 * (count + 1));
+      region(column.width === 0 ? dataBytes : Math.ceil((count * column.width) / 8));
+    });
+    if (at > BODY_BYTES_MAX) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "BATCH_TOO_LARGE",
+        `a batch of ${count} rows has a body of ${at} bytes, over max ${BODY_BYTES_MAX}: put fewer rows into it`,
+      );
+    }
+    return { first, end, rows: count, bodyBytes: at, nulls: sums.map((sum) => sum.nulls), regions };
+  }
+
+  /** Writes the body of `plan`, all of its `bodyBytes`, into `out` from byte `at` on. `out` may be shared memory. */
+  write(rows: RowSet, plan: BatchPlan, out: Uint8Array, at = 0): void {
+    if (at + plan.bodyBytes > out.length) {
+      throw new CodedError(
+        "INTERNAL",
+        "BATCH_BUFFER",
+        `a body of ${plan.bodyBytes} bytes does not fit ${out.length} bytes from byte ${at} on`,
+      );
+    }
+    const view = new DataView(out.buffer, out.byteOffset + at, plan.bodyBytes);
+    const { regions } = plan;
+    const place: Placement = { validityAt: -1, offsetsAt: -1, dataAt: 0 };
+    let r = 0;
+    for (const [i, column] of this.columns.entries()) {
+      place.validityAt = plan.nulls[i] === 0 ? -1 : regions[r]!;
+      r += 2;
+      if (column.width === 0) {
+        place.offsetsAt = regions[r]!;
+        r += 2;
+      }
+      place.dataAt = regions[r]!;
+      const planned = regions[r + 1]!;
+      r += 2;
+      const written = column.write(rows, plan.first, plan.end, view, place) - place.dataAt;
+      if (written !== planned) {
+        const what = `column ${column.spec.name} was planned with ${planned} bytes and has ${written}`;
+        throw new CodedError("INTERNAL", "BATCH_PLAN", `${what}: rows changed between plan and write`);
+      }
+    }
+    // The body may lie where something else lay before: the gaps between buffers are sent too.
+    for (let i = 0; i < regions.length; i += 2) {
+      const end = regions[i]! + regions[i + 1]!;
+      for (let gap = end; gap < align(end); gap++) view.setUint8(gap, 0);
+    }
+  }
+
+  /** The RecordBatch message of a plan: the bare flatbuffer, as FlightData's data_header carries it. */
+  header(plan: BatchPlan): Uint8Array {
+    const nodes = plan.nulls.map((nulls) => new FieldNode(plan.rows, nulls));
+    const buffers: BufferRegion[] = [];
+    for (let i = 0; i < plan.regions.length; i += 2) {
+      buffers.push(new BufferRegion(plan.regions[i]!, plan.regions[i + 1]!));
+    }
+    return Message.encode(Message.from(new RecordBatch(plan.rows, nodes, buffers, null), plan.bodyBytes));
+  }
+
+  private measure(rows: RowSet, first: number, end: number, sums: Measure[]): void {
+    for (let i = 0; i < sums.length; i++) this.columns[i]!.measure(rows, first, end, sums[i]!);
+  }
+
+  private bodyBytes(count: number, sums: readonly Measure[]): number {
+    let bytes = 0;
+    for (let i = 0; i < sums.length; i++) {
+      const { width } = this.columns[i]!;
+      const { dataBytes, nulls } = sums[i]!;
+      if (nulls > 0) bytes += align(Math.ceil(count / 8));
+      bytes += width === 0 ? align(4 * (count + 1)) + align(dataBytes) : align(Math.ceil((count * width) / 8));
+    }
+    return bytes;
+  }
+}
+
+function project(all: Column[], names: readonly string[] | undefined): Column[] {
+  if (names === undefined) return all;
+  const byName = new Map(all.map((column) => [column.spec.name, column]));
+  if (names.length === 0) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "NO_COLUMNS",
+      "no column is asked for: name at least one, or leave columns out",
+    );
+  }
+  return names.map((name, i) => {
+    const column = byName.get(name);
+    if (column === undefined) {
+      const known = [...byName.keys()].join(", ");
+      throw new CodedError("INVALID_ARGUMENT", "UNKNOWN_COLUMN", `column "${name}" is not one of ${known}`);
+    }
+    if (names.indexOf(name) !== i) {
+      throw new CodedError("INVALID_ARGUMENT", "DUPLICATE_COLUMN", `column "${name}" is asked for twice`);
+    }
+    return column;
+  });
+}

@@ -1,0 +1,165 @@
+/** The kinds of text columns. HOT PATH. */
+import { NONE, type RowSet } from "../ledger/row-set.ts";
+import { STRKEY_LENGTH } from "../xdr/strkey.ts";
+import { type ColumnSpec, type Measure, TextColumn } from "./column.ts";
+import {
+  base64Length,
+  lengthWithoutNuls,
+  writeBase64,
+  writeBytes,
+  writeHex,
+  writeStrkey,
+  writeWithoutNuls,
+} from "./encode.ts";
+
+/** Picks one of a row set's columns; asked once per batch, for a row set replaces its columns when it grows. */
+export type Words = (rows: RowSet) => Uint32Array;
+export type Codes = (rows: RowSet) => Uint8Array;
+
+/** Adds rows whose values are all `bytes` long where `at` is not NONE. */
+function measureFixed(at: Uint32Array, bytes: number, first: number, end: number, sum: Measure): void {
+  let present = 0;
+  for (let row = first; row < end; row++) if (at[row] !== NONE) present++;
+  sum.dataBytes += present * bytes;
+  sum.nulls += end - first - present;
+}
+
+/** 32 bytes in the ledger as a strkey. */
+export class StrkeyColumn extends TextColumn {
+  constructor(
+    spec: ColumnSpec,
+    private readonly version: number,
+    private readonly at: Words,
+  ) {
+    super(spec);
+  }
+
+  override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    measureFixed(this.at(rows), STRKEY_LENGTH, first, end, sum);
+  }
+  length(): number {
+    return STRKEY_LENGTH;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return this.at(rows)[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeStrkey(this.version, d, this.at(rows)[row]!, out, q);
+  }
+}
+
+/** A small number as one of a list of words; the empty word is null. */
+export class WordColumn extends TextColumn {
+  private readonly words: readonly Uint8Array[];
+
+  constructor(
+    spec: ColumnSpec,
+    words: readonly string[],
+    private readonly codes: Codes,
+  ) {
+    super(spec);
+    this.words = words.map((word) => new TextEncoder().encode(word));
+  }
+
+  override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    const codes = this.codes(rows);
+    for (let row = first; row < end; row++) {
+      const { length } = this.words[codes[row]!]!;
+      sum.dataBytes += length;
+      if (length === 0) sum.nulls++;
+    }
+  }
+  length(rows: RowSet, row: number): number {
+    return this.words[this.codes(rows)[row]!]!.length;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return this.length(rows, row) === 0;
+  }
+  writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
+    return writeBytes(this.words[this.codes(rows)[row]!]!, out, q);
+  }
+}
+
+/** 32 bytes in the ledger as lowercase hex. */
+export class HexColumn extends TextColumn {
+  constructor(
+    spec: ColumnSpec,
+    private readonly at: Words,
+  ) {
+    super(spec);
+  }
+
+  override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    measureFixed(this.at(rows), 64, first, end, sum);
+  }
+  length(): number {
+    return 64;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return this.at(rows)[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeHex(d, this.at(rows)[row]!, 32, out, q);
+  }
+}
+
+/** The rows' key hashes as lowercase hex. */
+export class KeyHashColumn extends TextColumn {
+  override readonly needsKeyHash = true;
+  private hashes = new DataView(new ArrayBuffer(0));
+
+  override measure(_rows: RowSet, first: number, end: number, sum: Measure): void {
+    sum.dataBytes += 64 * (end - first);
+  }
+  length(): number {
+    return 64;
+  }
+  isNull(): boolean {
+    return false;
+  }
+  writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
+    if (this.hashes.buffer !== rows.keyHash.buffer) this.hashes = new DataView(rows.keyHash.buffer);
+    return writeHex(this.hashes, row * 32, 32, out, q);
+  }
+}
+
+/** Bytes in the ledger as base64. */
+export class Base64Column extends TextColumn {
+  constructor(
+    spec: ColumnSpec,
+    private readonly at: Words,
+    private readonly bytes: Words,
+  ) {
+    super(spec);
+  }
+
+  override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    const bytes = this.bytes(rows);
+    let total = 0;
+    for (let row = first; row < end; row++) total += base64Length(bytes[row]!);
+    sum.dataBytes += total;
+  }
+  length(rows: RowSet, row: number): number {
+    return base64Length(this.bytes(rows)[row]!);
+  }
+  isNull(): boolean {
+    return false;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeBase64(d, this.at(rows)[row]!, this.bytes(rows)[row]!, out, q);
+  }
+}
+
+/** Asset codes: the ledger's bytes, but for NULs. A code is [a-zA-Z0-9], for its contract's id proves it an asset. */
+export class AssetCodeColumn extends TextColumn {
+  length(rows: RowSet, row: number): number {
+    const { view } = rows.ledgers[rows.ledger[row]!]!;
+    return lengthWithoutNuls(view, rows.assetCodeAt[row]!, rows.assetCodeBytes[row]!);
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return rows.assetCodeAt[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeWithoutNuls(d, rows.assetCodeAt[row]!, rows.assetCodeBytes[row]!, out, q);
+  }
+}

@@ -1,0 +1,302 @@
+/**
+ * Every setting of the server, once: the environment, the configuration file, the flags and docs/configuration.md all
+ * come from this table. Names and defaults of the first groups are those that existing deployments use.
+ */
+import {
+  boolean,
+  byteSize,
+  dialAddress,
+  duration,
+  integer,
+  list,
+  listenAddress,
+  listenPort,
+  mebibytes,
+  oneOf,
+  type SettingType,
+  sourceEndpoint,
+  text,
+} from "./types.ts";
+import { VERSION } from "./version.ts";
+
+export interface Setting<T> {
+  /** Name in the environment and in the configuration file; the flag is the same in kebab case. */
+  env: string;
+  group: "Service" | "Network" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
+  type: SettingType<T>;
+  /** As it would be written in the environment. */
+  default: string;
+  /** What the default means, where that does not show. */
+  defaultNote?: string;
+  /** Of a bare number. */
+  unit?: string;
+  description: string;
+  example: string;
+}
+
+const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: more would not fit the rings of any sensible memory limit
+const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost memory
+const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
+const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
+const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
+const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
+const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
+const SESSIONS_CEILING = 10_000; // each holds a state record and a source
+const DAY_MS = 86_400_000;
+
+const setting = <T>(definition: Setting<T>): Setting<T> => definition;
+
+export const SETTINGS = {
+  serviceName: setting({
+    env: "SERVICE_NAME",
+    group: "Service",
+    type: text,
+    default: "contract-data-processor",
+    description: "The name under which this server reports itself: health, logs, flowctl.",
+    example: "contract-data-pubnet",
+  }),
+  serviceVersion: setting({
+    env: "SERVICE_VERSION",
+    group: "Service",
+    type: text,
+    default: VERSION,
+    defaultNote: "the program's version",
+    description: "The version that this server reports.",
+    example: "2026-01",
+  }),
+  shutdownGraceMs: setting({
+    env: "SHUTDOWN_GRACE",
+    group: "Service",
+    type: duration(0, DAY_MS),
+    default: "10s",
+    description: "After SIGTERM, how long running streams may take to end before they are cut.",
+    example: "30s",
+  }),
+  networkPassphrase: setting({
+    env: "NETWORK_PASSPHRASE",
+    group: "Network",
+    type: text,
+    default: "Test SDF Network ; September 2015",
+    description:
+      "The passphrase of the Stellar network that the ledgers belong to. A lake whose manifest names its network wins over the default.",
+    example: "Public Global Stellar Network ; September 2015",
+  }),
+  grpcAddress: setting({
+    env: "GRPC_ADDRESS",
+    group: "Network",
+    type: listenAddress,
+    default: ":50054",
+    description: "Where the control plane listens (gRPC).",
+    example: "127.0.0.1:50054",
+  }),
+  flightAddress: setting({
+    env: "FLIGHT_ADDRESS",
+    group: "Network",
+    type: listenAddress,
+    default: ":8816",
+    description: "Where the Arrow Flight server listens.",
+    example: "127.0.0.1:8816",
+  }),
+  healthAddress: setting({
+    env: "HEALTH_PORT",
+    group: "Network",
+    type: listenPort,
+    default: "8089",
+    description: "Where health, metrics and the status page are served over HTTP: a port, or host:port.",
+    example: "127.0.0.1:8089",
+  }),
+  sourceEndpoint: setting({
+    env: "SOURCE_ENDPOINT",
+    group: "Network",
+    type: sourceEndpoint,
+    default: "localhost:50053",
+    description:
+      "Where ledgers come from: host:port of a raw-ledger server; a lake folder, as a path with a slash or file://; or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
+    example: "/data/lake",
+  }),
+  batchRows: setting({
+    env: "BATCH_SIZE",
+    group: "Processing",
+    type: integer(0, BATCH_ROWS_MAX),
+    default: "0",
+    defaultNote: "about 1 MiB, at least 1000 rows",
+    unit: "rows",
+    description: "Rows in a batch at most; 0 lets batches be about 1 MiB. A session may ask for its own.",
+    example: "1000",
+  }),
+  flushIntervalMs: setting({
+    env: "FLUSH_INTERVAL",
+    group: "Processing",
+    type: duration(1, DAY_MS),
+    default: "5s",
+    description: "A batch that is not full is sent when its oldest row has waited this long.",
+    example: "500ms",
+  }),
+  workerCount: setting({
+    env: "WORKER_COUNT",
+    group: "Processing",
+    type: integer(1, WORKERS_MAX),
+    default: "4",
+    unit: "threads",
+    description: "Threads that decode ledgers.",
+    example: "8",
+  }),
+  channelBatches: setting({
+    env: "CHANNEL_BUFFER_SIZE",
+    group: "Processing",
+    type: integer(1, CHANNEL_BATCHES_MAX),
+    default: "100",
+    unit: "batches",
+    description:
+      "Finished batches that a session keeps for its slowest client, and for clients that come back, before its source has to wait.",
+    example: "32",
+  }),
+  compat: setting({
+    env: "COMPAT",
+    group: "Processing",
+    type: oneOf(["default", "go"]),
+    default: "default",
+    description:
+      "Which rules decide about rows: `go` gives exactly the rows of the Go implementation, `default` also those that it misses.",
+    example: "go",
+  }),
+  filterContractIds: setting({
+    env: "FILTER_CONTRACT_IDS",
+    group: "Filters",
+    type: list(/^C[A-Z2-7]{55}$/, "contract ids (C and 55 more characters)", FILTER_ITEMS_MAX),
+    default: "",
+    defaultNote: "all",
+    description: "Only rows of these contracts.",
+    example: "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA",
+  }),
+  filterAssetCodes: setting({
+    env: "FILTER_ASSET_CODES",
+    group: "Filters",
+    type: list(/^[A-Za-z0-9]{1,12}$/, "asset codes (1 to 12 letters and digits)", FILTER_ITEMS_MAX),
+    default: "",
+    defaultNote: "all",
+    description: "Only rows of assets with these codes.",
+    example: "USDC,EURC",
+  }),
+  filterAssetIssuers: setting({
+    env: "FILTER_ASSET_ISSUERS",
+    group: "Filters",
+    type: list(/^G[A-Z2-7]{55}$/, "accounts (G and 55 more characters)", FILTER_ITEMS_MAX),
+    default: "",
+    defaultNote: "all",
+    description: "Only rows of assets of these issuers.",
+    example: "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN",
+  }),
+  includeDeleted: setting({
+    env: "INCLUDE_DELETED",
+    group: "Filters",
+    type: boolean,
+    default: "false",
+    description: "Whether rows of removed entries are sent too.",
+    example: "true",
+  }),
+  memoryBytesMax: setting({
+    env: "MAX_MEMORY_MB",
+    group: "Limits",
+    type: mebibytes(64, MEMORY_MIB_MAX),
+    default: "1024",
+    unit: "MiB",
+    description: "Memory for buffers and retained batches; a session that does not fit is refused.",
+    example: "4096",
+  }),
+  ledgerBytesMax: setting({
+    env: "LEDGER_BYTES_MAX",
+    group: "Limits",
+    type: byteSize(2 ** 20, LEDGER_BYTES_CEILING),
+    default: "64MiB",
+    description: "The largest ledger, as inflated XDR; a larger one fails its session.",
+    example: "128MiB",
+  }),
+  flightMessageBytesMax: setting({
+    env: "FLIGHT_MESSAGE_BYTES_MAX",
+    group: "Limits",
+    type: byteSize(64 * 2 ** 10, FLIGHT_MESSAGE_BYTES_CEILING),
+    default: "2MiB",
+    description: "The largest Flight message; batches are cut to fit. Most clients accept 4 MiB.",
+    example: "1MiB",
+  }),
+  slowClientGraceMs: setting({
+    env: "SLOW_CLIENT_GRACE",
+    group: "Limits",
+    type: duration(0, DAY_MS),
+    default: "30s",
+    description:
+      "How long the slowest client of a session may hold up the others before it is ended with RESOURCE_EXHAUSTED and its cursor.",
+    example: "1m",
+  }),
+  sessionsMax: setting({
+    env: "SESSIONS_MAX",
+    group: "Limits",
+    type: integer(1, SESSIONS_CEILING),
+    default: "64",
+    unit: "sessions",
+    description: "Active sessions at once; one more is refused with RESOURCE_EXHAUSTED.",
+    example: "8",
+  }),
+  logLevel: setting({
+    env: "LOG_LEVEL",
+    group: "Logging",
+    type: oneOf(["debug", "info", "warn", "error"]),
+    default: "info",
+    description: "The least severe messages that are logged.",
+    example: "warn",
+  }),
+  debug: setting({
+    env: "DEBUG",
+    group: "Logging",
+    type: boolean,
+    default: "false",
+    description: "Log everything, whatever LOG_LEVEL says.",
+    example: "true",
+  }),
+  flowctlEnabled: setting({
+    env: "FLOWCTL_ENABLED",
+    group: "flowctl",
+    type: boolean,
+    default: "false",
+    description: "Whether to register with a flowctl control plane and send it heartbeats.",
+    example: "true",
+  }),
+  flowctlEndpoint: setting({
+    env: "FLOWCTL_ENDPOINT",
+    group: "flowctl",
+    type: dialAddress,
+    default: "localhost:8080",
+    description: "The flowctl control plane.",
+    example: "flowctl:8080",
+  }),
+  flowctlHeartbeatIntervalMs: setting({
+    env: "FLOWCTL_HEARTBEAT_INTERVAL",
+    group: "flowctl",
+    type: duration(100, DAY_MS),
+    default: "10s",
+    description: "Time between two heartbeats.",
+    example: "30s",
+  }),
+  flowctlComponentId: setting({
+    env: "FLOWCTL_COMPONENT_ID",
+    group: "flowctl",
+    type: text,
+    default: "",
+    defaultNote: "made from the service's name and the host's",
+    description: "The component id to register under.",
+    example: "contract-data-1",
+  }),
+} as const;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+/** The loaded values. Durations are in milliseconds, sizes in bytes, as the names say. */
+export type Config = {
+  readonly [K in SettingKey]: (typeof SETTINGS)[K] extends Setting<infer T> ? T : never;
+};
+
+/** `GRPC_ADDRESS` → `grpc-address`. */
+export function flagOf(env: string): string {
+  return env.toLowerCase().replaceAll("_", "-");
+}

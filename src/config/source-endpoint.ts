@@ -1,0 +1,35 @@
+/** What SOURCE_ENDPOINT may say: where ledgers come from. Only the spelling is looked at here, nothing is opened. */
+import { fileURLToPath } from "node:url";
+import { type Address, parseAddress } from "./address.ts";
+
+export type SourceEndpoint =
+  /** A RawLedgerService. */
+  | { kind: "grpc"; address: Address }
+  /** A folder in Galexie's layout. */
+  | { kind: "lake"; path: string }
+  /** The same, read again and again with ledger numbers that go on: for load tests. */
+  | { kind: "repeat"; path: string };
+
+/** Undefined where the text is none of them. */
+export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
+  if (text.startsWith("repeat:")) {
+    const path = folderPath(text.slice("repeat:".length));
+    return path === undefined ? undefined : { kind: "repeat", path };
+  }
+  const path = folderPath(text);
+  if (path !== undefined) return { kind: "lake", path };
+  const address = parseAddress(text);
+  return address && address.port > 0 ? { kind: "grpc", address } : undefined;
+}
+
+function folderPath(text: string): string | undefined {
+  if (text.startsWith("file:")) {
+    try {
+      return fileURLToPath(text);
+    } catch {
+      return undefined;
+    }
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined;
+  return text.includes("/") || text === "." || text === ".." ? text : undefined;
+}

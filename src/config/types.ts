@@ -1,0 +1,149 @@
+/** The kinds of value that a setting can have: how text becomes the value, and how to say what is accepted. */
+import { type Address, formatAddress, parseAddress, parsePort } from "./address.ts";
+import { formatDuration, parseDurationMs } from "./duration.ts";
+import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
+
+export interface SettingType<T> {
+  /** For the reference: `duration`, `list`, … */
+  readonly name: string;
+  /** Completes "… is accepted" in an error. */
+  readonly accepts: string;
+  /** Undefined where the text is not accepted. */
+  parse(text: string): T | undefined;
+}
+
+export const text: SettingType<string> = { name: "text", accepts: "any text", parse: (value) => value };
+
+/** A whole number in a closed range. */
+export function integer(min: number, max: number): SettingType<number> {
+  return {
+    name: "integer",
+    accepts: `a whole number from ${min} to ${max}`,
+    parse(value) {
+      if (!/^\d{1,15}$/.test(value)) return undefined;
+      const number = Number(value);
+      return number >= min && number <= max ? number : undefined;
+    },
+  };
+}
+
+const TRUE = ["1", "t", "T", "TRUE", "true", "True"];
+const FALSE = ["0", "f", "F", "FALSE", "false", "False"];
+
+/** The spellings of Go's strconv.ParseBool; undefined for any other. */
+export function parseGoBoolean(value: string): boolean | undefined {
+  return TRUE.includes(value) ? true : FALSE.includes(value) ? false : undefined;
+}
+
+export const boolean: SettingType<boolean> = {
+  name: "boolean",
+  accepts: "true or false (or 1, t, 0, f)",
+  parse: parseGoBoolean,
+};
+
+/** In milliseconds. */
+export function duration(minMs: number, maxMs: number): SettingType<number> {
+  return {
+    name: "duration",
+    accepts: `a duration with its unit (500ms, 5s, 1m30s) from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`,
+    parse(value) {
+      const ms = parseDurationMs(value);
+      return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
+    },
+  };
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** In bytes. */
+export function byteSize(min: number, max: number): SettingType<number> {
+  return {
+    name: "size",
+    accepts: `a number of bytes, or of KiB, MiB or GiB with the unit, from ${formatSize(min)} to ${formatSize(max)}`,
+    parse(value) {
+      const match = /^(\d{1,12})(B|KiB|MiB|GiB)?$/.exec(value);
+      if (!match) return undefined;
+      const bytes = Number(match[1]) * (SIZE_UNITS[match[2] ?? ""] ?? 1);
+      return bytes >= min && bytes <= max ? bytes : undefined;
+    },
+  };
+}
+
+/** 67108864 → `64MiB`; what is no whole number of a unit stays in bytes. */
+export function formatSize(bytes: number): string {
+  for (const unit of ["GiB", "MiB", "KiB"]) {
+    const size = SIZE_UNITS[unit]!;
+    if (bytes >= size && bytes % size === 0) return `${bytes / size}${unit}`;
+  }
+  return `${bytes}`;
+}
+
+/** A number of mebibytes, given without a unit; the value is in bytes. */
+export function mebibytes(min: number, max: number): SettingType<number> {
+  const number = integer(min, max);
+  return {
+    ...number,
+    parse: (value) => {
+      const count = number.parse(value);
+      return count === undefined ? undefined : count * 2 ** 20;
+    },
+  };
+}
+
+/** One of a few words, in any case. */
+export function oneOf<const W extends readonly string[]>(words: W): SettingType<W[number]> {
+  return {
+    name: "word",
+    accepts: `one of ${words.join(", ")}`,
+    parse: (value) => words.find((word) => word === value.toLowerCase()),
+  };
+}
+
+/** Comma-separated; blanks around items and empty items are dropped, as in the original. */
+export function list(item: RegExp, what: string, itemsMax: number): SettingType<string[]> {
+  return {
+    name: "list",
+    accepts: `up to ${itemsMax} ${what}, separated by commas,`,
+    parse(value) {
+      const items = value
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "");
+      return items.length <= itemsMax && items.every((part) => item.test(part)) ? items : undefined;
+    },
+  };
+}
+
+/** Where to listen. */
+export const listenAddress: SettingType<Address> = {
+  name: "address",
+  accepts: ":port (all interfaces) or host:port",
+  parse: parseAddress,
+};
+
+/** Where to listen; a bare port too. */
+export const listenPort: SettingType<Address> = {
+  name: "port",
+  accepts: "a port from 0 to 65535 (all interfaces), or host:port",
+  parse(value) {
+    const port = parsePort(value);
+    return port === undefined ? parseAddress(value) : { host: "", port };
+  },
+};
+
+/** What to connect to. */
+export const dialAddress: SettingType<string> = {
+  name: "address",
+  accepts: "host:port",
+  parse(value) {
+    const address = parseAddress(value);
+    return address && address.port > 0 ? formatAddress(address) : undefined;
+  },
+};
+
+export const sourceEndpoint: SettingType<SourceEndpoint> = {
+  name: "source",
+  accepts:
+    "host:port of a raw-ledger server, a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), or repeat:<lake folder>",
+  parse: parseSourceEndpoint,
+};

@@ -1,0 +1,61 @@
+/** The typed client of ControlService, for our own commands and tests. */
+import * as grpc from "@grpc/grpc-js";
+import { CodedError } from "../error.ts";
+import { ControlService } from "../grpc/generated/control.ts";
+import { type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
+
+const DEADLINE_MS = 10_000; // calls answer in milliseconds; a server that needs longer is stuck
+
+export interface ControlClient extends ServiceClient<typeof ControlService> {
+  close(): void;
+}
+
+/**
+ * A client for `address` (host:port); it connects at the first call.
+ * Calls reject with the CodedError that the server threw. UNAVAILABLE / SERVER_UNREACHABLE when there is none to
+ * talk to, DEADLINE_EXCEEDED / SERVER_SILENT when it does not answer within `deadlineMs`.
+ */
+export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {}): ControlClient {
+  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+  const calls = serviceClient(client, ControlService);
+  const explained =
+    <Request, Response>(call: (request: Request, options?: UnaryOptions) => Promise<Response>) =>
+    async (request: Request, options: UnaryOptions = {}) => {
+      const withDeadline = { deadlineMs, ...options };
+      try {
+        return await call(request, withDeadline);
+      } catch (error) {
+        throw explain(error, address, withDeadline.deadlineMs);
+      }
+    };
+  return {
+    startProcessing: explained(calls.startProcessing),
+    stopProcessing: explained(calls.stopProcessing),
+    getStatus: explained(calls.getStatus),
+    configureFilters: explained(calls.configureFilters),
+    getMetrics: explained(calls.getMetrics),
+    close: () => client.close(),
+  };
+}
+
+/** Errors that no server sent: say what they mean here. */
+function explain(error: unknown, address: string, deadlineMs: number): unknown {
+  if (!(error instanceof CodedError)) return error;
+  if (error.reason === "GRPC_UNAVAILABLE") {
+    return new CodedError(
+      "UNAVAILABLE",
+      "SERVER_UNREACHABLE",
+      `cannot reach the server at ${address}: is it running? Start one with "contract-data-processor serve", or name another with --address`,
+      { cause: error },
+    );
+  }
+  if (error.reason === "GRPC_DEADLINE_EXCEEDED") {
+    return new CodedError(
+      "DEADLINE_EXCEEDED",
+      "SERVER_SILENT",
+      `the server at ${address} did not answer within ${deadlineMs} ms`,
+      { cause: error },
+    );
+  }
+  return error;
+}

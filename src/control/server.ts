@@ -1,0 +1,57 @@
+/** The control plane's gRPC server: ControlService, health and reflection on one port. */
+import * as grpc from "@grpc/grpc-js";
+import { ControlService } from "../grpc/generated/control.ts";
+import { Health } from "../grpc/generated/health.ts";
+import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { addService, type OnUnexpected } from "../grpc/service.ts";
+import type { SessionService } from "../sessions/session.ts";
+import { controlHandlers } from "./control-service.ts";
+import { healthService } from "./health-service.ts";
+import type { HealthState } from "./health-state.ts";
+import { addReflection } from "./reflection-service.ts";
+
+/** Largest message in either direction; part of the published interface. */
+export const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
+
+export interface ControlServerOptions {
+  sessions: SessionService;
+  health: HealthState;
+  /** Empty = every interface. */
+  host: string;
+  /** 0 = any free one. */
+  port: number;
+  /** Told of faults of ours: errors of handlers that are not CodedErrors. */
+  onUnexpected: OnUnexpected;
+}
+
+export interface RunningServer {
+  port: number;
+  /** Stops listening and ends what is open. */
+  close(): Promise<void>;
+}
+
+/** Listens, and resolves when connections are accepted. @throws CodedError where the address is not to be had */
+export async function startControlServer(options: ControlServerOptions): Promise<RunningServer> {
+  const server = new grpc.Server(
+    grpcServerOptions({
+      "grpc.max_receive_message_length": CONTROL_MESSAGE_BYTES_MAX,
+      "grpc.max_send_message_length": CONTROL_MESSAGE_BYTES_MAX,
+    }),
+  );
+  const health = healthService(options.health);
+  addService(server, ControlService, controlHandlers(options.sessions), options.onUnexpected);
+  addService(server, Health, health.handlers, options.onUnexpected);
+  addReflection(server, [ControlService.typeName, Health.typeName]);
+  const listening = await listenGrpc(server, {
+    host: options.host,
+    port: options.port,
+    setting: "GRPC_ADDRESS",
+  });
+  return {
+    port: listening.port,
+    async close() {
+      health.close();
+      await listening.close();
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * A Flight client for our own commands (`tail`, `demo`): DoGet as an async iteration of Arrow tables.
+ */
+import * as grpc from "@grpc/grpc-js";
+import { type Table, tableFromIPC } from "apache-arrow";
+import { CodedError } from "../error.ts";
+import { decodeFlightData, type FlightDataMessage } from "../grpc/flight-data.ts";
+import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import { FlightService } from "./proto/flight.ts";
+
+const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
+const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
+const CONTINUATION = 0xffffffff; // starts an encapsulated IPC message
+
+/** What comes with every batch. */
+export interface BatchMetadata {
+  session: string;
+  ledger_first: number;
+  ledger_last: number;
+  ledger_complete: number;
+  closed_at: number;
+  rows: number;
+  cursor: string;
+}
+
+export interface ReceivedBatch {
+  table: Table;
+  metadata: BatchMetadata;
+  /** Bytes of Arrow data received, header and body. */
+  bytes: number;
+}
+
+export class FlightClient {
+  private readonly client: grpc.Client;
+  private readonly calls: ServiceClient<typeof FlightService>;
+
+  /** @param address host:port */
+  constructor(address: string) {
+    this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc-node.flow_control_window": WINDOW_BYTES,
+    });
+    this.calls = serviceClient(this.client, FlightService);
+  }
+
+  /** Resolves when the server answers. @throws CodedError UNAVAILABLE after the time is up */
+  async ready(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.client.waitForReady(Date.now() + timeoutMs, (error) => {
+        if (error === undefined) resolve();
+        else reject(new CodedError("UNAVAILABLE", "UNREACHABLE", `no Flight server answers: ${error.message}`));
+      });
+    });
+  }
+
+  /** The ticket of the flight at that path. */
+  async ticketOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array> {
+    const info = await this.calls.getFlightInfo({ type: 1, path }, { deadlineMs });
+    const ticket = info.endpoint[0]?.ticket?.ticket;
+    if (ticket === undefined)
+      throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
+    return ticket;
+  }
+
+  /**
+   * Every batch behind the ticket. Leaving the loop cancels the call.
+   * @throws CodedError with the server's status
+   */
+  async *doGet(ticket: Uint8Array, signal?: AbortSignal): AsyncGenerator<ReceivedBatch> {
+    const method = methodDefinition(FlightService, FlightService.methods.doGet);
+    const call = this.client.makeServerStreamRequest<{ ticket: Uint8Array }, FlightDataMessage>(
+      method.path,
+      method.requestSerialize,
+      decodeFlightData,
+      { ticket },
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    let schema: Uint8Array | undefined;
+    try {
+      for await (const message of call as AsyncIterable<FlightDataMessage>) {
+        if (message.dataHeader === undefined) continue;
+        if (schema === undefined) {
+          schema = message.dataHeader;
+          continue;
+        }
+        const body = message.dataBody ?? new Uint8Array(0);
+        yield {
+          table: tableFromIPC(ipcStream(schema, message.dataHeader, body)),
+          metadata: JSON.parse(Buffer.from(message.appMetadata ?? []).toString("utf8")) as BatchMetadata,
+          bytes: message.dataHeader.length + body.length,
+        };
+      }
+    } catch (thrown) {
+      if (signal?.aborted) return;
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+function isServiceError(thrown: unknown): thrown is grpc.ServiceError {
+  return thrown instanceof Error && typeof (thrown as Partial<grpc.ServiceError>).code === "number";
+}
+
+/** One batch with its schema as an IPC stream, which is what apache-arrow reads. */
+function ipcStream(schema: Uint8Array, header: Uint8Array, body: Uint8Array): Uint8Array {
+  const schemaBytes = encapsulatedBytes(schema);
+  const headerBytes = encapsulatedBytes(header);
+  const out = new Uint8Array(schemaBytes + headerBytes + body.length + 8);
+  putEncapsulated(out, 0, schema);
+  putEncapsulated(out, schemaBytes, header);
+  out.set(body, schemaBytes + headerBytes);
+  new DataView(out.buffer).setUint32(out.length - 8, CONTINUATION, true); // end of stream: length 0 follows
+  return out;
+}
+
+function encapsulatedBytes(message: Uint8Array): number {
+  return (8 + message.length + 7) & ~7;
+}
+
+function putEncapsulated(out: Uint8Array, at: number, message: Uint8Array): void {
+  const view = new DataView(out.buffer);
+  view.setUint32(at, CONTINUATION, true);
+  view.setUint32(at + 4, encapsulatedBytes(message) - 8, true);
+  out.set(message, at + 8);
+}

@@ -1,0 +1,50 @@
+/**
+ * The two places where this project looks behind grpc-js's public API (1.14.7): the node:http2 server of an
+ * injector, and the node:http2 stream of a server call. Both say so when a newer grpc-js has moved them.
+ */
+import type { Http2Server, Http2Session, ServerHttp2Stream } from "node:http2";
+import type { DetailedPeerCertificate } from "node:tls";
+import type { Server, ServerCredentials } from "@grpc/grpc-js";
+import { CodedError } from "../error.ts";
+
+/** What `server.createConnectionInjector` returns. */
+export type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
+
+/**
+ * Makes a connection injector and finds the node:http2 server behind it.
+ * Throws INTERNAL / GRPC_JS_CHANGED when grpc-js keeps that somewhere else.
+ */
+export function createInjector(
+  server: Server,
+  credentials: ServerCredentials,
+): { injector: ConnectionInjector; http2Server: Http2Server } {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
+  const before = new Set(http2Servers?.keys());
+  const injector = server.createConnectionInjector(credentials);
+  for (const http2Server of http2Servers?.keys() ?? []) {
+    if (!before.has(http2Server)) return { injector, http2Server };
+  }
+  throw new CodedError(
+    "INTERNAL",
+    "GRPC_JS_CHANGED",
+    "this @grpc/grpc-js does not keep its node:http2 servers in http2Servers: use 1.14.7, or adapt src/grpc/grpc-internals.ts",
+  );
+}
+
+interface InterceptingCall {
+  nextCall?: InterceptingCall; // one per interceptor
+  stream?: ServerHttp2Stream;
+}
+
+/** The node:http2 session that carries a server call; undefined once it is gone. */
+export function http2SessionOf(call: object): Http2Session | undefined {
+  let inner = (call as { call?: InterceptingCall }).call;
+  while (inner?.nextCall !== undefined) inner = inner.nextCall;
+  return inner?.stream?.session;
+}
+
+/** The certificate that the client of a server call proved with TLS; undefined when it proved none. */
+export function peerCertificateOf(call: object): DetailedPeerCertificate | undefined {
+  const socket = http2SessionOf(call)?.socket as { peerCertificate?: DetailedPeerCertificate } | undefined;
+  return socket?.peerCertificate;
+}

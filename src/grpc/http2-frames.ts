@@ -1,0 +1,59 @@
+/** The few parts of RFC 9113's framing that the transport work-arounds look at. */
+
+/** Length of the frame header: length (3), type (1), flags (1), stream id (4). Section 4.1. */
+export const FRAME_HEADER_BYTES = 9;
+
+/** "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", which a client sends first. Section 3.4. */
+export const CLIENT_PREFACE_BYTES = 24;
+
+/** Frame types, section 6. */
+export const FrameType = {
+  DATA: 0,
+  HEADERS: 1,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+} as const;
+
+/** Frame flags; ACK and END_STREAM share a bit on different types. */
+export const FrameFlag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4 } as const;
+
+export const SETTINGS_ENTRY_BYTES = 6; // identifier (2), value (4): section 6.5.1
+export const SETTINGS_INITIAL_WINDOW_SIZE = 4; // section 6.5.2
+export const INITIAL_WINDOW_BYTES_DEFAULT = 65535; // section 6.9.2
+export const WINDOW_BYTES_MAX = 0x7fffffff; // section 6.9.1
+export const STREAM_ID_MASK = 0x7fffffff; // the top bit is reserved
+const WINDOW_UPDATE_PAYLOAD_BYTES = 4; // section 6.9
+
+/** Writes a frame header into `target` at `offset`. */
+export function putFrameHeader(
+  target: Buffer,
+  offset: number,
+  payloadBytes: number,
+  type: number,
+  flags: number,
+  streamId: number,
+): void {
+  target.writeUIntBE(payloadBytes, offset, 3);
+  target[offset + 3] = type;
+  target[offset + 4] = flags;
+  target.writeUInt32BE(streamId, offset + 5);
+}
+
+/** Bytes of one WINDOW_UPDATE frame. */
+export const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + WINDOW_UPDATE_PAYLOAD_BYTES;
+
+/** WINDOW_UPDATE frames for pairs of (stream id, increment in bytes, 1 to WINDOW_BYTES_MAX), in one buffer. */
+export function windowUpdates(pairs: readonly number[]): Buffer {
+  const frames = Buffer.allocUnsafe((pairs.length / 2) * WINDOW_UPDATE_BYTES);
+  let offset = 0;
+  for (let i = 0; i < pairs.length; i += 2) {
+    putFrameHeader(frames, offset, WINDOW_UPDATE_PAYLOAD_BYTES, FrameType.WINDOW_UPDATE, 0, pairs[i] as number);
+    frames.writeUInt32BE(pairs[i + 1] as number, offset + FRAME_HEADER_BYTES);
+    offset += WINDOW_UPDATE_BYTES;
+  }
+  return frames;
+}

@@ -1,0 +1,198 @@
+/**
+ * The duplex stream between a client's socket and node:http2 which carries WindowRewriter's work (read that first).
+ * Give it to grpc-js in place of the socket: `server.createConnectionInjector(credentials).injectConnection(shim)`.
+ *
+ * Nothing is buffered here beyond what the two streams hold by themselves: bytes from the client are passed on as views,
+ * the socket is paused while node:http2 does not read, and node:http2 waits for "drain" while the socket is full.
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import { CodedError } from "../error.ts";
+import { WindowRewriter } from "./http2-window-rewriter.ts";
+
+/** How long a client may take from connecting to its first SETTINGS frame. */
+export const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
+
+/** How long an acknowledgement of SETTINGS is held back for streams that owe window. */
+export const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
+
+export interface WindowShimOptions {
+  /** Default HANDSHAKE_MS_MAX. */
+  handshakeMsMax?: number;
+  /** Default SETTINGS_HOLD_MS_MAX. */
+  settingsHoldMsMax?: number;
+}
+
+export class WindowShim extends Duplex {
+  /** Certificate that the client proved with TLS; undefined on a plain connection or when it sent none. */
+  readonly peerCertificate: DetailedPeerCertificate | undefined;
+  /** True for TLS. node:http2 and grpc-js see a plain connection either way. */
+  readonly secure: boolean;
+
+  readonly #socket: Socket;
+  readonly #rewriter: WindowRewriter;
+  readonly #settingsHoldMsMax: number;
+  #pushedAll = true; // false once a push found the read side full
+  #onDrained: (() => void) | undefined;
+  #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Takes the socket over: a connected net.Socket, or a TLSSocket after its handshake. */
+  constructor(socket: Socket | TLSSocket, options: WindowShimOptions = {}) {
+    // A client that has closed its sending side can grant no window and end no call: what is queued is sent, then
+    // the connection is closed. node:http2 on Bun does not listen for "end" itself.
+    super({ allowHalfOpen: false });
+    this.#socket = socket;
+    this.secure = "encrypted" in socket && socket.encrypted === true;
+    this.peerCertificate = this.secure ? readPeerCertificate(socket as TLSSocket) : undefined;
+    this.#settingsHoldMsMax = options.settingsHoldMsMax ?? SETTINGS_HOLD_MS_MAX;
+    this.#rewriter = new WindowRewriter((bytes) => {
+      if (!this.push(bytes)) this.#pushedAll = false;
+    });
+    const handshakeMsMax = options.handshakeMsMax ?? HANDSHAKE_MS_MAX;
+    this.#handshakeTimer = setTimeout(() => this.#handshakeTimedOut(handshakeMsMax), handshakeMsMax);
+    this.#handshakeTimer.unref();
+
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("drain", () => this.#drained());
+    socket.on("end", () => this.push(null));
+    socket.on("error", (error) => this.destroy(error));
+    socket.on("close", () => this.destroy());
+  }
+
+  /** Streams of this connection that can still be given credit. */
+  get openStreams(): number {
+    return this.#rewriter.openStreams;
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.destroyed) return;
+    this.#pushedAll = true;
+    try {
+      this.#rewriter.inbound(chunk);
+    } catch (error) {
+      this.destroy(CodedError.from(error));
+      return;
+    }
+    if (!this.#pushedAll) this.#socket.pause();
+    if (this.#handshakeTimer !== undefined && this.#rewriter.established) {
+      clearTimeout(this.#handshakeTimer);
+      this.#handshakeTimer = undefined;
+    }
+    if (this.#rewriter.holdsSettings && this.#holdTimer === undefined) this.#startHoldTimer();
+  }
+
+  #startHoldTimer(): void {
+    this.#holdTimer = setTimeout(() => {
+      this.#holdTimer = undefined;
+      if (!this.destroyed) this.#rewriter.releaseSettings();
+    }, this.#settingsHoldMsMax);
+    this.#holdTimer.unref();
+  }
+
+  #handshakeTimedOut(msMax: number): void {
+    this.destroy(
+      new CodedError(
+        "DEADLINE_EXCEEDED",
+        "HTTP2_HANDSHAKE",
+        `no HTTP/2 SETTINGS came within ${msMax} ms of connecting`,
+      ),
+    );
+  }
+
+  #drained(): void {
+    const callback = this.#onDrained;
+    this.#onDrained = undefined;
+    if (callback !== undefined) callback();
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#rewriter.outbound(chunk);
+    if (this.#socket.write(chunk)) callback();
+    else this.#onDrained = callback;
+  }
+
+  override _writev(
+    chunks: { chunk: Buffer; encoding: BufferEncoding }[],
+    callback: (error?: Error | null) => void,
+  ): void {
+    this.#socket.cork();
+    let room = true;
+    for (const { chunk } of chunks) {
+      this.#rewriter.outbound(chunk);
+      room = this.#socket.write(chunk);
+    }
+    this.#socket.uncork();
+    if (room || !this.#socket.writableNeedDrain) callback();
+    else this.#onDrained = callback;
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#socket.end(() => callback());
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    clearTimeout(this.#handshakeTimer);
+    clearTimeout(this.#holdTimer);
+    this.#onDrained = undefined;
+    this.#socket.destroy();
+    callback(error);
+  }
+
+  // What node:http2 and grpc-js ask of a socket besides being a stream.
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort;
+  }
+  get remoteFamily(): string | undefined {
+    return this.#socket.remoteFamily;
+  }
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
+  }
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
+  }
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten;
+  }
+  get connecting(): boolean {
+    return false;
+  }
+  setNoDelay(noDelay?: boolean): this {
+    this.#socket.setNoDelay(noDelay);
+    return this;
+  }
+  setKeepAlive(enable?: boolean, initialDelayMs?: number): this {
+    this.#socket.setKeepAlive(enable, initialDelayMs);
+    return this;
+  }
+  /** No effect: the time limits of a connection are gRPC's keepalive and the handshake limit. */
+  setTimeout(): this {
+    return this;
+  }
+  ref(): this {
+    this.#socket.ref();
+    return this;
+  }
+  unref(): this {
+    this.#socket.unref();
+    return this;
+  }
+}
+
+function readPeerCertificate(socket: TLSSocket): DetailedPeerCertificate | undefined {
+  const certificate = socket.getPeerCertificate(true);
+  // Without a client certificate TLS sockets answer with an empty object.
+  return certificate && Object.keys(certificate).length > 0 ? certificate : undefined;
+}

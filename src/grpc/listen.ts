@@ -1,0 +1,189 @@
+/**
+ * Opens a grpc-js server on an address, with what Bun needs in between (http2-window-rewriter.ts, http2-wakeup-guard.ts).
+ *
+ * How a grpc-js 1.14.7 server behaves when it has only an injector and was never bound (verified by the tests):
+ * `start()` must not be called: it throws "server must be bound"; handlers run without it. `tryShutdown` and
+ * `forceShutdown` include injected sessions. `getPeer()` gives the address of the injected duplex. Keepalive, idle and
+ * age limits and max_concurrent_streams are read from the server's options and apply to injected sessions alike.
+ * The injector must get insecure credentials also behind TLS, since what it is given is already decrypted.
+ */
+import net from "node:net";
+import { type Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
+import { CodedError } from "../error.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { createInjector } from "./grpc-internals.ts";
+import { guardWakeups } from "./http2-wakeup-guard.ts";
+import { WindowShim, type WindowShimOptions } from "./http2-window-shim.ts";
+
+/** Connections of one listener. */
+export const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
+/** Time that running calls get on `close`. */
+export const CLOSE_GRACE_MS = 5_000; // stays under the 10 s after which supervisors kill
+const TCP_KEEPALIVE_MS = 30_000; // finds hosts that vanished, where gRPC's keepalive is switched off
+
+/** Options for `new Server(…)`; give `overrides` to change some. */
+export function grpcServerOptions(overrides: ServerOptions = {}): ServerOptions {
+  return {
+    "grpc.max_receive_message_length": 64 << 20, // existing clients of the control service may send this much
+    "grpc.max_send_message_length": -1, // each service limits its own messages, with an error that says how
+    "grpc.max_concurrent_streams": 1024, // without it node:http2 sets no limit
+    "grpc.keepalive_time_ms": 20_000, // a client that was killed or cut off is found within 30 s …
+    "grpc.keepalive_timeout_ms": 10_000, // … counting the wait for its answer
+    "grpc.enable_channelz": 0, // it keeps a record for every call and session
+    ...overrides,
+  };
+}
+
+export interface ListenOptions extends Address {
+  /** Name of the setting behind the address, for error messages (for example "FLIGHT_ADDRESS"). */
+  setting?: string;
+  /** Default CONNECTIONS_MAX; further connections are closed at once. */
+  connectionsMax?: number;
+  /** Makes the listening server. Default: plain TCP. For TLS: `(onSocket) => tls.createServer({…, ALPNProtocols: ["h2"]}, onSocket)`. */
+  createTransport?: (onSocket: (socket: net.Socket) => void) => net.Server;
+  /** Credentials for the injector, which carry interceptors. Default: insecure. */
+  credentials?: ServerCredentials;
+  /** Limits of each connection. */
+  connection?: WindowShimOptions;
+  /** Which work-arounds are on; default both on Bun, none on Node. For tests. */
+  workarounds?: { windowShim?: boolean; wakeupGuard?: boolean };
+}
+
+export interface GrpcListener {
+  /** Where it listens; the port is the real one when 0 was asked for. */
+  readonly host: string;
+  readonly port: number;
+  /** Open connections. */
+  readonly connections: number;
+  /** Connections closed at once because `connectionsMax` were open. */
+  readonly connectionsRefused: number;
+  /**
+   * Stops accepting, tells every client by GOAWAY, lets running calls end for `graceMs` (default CLOSE_GRACE_MS), then
+   * destroys what is left. Resolves when no connection is left. The grpc-js server cannot be used again. Calling it
+   * twice returns the same promise.
+   */
+  close(graceMs?: number): Promise<void>;
+}
+
+const onBun = process.versions.bun !== undefined;
+
+function plainTransport(onSocket: (socket: net.Socket) => void): net.Server {
+  return net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS }, onSocket);
+}
+
+/**
+ * Listens on `options.host`:`options.port` and serves `server` there; add services before or after, and do not call
+ * `server.bindAsync` or `server.start`. Rejects with UNAVAILABLE / ADDRESS_IN_USE, PERMISSION_DENIED / ADDRESS_FORBIDDEN,
+ * INVALID_ARGUMENT / ADDRESS_NOT_LOCAL or INTERNAL / LISTEN_FAILED.
+ */
+export async function listenGrpc(server: Server, options: ListenOptions): Promise<GrpcListener> {
+  const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
+  const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
+  const sockets = new Set<net.Socket>();
+  let connectionsRefused = 0;
+
+  const transport = (options.createTransport ?? plainTransport)((socket) => {
+    socket.on("error", () => socket.destroy());
+    if (sockets.size >= connectionsMax) {
+      connectionsRefused++;
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    if (windowShim) {
+      const shim = new WindowShim(socket, options.connection);
+      shim.on("error", () => shim.destroy());
+      injector.injectConnection(shim);
+    } else {
+      injector.injectConnection(socket);
+    }
+  });
+  // Handshakes that fail are the client's affair; the socket is closed by the TLS server itself.
+  transport.on("tlsClientError", () => {});
+  const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
+  guardWakeups(http2Server, wakeupGuard);
+
+  await listening(transport, options);
+  const bound = transport.address() as net.AddressInfo;
+  let closed: Promise<void> | undefined;
+  return {
+    host: options.host === "" ? bound.address : options.host,
+    port: bound.port,
+    get connections() {
+      return sockets.size;
+    },
+    get connectionsRefused() {
+      return connectionsRefused;
+    },
+    close(graceMs = CLOSE_GRACE_MS) {
+      closed ??= closeAll(server, transport, sockets, graceMs);
+      return closed;
+    },
+  };
+}
+
+function listening(transport: net.Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transport.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
+    // Without a host the system's choice is every interface, IPv6 included where there is any.
+    transport.listen({ port: options.port, host: options.host === "" ? undefined : options.host }, () => {
+      transport.removeAllListeners("error");
+      transport.on("error", () => {}); // accept errors, such as too many open files, pass
+      resolve();
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, options: ListenOptions): CodedError {
+  const address = formatAddress(options);
+  const remedy = options.setting === undefined ? "choose another address" : `set ${options.setting} to another address`;
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new CodedError(
+        "UNAVAILABLE",
+        "ADDRESS_IN_USE",
+        `${address} is in use by another program: stop that one, or ${remedy}`,
+        { cause: error },
+      );
+    case "EACCES":
+      return new CodedError(
+        "PERMISSION_DENIED",
+        "ADDRESS_FORBIDDEN",
+        `listening on ${address} is not permitted: ports under 1024 need privileges; ${remedy}`,
+        { cause: error },
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new CodedError(
+        "INVALID_ARGUMENT",
+        "ADDRESS_NOT_LOCAL",
+        `${address} is not an address of this machine (${error.code}): ${remedy}`,
+        { cause: error },
+      );
+    default:
+      return new CodedError("INTERNAL", "LISTEN_FAILED", `cannot listen on ${address}: ${error.message}`, {
+        cause: error,
+      });
+  }
+}
+
+async function closeAll(
+  server: Server,
+  transport: net.Server,
+  sockets: Set<net.Socket>,
+  graceMs: number,
+): Promise<void> {
+  const accepting = new Promise<void>((resolve) => transport.close(() => resolve()));
+  let graceTimer: ReturnType<typeof setTimeout> | undefined;
+  const grace = new Promise<void>((resolve) => {
+    graceTimer = setTimeout(resolve, graceMs);
+  });
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await Promise.race([drained, grace]);
+  clearTimeout(graceTimer);
+  server.forceShutdown();
+  for (const socket of sockets) socket.destroy();
+  await accepting;
+}

@@ -1,0 +1,93 @@
+/** Reading a LedgerCloseMeta's header without decoding the ledger (Stellar-ledger.x). */
+import { XdrError } from "../xdr/error.ts";
+import { skipLedgerHeader, skipStellarValue } from "../xdr/generated/skip.ts";
+import { explain } from "../xdr/guard.ts";
+import { fail } from "../xdr/limits.ts";
+
+/** The last second that fits an int64 of microseconds, which closed_at is. */
+export const CLOSE_TIME_SECONDS_MAX = 9_223_372_036_854;
+
+/** Where things lie in the LedgerHeaderHistoryEntry at `p`. Throws as a fast walk does. */
+export function readHeader(
+  d: DataView,
+  p: number,
+): { sequence: number; protocolVersion: number; closeTimeAt: number; sequenceAt: number } {
+  const header = p + 32; // the ledger's own hash comes first
+  const scpValue = header + 4 + 32;
+  const sequenceAt = skipStellarValue(d, scpValue) + 32 + 32;
+  return {
+    sequence: d.getUint32(sequenceAt),
+    protocolVersion: d.getUint32(header),
+    closeTimeAt: scpValue + 32,
+    sequenceAt,
+  };
+}
+
+/** Seconds since 1970 of the TimePoint at `p`; exact up to 2^53, which is far past what is accepted. */
+export function closeTimeSeconds(d: DataView, p: number): number {
+  return d.getUint32(p) * 0x1_0000_0000 + d.getUint32(p + 4);
+}
+
+/** A ledger's header, and where it lies in the bytes: enough to renumber and re-hash a ledger. */
+export interface LedgerHeaderInfo {
+  /** Of the LedgerCloseMeta union: 0, 1 or 2. */
+  metaVersion: number;
+  sequence: number;
+  closedAtUnixSeconds: number;
+  protocolVersion: number;
+  /** 32 bytes each, views on the given bytes. */
+  hash: Uint8Array;
+  previousLedgerHash: Uint8Array;
+  /** The LedgerHeader's bytes, a view too: `hash` is its sha256. */
+  header: Uint8Array;
+  /** Byte offsets in the given bytes. */
+  offsets: { hash: number; header: number; previousLedgerHash: number; closeTime: number; sequence: number };
+}
+
+/** Offset of the LedgerHeaderHistoryEntry. Throws as a fast walk does. */
+export function headerOffset(d: DataView): number {
+  const version = d.getInt32(0);
+  if (version === 0) return 4;
+  if (version !== 1 && version !== 2) fail();
+  const ext = d.getInt32(4);
+  if (ext !== 0 && ext !== 1) fail();
+  // LedgerCloseMetaExtV1 is an ExtensionPoint and a 64-bit fee
+  return ext === 0 ? 8 : 8 + 4 + 8;
+}
+
+/**
+ * The header of one LedgerCloseMeta. Reads only as far as the header's end.
+ * @throws XdrError where the bytes up to there are not one
+ */
+export function ledgerHeader(bytes: Uint8Array): LedgerHeaderInfo {
+  const d = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    const p = headerOffset(d);
+    const { sequence, protocolVersion, closeTimeAt, sequenceAt } = readHeader(d, p);
+    const end = skipLedgerHeader(d, p + 32);
+    if (end > d.byteLength) fail();
+    const closedAtUnixSeconds = closeTimeSeconds(d, closeTimeAt);
+    if (closedAtUnixSeconds > CLOSE_TIME_SECONDS_MAX) {
+      const path = "LedgerCloseMeta.ledgerHeader.header.scpValue.closeTime";
+      throw new XdrError(
+        "LEDGER_HEADER",
+        "TimePoint",
+        closeTimeAt,
+        path,
+        `close time ${closedAtUnixSeconds} s is out of range`,
+      );
+    }
+    return {
+      metaVersion: d.getInt32(0),
+      sequence,
+      closedAtUnixSeconds,
+      protocolVersion,
+      hash: bytes.subarray(p, p + 32),
+      previousLedgerHash: bytes.subarray(p + 36, p + 68),
+      header: bytes.subarray(p + 32, end),
+      offsets: { hash: p, header: p + 32, previousLedgerHash: p + 36, closeTime: closeTimeAt, sequence: sequenceAt },
+    };
+  } catch (thrown) {
+    throw explain(thrown, "LedgerCloseMeta", d);
+  }
+}

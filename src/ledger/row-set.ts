@@ -1,0 +1,135 @@
+/**
+ * Facts about contract-data rows, as columns of numbers. HOT PATH: no object is made per row.
+ *
+ * A fact is an offset into the bytes of the ledger that the row came from, or a small number. Nothing is copied or
+ * formatted here (but for the 32-byte key hash): that is done once, when a batch is laid out (src/columns). So the set
+ * keeps the ledgers' buffers alive, and their content must not change, until `clear()`.
+ */
+import { CodedError } from "../error.ts";
+
+/** An offset that points nowhere: the row has no such fact. */
+export const NONE = 0xffff_ffff;
+
+const ROWS_INITIAL = 1024; // two ordinary ledgers
+const ROWS_MAX = 1 << 24; // about 2 GB of facts; a batch is cut long before
+
+/** One decoded ledger that has rows in the set. */
+export interface RowLedger {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  sequence: number;
+  closedAtSeconds: number;
+  /** closedAtSeconds in microseconds, as the two halves of an int64. */
+  closedAtMicrosLow: number;
+  closedAtMicrosHigh: number;
+}
+
+type Growable = Uint8Array | Uint32Array;
+
+export class RowSet {
+  /** Number of rows. */
+  length = 0;
+  /** Ledgers that the rows refer to, in the order decoded. */
+  readonly ledgers: RowLedger[] = [];
+
+  /** Index into `ledgers`. */
+  ledger = new Uint32Array(ROWS_INITIAL);
+  /** LedgerEntryChangeType: 0 created, 1 updated, 2 removed, 4 restored. */
+  change = new Uint8Array(ROWS_INITIAL);
+  /** Which change list the row stood in: LIST_… of xdr/generated/skip.ts. */
+  reason = new Uint8Array(ROWS_INITIAL);
+  /** 0 temporary, 1 persistent. */
+  durability = new Uint8Array(ROWS_INITIAL);
+  /** ScVal type of the key. */
+  keyType = new Uint8Array(ROWS_INITIAL);
+  /** ASSET_… of terms.ts. */
+  assetType = new Uint8Array(ROWS_INITIAL);
+  /** INSTANCE_… of terms.ts. */
+  instanceType = new Uint8Array(ROWS_INITIAL);
+  /** Offset of the 32-byte contract id. The LedgerKey's XDR, but for its discriminant, begins 4 bytes before. */
+  contractAt = new Uint32Array(ROWS_INITIAL);
+  /** Offset and length of the key's and of the value's ScVal (the pre-state's when removed). */
+  keyAt = new Uint32Array(ROWS_INITIAL);
+  keyBytes = new Uint32Array(ROWS_INITIAL);
+  valAt = new Uint32Array(ROWS_INITIAL);
+  valBytes = new Uint32Array(ROWS_INITIAL);
+  /** Offset and length of the asset code as the contract stores it (it may hold NULs); NONE for native and for none. */
+  assetCodeAt = new Uint32Array(ROWS_INITIAL);
+  assetCodeBytes = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the issuer's 32-byte account id, or NONE. */
+  assetIssuerAt = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the balance holder's 32-byte contract id, or NONE. */
+  holderAt = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the 16-byte big-endian balance, or NONE. Never negative. */
+  balanceAt = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the instance's 32-byte wasm hash, or NONE. */
+  wasmHashAt = new Uint32Array(ROWS_INITIAL);
+  lastModified = new Uint32Array(ROWS_INITIAL);
+  /** Greatest live-until ledger among the key's TTL changes in the same ledger; 0 for none. */
+  liveUntil = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the 32-byte transaction hash, or NONE (upgrades). */
+  txHashAt = new Uint32Array(ROWS_INITIAL);
+  /** 1-based, in apply order; 0 where there is no transaction. */
+  txIndex = new Uint32Array(ROWS_INITIAL);
+  /** 0-based; 0 where the change is the transaction's own. */
+  opIndex = new Uint32Array(ROWS_INITIAL);
+  /** Counts the transaction's contract-data changes from 0, before filters. */
+  changeIndex = new Uint32Array(ROWS_INITIAL);
+  /** 32 bytes a row: sha256 of the LedgerKey's XDR (all zero where the decoder was told not to compute it). */
+  keyHash = new Uint8Array(ROWS_INITIAL * 32);
+
+  private capacity = ROWS_INITIAL;
+
+  /** Forgets all rows and lets go of the ledgers' buffers; keeps the memory of the columns. */
+  clear(): void {
+    this.truncate(0, 0);
+  }
+
+  /** Back to an earlier state: `rows` rows out of `ledgers` ledgers. */
+  truncate(rows: number, ledgers: number): void {
+    this.length = rows;
+    this.ledgers.length = ledgers;
+  }
+
+  /** Index of a new row, whose facts the caller sets, all of them: the columns hold old values. */
+  add(): number {
+    if (this.length === this.capacity) this.grow();
+    return this.length++;
+  }
+
+  /** Rearranges the rows from `first` on: row `first + i` becomes what row `order[i]` was. */
+  reorder(first: number, order: readonly number[]): void {
+    for (const [name, column, width] of this.columns()) {
+      const moved = column.slice(first * width, this.length * width);
+      for (let i = 0; i < order.length; i++) {
+        const from = (order[i]! - first) * width;
+        column.set(moved.subarray(from, from + width), (first + i) * width);
+      }
+      Object.assign(this, { [name]: column });
+    }
+  }
+
+  private *columns(): Iterable<[name: string, column: Growable, width: number]> {
+    for (const [name, column] of Object.entries(this)) {
+      if (column instanceof Uint32Array) yield [name, column, 1];
+      else if (column instanceof Uint8Array) yield [name, column, name === "keyHash" ? 32 : 1];
+    }
+  }
+
+  private grow(): void {
+    if (this.capacity >= ROWS_MAX) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "TOO_MANY_ROWS",
+        `a row set holds ${ROWS_MAX} rows at most: lay rows out and clear it more often`,
+      );
+    }
+    this.capacity *= 2;
+    for (const [name, column, width] of this.columns()) {
+      const grown =
+        column instanceof Uint32Array ? new Uint32Array(this.capacity) : new Uint8Array(this.capacity * width);
+      grown.set(column);
+      Object.assign(this, { [name]: grown });
+    }
+  }
+}

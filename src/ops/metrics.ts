@@ -1,0 +1,138 @@
+/** The process's totals in Prometheus' text format. The names are those that existing dashboards ask for. */
+
+/** Totals of the whole process at one moment. Counters never fall while the process lives. */
+export interface ProcessMetrics {
+  /** Counters: rows put into batches, changes left out by filters, batches made, bytes of XDR decoded. */
+  contractsProcessed: number;
+  entriesSkipped: number;
+  batchesCreated: number;
+  bytesProcessed: number;
+  /** Counter: ledgers, sessions or streams that failed. */
+  processingErrors: number;
+  /** How long ledgers took to decode. */
+  processingDuration: DurationHistogram;
+  /** The newest ledger of any session; 0 before the first. */
+  currentLedger: number;
+  /** Sessions that are STARTING, RUNNING or STOPPING. */
+  activeSessions: number;
+  flightClientsConnected: number;
+  /** Counter: rows handed to Flight clients; each client counts. */
+  flightRecordsStreamed: number;
+  flowctlRegistered: boolean;
+  /** Counters. */
+  flowctlHeartbeatsSent: number;
+  flowctlHeartbeatErrors: number;
+}
+
+export interface DurationHistogram {
+  /** Upper bounds of the buckets, rising; the last bucket, without a bound, is not among them. */
+  boundsSeconds: readonly number[];
+  /** Observations in each bucket alone, not cumulative; one more than there are bounds. */
+  counts: readonly number[];
+  sumSeconds: number;
+}
+
+/** Read at every scrape, so it must cost no more than reading counters. */
+export type MetricsSource = () => ProcessMetrics;
+
+export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+type Kind = "counter" | "gauge";
+type Row = readonly [name: string, kind: Kind, help: string, value: number];
+
+/** The page. `version` labels contract_data_build_info. */
+export function metricsText(metrics: ProcessMetrics, version: string): string {
+  const rows: Row[] = [
+    [
+      "contract_data_contracts_processed_total",
+      "counter",
+      "Rows of contract data put into batches.",
+      metrics.contractsProcessed,
+    ],
+    [
+      "contract_data_entries_skipped_total",
+      "counter",
+      "Contract data changes left out by filters.",
+      metrics.entriesSkipped,
+    ],
+    ["contract_data_batches_created_total", "counter", "Arrow record batches made.", metrics.batchesCreated],
+    ["contract_data_bytes_processed_total", "counter", "Bytes of ledger XDR decoded.", metrics.bytesProcessed],
+    ["contract_data_processing_errors_total", "counter", "Errors that ended some work.", metrics.processingErrors],
+    ["contract_data_current_ledger", "gauge", "Newest ledger processed by any session.", metrics.currentLedger],
+    ["contract_data_active_sessions", "gauge", "Sessions that have not ended.", metrics.activeSessions],
+    ["contract_data_flight_clients_connected", "gauge", "Flight clients reading.", metrics.flightClientsConnected],
+    [
+      "contract_data_flight_records_streamed_total",
+      "counter",
+      "Rows handed to Flight clients.",
+      metrics.flightRecordsStreamed,
+    ],
+    [
+      "contract_data_flowctl_registered",
+      "gauge",
+      "1 while registered with flowctl.",
+      metrics.flowctlRegistered ? 1 : 0,
+    ],
+    [
+      "contract_data_flowctl_heartbeats_sent_total",
+      "counter",
+      "Heartbeats that flowctl took.",
+      metrics.flowctlHeartbeatsSent,
+    ],
+    [
+      "contract_data_flowctl_heartbeat_errors_total",
+      "counter",
+      "Heartbeats that failed.",
+      metrics.flowctlHeartbeatErrors,
+    ],
+    ["process_resident_memory_bytes", "gauge", "Resident memory.", process.memoryUsage.rss()],
+    ["process_cpu_seconds_total", "counter", "CPU time, user and system.", cpuSeconds()],
+    ["process_start_time_seconds", "gauge", "Start of the process, since 1970.", startTimeSeconds()],
+  ];
+  return [
+    ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
+    histogram(
+      "contract_data_processing_duration_seconds",
+      "Time to decode one ledger, in a worker.",
+      metrics.processingDuration,
+    ),
+    `${head("contract_data_build_info", "gauge", "Always 1; the label tells the version.")}contract_data_build_info{version="${label(version)}"} 1\n`,
+  ].join("");
+}
+
+function head(name: string, kind: Kind | "histogram", help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
+}
+
+function histogram(name: string, help: string, { boundsSeconds, counts, sumSeconds }: DurationHistogram): string {
+  if (counts.length !== boundsSeconds.length + 1) {
+    throw new Error(
+      `${name}: ${boundsSeconds.length} bounds need ${boundsSeconds.length + 1} counts, not ${counts.length}`,
+    );
+  }
+  let total = 0;
+  const buckets = counts.map((count, index) => {
+    total += count;
+    const bound = boundsSeconds[index];
+    return `${name}_bucket{le="${bound === undefined ? "+Inf" : number(bound)}"} ${total}\n`;
+  });
+  return `${head(name, "histogram", help)}${buckets.join("")}${name}_sum ${number(sumSeconds)}\n${name}_count ${total}\n`;
+}
+
+function number(value: number): string {
+  if (Number.isNaN(value)) return "NaN";
+  return Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : "-Inf";
+}
+
+function label(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+function startTimeSeconds(): number {
+  return Math.round(Date.now() / 1000 - process.uptime());
+}

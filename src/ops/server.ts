@@ -1,0 +1,53 @@
+/** Serves the ops app over HTTP. */
+import type { Hono } from "hono";
+import { CodedError } from "../error.ts";
+
+const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
+const REQUEST_BYTES_MAX = 16 * 2 ** 10; // no request here has a body
+const STOP_GRACE_MS = 1000; // answers take milliseconds
+
+export interface OpsServer {
+  port: number;
+  /** Stops listening, lets answers under way end, then cuts what is still open. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param options.host empty = every interface
+ * @param options.port 0 = any free one
+ * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
+ */
+export function startOpsServer(app: Hono, options: { host: string; port: number }): OpsServer {
+  let server: ReturnType<typeof Bun.serve>;
+  try {
+    server = Bun.serve({
+      port: options.port,
+      hostname: options.host || undefined,
+      idleTimeout: IDLE_SECONDS_MAX,
+      maxRequestBodySize: REQUEST_BYTES_MAX,
+      development: false,
+      fetch: (request) => app.fetch(request),
+    });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new CodedError(
+      "UNAVAILABLE",
+      "HTTP_ADDRESS_UNAVAILABLE",
+      `cannot listen on ${options.host || "*"}:${options.port} for HTTP (${code}): set HEALTH_PORT to a free port`,
+      { cause: error },
+    );
+  }
+  return {
+    port: server.port ?? options.port,
+    async close() {
+      const ended = server.stop();
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, STOP_GRACE_MS);
+      });
+      await Promise.race([ended, late]);
+      clearTimeout(timer);
+      await server.stop(true);
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** What the HTTP side tells of the process: plain values, put together at each request. */
+import type { SessionSnapshot } from "../sessions/session.ts";
+import type { MetricsSource } from "./metrics.ts";
+
+/** A part of the process that can fail or not be ready by itself: source, flight, control, workers. */
+export interface Component {
+  name: string;
+  /** False where only a restart or a person can help. */
+  healthy: boolean;
+  /** False while it cannot do its work: not started yet, its peer away, shutting down. */
+  ready: boolean;
+  /** For people: what it is doing, or what is wrong. */
+  message: string;
+}
+
+/** Where to connect. An empty host means every interface. */
+export interface Endpoint {
+  host: string;
+  port: number;
+}
+
+/** What the ops server asks the rest of the process. Each is called at every request and has to be cheap. */
+export interface OpsSource {
+  service: { name: string; version: string };
+  startedUnixMs: number;
+  /** A passphrase. */
+  network: string;
+  /** Where ledgers come from, for people. */
+  source: string;
+  components(): Component[];
+  sessions(): SessionSnapshot[];
+  metrics: MetricsSource;
+  endpoints(): { control: Endpoint; flight: Endpoint };
+}
+
+export interface HealthReport {
+  service: string;
+  version: string;
+  status: "healthy" | "unhealthy";
+  ready: boolean;
+  uptime_seconds: number;
+  components: Record<string, { healthy: boolean; ready: boolean; message: string }>;
+}
+
+export function healthReport(source: OpsSource, nowUnixMs = Date.now()): HealthReport {
+  const components = source.components();
+  return {
+    service: source.service.name,
+    version: source.service.version,
+    status: components.every((component) => component.healthy) ? "healthy" : "unhealthy",
+    ready: components.every((component) => component.healthy && component.ready),
+    uptime_seconds: Math.max(0, Math.floor((nowUnixMs - source.startedUnixMs) / 1000)),
+    components: Object.fromEntries(components.map(({ name, ...rest }) => [name, rest])),
+  };
+}

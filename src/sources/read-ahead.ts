@@ -1,0 +1,117 @@
+/**
+ * Loads things ahead of their consumer, several at a time, and hands them over in order. What is held ahead is bounded
+ * in number and in bytes.
+ *
+ *     keys ──▶ [ loading | loading | loaded | loaded ] ──▶ consumer
+ *               at most itemsMax, together at most bytesMax (or one item that is larger than that by itself)
+ */
+
+export interface ReadAheadLimits {
+  /** Things loading or loaded and not yet taken. */
+  itemsMax: number;
+  /** Their bytes together. */
+  bytesMax: number;
+}
+
+/** What a load gets from the one who runs it. */
+export interface LoadContext {
+  /** To be called once at most, when the size of the item is known and before it is allocated; resolves when there is room. */
+  admit(bytes: number): Promise<void>;
+  /** Aborts when the consumer has stopped: the item will not be used. */
+  signal: AbortSignal;
+}
+
+/**
+ * Yields `load(key)` for each key, in the order of `keys`. An error of one load is thrown when its turn comes. When the
+ * consumer stops early, loads that are under way are waited for, and those waiting for room are told by a rejection.
+ */
+export async function* readAhead<K, T>(
+  keys: Iterator<K>,
+  load: (key: K, context: LoadContext) => Promise<T>,
+  { itemsMax, bytesMax }: ReadAheadLimits,
+): AsyncGenerator<T, void, undefined> {
+  const room = new Room(bytesMax);
+  const stopping = new AbortController();
+  const slots: Slot<T>[] = [];
+  // Room is granted in the order of the keys: a later item must never hold what the first one waits for.
+  let granted: Promise<void> = Promise.resolve();
+  let ended = false;
+  const fill = (): void => {
+    while (!ended && slots.length < itemsMax) {
+      const key = keys.next();
+      if (key.done === true) {
+        ended = true;
+        return;
+      }
+      const before = granted;
+      const slot: Slot<T> = { bytes: 0, item: undefined as unknown as Promise<T> };
+      const own = Promise.withResolvers<void>();
+      granted = before.then(() => own.promise);
+      const admit = async (bytes: number): Promise<void> => {
+        await before;
+        await room.take(bytes);
+        slot.bytes = bytes;
+        own.resolve();
+      };
+      // A load that never asks for room must not hold up those after it.
+      slot.item = load(key.value, { admit, signal: stopping.signal }).finally(own.resolve);
+      slot.item.catch(() => {}); // thrown when its turn comes; until then it is not unhandled
+      slots.push(slot);
+    }
+  };
+  try {
+    for (;;) {
+      fill();
+      const slot = slots[0];
+      if (slot === undefined) return;
+      const item = await slot.item;
+      slots.shift();
+      room.give(slot.bytes);
+      fill();
+      yield item;
+    }
+  } finally {
+    stopping.abort();
+    room.close();
+    await Promise.allSettled(slots.map((slot) => slot.item));
+  }
+}
+
+interface Slot<T> {
+  bytes: number;
+  item: Promise<T>;
+}
+
+/** Counts bytes; only one taker waits at a time, because room is granted in order. */
+class Room {
+  #used = 0;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(readonly bytesMax: number) {}
+
+  async take(bytes: number): Promise<void> {
+    while (!this.#closed && this.#used > 0 && this.#used + bytes > this.bytesMax) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#closed) throw new Error("the consumer has stopped");
+    this.#used += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+    this.#notify();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * A source for load tests: the ledgers of a lake (or of a ledger file) over and over, renumbered, for any range asked.
+ *
+ * Ledger number n is a copy of template (n - first) mod count, so a lake's own range gives its own ledgers. Only
+ * header.ledgerSeq is changed (and closeTime where asked): previousLedgerHash, the hash beside the header, and ledger
+ * numbers inside entries stay as they are, so the hash chain of what comes out does not hold.
+ */
+import { CodedError } from "../error.ts";
+import { checkRange } from "./check-range.ts";
+import { type HeaderOffsets, headerOffsets } from "./header-offsets.ts";
+import { openLedgerInput } from "./ledger-file.ts";
+import { LEDGER_SEQUENCE_MAX } from "./limits.ts";
+import type { LedgerObject, LedgerSource } from "./source.ts";
+
+export interface RepeatingOptions {
+  /**
+   * True: an object's bytes are the template itself, renumbered in place, and are valid only until the next object is
+   * asked for; costs nothing a ledger. False (default): every object has bytes of its own.
+   */
+  reuse?: boolean;
+  /** Seconds between the close times of consecutive ledgers, counted from the first template; default: as they are. */
+  closeTimeStep?: number;
+  /** Default REPEAT_BYTES_MAX. */
+  bytesMax?: number;
+}
+
+/** Templates are kept inflated: some 250 dense ledgers. Of a larger lake the first ones that fit are repeated. */
+export const REPEAT_BYTES_MAX = 512 << 20;
+
+/** Ledgers handed out before other work of the thread gets its turn: nothing here ever waits for I/O. */
+const TURN_LEDGERS = 8;
+
+interface Template {
+  bytes: Uint8Array;
+  view: DataView;
+  offsets: HeaderOffsets;
+}
+
+export class RepeatingSource implements LedgerSource {
+  readonly description: string;
+  readonly seekable = true;
+  readonly #path: string;
+  readonly #passphrase: string | undefined;
+  readonly #options: RepeatingOptions;
+  readonly #templates: Template[];
+  /** Number and close time of the first template. */
+  readonly #first: number;
+  readonly #closeTimeFirst: bigint;
+  #closed = false;
+
+  private constructor(
+    path: string,
+    passphrase: string | undefined,
+    templates: Template[],
+    more: boolean,
+    options: RepeatingOptions,
+  ) {
+    const { view, offsets } = templates[0]!;
+    this.#path = path;
+    this.#passphrase = passphrase;
+    this.#options = options;
+    this.#templates = templates;
+    this.#first = view.getUint32(offsets.ledgerSequence);
+    this.#closeTimeFirst = view.getBigUint64(offsets.closeTime);
+    this.description = `${more ? "the first " : ""}${templates.length} ledgers of ${path}, repeated`;
+  }
+
+  /**
+   * Loads the ledgers of `path`, whatever openLedgerInput reads.
+   * @throws CodedError as openLedgerInput does; RESOURCE_EXHAUSTED / REPEAT_TOO_LARGE where not even one ledger fits
+   */
+  static async open(path: string, options: RepeatingOptions = {}): Promise<RepeatingSource> {
+    const { bytesMax = REPEAT_BYTES_MAX } = options;
+    const input = await openLedgerInput(path);
+    const templates: Template[] = [];
+    let bytesLeft = bytesMax;
+    let more = false;
+    for await (const ledger of input.ledgers) {
+      if (ledger.bytes.length > bytesLeft) {
+        more = true;
+        break;
+      }
+      bytesLeft -= ledger.bytes.length;
+      const bytes = ledger.bytes.slice();
+      const offsets = headerOffsets(`${ledger.path}, ledger ${ledger.ledgerIndex}`, bytes);
+      templates.push({ bytes, view: new DataView(bytes.buffer), offsets });
+    }
+    if (templates.length === 0) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "REPEAT_TOO_LARGE",
+        `${path}: its first ledger alone is over max ${bytesMax} B for ledgers to repeat`,
+      );
+    }
+    return new RepeatingSource(path, input.networkPassphrase, templates, more, options);
+  }
+
+  networkPassphrase(): Promise<string | undefined> {
+    return Promise.resolve(this.#passphrase);
+  }
+
+  /** It has no newest ledger: any number can be read. */
+  ledgerLatest(): Promise<number | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** One object a ledger, inflated. `end` 0 ends at the last sequence number there can be. */
+  async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject, void, undefined> {
+    checkRange(start, end);
+    const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
+    for (let ledger = start; ledger <= last; ledger++) {
+      if ((ledger - start) % TURN_LEDGERS === TURN_LEDGERS - 1) await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted || this.#closed) return;
+      yield {
+        name: `${this.#path}, repeated as ledger ${ledger}`,
+        ledgerFirst: ledger,
+        ledgerLast: ledger,
+        encoding: "none",
+        container: "ledger",
+        bytes: this.#renumbered(ledger),
+      };
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  #renumbered(ledger: number): Uint8Array {
+    const count = this.#templates.length;
+    const steps = ledger - this.#first;
+    const template = this.#templates[((steps % count) + count) % count]!;
+    const { view, offsets } = template;
+    view.setUint32(offsets.ledgerSequence, ledger);
+    if (this.#options.closeTimeStep !== undefined) {
+      const closeTime = this.#closeTimeFirst + BigInt(Math.round(steps * this.#options.closeTimeStep));
+      view.setBigUint64(offsets.closeTime, closeTime < 0n ? 0n : closeTime);
+    }
+    return this.#options.reuse === true ? template.bytes : template.bytes.slice();
+  }
+}

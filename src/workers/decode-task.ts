@@ -1,0 +1,73 @@
+/**
+ * The long-lived task of a decode worker: ledgers in, finished Arrow batches out. It blocks its thread while there is
+ * nothing to do, and ends when its input ring is closed and empty. HOT PATH.
+ *
+ * A worker may have spans of several streams open at once, so all state is per stream; only the memory for inflated
+ * ledgers is shared between them.
+ */
+import { CodedError } from "../error.ts";
+import { Bell } from "./bell.ts";
+import { MessageReader } from "./fragments.ts";
+import { LedgerDurations } from "./ledger-durations.ts";
+import { LedgerMemory } from "./ledger-memory.ts";
+import type { DecodeTaskData } from "./pool.ts";
+import { INPUT, type ObjectRecord, type SpanEndRecord, type StreamSpec, unpackRecord } from "./records.ts";
+import { RingConsumer, RingProducer } from "./ring.ts";
+import { SpanDecoder } from "./span-decoder.ts";
+
+const OBJECT_BYTES_MAX = 1 << 30; // what a file may hold stored; the inflated ledgers have limits of their own
+const SLEEP_MS = 1000; // longest single sleep on the bell
+
+export function decodeTask(data: DecodeTaskData): void {
+  const bell = new Bell(data.inputBell, 0);
+  const input = new RingConsumer(data.input);
+  const messages = new MessageReader(input, OBJECT_BYTES_MAX);
+  const output = new RingProducer(data.output, new Bell(data.outputBell, 0));
+  const memory = new LedgerMemory();
+  const durations = new LedgerDurations(data.durations);
+  const streams = new Map<number, SpanDecoder>();
+
+  function stream(number: number): SpanDecoder {
+    const decoder = streams.get(number);
+    if (decoder === undefined) throw new CodedError("INTERNAL", "STREAM_UNKNOWN", `stream ${number} was not opened`);
+    return decoder;
+  }
+
+  function handle(tag: number, payload: Uint8Array): void {
+    switch (tag) {
+      case INPUT.OPEN: {
+        const { record } = unpackRecord<StreamSpec>(payload);
+        streams.set(record.stream, new SpanDecoder(record, output, memory, durations));
+        return;
+      }
+      case INPUT.OBJECT: {
+        const { record, attachment } = unpackRecord<ObjectRecord>(payload);
+        stream(record.stream).object(record, attachment);
+        return;
+      }
+      case INPUT.SPAN_END: {
+        const { record } = unpackRecord<SpanEndRecord>(payload);
+        stream(record.stream).spanEnd(record.span);
+        return;
+      }
+      case INPUT.CLOSE: {
+        const { record } = unpackRecord<{ stream: number }>(payload);
+        streams.get(record.stream)?.close();
+        streams.delete(record.stream);
+        return;
+      }
+      default:
+        throw new CodedError("INTERNAL", "TAG_UNKNOWN", `a message with the unknown tag ${tag}`);
+    }
+  }
+
+  for (;;) {
+    const seen = bell.read();
+    const closed = input.closed;
+    if (messages.next()) {
+      handle(messages.tag, messages.payload);
+      messages.release();
+    } else if (closed) return;
+    else bell.wait(seen, SLEEP_MS);
+  }
+}

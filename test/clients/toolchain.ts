@@ -1,0 +1,180 @@
+/**
+ * The two foreign Flight clients of the tests, made ready on first use under `.cache` of the project:
+ * the pyarrow client in a virtual environment of its own, the arrow-go client as a binary. Quick when nothing changed;
+ * safe when several processes ask at once. README.md in this folder describes the clients.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..", "..");
+const CACHE = join(ROOT, ".cache");
+const PYTHON_SOURCES = join(import.meta.dir, "python");
+const GO_SOURCES = join(import.meta.dir, "go");
+
+const LOCK_WAIT_MS_MAX = 600_000; // a first build downloads compilers' modules and pyarrow over slow lines
+const LOCK_POLL_MS = 200;
+
+/** A client that can be run, or why it cannot. */
+export type Client = { command: string[]; missing?: undefined } | { command?: undefined; missing: string };
+
+/** What one run of a client printed: a JSON object a line. */
+export interface ClientRun {
+  exitCode: number;
+  results: ClientResult[];
+  stderr: string;
+}
+
+/** A line of `get`; other subcommands have fields of their own. */
+export interface ClientResult {
+  rows: number;
+  batches: number;
+  bytes: number;
+  seconds: number;
+  firstBatchSeconds: number;
+  lastAppMetadata: string;
+  sha256?: string;
+  schema: {
+    fields: { name: string; type: string; nullable: boolean; metadata?: Record<string, string> }[];
+    metadata: Record<string, string>;
+  } | null;
+  error?: { code: string; message: string };
+  partial?: Partial<ClientResult>;
+  [field: string]: unknown;
+}
+
+let python: Promise<Client> | undefined;
+let go: Promise<Client> | undefined;
+
+/** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
+export function pythonClient(): Promise<Client> {
+  python ??= prepare("python", preparePython);
+  return python;
+}
+
+/** The arrow-go client. `missing` says why when there is no Go; throws that under CI=true. */
+export function goClient(): Promise<Client> {
+  go ??= prepare("go", prepareGo);
+  return go;
+}
+
+/** Runs a client to its end and parses what it printed. Kills it when `killSignal` aborts. */
+export async function runClient(
+  client: { command: readonly string[] },
+  args: readonly string[],
+  killSignal?: AbortSignal,
+): Promise<ClientRun> {
+  const child = Bun.spawn([...client.command, ...args], { stdout: "pipe", stderr: "pipe", signal: killSignal });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  const results = stdout.split("\n").filter((line) => line !== "");
+  return { exitCode, results: results.map((line) => JSON.parse(line) as ClientResult), stderr };
+}
+
+async function prepare(name: string, make: () => Promise<Client>): Promise<Client> {
+  mkdirSync(CACHE, { recursive: true });
+  const client = await withLock(join(CACHE, `${name}.lock`), make);
+  if (client.missing !== undefined && process.env.CI === "true") throw new Error(`under CI: ${client.missing}`);
+  return client;
+}
+
+async function preparePython(): Promise<Client> {
+  const home = join(CACHE, "python");
+  const interpreter = join(home, "bin", "python");
+  const stampFile = join(home, "stamp");
+  const client = { command: [interpreter, join(PYTHON_SOURCES, "flight_client.py")] };
+  const version = await output(["python3", "--version"]);
+  if (version === undefined) return { missing: "the pyarrow client needs python3 (3.10 or newer), which is not there" };
+  const stamp = `${version}\n${digest(PYTHON_SOURCES, /^requirements\.txt$/)}\n`;
+  if (readIfThere(stampFile) === stamp && existsSync(interpreter)) return client;
+  rmSync(home, { recursive: true, force: true });
+  await run(["python3", "-m", "venv", home]);
+  await run([interpreter, "-m", "pip", "install", "--quiet", "-r", join(PYTHON_SOURCES, "requirements.txt")]);
+  writeFileSync(stampFile, stamp); // last: a venv without it is unfinished
+  return client;
+}
+
+async function prepareGo(): Promise<Client> {
+  const folder = join(CACHE, "bin");
+  const binary = join(folder, "flightclient");
+  const version = await output(["go", "version"]);
+  if (version === undefined) return { missing: "the arrow-go client needs Go (1.26 or newer), which is not there" };
+  const stamp = `${version}\n${digest(GO_SOURCES, /\.(go|mod|sum)$/)}\n`;
+  if (readIfThere(`${binary}.stamp`) === stamp && existsSync(binary)) return { command: [binary] };
+  mkdirSync(folder, { recursive: true });
+  await run(["go", "build", "-trimpath", "-o", `${binary}.new`, "."], GO_SOURCES);
+  renameSync(`${binary}.new`, binary); // a binary that runs cannot be overwritten, but replaced
+  writeFileSync(`${binary}.stamp`, stamp);
+  return { command: [binary] };
+}
+
+/** Holds `lock`, a folder that only one process can make, while `action` runs. A dead holder's lock is taken away. */
+async function withLock<T>(lock: string, action: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + LOCK_WAIT_MS_MAX;
+  const holderFile = join(lock, "pid");
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const holder = Number(readIfThere(holderFile));
+    if (holder > 0 && !isAlive(holder)) rmSync(lock, { recursive: true, force: true });
+    else if (Date.now() > deadline) {
+      throw new Error(`${lock} has been held by process ${holder} for ${LOCK_WAIT_MS_MAX / 1000} s: remove it`);
+    } else await Bun.sleep(LOCK_POLL_MS);
+  }
+  try {
+    writeFileSync(holderFile, String(process.pid));
+    return await action();
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hash of the names and contents of the files in `folder` whose names match. */
+function digest(folder: string, names: RegExp): string {
+  const hash = createHash("sha256");
+  for (const name of readdirSync(folder).sort()) {
+    if (names.test(name)) hash.update(name).update(readFileSync(join(folder, name)));
+  }
+  return hash.digest("hex");
+}
+
+/** Standard output of a command, or undefined when it is not there or fails. */
+async function output(command: string[]): Promise<string | undefined> {
+  try {
+    const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+    const text = await new Response(child.stdout).text();
+    return (await child.exited) === 0 ? text.trim() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function run(command: string[], cwd: string = ROOT): Promise<void> {
+  const child = Bun.spawn(command, { cwd, stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed:\n${stdout}${stderr}`);
+}

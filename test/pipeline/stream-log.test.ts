@@ -1,0 +1,213 @@
+import { describe, expect, test } from "bun:test";
+import { CodedError } from "../../src/error.ts";
+import { decodeCursor, encodeCursor } from "../../src/pipeline/cursor.ts";
+import { Sequencer } from "../../src/pipeline/sequencer.ts";
+import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
+import { StreamLog } from "../../src/pipeline/stream-log.ts";
+import type { BatchRecord, SpanDoneRecord } from "../../src/workers/records.ts";
+import { randomFrom, seedOf } from "../support/random.ts";
+
+const pool = new SlotPool();
+const now = () => 0;
+
+/** A batch of one ledger. */
+function slot(ledger: number, span = 0, bytes = 64): Slot {
+  const record: BatchRecord = {
+    stream: 1,
+    span,
+    ledgerFirst: ledger,
+    ledgerLast: ledger,
+    ledgerComplete: ledger,
+    closedAtUnixSeconds: 0,
+    rows: 1,
+    next: { ledger: ledger + 1, row: 0 },
+    headerBytes: 8,
+    bodyBytes: bytes - 8,
+  };
+  return new Slot(pool, record, new Uint8Array(bytes).fill(ledger), new Uint8Array(0));
+}
+
+function log(slotsMax: number, retainedBytesMax = 1 << 30): StreamLog {
+  return new StreamLog({ ledger: 1, row: 0 }, { slotsMax, retainedBytesMax }, () => {});
+}
+
+async function take(reader: ReturnType<StreamLog["join"]>): Promise<number | undefined> {
+  const got = await reader.next(now);
+  got?.release();
+  return got?.record.ledgerFirst;
+}
+
+describe("stream log", () => {
+  test("without a client batches wait and the stream is full at its limit; nothing is dropped", () => {
+    const stream = log(3);
+    for (const ledger of [1, 2, 3]) stream.append(slot(ledger));
+    expect(stream.full).toBe(true);
+    stream.append(slot(4)); // a span that was in flight
+    expect(stream.at(0)?.record.ledgerFirst).toBe(1);
+    expect(stream.endNumber).toBe(4);
+  });
+
+  test("every reader gets every batch from where it joined, and the slowest holds the gate", async () => {
+    const stream = log(2);
+    const fast = stream.join(0);
+    const slow = stream.join(0);
+    stream.append(slot(1));
+    stream.append(slot(2));
+    expect([await take(fast), await take(fast)]).toEqual([1, 2]);
+    expect(stream.full).toBe(true);
+    expect(await take(slow)).toBe(1);
+    expect(stream.full).toBe(false);
+    stream.append(slot(3));
+    expect([await take(slow), await take(slow), await take(fast)]).toEqual([2, 3, 3]);
+  });
+
+  test("a reader that waits is woken by a batch, by the end, and by leaving", async () => {
+    const stream = log(10);
+    const reader = stream.join(0);
+    const first = take(reader);
+    stream.append(slot(1));
+    expect(await first).toBe(1);
+    const end = take(reader);
+    stream.finish();
+    expect(await end).toBeUndefined();
+    const other = log(10);
+    const leaving = other.join(0);
+    const left = take(leaving);
+    leaving.leave();
+    expect(await left).toBeUndefined();
+  });
+
+  test("an error comes after the batches before it", async () => {
+    const stream = log(10);
+    const reader = stream.join(0);
+    stream.append(slot(1));
+    stream.finish(new CodedError("DATA_LOSS", "X", "ledger 2 cannot be decoded"));
+    expect(await take(reader)).toBe(1);
+    expect(take(reader)).rejects.toThrow("ledger 2 cannot be decoded");
+  });
+
+  test("a reader comes back with its cursor while the batch is retained, and is told when it is not", async () => {
+    const stream = log(2);
+    const first = stream.join(0);
+    for (const ledger of [1, 2, 3, 4]) {
+      stream.append(slot(ledger));
+      await take(first);
+    }
+    const back = stream.joinAt({ ledger: 4, row: 0 }, 0);
+    expect(await take(back)).toBe(4);
+    expect(() => stream.joinAt({ ledger: 1, row: 0 }, 0)).toThrow("no longer held");
+  });
+
+  test("where the last reader leaves, the stream waits for it", async () => {
+    const stream = log(2);
+    const reader = stream.join(0);
+    stream.append(slot(1));
+    await take(reader);
+    reader.leave();
+    stream.append(slot(2));
+    expect(stream.full).toBe(false);
+    stream.append(slot(3));
+    expect(stream.full).toBe(true);
+    const back = stream.joinAt({ ledger: 2, row: 0 }, 0);
+    expect([await take(back), await take(back)]).toEqual([2, 3]);
+  });
+
+  test("only a reader that holds back one which has read everything counts as slow", async () => {
+    const stream = log(2);
+    const slow = stream.join(0);
+    stream.append(slot(1));
+    stream.append(slot(2));
+    expect(stream.slowReaders(1000, 100)).toEqual([]);
+    const fast = stream.join(0);
+    expect(stream.slowReaders(1000, 100)).toEqual([]);
+    await take(fast);
+    await take(fast);
+    expect(stream.slowReaders(50, 100)).toEqual([]);
+    expect(stream.slowReaders(1000, 100)).toEqual([slow]);
+  });
+
+  test("bytes are a limit too", () => {
+    const stream = log(100, 40_000);
+    stream.append(slot(1, 0, 16_000));
+    stream.append(slot(2, 0, 16_000));
+    expect(stream.full).toBe(false);
+    stream.append(slot(3, 0, 16_000));
+    expect(stream.full).toBe(true);
+  });
+
+  test("memory is used again only when the last holder has let go", async () => {
+    const own = new SlotPool();
+    const record = slot(1).record;
+    const one = new Slot(own, record, new Uint8Array(100), new Uint8Array(0));
+    one.hold();
+    one.release();
+    expect(own.take(100)).not.toBe(one.dataHeader);
+    one.release();
+    expect(own.take(100).buffer).toBe(one.dataHeader.buffer);
+    expect(() => one.hold()).toThrow();
+  });
+});
+
+describe("sequencer", () => {
+  function done(span: number): SpanDoneRecord {
+    return {
+      stream: 1,
+      span,
+      ledgers: 1,
+      ledgerLast: 0,
+      closedAtUnixSeconds: 0,
+      rows: 0,
+      rowsFiltered: 0,
+      xdrBytes: 0,
+      batches: 0,
+      durationMs: 0,
+    };
+  }
+
+  test("spans that arrive in any order leave in ledger order", () => {
+    const seed = seedOf();
+    const random = randomFrom(seed);
+    for (let round = 0; round < 50; round++) {
+      const out: number[] = [];
+      const spans: number[] = [];
+      const sequencer = new Sequencer(
+        { ledger: 1, row: 0 },
+        (emitted) => out.push(emitted.record.ledgerFirst),
+        (record) => spans.push(record.span),
+      );
+      // three workers, each first-in first-out, interleaved at random
+      const workers = [0, 1, 2].map((worker) =>
+        Array.from({ length: 10 }, (_, turn) => turn * 3 + worker).flatMap((span) => [
+          () => sequencer.batch(slot(span * 2 + 1, span)),
+          () => sequencer.batch(slot(span * 2 + 2, span)),
+          () => sequencer.done(done(span)),
+        ]),
+      );
+      while (workers.some((queue) => queue.length > 0)) workers[Math.floor(random() * 3)]!.shift()?.();
+      expect(out, `seed ${seed}`).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
+      expect(spans).toEqual(Array.from({ length: 30 }, (_, index) => index));
+    }
+  });
+
+  test("order is asserted: a batch that goes back is an error, never delivered", () => {
+    const out: Slot[] = [];
+    const sequencer = new Sequencer(
+      { ledger: 5, row: 0 },
+      (emitted) => out.push(emitted),
+      () => {},
+    );
+    sequencer.batch(slot(5));
+    expect(() => sequencer.batch(slot(5))).toThrow("ledger 6 row 0 was next");
+    expect(out.length).toBe(1);
+  });
+});
+
+describe("cursor", () => {
+  test("round trip, and anything else is refused", () => {
+    const position = { ledger: 58752000, row: 300 };
+    expect(decodeCursor(encodeCursor(position))).toEqual(position);
+    for (const bad of ["", "x", "MS4wLjA", "a".repeat(1000), Buffer.from("2.1.1").toString("base64url")]) {
+      expect(() => decodeCursor(bad), bad).toThrow("cursor");
+    }
+  });
+});
