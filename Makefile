@@ -10,7 +10,7 @@ help: ## this list
 
 $(INSTALLED): package.json package-lock.json
 	@echo "installing packages (first use, or they have changed) ..." >&2
-	@npm ci --no-audit --no-fund --loglevel=error >&2
+	@npm install --no-save --no-audit --no-fund --loglevel=error >&2
 	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js >&2
 	@touch $(INSTALLED)
 

@@ -244,6 +244,36 @@ function findRecursion(root: Type): void {
   }
 }
 
+/** How many values of `inner`, and nothing else, one list element is made of; 0 where it is something else. */
+function multiplicity(element: Type, inner: Type): number {
+  if (element === inner) return 1;
+  if (element.kind !== "struct" || element.fields.some(([, field]) => field !== inner)) return 0;
+  return element.fields.length;
+}
+
+/** Whether `type` holds `inner` at most as a list at its very end, so that a loop can take the place of recursion. */
+function endsInListOf(type: Type, inner: Type): boolean {
+  switch (type.kind) {
+    case "option":
+      return endsInListOf(type.of, inner);
+    case "list":
+      return multiplicity(type.of, inner) > 0 || !holds(type.of, inner);
+    case "struct":
+      return type.fields.every(([, field], i) =>
+        i === type.fields.length - 1 ? endsInListOf(field, inner) : !holds(field, inner),
+      );
+    default:
+      return !holds(type, inner);
+  }
+}
+
+function holds(type: Type, inner: Type, seen = new Set<Type>()): boolean {
+  if (type === inner) return true;
+  if (seen.has(type)) return false;
+  seen.add(type);
+  return children(type).some((child) => holds(child, inner, seen));
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Emitting skippers and walkers
 
@@ -266,6 +296,8 @@ class Emitter {
   readonly lines: string[] = [];
   /** Bytes already decided to be stepped over, folded into the next statement. */
   private pending = 0;
+  /** The union whose own function this is, where that function loops instead of calling itself. */
+  looped: UnionType | undefined;
 
   constructor(
     private readonly generator: Generator,
@@ -278,6 +310,7 @@ class Emitter {
   private nested(pending: number): Emitter {
     const inner = new Emitter(this.generator, this.walk, this.depth, `${this.indent}  `, this.names);
     inner.pending = pending;
+    inner.looped = this.looped;
     return inner;
   }
 
@@ -331,6 +364,10 @@ class Emitter {
 
   private descend(type: Type, walks: boolean): void {
     if (type.kind === "struct" || type.kind === "union") {
+      if (this.looped !== undefined && holds(type, this.looped)) {
+        this.body(type);
+        return;
+      }
       if (!walks && !recursive.has(type)) {
         const inline = this.generator.inlineBody(type, this.depth);
         if (inline) {
@@ -422,6 +459,16 @@ class Emitter {
       return;
     }
     this.flush();
+    const times = this.looped === undefined ? 0 : multiplicity(type.of, this.looped);
+    if (times > 0) {
+      // One level down: what is left of this level waits on the stack. The loop takes the value itself off the count.
+      this.say(`if (${n} > 0) {`);
+      this.say("  if (k + 1 >= XDR_DEPTH_MAX) fail();");
+      this.say("  LEFT[k++] = left;");
+      this.say(`  left = ${times === 1 ? n : `${n} * ${times}`} + 1;`);
+      this.say("}");
+      return;
+    }
     this.say(`for (; ${n} > 0; ${n}--) {`);
     this.inner(type.of);
     this.say("}");
@@ -535,6 +582,11 @@ class Generator {
   }
 
   private skipFunction(name: string, type: Type): string {
+    if (type.kind === "union" && recursive.has(type)) {
+      if (type.arms.every((arm) => arm.type === null || endsInListOf(arm.type, type))) {
+        return this.loopFunction(name, type);
+      }
+    }
     const depth = recursive.has(type) ? "k + 1" : holdsRecursive.has(type) ? "k" : "0";
     const emitter = new Emitter(this, undefined, depth, "  ", { next: 0 });
     emitter.body(type);
@@ -542,6 +594,28 @@ class Generator {
     const parameter = holdsRecursive.has(type) ? ", k: number" : "";
     const guard = recursive.has(type) ? "  if (k >= XDR_DEPTH_MAX) fail();\n" : "";
     return `export function ${name}(d: DataView, p: number${parameter}): number {\n${guard}${emitter.lines.join("\n")}\n  return p;\n}`;
+  }
+
+  /** A skipper of a recursive union that keeps the counts of its open levels in LEFT instead of calling itself. */
+  private loopFunction(name: string, type: UnionType): string {
+    const emitter = new Emitter(this, undefined, "0", "    ", { next: 0 });
+    emitter.looped = type;
+    emitter.body(type);
+    emitter.flush();
+    return [
+      `export function ${name}(d: DataView, p: number, k: number): number {`,
+      "  if (k >= XDR_DEPTH_MAX) fail();",
+      "  const outermost = k;",
+      "  let left = 1;",
+      "  for (;;) {",
+      ...emitter.lines,
+      "    while (--left === 0) {",
+      "      if (k === outermost) return p;",
+      "      left = LEFT[--k]!;",
+      "    }",
+      "  }",
+      "}",
+    ].join("\n");
   }
 
   private walkFunction(name: string, walk: Walk, type: Type): string {
@@ -662,6 +736,8 @@ function skipFile(): string {
     `/** Fewest bytes of one such value, to bound counts. */`,
     `export const LEDGER_ENTRY_CHANGE_BYTES_MIN = ${sizeMin(typeNamed("LedgerEntryChange"))};`,
     `export const LEDGER_CLOSE_META_BYTES_MIN = ${sizeMin(typeNamed("LedgerCloseMeta"))};\n`,
+    "// Scratch of the skippers that loop instead of calling themselves: values left to read, per open level.",
+    "const LEFT = new Uint32Array(XDR_DEPTH_MAX);\n",
     visitors.join("\n\n"),
     "",
     generator.finish().join("\n\n"),

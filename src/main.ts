@@ -1,5 +1,6 @@
 /** Entry of the executable: the command line names a command, which is loaded and run. */
 import type { CommandEntry } from "./cli/command.ts";
+import { CONTROL_COMMANDS } from "./cli/control-commands.ts";
 import { runCli } from "./cli/run.ts";
 
 export const COMMANDS: readonly CommandEntry[] = [
@@ -8,12 +9,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "run the server: control plane, Flight, health and metrics",
     load: () => import("./cli/serve.ts"),
   },
-  { name: "decode", summary: "print the contract-data rows of ledger files", load: () => import("./cli/decode.ts") },
-  { name: "start", summary: "start a session on a running server", load: () => import("./cli/start.ts") },
-  { name: "stop", summary: "stop a session", load: () => import("./cli/stop.ts") },
-  { name: "status", summary: "where a session stands", load: () => import("./cli/status.ts") },
-  { name: "filters", summary: "what a running server selects", load: () => import("./cli/filters.ts") },
-  { name: "metrics", summary: "a session's counters", load: () => import("./cli/metrics.ts") },
+  {
+    name: "decode",
+    summary: "print the contract-data rows of ledger files",
+    load: () => import("./cli/decode.ts"),
+  },
+  ...CONTROL_COMMANDS,
   {
     name: "tail",
     summary: "print the rows of a session as they come (a Flight client)",

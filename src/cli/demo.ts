@@ -51,7 +51,7 @@ export const command = defineCommand({
       },
     });
     const log = createLogger({ level: "warn", format: "pretty" });
-    const source = openSource(config.sourceEndpoint, config);
+    const source = await openSource(config.sourceEndpoint);
     try {
       const processor = await startServer(config, source, log);
       const control = connectControl(`127.0.0.1:${processor.addresses.control.port}`);

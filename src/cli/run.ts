@@ -2,7 +2,7 @@
 import { nearest } from "../config/nearest.ts";
 import { parseGoBoolean } from "../config/types.ts";
 import { VERSION } from "../config/version.ts";
-import type { CommandContext, CommandEntry } from "./command.ts";
+import type { CommandContext, CommandEntry, Output } from "./command.ts";
 import { parseLine, readFlags, toggle } from "./flags.ts";
 import { commandHelp, globalHelp } from "./help.ts";
 import { interruptSignal } from "./interrupt.ts";
@@ -27,6 +27,13 @@ export async function runCli(
   commands: readonly CommandEntry[],
   world: CliWorld = processWorld(),
 ): Promise<number> {
+  const code = await dispatch(argv, commands, world);
+  // The caller may end the process at once; what was printed has to be out by then.
+  await Promise.all([flushed(world.stdout), flushed(world.stderr)]);
+  return code;
+}
+
+async function dispatch(argv: readonly string[], commands: readonly CommandEntry[], world: CliWorld): Promise<number> {
   const [name, ...rest] = argv;
   try {
     if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
@@ -83,6 +90,10 @@ async function runCommand(entry: CommandEntry, argv: readonly string[], world: C
     print: (line) => world.stdout.write(`${line}\n`),
   });
   return typeof code === "number" ? code : EXIT_OK;
+}
+
+function flushed(output: Output): Promise<void> {
+  return new Promise((resolve) => output.write("", () => resolve()));
 }
 
 function oneLine(message: string): string {

@@ -2,7 +2,7 @@
  * The sample lake, in the binary too: from source it is the folder `sample/lake`; in the binary its files are inside,
  * and are laid out in a temporary folder for as long as they are needed.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,7 +53,7 @@ export function openSampleLake(): { folder: string; remove(): void } {
   for (const [place, embedded] of Object.entries(FILES)) {
     const path = join(folder, place);
     mkdirSync(dirname(path), { recursive: true });
-    copyFileSync(embedded, path);
+    writeFileSync(path, readFileSync(embedded)); // files inside the binary can be read, not copied
   }
   writeFileSync(join(folder, ".config.json"), JSON.stringify(manifest));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -46,7 +46,7 @@ export const command = defineCommand({
       level: values.debug ? "debug" : values.logLevel,
       format: context.stderr.isTTY ? "pretty" : "json",
     });
-    const source = openSource(values.sourceEndpoint, values);
+    const source = await openSource(values.sourceEndpoint);
     let processor: RunningProcessor | undefined;
     try {
       const config: Config =

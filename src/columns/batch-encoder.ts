@@ -147,10 +147,11 @@ export class BatchEncoder {
     }
     const view = new DataView(out.buffer, out.byteOffset + at, plan.bodyBytes);
     const { regions } = plan;
-    const place: Placement = { validityAt: -1, offsetsAt: -1, dataAt: 0 };
+    const place: Placement = { nulls: 0, validityAt: -1, offsetsAt: -1, dataAt: 0 };
     let r = 0;
     for (const [i, column] of this.columns.entries()) {
-      place.validityAt = plan.nulls[i] === 0 ? -1 : regions[r]!;
+      place.nulls = plan.nulls[i]!;
+      place.validityAt = place.nulls === 0 ? -1 : regions[r]!;
       r += 2;
       if (column.width === 0) {
         place.offsetsAt = regions[r]!;

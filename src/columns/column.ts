@@ -14,6 +14,7 @@ export interface Measure {
 
 /** Where a column's buffers begin in the body. */
 export interface Placement {
+  nulls: number;
   /** -1 where there is no null and so no bitmap. */
   validityAt: number;
   /** Columns of varying width only. */
@@ -72,6 +73,10 @@ export class BitWriter {
   }
 }
 
+function zero(out: DataView, at: number, bytes: number): void {
+  if (bytes > 0) new Uint8Array(out.buffer, out.byteOffset + at, bytes).fill(0);
+}
+
 const SCRATCH_BYTES = 256; // grows to the longest cell asked for
 let scratch = new DataView(new ArrayBuffer(SCRATCH_BYTES));
 const ascii = new TextDecoder();
@@ -97,6 +102,12 @@ export abstract class TextColumn extends Column {
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
     let { offsetsAt } = place;
     const { dataAt, validityAt } = place;
+    if (place.nulls > 0 && place.nulls === end - first) {
+      // Most batches have no asset, instance or balance at all.
+      zero(out, validityAt, Math.ceil(place.nulls / 8));
+      zero(out, offsetsAt, 4 * (place.nulls + 1));
+      return dataAt;
+    }
     const { ledger: ledgerOf, ledgers } = rows;
     const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
     let ledger = -1;

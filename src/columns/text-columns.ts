@@ -1,7 +1,8 @@
 /** The kinds of text columns. HOT PATH. */
+import { Buffer } from "node:buffer";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
 import { STRKEY_LENGTH } from "../xdr/strkey.ts";
-import { type ColumnSpec, type Measure, TextColumn } from "./column.ts";
+import { type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
 import {
   base64Length,
   lengthWithoutNuls,
@@ -123,6 +124,18 @@ export class KeyHashColumn extends TextColumn {
   }
 }
 
+const NATIVE_BYTES_MIN = 160; // measured: from here on the runtime's base64 is the faster
+
+/** What Buffer's toString and write come down to, in Node and Bun alike, without their argument handling. */
+interface FastBuffer {
+  base64Slice(start: number, end: number): string;
+  latin1Write(text: string, at: number): number;
+}
+
+function bufferOf(view: DataView): FastBuffer {
+  return Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength) as unknown as FastBuffer;
+}
+
 /** Bytes in the ledger as base64. */
 export class Base64Column extends TextColumn {
   constructor(
@@ -131,6 +144,37 @@ export class Base64Column extends TextColumn {
     private readonly bytes: Words,
   ) {
     super(spec);
+  }
+
+  /**
+   * Long values go through the runtime's own base64, which is three times as fast as a table at some 400 bytes: the text
+   * that it makes on the way is short-lived garbage, the only such in this folder.
+   */
+  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const { dataAt } = place;
+    let { offsetsAt } = place;
+    const at = this.at(rows);
+    const bytes = this.bytes(rows);
+    const target = bufferOf(out);
+    let ledger = -1;
+    let d = out;
+    let source = target;
+    let q = dataAt;
+    out.setInt32(offsetsAt, 0, true);
+    for (let row = first; row < end; row++) {
+      if (rows.ledger[row] !== ledger) {
+        ledger = rows.ledger[row]!;
+        d = rows.ledgers[ledger]!.view;
+        source = bufferOf(d);
+      }
+      const from = at[row]!;
+      const length = bytes[row]!;
+      if (length < NATIVE_BYTES_MIN) q = writeBase64(d, from, length, out, q);
+      else q += target.latin1Write(source.base64Slice(from, from + length), q);
+      offsetsAt += 4;
+      out.setInt32(offsetsAt, q - dataAt, true);
+    }
+    return q;
   }
 
   override measure(rows: RowSet, first: number, end: number, sum: Measure): void {

@@ -26,8 +26,8 @@ export interface ControlServerOptions {
 
 export interface RunningServer {
   port: number;
-  /** Stops listening and ends what is open. */
-  close(): Promise<void>;
+  /** Stops listening, lets running calls end for `graceMs`, then ends them. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** Listens, and resolves when connections are accepted. @throws CodedError where the address is not to be had */
@@ -49,9 +49,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
   });
   return {
     port: listening.port,
-    async close() {
+    async close(graceMs) {
       health.close();
-      await listening.close();
+      await listening.close(graceMs);
     },
   };
 }

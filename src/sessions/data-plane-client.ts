@@ -1,8 +1,8 @@
 /** The main thread's handle on the data-plane Worker. */
 import { Worker } from "node:worker_threads";
+import { DATA_PLANE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../pipeline/data-plane-messages.ts";
-import { DATA_PLANE_ENTRY } from "../workers/host.ts";
 
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;

@@ -6,13 +6,8 @@
  * which holds Piscina's worker loop and our task: a Worker asked to run Piscina's file runs that entry.
  */
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import type { Worker as NodeWorker } from "node:worker_threads";
-
-/** The entry of decode workers: Piscina's worker and the task that it runs. */
-export const DECODE_ENTRY = fileURLToPath(new URL("../worker-host.ts", import.meta.url));
-/** The entry of the data-plane Worker. */
-export const DATA_PLANE_ENTRY = fileURLToPath(new URL("../data-plane-host.ts", import.meta.url));
+import { DECODE_ENTRY } from "../entries.ts";
 
 const PISCINA_WORKER = /[\\/]piscina[\\/]dist[\\/]worker\.js$/;
 

@@ -3,10 +3,11 @@
  * the data plane) of its own. A worker that dies is replaced with fresh rings; whoever had work on it is told.
  */
 import type { Piscina } from "piscina";
+import { DECODE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
 import { sendAsync } from "./fragments.ts";
-import { DECODE_ENTRY, mapPiscinaWorker } from "./host.ts";
+import { mapPiscinaWorker } from "./host.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import { INPUT, type ObjectRecord, packRecord, type SpanEndRecord, type StreamSpec } from "./records.ts";
 import { createRing, RingProducer } from "./ring.ts";

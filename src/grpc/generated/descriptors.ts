@@ -56,6 +56,13 @@ export const FILE_DESCRIPTORS: readonly FileDescriptor[] = [
     base64: "CgxoZWFsdGgucHJvdG8SDmdycGMuaGVhbHRoLnYxIi4KEkhlYWx0aENoZWNrUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJUgdzZXJ2aWNlIrEBChNIZWFsdGhDaGVja1Jlc3BvbnNlEkkKBnN0YXR1cxgBIAEoDjIxLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UuU2VydmluZ1N0YXR1c1IGc3RhdHVzIk8KDVNlcnZpbmdTdGF0dXMSCwoHVU5LTk9XThAAEgsKB1NFUlZJTkcQARIPCgtOT1RfU0VSVklORxACEhMKD1NFUlZJQ0VfVU5LTk9XThADMq4BCgZIZWFsdGgSUAoFQ2hlY2sSIi5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1JlcXVlc3QaIy5ncnBjLmhlYWx0aC52MS5IZWFsdGhDaGVja1Jlc3BvbnNlElIKBVdhdGNoEiIuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXF1ZXN0GiMuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZTABYgZwcm90bzM=",
   },
   {
+    name: "raw_ledger_service.proto",
+    imports: [],
+    services: ["raw_ledger_service.RawLedgerService"],
+    symbols: ["raw_ledger_service.RawLedgerService","raw_ledger_service.RawLedgerService.StreamRawLedgers","raw_ledger_service.StreamLedgersRequest","raw_ledger_service.StreamLedgersRequest.start_ledger","raw_ledger_service.RawLedger","raw_ledger_service.RawLedger.sequence","raw_ledger_service.RawLedger.ledger_close_meta_xdr"],
+    base64: "ChhyYXdfbGVkZ2VyX3NlcnZpY2UucHJvdG8SEnJhd19sZWRnZXJfc2VydmljZSI5ChRTdHJlYW1MZWRnZXJzUmVxdWVzdBIhCgxzdGFydF9sZWRnZXIYASABKA1SC3N0YXJ0TGVkZ2VyIloKCVJhd0xlZGdlchIaCghzZXF1ZW5jZRgBIAEoDVIIc2VxdWVuY2USMQoVbGVkZ2VyX2Nsb3NlX21ldGFfeGRyGAIgASgMUhJsZWRnZXJDbG9zZU1ldGFYZHIycQoQUmF3TGVkZ2VyU2VydmljZRJdChBTdHJlYW1SYXdMZWRnZXJzEigucmF3X2xlZGdlcl9zZXJ2aWNlLlN0cmVhbUxlZGdlcnNSZXF1ZXN0Gh0ucmF3X2xlZGdlcl9zZXJ2aWNlLlJhd0xlZGdlcjABYgZwcm90bzM=",
+  },
+  {
     name: "reflection_v1.proto",
     imports: [],
     services: ["grpc.reflection.v1.ServerReflection"],

@@ -12,6 +12,9 @@ export const LIST_UPGRADE = 4;
 export const LEDGER_ENTRY_CHANGE_BYTES_MIN = 12;
 export const LEDGER_CLOSE_META_BYTES_MIN = 412;
 
+// Scratch of the skippers that loop instead of calling themselves: values left to read, per open level.
+const LEFT = new Uint32Array(XDR_DEPTH_MAX);
+
 /** Called at the header, at each transaction's result and for each list of ledger entry changes, in wire order. */
 export interface ChangesVisitor {
   header(d: DataView, p: number): void;
@@ -172,97 +175,120 @@ export function skipLedgerKey(d: DataView, p: number, k: number): number {
 
 export function skipScVal(d: DataView, p: number, k: number): number {
   if (k >= XDR_DEPTH_MAX) fail();
-  switch (d.getInt32(p)) {
-    case 0: case 3: case 4: {
-      p += 8;
-      break;
-    }
-    case 1: case 20: {
-      p += 4;
-      break;
-    }
-    case 2: {
-      if (d.getUint32(p + 4) > 9) fail();
-      p += 12;
-      break;
-    }
-    case 5: case 6: case 7: case 8: case 21: {
-      p += 12;
-      break;
-    }
-    case 9: case 10: {
-      p += 20;
-      break;
-    }
-    case 11: case 12: {
-      p += 36;
-      break;
-    }
-    case 13: {
-      const n0 = d.getUint32(p + 4);
-      if (n0 > d.byteLength - p - 8) fail();
-      p += 8 + ((n0 + 3) & ~3);
-      break;
-    }
-    case 14: {
-      const n1 = d.getUint32(p + 4);
-      if (n1 > d.byteLength - p - 8) fail();
-      p += 8 + ((n1 + 3) & ~3);
-      break;
-    }
-    case 15: {
-      const n2 = d.getUint32(p + 4);
-      if (n2 > 32 || n2 > d.byteLength - p - 8) fail();
-      p += 8 + ((n2 + 3) & ~3);
-      break;
-    }
-    case 16: {
-      const n3 = d.getUint32(p + 4);
-      if (n3 > 1) fail();
-      p += 8;
-      if (n3 === 1) {
-        let n4 = d.getUint32(p);
-        if (n4 * 4 > d.byteLength - p - 4) fail();
-        p += 4;
-        for (; n4 > 0; n4--) {
-          p = skipScVal(d, p, k + 1);
-        }
+  const outermost = k;
+  let left = 1;
+  for (;;) {
+    switch (d.getInt32(p)) {
+      case 0: case 3: case 4: {
+        p += 8;
+        break;
       }
-      break;
-    }
-    case 17: {
-      const n5 = d.getUint32(p + 4);
-      if (n5 > 1) fail();
-      p += 8;
-      if (n5 === 1) {
-        let n6 = d.getUint32(p);
-        if (n6 * 8 > d.byteLength - p - 4) fail();
+      case 1: case 20: {
         p += 4;
-        for (; n6 > 0; n6--) {
-          p = skipScVal(d, p, k + 1);
-          p = skipScVal(d, p, k + 1);
-        }
+        break;
       }
-      break;
+      case 2: {
+        if (d.getUint32(p + 4) > 9) fail();
+        p += 12;
+        break;
+      }
+      case 5: case 6: case 7: case 8: case 21: {
+        p += 12;
+        break;
+      }
+      case 9: case 10: {
+        p += 20;
+        break;
+      }
+      case 11: case 12: {
+        p += 36;
+        break;
+      }
+      case 13: {
+        const n0 = d.getUint32(p + 4);
+        if (n0 > d.byteLength - p - 8) fail();
+        p += 8 + ((n0 + 3) & ~3);
+        break;
+      }
+      case 14: {
+        const n1 = d.getUint32(p + 4);
+        if (n1 > d.byteLength - p - 8) fail();
+        p += 8 + ((n1 + 3) & ~3);
+        break;
+      }
+      case 15: {
+        const n2 = d.getUint32(p + 4);
+        if (n2 > 32 || n2 > d.byteLength - p - 8) fail();
+        p += 8 + ((n2 + 3) & ~3);
+        break;
+      }
+      case 16: {
+        const n3 = d.getUint32(p + 4);
+        if (n3 > 1) fail();
+        p += 8;
+        if (n3 === 1) {
+          let n4 = d.getUint32(p);
+          if (n4 * 4 > d.byteLength - p - 4) fail();
+          p += 4;
+          if (n4 > 0) {
+            if (k + 1 >= XDR_DEPTH_MAX) fail();
+            LEFT[k++] = left;
+            left = n4 + 1;
+          }
+        }
+        break;
+      }
+      case 17: {
+        const n5 = d.getUint32(p + 4);
+        if (n5 > 1) fail();
+        p += 8;
+        if (n5 === 1) {
+          let n6 = d.getUint32(p);
+          if (n6 * 8 > d.byteLength - p - 4) fail();
+          p += 4;
+          if (n6 > 0) {
+            if (k + 1 >= XDR_DEPTH_MAX) fail();
+            LEFT[k++] = left;
+            left = n6 * 2 + 1;
+          }
+        }
+        break;
+      }
+      case 18: {
+        p = skipScAddress(d, p + 4);
+        break;
+      }
+      case 19: {
+        p = skipContractExecutable(d, p + 4);
+        const n7 = d.getUint32(p);
+        if (n7 > 1) fail();
+        p += 4;
+        if (n7 === 1) {
+          let n8 = d.getUint32(p);
+          if (n8 * 8 > d.byteLength - p - 4) fail();
+          p += 4;
+          if (n8 > 0) {
+            if (k + 1 >= XDR_DEPTH_MAX) fail();
+            LEFT[k++] = left;
+            left = n8 * 2 + 1;
+          }
+        }
+        break;
+      }
+      case 22: {
+        const n9 = d.getUint32(p + 4);
+        if (n9 > d.byteLength - p - 8) fail();
+        p += 8 + ((n9 + 3) & ~3);
+        break;
+      }
+      default:
+        fail();
     }
-    case 18: {
-      p = skipScAddress(d, p + 4);
-      break;
+    while (--left === 0) {
+      if (k === outermost) return p;
+      left = LEFT[--k]!;
     }
-    case 19: {
-      p = skipScContractInstance(d, p + 4, k + 1);
-      break;
-    }
-    case 22: {
-      const n7 = d.getUint32(p + 4);
-      if (n7 > d.byteLength - p - 8) fail();
-      p += 8 + ((n7 + 3) & ~3);
-      break;
-    }
-    default:
-      fail();
   }
-  return p;
 }
 
 export function skipScAddress(d: DataView, p: number): number {
@@ -818,23 +844,6 @@ export function skipTrustLineAsset(d: DataView, p: number): number {
     }
     default:
       fail();
-  }
-  return p;
-}
-
-export function skipScContractInstance(d: DataView, p: number, k: number): number {
-  p = skipContractExecutable(d, p);
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
-  p += 4;
-  if (n0 === 1) {
-    let n1 = d.getUint32(p);
-    if (n1 * 8 > d.byteLength - p - 4) fail();
-    p += 4;
-    for (; n1 > 0; n1--) {
-      p = skipScVal(d, p, k);
-      p = skipScVal(d, p, k);
-    }
   }
   return p;
 }

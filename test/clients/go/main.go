@@ -74,6 +74,9 @@ func main() {
 		if err != nil {
 			failed = true
 			s := status.Convert(err)
+			if result == nil {
+				result = map[string]any{}
+			}
 			result = map[string]any{"error": callError{s.Code().String(), s.Message()}, "partial": result}
 		}
 		line, err := json.Marshal(result)

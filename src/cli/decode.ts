@@ -1,0 +1,251 @@
+import type { Writable } from "node:stream";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { encapsulate, encapsulatedSchema, STREAM_END } from "../columns/ipc.ts";
+import { TsvWriter, toNdjson } from "../columns/text.ts";
+import { oneOf, text } from "../config/types.ts";
+import { CodedError } from "../error.ts";
+import { LedgerDecoder } from "../ledger/decoder.ts";
+import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
+import { RowSet } from "../ledger/row-set.ts";
+import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
+import { XdrError } from "../xdr/error.ts";
+import { defineCommand } from "./command.ts";
+import { option, repeated, toggle } from "./flags.ts";
+import { PROGRAM } from "./program.ts";
+import { tableHead, tableRow } from "./row-table.ts";
+
+const FILES_MAX = 100_000; // more than a shell passes
+const ARROW_BATCH_BYTES = 1 << 20; // about what readers like best
+const FORMATS = ["table", "tsv", "ndjson", "arrow"] as const;
+
+export const command = defineCommand({
+  usage: "FILE… [flags]",
+  description:
+    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM, and whole lake folders; `/dev/stdin` too. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
+  flags: {
+    format: option({
+      placeholder: "FORMAT",
+      type: oneOf(FORMATS),
+      summary:
+        "table (for people), tsv (22 columns, with transaction hash and change type), ndjson (the columns of schema version 1), arrow (IPC stream). Default: table on a terminal, else tsv.",
+    }),
+    "network-passphrase": option({
+      placeholder: "PASSPHRASE",
+      type: text,
+      summary:
+        "The network's passphrase; a ledger of another network is an error. Default: what a lake's manifest says, else the known network (pubnet, testnet, futurenet, standalone, load test) that the transaction hashes fit.",
+    }),
+    compat: option({
+      placeholder: "RULES",
+      type: oneOf(["default", "go"]),
+      summary: "go: exactly the rows of the Go service. Default: default. (COMPAT)",
+    }),
+    "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract; repeat for more." }),
+    "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
+    "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
+    "no-deleted": toggle({ summary: "Leave out rows of removed entries." }),
+  },
+  args: { min: 1, max: FILES_MAX },
+  examples: [
+    { command: `${PROGRAM} decode FC7F83FF--58752000.xdr.zst`, meaning: "one lake file, as a table" },
+    { command: `${PROGRAM} decode --format arrow ./lake > rows.arrows`, meaning: "a whole lake, for DuckDB or pandas" },
+  ],
+  async run({ args, flags, env, stdout }) {
+    const compat = flags.compat ?? (env.COMPAT ? oneOf(["default", "go"]).parse(env.COMPAT) : "default");
+    if (compat === undefined) {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "COMPAT",
+        `COMPAT is ${JSON.stringify(env.COMPAT)}: default or go is accepted`,
+      );
+    }
+    const filter = {
+      contractIds: flags["contract-id"],
+      assetCodes: flags["asset-code"],
+      assetIssuers: flags["asset-issuer"],
+      includeDeleted: !flags["no-deleted"],
+    };
+    const sink = sinkOf(flags.format ?? (stdout.isTTY === true ? "table" : "tsv"), stdout);
+    const decoders = new Map<string, LedgerDecoder>();
+    const rows = new RowSet();
+    for (const path of args) {
+      const input = await openLedgerInput(path);
+      const network = new NetworkOf(flags["network-passphrase"] ?? input.networkPassphrase);
+      for await (const ledger of input.ledgers) {
+        try {
+          const passphrase = network.of(ledger.bytes);
+          let decoder = decoders.get(passphrase);
+          if (decoder === undefined) {
+            decoder = new LedgerDecoder({ networkPassphrase: passphrase, compat, filter });
+            decoders.set(passphrase, decoder);
+          }
+          const bytes = sink.keepsRows ? ledger.bytes.slice() : ledger.bytes;
+          decoder.decode(bytes, rows);
+          await sink.take(rows, passphrase);
+        } catch (thrown) {
+          throw located(thrown, ledger);
+        }
+      }
+    }
+    await sink.end(rows);
+    return 0;
+  },
+});
+
+/** The error with the file and the ledger in front; byte offsets of XDR errors count from the ledger's first byte. */
+function located(thrown: unknown, ledger: FileLedger): unknown {
+  if (!(thrown instanceof CodedError) || !(thrown instanceof XdrError || thrown.reason.startsWith("NETWORK")))
+    return thrown;
+  const place = `${ledger.path}: ledger ${ledger.ledgerIndex} of the file, at byte ${ledger.byteOffset}`;
+  return new CodedError(thrown.code, thrown.reason, `${place}: ${thrown.message}`, { cause: thrown });
+}
+
+/** Finds out, or checks, which network a file's ledgers belong to. */
+class NetworkOf {
+  private proven = false;
+  private passphrase: string | undefined;
+
+  constructor(private readonly given: string | undefined) {
+    this.passphrase = given;
+  }
+
+  /** @throws CodedError FAILED_PRECONDITION / NETWORK_MISMATCH, NETWORK_UNKNOWN */
+  of(ledger: Uint8Array): string {
+    const known = KNOWN_NETWORKS.map((network) => network.passphrase);
+    if (!this.proven) {
+      const { passphrase, hasTransactions } = matchNetwork(ledger, this.given === undefined ? known : [this.given]);
+      if (hasTransactions) {
+        if (passphrase === undefined) throw this.refusal(matchNetwork(ledger, known).passphrase);
+        this.passphrase = passphrase;
+        this.proven = true;
+      }
+    }
+    // without a transaction there is no row either whose asset would depend on the network
+    return this.passphrase ?? known[0]!;
+  }
+
+  private refusal(other: string | undefined): CodedError {
+    if (this.given === undefined) {
+      const names = KNOWN_NETWORKS.map((network) => network.name).join(", ");
+      return new CodedError(
+        "FAILED_PRECONDITION",
+        "NETWORK_UNKNOWN",
+        `its transactions are of none of the known networks (${names}): name it with --network-passphrase`,
+      );
+    }
+    const remedy = other === undefined ? "they are of no known network" : `they are of "${other}"`;
+    return new CodedError(
+      "FAILED_PRECONDITION",
+      "NETWORK_MISMATCH",
+      `its transactions are not of the network "${this.given}": ${remedy}`,
+    );
+  }
+}
+
+/** Where rows go. */
+interface RowSink {
+  /** True where rows stay in the set after `take`, so that their ledgers must stay in memory too. */
+  readonly keepsRows: boolean;
+  take(rows: RowSet, passphrase: string): Promise<void>;
+  end(rows: RowSet): Promise<void>;
+}
+
+function sinkOf(format: (typeof FORMATS)[number], output: Writable): RowSink {
+  switch (format) {
+    case "tsv": {
+      const writer = new TsvWriter();
+      return textSink((rows) => writer.write(rows).slice(), output);
+    }
+    case "ndjson": {
+      const { columns } = new BatchEncoder({ schemaVersion: 1, networkPassphrase: "" });
+      return textSink((rows) => toNdjson(columns, rows), output);
+    }
+    case "table":
+      return tableSink(output);
+    case "arrow":
+      return new ArrowSink(output);
+  }
+}
+
+function textSink(format: (rows: RowSet) => string | Uint8Array, output: Writable): RowSink {
+  return {
+    keepsRows: false,
+    async take(rows) {
+      if (rows.length > 0) await write(output, format(rows));
+      rows.clear();
+    },
+    async end() {},
+  };
+}
+
+function tableSink(output: Writable): RowSink {
+  const { columns } = new BatchEncoder({ schemaVersion: 1, networkPassphrase: "" });
+  const byName = new Map(columns.map((column) => [column.spec.name, column]));
+  let total = 0;
+  return textSinkWithEnd(
+    (rows) => {
+      const lines = total === 0 ? [tableHead()] : [];
+      for (let row = 0; row < rows.length; row++) lines.push(tableRow((name) => byName.get(name)!.cell(rows, row)));
+      total += rows.length;
+      return `${lines.join("\n")}\n`;
+    },
+    () => `${total} rows\n`,
+    output,
+  );
+}
+
+function textSinkWithEnd(format: (rows: RowSet) => string, last: () => string, output: Writable): RowSink {
+  return { ...textSink(format, output), end: () => write(output, last()) };
+}
+
+/** An IPC stream: schema, batches of about a megabyte, end mark. */
+class ArrowSink implements RowSink {
+  readonly keepsRows = true;
+  private encoder: BatchEncoder | undefined;
+  private passphrase = "";
+
+  constructor(private readonly output: Writable) {}
+
+  async take(rows: RowSet, passphrase: string): Promise<void> {
+    if (this.encoder === undefined) {
+      this.passphrase = passphrase;
+      await this.begin();
+    }
+    let first = 0;
+    for (;;) {
+      const end = this.encoder!.fit(rows, first, rows.length - first, ARROW_BATCH_BYTES);
+      if (end === rows.length) break;
+      await this.batch(rows, first, Math.max(end, first + 1)); // a row larger than the target is a batch of its own
+      first = Math.max(end, first + 1);
+    }
+    // what is left starts the next batch; moving it to the front is not worth it, so a little more goes out now
+    if (first > 0) {
+      if (first < rows.length) await this.batch(rows, first, rows.length);
+      rows.clear();
+    } else if (rows.length === 0) rows.clear();
+  }
+
+  async end(rows: RowSet): Promise<void> {
+    if (this.encoder === undefined) await this.begin();
+    if (rows.length > 0) await this.batch(rows, 0, rows.length);
+    await write(this.output, STREAM_END);
+  }
+
+  private async begin(): Promise<void> {
+    this.encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: this.passphrase });
+    await write(this.output, encapsulatedSchema(this.encoder.schema));
+  }
+
+  private async batch(rows: RowSet, first: number, end: number): Promise<void> {
+    const encoder = this.encoder!;
+    const plan = encoder.plan(rows, first, end);
+    const body = new Uint8Array(plan.bodyBytes);
+    encoder.write(rows, plan, body);
+    await write(this.output, encapsulate(encoder.header(plan)));
+    await write(this.output, body);
+  }
+}
+
+async function write(output: Writable, chunk: string | Uint8Array): Promise<void> {
+  if (!output.write(chunk)) await new Promise((resolve) => output.once("drain", resolve));
+}

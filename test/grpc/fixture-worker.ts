@@ -1,0 +1,7 @@
+/** The Flight fixture in a Worker: posts its port. */
+import { startFixture } from "./fixture-server.ts";
+
+declare const self: { postMessage(message: number): void };
+
+const { listener } = await startFixture();
+self.postMessage(listener.port);

@@ -1,0 +1,137 @@
+/** Builds small ledgers byte by byte, so that each rule can be shown by a ledger that has nothing else in it. */
+
+export const NETWORK = "Public Global Stellar Network ; September 2015";
+
+export type Bytes = Uint8Array;
+
+export function concat(...parts: Bytes[]): Bytes {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+export function u32(value: number): Bytes {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value >>> 0);
+  return bytes;
+}
+
+export function u64(value: bigint): Bytes {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value));
+  return bytes;
+}
+
+export function opaque(bytes: Bytes): Bytes {
+  return concat(u32(bytes.length), bytes, new Uint8Array(-bytes.length & 3));
+}
+
+const text = (value: string): Bytes => opaque(new TextEncoder().encode(value));
+const list = (items: Bytes[]): Bytes => concat(u32(items.length), ...items);
+
+/** 32 bytes, all of one value. */
+export const id = (byte: number): Bytes => new Uint8Array(32).fill(byte);
+
+// ScVals
+export const scBool = (value: boolean): Bytes => concat(u32(0), u32(value ? 1 : 0));
+export const scU32 = (value: number): Bytes => concat(u32(3), u32(value));
+export const scI128 = (value: bigint): Bytes => concat(u32(10), u64(value >> 64n), u64(value));
+export const scBytes = (bytes: Bytes): Bytes => concat(u32(13), opaque(bytes));
+export const scString = (value: string): Bytes => concat(u32(14), text(value));
+export const scSymbol = (value: string): Bytes => concat(u32(15), text(value));
+export const scVec = (items: Bytes[]): Bytes => concat(u32(16), u32(1), list(items));
+export const scMap = (entries: [Bytes, Bytes][]): Bytes => concat(u32(17), u32(1), list(entries.map((e) => concat(...e))));
+export const contractAddress = (contract: Bytes): Bytes => concat(u32(1), contract);
+export const accountAddress = (account: Bytes): Bytes => concat(u32(0), u32(0), account);
+export const scAddress = (address: Bytes): Bytes => concat(u32(18), address);
+export const scInstanceKey = u32(20);
+export const scNonceKey = concat(u32(21), u64(7n));
+/** `executable`: wasm hash, or "asset". */
+export const scInstance = (executable: Bytes | "asset", storage: [Bytes, Bytes][]): Bytes =>
+  concat(
+    u32(19),
+    executable === "asset" ? u32(1) : concat(u32(0), executable),
+    u32(1),
+    list(storage.map((e) => concat(...e))),
+  );
+
+/** Key and value of a token balance entry. */
+export const balance = (holder: Bytes, amount: bigint): { key: Bytes; val: Bytes } => ({
+  key: scVec([scSymbol("Balance"), scAddress(contractAddress(holder))]),
+  val: scMap([
+    [scSymbol("amount"), scI128(amount)],
+    [scSymbol("authorized"), scBool(true)],
+    [scSymbol("clawback"), scBool(false)],
+  ]),
+});
+
+export interface Data {
+  contract?: Bytes;
+  /** An SCAddress instead of the contract's. */
+  address?: Bytes;
+  key: Bytes;
+  val?: Bytes;
+  durability?: number;
+  lastModified?: number;
+}
+
+const keyTail = (data: Data): Bytes =>
+  concat(data.address ?? contractAddress(data.contract ?? id(1)), data.key, u32(data.durability ?? 1));
+
+export const ledgerKey = (data: Data): Bytes => concat(u32(6), keyTail(data));
+
+const entry = (data: Data): Bytes =>
+  concat(u32(data.lastModified ?? 100), u32(6), u32(0), keyTail(data), data.val ?? scU32(0), u32(0));
+
+// LedgerEntryChanges
+export const created = (data: Data): Bytes => concat(u32(0), entry(data));
+export const updated = (data: Data): Bytes => concat(u32(1), entry(data));
+export const removed = (data: Data): Bytes => concat(u32(2), ledgerKey(data));
+export const state = (data: Data): Bytes => concat(u32(3), entry(data));
+export const restored = (data: Data): Bytes => concat(u32(4), entry(data));
+export const ttlCreated = (keyHash: Bytes, liveUntil: number): Bytes =>
+  concat(u32(0), u32(100), u32(9), keyHash, u32(liveUntil), u32(0));
+
+export interface Transaction {
+  hash?: Bytes;
+  fee?: Bytes[];
+  before?: Bytes[];
+  operations?: Bytes[][];
+  after?: Bytes[];
+}
+
+const VOID_RESULT_CODE = -6; // txBAD_SEQ: a result arm without content
+
+function transactionMeta(tx: Transaction): Bytes {
+  const operations = (tx.operations ?? []).map((changes) => list(changes));
+  const result = concat(tx.hash ?? id(9), u64(100n), u32(VOID_RESULT_CODE), u32(0));
+  const meta = concat(u32(3), u32(0), list(tx.before ?? []), list(operations), list(tx.after ?? []), u32(0));
+  return concat(result, list(tx.fee ?? []), meta);
+}
+
+export interface Ledger {
+  sequence?: number;
+  closeTime?: bigint;
+  transactions?: Transaction[];
+  /** Changes of one upgrade each. */
+  upgrades?: Bytes[][];
+}
+
+/** A LedgerCloseMeta of version 1. */
+export function buildLedger(ledger: Ledger): Bytes {
+  const scpValue = concat(id(2), u64(ledger.closeTime ?? 1_700_000_000n), u32(0), u32(0));
+  const counters = concat(u64(0n), u64(0n), u32(0), u64(0n), u32(100), u32(100), u32(100));
+  const header = concat(
+    concat(u32(22), id(3), scpValue, id(4), id(5), u32(ledger.sequence ?? 100)),
+    concat(counters, id(0), id(0), id(0), id(0), u32(0)),
+  );
+  const txSet = concat(u32(1), id(3), u32(0));
+  const baseFeeUpgrade = concat(u32(2), u32(100));
+  return concat(
+    concat(u32(1), u32(0)),
+    concat(id(6), header, u32(0)),
+    txSet,
+    list((ledger.transactions ?? []).map(transactionMeta)),
+    list((ledger.upgrades ?? []).map((changes) => concat(baseFeeUpgrade, list(changes)))),
+    u32(0),
+    concat(u64(0n), u32(0), u32(0)),
+  );
+}
