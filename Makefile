@@ -2,6 +2,10 @@
 BUN := node_modules/.bin/bun
 INSTALLED := node_modules/.installed
 SAMPLE := sample/lake
+# Where `make serve` listens; port 0 takes a free one.
+GRPC ?= 127.0.0.1:50054
+FLIGHT ?= 127.0.0.1:8816
+HTTP ?= 127.0.0.1:8089
 
 .PHONY: help run serve build test generate sample stream-1gb soak format clean
 
@@ -19,7 +23,8 @@ run: $(INSTALLED) ## the main job on the sample ledgers: serve, start a session,
 
 serve: $(INSTALLED) ## keep a server up on loopback, reading the sample ledgers
 	@$(BUN) src/main.ts serve --source-endpoint $(CURDIR)/$(SAMPLE) \
-		--grpc-address 127.0.0.1:50054 --flight-address 127.0.0.1:8816 --health-port 127.0.0.1:8089
+		--start-ledger 58751994 --end-ledger 58752000 \
+		--grpc-address $(GRPC) --flight-address $(FLIGHT) --health-port $(HTTP)
 
 build: $(INSTALLED) ## one self-contained file: dist/contract-data-processor
 	@$(BUN) scripts/build.ts

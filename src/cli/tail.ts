@@ -16,11 +16,10 @@ export const command = defineCommand({
   description:
     "Reads one session through Arrow Flight and prints its rows until the stream ends. Every batch comes with a cursor; the last one is printed on stderr, so that reading can go on from there.",
   flags: {
-    address: optionOr({
+    address: option({
       placeholder: "HOST:PORT",
       type: dialAddress,
-      otherwise: DEFAULT_ADDRESS,
-      summary: `The Flight server. Default: ${DEFAULT_ADDRESS}.`,
+      summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
     }),
     session: option({ placeholder: "ID", type: text, summary: "The session to read. Default: the newest." }),
     from: option({
@@ -41,12 +40,13 @@ export const command = defineCommand({
     { command: `${PROGRAM} tail`, meaning: "the newest session, as a table" },
     { command: `${PROGRAM} tail --format ndjson | jq .contract_id`, meaning: "rows for another program" },
   ],
-  async run({ flags, stdout, stderr, interrupt }) {
+  async run({ flags, env, stdout, stderr, interrupt }) {
     if (flags.from !== undefined && flags.session === undefined) {
       throw new CodedError("INVALID_ARGUMENT", "SESSION_NEEDED", "--from needs --session beside it");
     }
     const signal = interrupt();
-    const client = new FlightClient(flags.address);
+    const address = dialTarget(flags.address ?? flightAddress(env.FLIGHT_ADDRESS));
+    const client = new FlightClient(address);
     const ticket =
       flags.session === undefined
         ? NEWEST_SESSION_TICKET
@@ -77,7 +77,7 @@ export const command = defineCommand({
       throw new CodedError(
         "UNAVAILABLE",
         "SERVER_UNREACHABLE",
-        `cannot reach the Flight server at ${flags.address}: is it running?`,
+        `cannot reach the Flight server at ${address}: is it running?`,
       );
     } finally {
       client.close();

@@ -2,7 +2,7 @@
  * The two places where this project looks behind grpc-js's public API (1.14.7): the node:http2 server of an
  * injector, and the node:http2 stream of a server call. Both say so when a newer grpc-js has moved them.
  */
-import type { Http2Server, Http2Session, ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
 import type { DetailedPeerCertificate } from "node:tls";
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
@@ -36,11 +36,24 @@ interface InterceptingCall {
   stream?: ServerHttp2Stream;
 }
 
-/** The node:http2 session that carries a server call; undefined once it is gone. */
-export function http2SessionOf(call: object): Http2Session | undefined {
+function http2StreamOf(call: object): ServerHttp2Stream | undefined {
   let inner = (call as { call?: InterceptingCall }).call;
   while (inner?.nextCall !== undefined) inner = inner.nextCall;
-  return inner?.stream?.session;
+  return inner?.stream;
+}
+
+/** The node:http2 session that carries a server call; undefined once it is gone. */
+export function http2SessionOf(call: object): Http2Session | undefined {
+  return http2StreamOf(call)?.session;
+}
+
+/**
+ * Ends a server call at once by RST_STREAM, dropping what is queued for its client: for clients that do not read, whom a
+ * status would never reach. The call then emits "cancelled". grpc-js itself has only `destroy`, which leaves the
+ * stream open.
+ */
+export function resetCall(call: object): void {
+  http2StreamOf(call)?.close(constants.NGHTTP2_CANCEL);
 }
 
 /** The certificate that the client of a server call proved with TLS; undefined when it proved none. */

@@ -2,8 +2,10 @@
  * Opens a grpc-js server on an address, with what Bun needs in between (http2-window-rewriter.ts, http2-wakeup-guard.ts).
  *
  * How a grpc-js 1.14.7 server behaves when it has only an injector and was never bound (verified by the tests):
- * `start()` must not be called: it throws "server must be bound"; handlers run without it. `tryShutdown` and
- * `forceShutdown` include injected sessions. `getPeer()` gives the address of the injected duplex. Keepalive, idle and
+ * `start()` must not be called: it throws "server must be bound"; handlers run without it. `tryShutdown` sends GOAWAY on
+ * injected sessions and lets their calls end, but calls back at once: node:http2's `close` has marked the sessions as
+ * closed by the time that grpc-js looks, and a server that does not listen has nothing to wait for. So `close` here waits
+ * for the sockets. `forceShutdown` destroys injected sessions. `getPeer()` gives the address of the injected duplex. Keepalive, idle and
  * age limits and max_concurrent_streams are read from the server's options and apply to injected sessions alike.
  * The injector must get insecure credentials also behind TLS, since what it is given is already decrypted.
  */
@@ -175,15 +177,27 @@ async function closeAll(
   sockets: Set<net.Socket>,
   graceMs: number,
 ): Promise<void> {
-  const accepting = new Promise<void>((resolve) => transport.close(() => resolve()));
-  let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const grace = new Promise<void>((resolve) => {
-    graceTimer = setTimeout(resolve, graceMs);
-  });
-  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await Promise.race([drained, grace]);
-  clearTimeout(graceTimer);
+  const stoppedAccepting = new Promise<void>((resolve) => transport.close(() => resolve()));
+  server.tryShutdown(() => {}); // sends GOAWAY; see the head of this file for why its callback says nothing
+  await allClosed(sockets, graceMs);
   server.forceShutdown();
   for (const socket of sockets) socket.destroy();
-  await accepting;
+  await allClosed(sockets);
+  await stoppedAccepting;
+}
+
+/** Resolves when the last of `sockets` has closed, or after `msMax`. */
+async function allClosed(sockets: Set<net.Socket>, msMax?: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const closed = [...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
+  const waits: Promise<unknown>[] = [Promise.all(closed)];
+  if (msMax !== undefined) {
+    waits.push(
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, msMax);
+      }),
+    );
+  }
+  await Promise.race(waits);
+  clearTimeout(timer);
 }

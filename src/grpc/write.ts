@@ -13,17 +13,33 @@ export interface WriteOptions {
   /**
    * Ends the wait for a client that is too slow: a message that is not copied yet is copied into memory of its own, where
    * it stays queued, and the promise resolves true at once. Set a status after that, for example by
-   * `call.emit("error", …)`: the client gets it behind what is queued, when it reads again. To drop it all: `call.destroy()`.
+   * `call.emit("error", …)`: the client gets it behind what is queued, when it reads again. To drop it all: `resetCall(call)`.
    */
   signal?: AbortSignal;
 }
+
+const TIMER_MS_MAX = 0x7fffffff; // setTimeout takes 31 bits and fires at once above
 
 function isOver(call: FlightDataCall): boolean {
   return call.cancelled || call.destroyed || call.writableEnded;
 }
 
+/** Milliseconds until the client's deadline, or undefined when it set none that a timer can hold. */
+function msToDeadline(call: FlightDataCall): number | undefined {
+  const ms = Number(call.getDeadline()) - Date.now();
+  return ms <= TIMER_MS_MAX ? Math.max(0, ms) : undefined;
+}
+
 function ownCopy(bytes: Uint8Array | undefined): Uint8Array | undefined {
   return bytes === undefined ? undefined : Uint8Array.from(bytes);
+}
+
+/** Takes the caller's memory out of a queued message, which is then nothing. */
+function drop(message: OutgoingFlightData): void {
+  message.descriptor = undefined;
+  message.dataHeader = undefined;
+  message.appMetadata = undefined;
+  message.dataBody = undefined;
 }
 
 /** Moves a queued message off the caller's memory. */
@@ -38,11 +54,12 @@ function detach(message: OutgoingFlightData): void {
  * Writes one message, and resolves when the call has copied it and has room for the next:
  * - true: every byte of `message` is copied; its memory may be overwritten, and the next message written;
  * - false: the call is over (cancelled, deadline passed, connection lost, ended or destroyed by the server); the message
- *   was not sent in full, and nothing will read its memory any more.
+ *   was not sent, and nothing will read its memory any more. Further writes give false as well.
+ * True does not say that the client got it: a call that is being cancelled may still copy the message that waits.
  *
  * With one writer per call that awaits each result, at most one message waits uncopied, besides those in the HTTP/2
- * queue. It never hangs on a call that is over; a client that stays connected and does not read keeps it waiting until
- * `signal` aborts or the call is destroyed.
+ * queue. It never hangs on a call that is over; a client that stays connected, set no deadline and does not read keeps
+ * it waiting until `signal` aborts or the call is ended from outside (`resetCall` in grpc-internals.ts).
  *
  * Rejects with RESOURCE_EXHAUSTED when the message is over FLIGHT_DATA_BYTES_MAX; the call is untouched then.
  */
@@ -68,8 +85,11 @@ export async function writeWithBackpressure(
   const stopWaiting = noteWaitingWriter(http2SessionOf(call));
   try {
     return await new Promise<boolean>((resolve) => {
+      let deadlineTimer: ReturnType<typeof setTimeout> | undefined;
       const finish = (result: boolean) => {
         settle = undefined;
+        if (!result) drop(outgoing);
+        clearTimeout(deadlineTimer);
         call.off("drain", check);
         call.off("cancelled", onOver);
         call.off("close", onOver);
@@ -89,6 +109,9 @@ export async function writeWithBackpressure(
       call.on("cancelled", onOver);
       call.on("close", onOver);
       signal?.addEventListener("abort", onAbort);
+      // grpc-js sets the status at the deadline, but puts it behind what is queued, and tells nobody.
+      const ms = msToDeadline(call);
+      if (ms !== undefined) deadlineTimer = setTimeout(onOver, ms);
       if (signal?.aborted) onAbort();
     });
   } finally {

@@ -26,6 +26,7 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       idleTimeout: IDLE_SECONDS_MAX,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       development: false,
+      reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
       fetch: (request) => app.fetch(request),
     });
   } catch (error) {

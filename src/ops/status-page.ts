@@ -1,6 +1,7 @@
 /** The status page: one self-contained document that draws /status.json every two seconds. */
 
 const REFRESH_MS = 2000;
+const COLUMNS = 6; // of the sessions table
 
 const STYLE = `
 :root { color-scheme: light dark; --bg: #f6f7f9; --card: #ffffff; --text: #17191c; --dim: #667080; --line: #e3e6ea;
@@ -24,7 +25,8 @@ th, td { text-align: left; padding: 9px 14px; border-bottom: 1px solid var(--lin
 tbody tr:last-child td { border-bottom: 0; }
 th { font-size: 12.5px; color: var(--dim); font-weight: 600; }
 td.number, th.number { text-align: right; }
-td.message { white-space: normal; color: var(--dim); min-width: 180px; }
+tr.said td { border-bottom: 0; padding-bottom: 2px; }
+td.message { white-space: normal; overflow-wrap: anywhere; color: var(--dim); padding-top: 0; } td.failed { color: var(--bad); }
 code, pre { font: 13px/1.55 ui-monospace, monospace; }
 pre { margin: 0; white-space: pre; }
 progress { width: 90px; height: 6px; accent-color: var(--accent); vertical-align: middle; margin-left: 8px; }
@@ -52,25 +54,30 @@ const target = (endpoint) => {
 const age = (seconds) => seconds < 60 ? seconds + " s" : seconds < 3600 ? Math.floor(seconds / 60) + " min"
   : seconds < 86400 ? Math.floor(seconds / 3600) + " h" : Math.floor(seconds / 86400) + " d";
 
-function sessionRow(session) {
-  const row = make("tr");
+function sessionRows(session) {
+  const said = session.error ? session.error.message : session.message;
+  const row = make("tr", undefined, said ? "said" : "");
   const id = make("td");
   id.append(make("code", session.id));
   const state = make("td");
   state.append(make("span", session.state, "badge " + (STATE_CLASS[session.state] || "")));
   const { ledgerStart, ledgerEnd } = session.request;
-  const ledger = make("td", session.ledgerCurrent ? count(session.ledgerCurrent) : "–");
+  const ledger = make("td", session.ledgerCurrent || "–");
   if (ledgerEnd > 0) {
-    ledger.append(make("span", " of " + count(ledgerEnd), "dim"));
+    ledger.append(make("span", " of " + ledgerEnd, "dim"));
     const bar = make("progress");
     bar.max = ledgerEnd - ledgerStart + 1;
     bar.value = session.ledgerCurrent ? session.ledgerCurrent - ledgerStart + 1 : 0;
     ledger.append(bar);
   }
   row.append(id, state, ledger, make("td", count(session.entriesProcessed), "number"),
-    make("td", count(Math.round(session.ratePerSecond)), "number"), make("td", count(session.clients), "number"),
-    make("td", session.error ? session.error.message : session.message, "message"));
-  return row;
+    make("td", count(Math.round(session.ratePerSecond)), "number"), make("td", count(session.clients), "number"));
+  if (!said) return [row];
+  const message = make("tr");
+  const cell = make("td", said, "message" + (session.error ? " failed" : ""));
+  cell.colSpan = ${COLUMNS};
+  message.append(cell);
+  return [row, message];
 }
 
 function componentCard(name, component) {
@@ -94,10 +101,10 @@ function draw(status) {
   byId("state").textContent = text;
   byId("state").className = "badge " + className;
   byId("about").textContent = "version " + health.version + " · up " + age(health.uptime_seconds) + " · " + status.network + " · " + status.source;
-  const rows = status.sessions.map(sessionRow);
+  const rows = status.sessions.flatMap(sessionRows);
   if (rows.length === 0) {
-    const cell = make("td", "No sessions yet. Start one: contract-data-processor start --start-ledger 2", "dim");
-    cell.colSpan = 7;
+    const cell = make("td", "No sessions yet. Start one: contract-data-processor start --start-ledger N", "dim");
+    cell.colSpan = ${COLUMNS};
     const row = make("tr");
     row.append(cell);
     rows.push(row);
@@ -159,7 +166,7 @@ export function statusPage(serviceName: string, nonce: string): string {
 <p id="away" class="badge bad" hidden></p>
 <h2>Sessions</h2>
 <div class="card"><table>
-<thead><tr><th>Session</th><th>State</th><th>Ledger</th><th class="number">Rows</th><th class="number">Rows/s</th><th class="number">Clients</th><th>Message</th></tr></thead>
+<thead><tr><th>Session</th><th>State</th><th>Ledger</th><th class="number">Rows</th><th class="number">Rows/s</th><th class="number">Clients</th></tr></thead>
 <tbody id="sessions"></tbody>
 </table></div>
 <h2>Components</h2>

@@ -27,9 +27,6 @@ class Inspector {
   /** @throws XdrError at the first fault. */
   whole(): void {
     this.value(this.root, this.root, 0);
-    if (this.position > this.view.byteLength) {
-      this.refuse("XDR_TRUNCATED", this.root, this.view.byteLength, "the bytes end inside the last value");
-    }
     if (this.position < this.view.byteLength) {
       const left = this.view.byteLength - this.position;
       this.refuse("XDR_TRAILING_BYTES", this.root, this.position, `${left} bytes are left after the value`);
@@ -50,11 +47,14 @@ class Inspector {
     throw new XdrError(reason, typeName, at, this.path.join(""), detail);
   }
 
+  private need(bytes: number, typeName: string): void {
+    const left = this.view.byteLength - this.position;
+    if (bytes <= left) return;
+    this.refuse("XDR_TRUNCATED", typeName, this.position, `${bytes} bytes are needed and ${left} are left`);
+  }
+
   private uint(typeName: string): number {
-    if (this.position + 4 > this.view.byteLength) {
-      const left = Math.max(0, this.view.byteLength - this.position);
-      this.refuse("XDR_TRUNCATED", typeName, this.position, `4 bytes are needed and ${left} are left`);
-    }
+    this.need(4, typeName);
     const value = this.view.getUint32(this.position);
     this.position += 4;
     return value;
@@ -71,7 +71,8 @@ class Inspector {
     return n;
   }
 
-  private skip(bytes: number): void {
+  private skip(bytes: number, typeName: string): void {
+    this.need(bytes, typeName);
     this.position += bytes;
   }
 
@@ -92,11 +93,11 @@ class Inspector {
     }
     switch (type[0]) {
       case "opaque":
-        this.skip((type[1] + 3) & ~3);
+        this.skip((type[1] + 3) & ~3, owner);
         return;
       case "bytes":
       case "string":
-        this.skip((this.length(owner, type[1], 1) + 3) & ~3);
+        this.skip((this.length(owner, type[1], 1) + 3) & ~3, owner);
         return;
       case "array":
         for (let i = 0; i < type[2]; i++) this.inside(`[${i}]`, type[1], owner, depth);
@@ -119,13 +120,13 @@ class Inspector {
   private named(name: string, owner: string, depth: number): void {
     const bytes = NUMBER_BYTES[name];
     if (bytes !== undefined) {
-      this.skip(bytes);
+      this.skip(bytes, owner);
       return;
     }
     const definition = XDR_TYPES[name];
     if (definition === undefined) throw new Error(`no XDR type ${name} (in ${owner})`);
     if (definition[0] === "enum") {
-      this.skip(4);
+      this.skip(4, name);
       return;
     }
     let inner = depth;

@@ -6,6 +6,8 @@ export class MemorySessions implements SessionService {
   readonly sessions = new Map<string, SessionSnapshot>();
   /** What the next call throws, once. */
   failure: unknown;
+  /** Called before each `get`. */
+  onGet: () => void = () => {};
 
   async start(request: SessionRequest): Promise<SessionSnapshot> {
     this.#fail();
@@ -40,6 +42,7 @@ export class MemorySessions implements SessionService {
 
   get(id: string): SessionSnapshot {
     this.#fail();
+    this.onGet();
     const session = this.sessions.get(id);
     if (session) return session;
     throw new CodedError("NOT_FOUND", "SESSION_UNKNOWN", `there is no session ${id}`);

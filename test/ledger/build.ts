@@ -38,7 +38,8 @@ export const scBytes = (bytes: Bytes): Bytes => concat(u32(13), opaque(bytes));
 export const scString = (value: string): Bytes => concat(u32(14), text(value));
 export const scSymbol = (value: string): Bytes => concat(u32(15), text(value));
 export const scVec = (items: Bytes[]): Bytes => concat(u32(16), u32(1), list(items));
-export const scMap = (entries: [Bytes, Bytes][]): Bytes => concat(u32(17), u32(1), list(entries.map((e) => concat(...e))));
+export const scMap = (entries: [Bytes, Bytes][]): Bytes =>
+  concat(u32(17), u32(1), list(entries.map((e) => concat(...e))));
 export const contractAddress = (contract: Bytes): Bytes => concat(u32(1), contract);
 export const accountAddress = (account: Bytes): Bytes => concat(u32(0), u32(0), account);
 export const scAddress = (address: Bytes): Bytes => concat(u32(18), address);

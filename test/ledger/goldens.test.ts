@@ -6,7 +6,16 @@ import { splitBatch } from "../../src/ledger/batch.ts";
 import { type Compat, LedgerDecoder, type LedgerSummary } from "../../src/ledger/decoder.ts";
 import { detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
-import { CORE_TESTS, filesUnder, hasShared, PUBNET, readGzipText, readLedgers, readText, records } from "./shared-ledgers.ts";
+import {
+  CORE_TESTS,
+  filesUnder,
+  hasShared,
+  PUBNET,
+  readGzipText,
+  readLedgers,
+  readText,
+  records,
+} from "./shared-ledgers.ts";
 
 const PASSPHRASES = [...KNOWN_NETWORKS.map((network) => network.passphrase), CORE_TESTS];
 const writer = new TsvWriter();

@@ -219,7 +219,7 @@ describe("over HTTP", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("cache-control")).toBe("no-store");
     await server.close();
-    expect(fetch(url)).rejects.toThrow();
+    await expect(fetch(url)).rejects.toThrow();
   });
 
   test("close does not wait for idle connections", async () => {

@@ -1,0 +1,10 @@
+/** The commands that talk to a running server's control plane. */
+import type { CommandEntry } from "./command.ts";
+
+export const CONTROL_COMMANDS: readonly CommandEntry[] = [
+  { name: "start", summary: "start a session on a running server", load: () => import("./start.ts") },
+  { name: "stop", summary: "stop a session", load: () => import("./stop.ts") },
+  { name: "status", summary: "where a session stands", load: () => import("./status.ts") },
+  { name: "filters", summary: "set what a running server selects", load: () => import("./filters.ts") },
+  { name: "metrics", summary: "a session's counters", load: () => import("./metrics.ts") },
+];

@@ -1,0 +1,185 @@
+/** start, stop, status, metrics and filters against a real control server. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { CommandEntry } from "../../src/cli/command.ts";
+import { HealthState } from "../../src/control/health-state.ts";
+import { type RunningServer, startControlServer } from "../../src/control/server.ts";
+import { MemorySessions } from "../control/memory-sessions.ts";
+import { type CliRun, cli } from "./harness.ts";
+
+const COMMANDS: readonly CommandEntry[] = [
+  { name: "start", summary: "", load: () => import("../../src/cli/start.ts") },
+  { name: "stop", summary: "", load: () => import("../../src/cli/stop.ts") },
+  { name: "status", summary: "", load: () => import("../../src/cli/status.ts") },
+  { name: "metrics", summary: "", load: () => import("../../src/cli/metrics.ts") },
+  { name: "filters", summary: "", load: () => import("../../src/cli/filters.ts") },
+];
+
+const sessions = new MemorySessions();
+let server: RunningServer;
+let address: string;
+
+beforeAll(async () => {
+  server = await startControlServer({
+    sessions,
+    health: new HealthState([]),
+    host: "127.0.0.1",
+    port: 0,
+    onUnexpected() {},
+  });
+  address = `127.0.0.1:${server.port}`;
+});
+afterAll(async () => {
+  await server.close();
+});
+
+const run = (...args: string[]): Promise<CliRun> => cli([...args, "--address", address], COMMANDS);
+
+async function started(...args: string[]): Promise<string> {
+  const { code, out, err } = await run("start", "--start-ledger", "5", ...args);
+  expect([code, err]).toEqual([0, ""]);
+  return out.trim();
+}
+
+describe("start", () => {
+  test("prints the session's id and nothing else", async () => {
+    const id = await started("--end-ledger", "9", "--batch-size", "100");
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(sessions.get(id).request).toEqual({ ledgerStart: 5, ledgerEnd: 9, batchRows: 100 });
+  });
+
+  test("--json", async () => {
+    const { out } = await run("start", "--start-ledger", "5", "--json");
+    expect(JSON.parse(out)).toEqual({ success: true, message: expect.any(String), session_id: expect.any(String) });
+  });
+
+  test("a range that cannot be is told before anything is sent", async () => {
+    expect((await run("start")).code).toBe(2);
+    expect((await run("start", "--start-ledger", "0")).err).toContain("from 1 to 4294967295");
+    const { code, err } = await run("start", "--start-ledger", "9", "--end-ledger", "8");
+    expect(code).toBe(2);
+    expect(err).toContain("--end-ledger 8 is before --start-ledger 9");
+  });
+});
+
+describe("status", () => {
+  test("as a table and as JSON", async () => {
+    const id = await started("--end-ledger", "9");
+    sessions.update(id, { ledgerCurrent: 7, entriesProcessed: 1_234_567 });
+    expect((await run("status", id)).out).toBe(
+      `session  ${id}\nstatus   RUNNING\nledger   7 of 9\nrows     1,234,567\n`,
+    );
+    expect(JSON.parse((await run("status", id, "--json")).out)).toEqual({
+      session_id: id,
+      status: "RUNNING",
+      current_ledger: 7,
+      target_ledger: 9,
+      entries_processed: 1_234_567,
+      error_message: "",
+    });
+  });
+
+  test("--watch goes on until the session completes, with a line for every change", async () => {
+    const id = await started();
+    // Each question finds the next state, however long it takes.
+    const changes = [
+      { ledgerCurrent: 6, entriesProcessed: 10 },
+      {},
+      { state: "STOPPED", message: "completed" },
+    ] as const;
+    let asked = 0;
+    sessions.onGet = () => {
+      const change = changes[asked++ - 1];
+      if (change) sessions.sessions.set(id, { ...sessions.sessions.get(id)!, ...change });
+    };
+    const { code, out } = await run("status", id, "--watch", "--interval", "50ms");
+    sessions.onGet = () => {};
+    expect(code).toBe(0);
+    expect(out.trimEnd().split("\n")).toEqual([
+      "RUNNING  ledger none yet  0 rows",
+      "RUNNING  ledger 6  10 rows",
+      "STOPPED  ledger 6  10 rows  completed",
+    ]);
+  });
+
+  test("--watch of a session that fails ends with 1", async () => {
+    const id = await started();
+    const error = { code: "DATA_LOSS", reason: "XDR", message: "ledger 6 ends at byte 9" } as const;
+    sessions.update(id, { state: "ERROR", error });
+    const { code, out } = await run("status", id, "--watch");
+    expect(code).toBe(1);
+    expect(out).toContain("ledger 6 ends at byte 9");
+  });
+
+  test("--watch ends at an interrupt, and on a terminal renews one line", async () => {
+    const id = await started();
+    const interrupt = AbortSignal.timeout(150);
+    const argv = ["status", id, "--watch", "--address", address];
+    const { code, out } = await cli(argv, COMMANDS, {}, { interrupt, isTTY: true });
+    expect(code).toBe(0);
+    expect(out).toBe("\r\x1b[2KRUNNING  ledger none yet  0 rows\n");
+  });
+
+  test("an unknown session", async () => {
+    expect(await run("status", "nope")).toEqual({
+      code: 1,
+      out: "",
+      err: "contract-data-processor: there is no session nope\n",
+    });
+    expect((await run("status")).code).toBe(2);
+  });
+});
+
+test("stop, twice", async () => {
+  const id = await started();
+  for (let time = 0; time < 2; time++) {
+    expect(await run("stop", id)).toEqual({ code: 0, out: "cancelled at ledger 0\n", err: "" });
+  }
+});
+
+test("metrics", async () => {
+  const id = await started();
+  sessions.update(id, { entriesProcessed: 1001, bytesProcessed: 5_000_000, ratePerSecond: 12.4, updatedUnixMs: 0 });
+  const { out } = await run("metrics", id);
+  expect(out).toContain("rows                 1,001\n");
+  expect(out).toContain("XDR bytes            5,000,000\n");
+  expect(JSON.parse((await run("metrics", id, "--json")).out)).toEqual({
+    contracts_processed: 1001,
+    entries_skipped: 0,
+    batches_created: 0,
+    bytes_processed: 5_000_000,
+    processing_rate: 12.4,
+    last_update_time: 0,
+  });
+});
+
+test("filters says what the server says", async () => {
+  const { code, err } = await run("filters", "--asset-code", "USDC");
+  expect(code).toBe(1);
+  expect(err).toContain("FILTER_ASSET_CODES");
+});
+
+describe("where the server is", () => {
+  test("GRPC_ADDRESS, also in the form that servers listen with", async () => {
+    const id = await started();
+    const env = { GRPC_ADDRESS: `:${server.port}` };
+    expect((await cli(["status", id], COMMANDS, env)).code).toBe(0);
+  });
+
+  test("no server there: one line that says what to do", async () => {
+    const gone = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    gone.stop(true);
+    const { code, err } = await cli(["status", "x", "--address", `127.0.0.1:${gone.port}`], COMMANDS);
+    expect(code).toBe(1);
+    expect(err).toStartWith(
+      `contract-data-processor: cannot reach the server at 127.0.0.1:${gone.port}: is it running?`,
+    );
+    expect(err.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  test("an address that is none", async () => {
+    expect((await cli(["status", "x", "--address", "nowhere"], COMMANDS)).code).toBe(2);
+    const { code, err } = await cli(["status", "x"], COMMANDS, { GRPC_ADDRESS: "nowhere" });
+    expect(code).toBe(2);
+    expect(err).toContain("GRPC_ADDRESS");
+  });
+});

@@ -1,0 +1,64 @@
+/**
+ * `make stream-1gb`: many bytes from one DoGet, again and again, on fresh connections, with clients of other people.
+ * The sample is replayed and renumbered. Ends with 1 if a run stalls or a row is missing.
+ *
+ *   bun test/flight/stream-bytes.ts [--bytes N] [--runs N]
+ */
+import { parseArgs } from "node:util";
+import { connectControl } from "../../src/control/client.ts";
+import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
+import { SAMPLE, startProcessor } from "../support/processor.ts";
+
+const STALL_SECONDS = 120; // a run takes seconds; one that needs this long has stalled
+const CYCLE_LEDGERS = 7; // the sample once …
+const CYCLE_BYTES = 259_000; // … makes about this much Arrow data
+
+const { values } = parseArgs({
+  options: { bytes: { type: "string", default: "1000000000" }, runs: { type: "string", default: "10" } },
+});
+const cycles = Math.ceil(Number(values.bytes) / CYCLE_BYTES);
+const ledgers = cycles * CYCLE_LEDGERS;
+let failures = 0;
+
+const processor = await startProcessor([
+  `--source-endpoint=repeat:${SAMPLE.folder}`,
+  "--include-deleted",
+  "--worker-count=2",
+]);
+const control = connectControl(processor.control);
+for (const [name, client] of [
+  ["pyarrow", await pythonClient()],
+  ["arrow-go", await goClient()],
+] as const) {
+  if (client.command === undefined) {
+    console.log(`${name}: skipped: ${client.missing}`);
+    continue;
+  }
+  for (let run = 1; run <= Number(values.runs); run++) {
+    const { sessionId } = await control.startProcessing({ startLedger: 1000, endLedger: 1000 + ledgers - 1 });
+    const ticket = JSON.stringify({ session: sessionId, from: "start" });
+    const { results } = await runClient(client, [
+      ...["get", "-addr", processor.flight, "-ticket", ticket, "-max-seconds", String(STALL_SECONDS)],
+    ]);
+    const { rows, bytes, batches, seconds, error } = results[0]!;
+    const ok = error === undefined && rows === cycles * SAMPLE.rows;
+    if (!ok) failures += 1;
+    const said = ok
+      ? `${(bytes / 1e6).toFixed(0)} MB in ${batches} batches, ${rows} rows, ${seconds.toFixed(1)} s, ${(bytes / 1e6 / seconds).toFixed(0)} MB/s`
+      : `FAILED: ${JSON.stringify(results[0])}`;
+    console.log(`${name} run ${run}: ${said}`);
+  }
+}
+control.close();
+const rss = await residentMegabytes(processor.pid);
+const exit = await processor.stop();
+console.log(`server: resident ${rss} MB at the end, exit ${exit}; ${failures} runs failed`);
+process.exit(failures === 0 && exit === 0 ? 0 : 1);
+
+async function residentMegabytes(pid: number): Promise<string> {
+  const status = await Bun.file(`/proc/${pid}/status`)
+    .text()
+    .catch(() => "");
+  const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN);
+  return (kilobytes / 1000).toFixed(0);
+}

@@ -1,0 +1,88 @@
+/**
+ * A gRPC call spoken frame by frame over a socket, by a client that grants no window until it is told to. grpc-js's own
+ * client cannot stand in for it: on Bun it takes in everything, whether anyone reads or not.
+ */
+import net from "node:net";
+import { CLIENT_PREFACE, type Frame, frame, parseFrames, reset, settings, windowUpdate } from "./frames.ts";
+
+const STREAM = 1;
+const PLENTY = 1 << 30;
+
+/** Header block of literal fields without indexing or Huffman coding (RFC 7541 section 6.2.2). */
+function headerBlock(fields: Record<string, string>): Buffer {
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]),
+  );
+}
+
+export class RawCall {
+  readonly socket: net.Socket;
+  /** Frames that have come, those of the connection included. */
+  readonly frames: Frame[] = [];
+  #received = Buffer.alloc(0);
+  #onFrame = () => {};
+
+  constructor(port: number, path: string, request: Uint8Array, fields: Record<string, string> = {}) {
+    const block = headerBlock({
+      ...{ ":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1" },
+      ...{ "content-type": "application/grpc", te: "trailers", ...fields },
+    });
+    const message = Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]);
+    this.socket = net.connect(port, "127.0.0.1");
+    this.socket.on("error", () => {});
+    this.socket.on("data", (bytes) => this.#receive(bytes));
+    this.socket.write(
+      Buffer.concat([CLIENT_PREFACE, settings(), frame(1, 4, STREAM, block), frame(0, 1, STREAM, message)]),
+    );
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#received = Buffer.concat([this.#received, bytes]);
+    let end = 0;
+    while (this.#received.length - end >= 9) {
+      const next = end + 9 + this.#received.readUIntBE(end, 3);
+      if (next > this.#received.length) break;
+      end = next;
+    }
+    for (const each of parseFrames(this.#received.subarray(0, end))) {
+      this.frames.push(each);
+      const isAck = (each.flags & 1) !== 0;
+      if (each.type === 4 && !isAck) this.socket.write(frame(4, 1, 0));
+      if (each.type === 6 && !isAck) this.socket.write(frame(6, 1, 0, each.payload));
+    }
+    this.#received = this.#received.subarray(end);
+    this.#onFrame();
+  }
+
+  /** Allows the server to send all that it has. */
+  grantAll(): void {
+    this.socket.write(Buffer.concat([windowUpdate(0, PLENTY), windowUpdate(STREAM, PLENTY)]));
+  }
+
+  cancel(): void {
+    this.socket.write(reset(STREAM));
+  }
+
+  /** The gRPC messages of the call, once the server has ended it. */
+  async messages(): Promise<Buffer[]> {
+    const isEnd = ({ type, flags }: Frame) => type === 3 || ((type === 0 || type === 1) && (flags & 1) !== 0);
+    while (!this.frames.some(isEnd)) {
+      await new Promise<void>((resolve) => {
+        this.#onFrame = resolve;
+      });
+    }
+    const data = Buffer.concat(this.frames.filter(({ type }) => type === 0).map(({ payload }) => payload));
+    const messages: Buffer[] = [];
+    for (let at = 0; at < data.length; ) {
+      const end = at + 5 + data.readUInt32BE(at + 1);
+      messages.push(data.subarray(at + 5, end));
+      at = end;
+    }
+    return messages;
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test";
+import { checkNetwork, detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
+import { buildLedger } from "./build.ts";
+import { CORE_TESTS, filesUnder, hasShared, PUBNET, readLedgers, records } from "./shared-ledgers.ts";
+
+test("a ledger without transactions tells nothing", () => {
+  const bytes = buildLedger({});
+  expect(detectNetwork(bytes)).toBeUndefined();
+  expect(checkNetwork(bytes, PUBNET)).toBe(false);
+});
+
+describe.skipIf(!hasShared)("real ledgers", () => {
+  const paths = [...filesUnder("pubnet", ".xdr.zst"), "classic/26154623.xdr", "edge/edge-v1.xdr", "edge/edge-v2.xdr"];
+  test.each(paths)("%s is pubnet's", (path) => {
+    expect(detectNetwork(readLedgers(path))).toBe(PUBNET);
+    expect(checkNetwork(readLedgers(path), PUBNET)).toBe(true);
+  });
+
+  test("stellar-core's unit tests and load tests", () => {
+    const ledgers = filesUnder("core", ".xdr.zst").flatMap((path) => records(readLedgers(path)));
+    const found = new Set(ledgers.map((bytes) => detectNetwork(bytes, [PUBNET, CORE_TESTS])));
+    expect([...found].sort()).toEqual([CORE_TESTS, undefined]);
+    const load = records(readLedgers("loadgen/load-test-ledgers-v25.xdr.zstd")).map((bytes) => detectNetwork(bytes));
+    expect(load).toContain(KNOWN_NETWORKS.at(-1)!.passphrase);
+  });
+
+  test("a wrong passphrase is named, with the one that matches", () => {
+    const bytes = readLedgers("pubnet/53312000.xdr.zst");
+    expect(() => checkNetwork(bytes, "Test SDF Network ; September 2015")).toThrow(
+      expect.objectContaining({
+        code: "FAILED_PRECONDITION",
+        reason: "NETWORK_MISMATCH",
+        message: `the ledgers are not of the network with passphrase "Test SDF Network ; September 2015": they are of pubnet: set "${PUBNET}"`,
+      }),
+    );
+  });
+
+  test("a wrong passphrase where no known one matches", () => {
+    const bytes = filesUnder("core", ".xdr.zst")
+      .flatMap((path) => records(readLedgers(path)))
+      .find((ledger) => detectNetwork(ledger, [CORE_TESTS]) !== undefined)!;
+    expect(() => checkNetwork(bytes, PUBNET)).toThrow("none of the known ones matches");
+  });
+});
