@@ -16,7 +16,7 @@ export interface CommandContext<F extends Flags = Flags> {
   print(line: string): void;
   /**
    * A signal that aborts at SIGINT or SIGTERM; from the first call on those no longer end the process by themselves,
-   * except the second of them, which ends it at once with 130.
+   * except the second of them, which ends it at once with 130 (one that follows within 300 ms is the same one again).
    */
   interrupt(): AbortSignal;
 }

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { dialTarget, parseAddress } from "../config/address.ts";
 import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient } from "../flight/client.ts";
@@ -45,7 +46,7 @@ export const command = defineCommand({
       throw new CodedError("INVALID_ARGUMENT", "SESSION_NEEDED", "--from needs --session beside it");
     }
     const signal = interrupt();
-    const address = dialTarget(flags.address ?? flightAddress(env.FLIGHT_ADDRESS));
+    const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
     const client = new FlightClient(address);
     const ticket =
       flags.session === undefined
@@ -90,4 +91,10 @@ export const command = defineCommand({
 /** Waits for a slow reader of our output, which in turn holds the server back. */
 async function writeAll(output: Writable, text: string): Promise<void> {
   if (!output.write(text)) await new Promise((resolve) => output.once("drain", resolve));
+}
+
+/** Where the server of the same environment is reached. */
+function flightAddress(variable: string | undefined): string {
+  const address = variable ? parseAddress(variable) : undefined;
+  return address === undefined || address.port === 0 ? DEFAULT_ADDRESS : dialTarget(address);
 }

@@ -147,14 +147,14 @@ export function writeUint128(d: DataView, p: number, out: DataView, q: number): 
     e = quotient * 65536 + low;
     for (let i = 0; i < 7; i++) {
       const tenth = Math.floor(rest / 10);
-      DIGITS[--at] = 48 + rest - tenth * 10;
+      DIGITS[--at] = 48 + (rest - tenth * 10);
       rest = tenth;
     }
   }
   let small = c * 0x1_0000_0000 + e;
   do {
     const tenth = Math.floor(small / 10);
-    DIGITS[--at] = 48 + small - tenth * 10;
+    DIGITS[--at] = 48 + (small - tenth * 10);
     small = tenth;
   } while (small > 0);
   for (; at < DIGITS.length; at++) out.setUint8(q++, DIGITS[at]!);
@@ -166,7 +166,7 @@ export function writeUint(value: number, out: DataView, q: number): number {
   let at = DIGITS.length;
   do {
     const tenth = Math.floor(value / 10);
-    DIGITS[--at] = 48 + value - tenth * 10;
+    DIGITS[--at] = 48 + (value - tenth * 10);
     value = tenth;
   } while (value > 0);
   for (; at < DIGITS.length; at++) out.setUint8(q++, DIGITS[at]!);

@@ -1,7 +1,7 @@
 /** Writing FlightData to a server call at the speed of its client. */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import { assertFlightDataFits, type FlightDataMessage, type OutgoingFlightData } from "./flight-data.ts";
-import { http2SessionOf } from "./grpc-internals.ts";
+import { http2SessionOf, resetCall } from "./grpc-internals.ts";
 import { noteWaitingWriter } from "./http2-wakeup-guard.ts";
 
 /** A DoGet or DoExchange call whose `responseSerialize` is `serializeFlightData`. */
@@ -109,9 +109,14 @@ export async function writeWithBackpressure(
       call.on("cancelled", onOver);
       call.on("close", onOver);
       signal?.addEventListener("abort", onAbort);
-      // grpc-js sets the status at the deadline, but puts it behind what is queued, and tells nobody.
+      // At the deadline grpc-js only puts a status behind what is queued. It tells nobody, and the message that waits
+      // would end up as a write after the end, which leaves the client without any end. It has given up by then too.
+      const onDeadline = () => {
+        finish(false);
+        resetCall(call);
+      };
       const ms = msToDeadline(call);
-      if (ms !== undefined) deadlineTimer = setTimeout(onOver, ms);
+      if (ms !== undefined) deadlineTimer = setTimeout(onDeadline, ms);
       if (signal?.aborted) onAbort();
     });
   } finally {

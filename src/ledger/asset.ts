@@ -140,7 +140,7 @@ export class AssetFinder {
   }
 }
 
-/** Whether a row's asset facts may be printed: none are set. */
+/** Sets the facts of a row without an asset. */
 export function clearAsset(rows: RowSet, row: number): void {
   rows.assetType[row] = 0;
   rows.assetCodeAt[row] = NONE;

@@ -65,8 +65,9 @@ export function createLogger(options: LogOptions): Logger {
 type Clean = string | number | boolean | null | Clean[] | { [name: string]: Clean };
 
 function jsonLine(time: Date, level: LogLevel, message: string, fields: { [name: string]: Clean }): string {
-  // What the line itself says cannot be overwritten by a field.
-  return JSON.stringify({ ...fields, time: time.toISOString(), level, message });
+  const own = { time: time.toISOString(), level, message };
+  // They stand first, and no field can overwrite them.
+  return JSON.stringify({ ...own, ...fields, ...own });
 }
 
 const COLORS: Readonly<Record<LogLevel, string>> = { debug: "90", info: "32", warn: "33", error: "31" };

@@ -4,14 +4,23 @@ import { CodedError } from "../error.ts";
 export interface Base64Line {
   /** Offset of the line's first character in the text. */
   byteOffset: number;
+  /** Length of the line without the space around it. */
+  characters: number;
   bytes: Uint8Array;
 }
 
 /** Characters looked at: no XDR of ledgers is text for so long, because each kind has a zero byte among its first 9. */
 const PROBE_BYTES = 12;
 
-/** Widths at which tools break base64 into lines. */
-const WRAP_WIDTHS = [60, 64, 76];
+/** Widths at which tools break base64 into lines: openssl's and base64's own. */
+const WRAP_WIDTHS: readonly number[] = [64, 76];
+
+/** A remedy to add to an error about a line of `characters`, where the text looks like one value over many lines. */
+export function wrapHint(characters: number): string {
+  return WRAP_WIDTHS.includes(characters)
+    ? `. Is one value wrapped over many lines? Write one value a line (base64 -w0)`
+    : "";
+}
 
 /** True where `content` begins as base64 text does. */
 export function isBase64Text(content: Uint8Array): boolean {
@@ -40,7 +49,11 @@ export function* base64Lines(name: string, content: Uint8Array): Generator<Base6
     while (start < end && isSpace(content[start]!)) start++;
     while (end > start && isSpace(content[end - 1]!)) end--;
     if (start === end) continue;
-    yield { byteOffset: start, bytes: decode(name, content.subarray(start, end), start, number) };
+    yield {
+      byteOffset: start,
+      characters: end - start,
+      bytes: decode(name, content.subarray(start, end), start, number),
+    };
   }
 }
 
@@ -49,13 +62,12 @@ function decode(name: string, line: Uint8Array, offset: number, number: number):
   try {
     return Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
   } catch {
-    const wrapped = WRAP_WIDTHS.includes(line.length) ? ". Wrapped lines? Write one value a line (base64 -w0)" : "";
     let bad = line.findIndex((byte) => !isAlphabet(byte));
     if (bad === -1) bad = line.length;
     throw new CodedError(
       "DATA_LOSS",
       "BASE64",
-      `${name}: bad base64 in line ${number}, at byte ${offset + bad}: the line has ${line.length} characters${wrapped}`,
+      `${name}: bad base64 in line ${number}, at byte ${offset + bad}: the line has ${line.length} characters${wrapHint(line.length)}`,
     );
   }
 }

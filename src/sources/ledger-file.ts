@@ -1,7 +1,7 @@
 /** Ledgers out of files given by hand: whatever a ledger is commonly kept in, told apart by content, not by name. */
 import { promises as fs } from "node:fs";
 import { CodedError } from "../error.ts";
-import { base64Lines, isBase64Text } from "./base64-lines.ts";
+import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
 import { fileFault } from "./file-fault.ts";
 import { headerSequence } from "./header-offsets.ts";
 import { detectEncoding, Inflater } from "./inflate.ts";
@@ -61,8 +61,14 @@ async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, un
     return;
   }
   const lines: { byteOffset: number; split: SplitLedgers }[] = [];
-  for (const { byteOffset, bytes } of base64Lines(path, content)) {
-    lines.push({ byteOffset, split: splitLedgers(`${path}, line at byte ${byteOffset}`, bytes, ["ledger", "batch"]) });
+  for (const { byteOffset, characters, bytes } of base64Lines(path, content)) {
+    const name = `${path}, line at byte ${byteOffset}`;
+    try {
+      lines.push({ byteOffset, split: splitLedgers(name, bytes, ["ledger", "batch"]) });
+    } catch (thrown) {
+      const { code, reason, message } = CodedError.from(thrown);
+      throw new CodedError(code, reason, message + wrapHint(characters), { cause: thrown });
+    }
   }
   if (lines.length === 0) {
     throw new CodedError(

@@ -1,6 +1,6 @@
 /** Batches are read back with apache-arrow and compared with the same rows as text, which the goldens vouch for. */
 import { describe, expect, test } from "bun:test";
-import { type RecordBatch, tableFromIPC } from "apache-arrow";
+import { type RecordBatch, type Schema, tableFromIPC } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
 import { BatchEncoder, columnNames } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, encapsulatedSchema, STREAM_END, schemaMessage } from "../../src/columns/ipc.ts";
@@ -103,7 +103,7 @@ test("the schema is version 1, to the letter", () => {
 test("the bare schema message is a flatbuffer that Arrow reads", () => {
   const message = Message.decode(schemaMessage(encoder.schema));
   expect(message.isSchema()).toBe(true);
-  expect(message.header().fields.length).toBe(18);
+  expect((message.header() as Schema).fields.length).toBe(18);
 });
 
 test("nulls, bits and wide balances come back", () => {
@@ -195,7 +195,7 @@ describe("fit", () => {
 });
 
 test("the canonical text has its 22 columns on every line", () => {
-  const lines = Buffer.from(new TsvWriter().write(mixed())).toString().trimEnd().split("\n");
+  const lines = Buffer.from(new TsvWriter().write(mixed())).toString().split("\n").slice(0, -1);
   expect(TSV_COLUMNS.length).toBe(22);
   expect(lines.map((line) => line.split("\t").length)).toEqual([22, 22, 22, 22]);
 });

@@ -87,7 +87,12 @@ describe("credit", () => {
 
   test("connection windows, acknowledgements, pings and unknown frames pass", () => {
     const { feed } = rewriter();
-    const bytes = [windowUpdate(0, 77), frame(4, 1, 0), frame(6, 0, 0, Buffer.alloc(8)), frame(0xfa, 3, 9, Buffer.alloc(5))];
+    const bytes = [
+      windowUpdate(0, 77),
+      frame(4, 1, 0),
+      frame(6, 0, 0, Buffer.alloc(8)),
+      frame(0xfa, 3, 9, Buffer.alloc(5)),
+    ];
     const emitted: Buffer[] = [];
     const subject = new WindowRewriter((part) => emitted.push(part));
     subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1), ...bytes]));
@@ -254,7 +259,9 @@ describe("refuses", () => {
     const largest = SETTINGS_FRAME_BYTES_MAX - (SETTINGS_FRAME_BYTES_MAX % 6);
     expect(reasonOf(() => fresh().inbound(frame(4, 0, 0, Buffer.alloc(largest))))).toBe("nothing thrown");
     // The header alone is enough: a frame that is over the limit is never collected.
-    expect(reasonOf(() => fresh().inbound(frame(4, 0, 0, Buffer.alloc(largest + 6)).subarray(0, 9)))).toBe("HTTP2_LIMIT");
+    expect(reasonOf(() => fresh().inbound(frame(4, 0, 0, Buffer.alloc(largest + 6)).subarray(0, 9)))).toBe(
+      "HTTP2_LIMIT",
+    );
   });
 
   test("more SETTINGS than may wait", () => {
@@ -364,7 +371,10 @@ test("random connections at random splits: same output, exact windows, nothing e
       const subject = new WindowRewriter((bytes) => parts.push(Buffer.from(bytes)));
       for (const { bytes, outward } of steps) {
         for (let at = 0; at < bytes.length; ) {
-          const end = Math.min(bytes.length, at + (chunkMax === Infinity ? bytes.length : 1 + Math.floor(random() * chunkMax)));
+          const end = Math.min(
+            bytes.length,
+            at + (chunkMax === Infinity ? bytes.length : 1 + Math.floor(random() * chunkMax)),
+          );
           if (outward) subject.outbound(bytes.subarray(at, end));
           else subject.inbound(bytes.subarray(at, end));
           at = end;

@@ -17,7 +17,18 @@ describe("parseAddress", () => {
   });
 
   test("refuses everything else with the forms that are right", () => {
-    for (const text of ["", "8816", ":", "::1:8816", "[::1]", "host:65536", "host:-1", "host:http", "[x y]:1", "a b:1"]) {
+    for (const text of [
+      "",
+      "8816",
+      ":",
+      "::1:8816",
+      "[::1]",
+      "host:65536",
+      "host:-1",
+      "host:http",
+      "[x y]:1",
+      "a b:1",
+    ]) {
       expect(() => parseAddress(text)).toThrow(/is not an address: write :8816/);
     }
   });

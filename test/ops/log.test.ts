@@ -39,6 +39,7 @@ describe("json", () => {
   test("a child adds its fields; a field cannot replace what the line says", () => {
     const { log, json } = logged();
     log.child({ session: "a" }).child({ worker: 1 }).warn("slow", { level: "fatal", message: "other" });
+    expect(Object.keys(json()[0] ?? {}).slice(0, 3)).toEqual(["time", "level", "message"]);
     expect(json()[0]).toMatchObject({ session: "a", worker: 1, level: "warn", message: "slow" });
   });
 

@@ -227,7 +227,7 @@ describe("bad files", () => {
       "line 2, at byte 553",
     ],
     ["base64 without padding", base64(real).replace(/=*$/, "").slice(0, -1), "BASE64", "line 1"],
-    ["base64 wrapped", base64(tinyLedger(4)).replace(/.{76}/g, "$&\n"), "XDR_TRUNCATED", "line at byte 0"],
+    ["base64 wrapped", base64(tinyLedger(4)).replace(/.{76}/g, "$&\n"), "XDR_TRUNCATED", "Write one value a line"],
     ["base64 of half a ledger", base64(real.subarray(0, 999_999)), "XDR_LENGTH", "LedgerCloseMeta.v1"],
     ["base64 of a stream", base64(record(tinyLedger(4))), "BATCH_HEAD", ""],
   ];

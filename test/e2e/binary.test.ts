@@ -1,0 +1,72 @@
+/**
+ * The one-file build, from a copy of the project that is gone when it runs: what it needs must be inside it.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectControl } from "../../src/control/client.ts";
+import { FlightClient } from "../../src/flight/client.ts";
+import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "contract-data-binary-"));
+const empty = join(scratch, "empty");
+const binary = join(scratch, "contract-data-processor");
+
+beforeAll(async () => {
+  const copy = join(scratch, "project");
+  mkdirSync(copy);
+  mkdirSync(empty);
+  for (const name of ["src", "sample", "scripts", "package.json", "tsconfig.json"]) {
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  const build = Bun.spawn([process.execPath, "scripts/build.ts"], { cwd: copy, stdout: "pipe", stderr: "pipe" });
+  const output = (await new Response(build.stdout).text()) + (await new Response(build.stderr).text());
+  expect(await build.exited, output).toBe(0);
+  copyFileSync(join(copy, "dist", "contract-data-processor"), binary);
+  rmSync(copy, { recursive: true });
+}, 120_000);
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const world = { command: [binary], cwd: empty };
+
+describe("the binary, from an empty folder, with the sources gone", () => {
+  test("does the main job on the sample that is inside it", async () => {
+    const run = await runCommand(["demo"], world);
+    expect(run.stderr).toBe("");
+    expect(run.exitCode).toBe(0);
+    expect(run.stdout).toMatch(/\n7 ledgers, 311 rows, [\d.]+ s, [\d.]+ MB\/s of XDR\n$/);
+    expect(readdirSync(empty)).toEqual([]);
+  }, 60_000);
+
+  test("decodes a file to the oracle's rows", async () => {
+    const fixture = join(ROOT, "test", "fixtures", "ledgers", "58752000");
+    const run = await runCommand(["decode", "--format", "tsv", `${fixture}.xdr.zst`], world);
+    expect(run.stderr).toBe("");
+    expect(run.stdout).toBe(readFileSync(`${fixture}.tsv`, "utf8"));
+  }, 60_000);
+
+  test("serves a session, and SIGTERM ends it with 0", async () => {
+    const processor = await startProcessor([`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted"], world);
+    const control = connectControl(processor.control);
+    const flight = new FlightClient(processor.flight);
+    const { sessionId } = await control.startProcessing({ startLedger: 500, endLedger: 500 + 699 });
+    let rows = 0;
+    const ticket = Buffer.from(JSON.stringify({ session: sessionId, from: "start" }));
+    for await (const { table } of flight.doGet(ticket)) rows += table.numRows;
+    expect(rows).toBe(100 * SAMPLE.rows);
+    flight.close();
+    control.close();
+    expect(await processor.stop()).toBe(0);
+  }, 60_000);
+
+  test("explains itself", async () => {
+    expect((await runCommand(["--help"], world)).stdout).toContain("decode");
+    expect((await runCommand(["--version"], world)).stdout).toMatch(/^contract-data-processor \d+\.\d+\.\d+\n$/);
+    const wrong = await runCommand(["dcode"], world);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.stderr).toContain("did you mean decode?");
+  }, 60_000);
+});

@@ -1,0 +1,142 @@
+/** The README's commands run as they are printed, but for the ports, which tests must not fix. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pythonClient } from "../clients/toolchain.ts";
+import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+
+const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
+  language: language!,
+  code: code!,
+}));
+const scratch = mkdtempSync(join(tmpdir(), "contract-data-readme-"));
+const grpcurl = join(ROOT, ".cache", "bin", "grpcurl");
+
+/** The block that holds this text. */
+function block(text: string): string {
+  const found = blocks.filter(({ code }) => code.includes(text));
+  expect(found.length, `blocks with ${JSON.stringify(text)}`).toBe(1);
+  return found[0]!.code;
+}
+
+let processor: Processor;
+
+beforeAll(async () => {
+  // what the README calls `contract-data-processor`
+  const program = join(scratch, "contract-data-processor");
+  writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "src", "main.ts")}" "$@"\n`);
+  chmodSync(program, 0o755);
+  const serve = /^serve:.*\n((?:\t.*\n)+)/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))![1]!;
+  expect(serve).toContain(`--start-ledger ${SAMPLE.first} --end-ledger ${SAMPLE.last}`);
+  processor = await startProcessor([
+    `--source-endpoint=${SAMPLE.folder}`,
+    `--start-ledger=${SAMPLE.first}`,
+    `--end-ledger=${SAMPLE.last}`,
+  ]);
+});
+
+afterAll(async () => {
+  rmSync(scratch, { recursive: true, force: true });
+  expect(await processor.stop()).toBe(0);
+});
+
+async function shell(code: string): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const withPorts = code
+    .replaceAll("127.0.0.1:50054", processor.control)
+    .replaceAll("127.0.0.1:8816", processor.flight)
+    .replaceAll("> rows.arrows", `> ${join(scratch, "rows.arrows")}`);
+  const child = Bun.spawn(["sh", "-ec", withPorts], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      CI: "",
+      PATH: `${scratch}:${join(ROOT, ".cache", "bin")}:${process.env.PATH}`,
+      GRPC_ADDRESS: processor.control,
+      FLIGHT_ADDRESS: processor.flight,
+    },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
+describe("README", () => {
+  test("make run prints rows and ends with the line of totals", async () => {
+    const run = await shell(block("make run"));
+    expect(run.exitCode, run.stderr).toBe(0);
+    expect(run.stdout).toContain("contract");
+    expect(run.stdout.trimEnd().split("\n").at(-1)).toMatch(/^7 ledgers, 311 rows, [\d.]+ s, [\d.]+ MB\/s of XDR$/);
+  });
+
+  test("make test is the command that CI runs", () => {
+    expect(block("make test").trim()).toBe("make test");
+    expect(readFileSync(join(ROOT, ".ci", "run"), "utf8")).toMatch(/make .*test$/m);
+  });
+
+  test("make serve prints a snippet that works when it is pasted", async () => {
+    const python = await pythonClient();
+    if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
+    const output = processor.output();
+    const snippet = output.slice(output.indexOf("import pyarrow"));
+    const child = Bun.spawn([python.command[0]!, "-c", snippet], { stdout: "pipe", stderr: "pipe" });
+    expect(await new Response(child.stdout).text()).toMatch(/^299 rows {"session"/);
+    expect(await child.exited).toBe(0);
+  });
+
+  test("the Python snippet", async () => {
+    const python = await pythonClient();
+    if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
+    const code = block("import pyarrow").replaceAll("127.0.0.1:8816", processor.flight);
+    const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    expect(await child.exited, stderr).toBe(0);
+    expect(stdout).toStartWith("299 rows\n[{'ledger_sequence': 58751999");
+  });
+
+  test("start and tail", async () => {
+    const run = await shell(block("contract-data-processor tail"));
+    expect(run.exitCode, run.stderr).toBe(0);
+    const lines = run.stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(lines.filter((line) => line.startsWith("{")).length).toBe(299);
+  });
+
+  test("grpcurl without proto files", async () => {
+    if (!existsSync(grpcurl) && Bun.which("grpcurl") === null) return console.warn("skipped: no grpcurl here");
+    const run = await shell(block("grpcurl"));
+    expect(run.exitCode, run.stderr).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ success: true });
+  });
+
+  test("decode", async () => {
+    const run = await shell(block("decode sample/lake --format arrow"));
+    expect(run.exitCode, run.stderr).toBe(0);
+    expect(run.stdout).toContain("311 rows");
+    expect(run.stdout).toContain(readFileSync(join(ROOT, "sample", "lake.tsv"), "utf8"));
+    expect(existsSync(join(scratch, "rows.arrows"))).toBe(true);
+  });
+
+  test("every shell block is tested, here or in binary.test.ts", () => {
+    const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
+    for (const { language, code } of blocks) {
+      if (language === "sh")
+        expect(
+          tested.some((text) => code.includes(text)),
+          code,
+        ).toBe(true);
+    }
+  });
+
+  test("the links lead somewhere", () => {
+    for (const [, target] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      expect(existsSync(join(ROOT, target!)), target).toBe(true);
+    }
+  });
+});

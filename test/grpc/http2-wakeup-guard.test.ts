@@ -1,0 +1,156 @@
+/** The guard against a session that is played here, so that every case of "stuck" can be had at will. */
+import { afterEach, expect, test } from "bun:test";
+import { EventEmitter } from "node:events";
+import type { Http2Server, Http2Session } from "node:http2";
+import {
+  guardWakeups,
+  LOOK_MS_MAX,
+  LOOK_MS_MIN,
+  noteWaitingWriter,
+  PINGS_UNANSWERED_MAX,
+  wakeupGuardCounters,
+} from "../../src/grpc/http2-wakeup-guard.ts";
+
+class PlayedSession extends EventEmitter {
+  destroyed = false;
+  state = { outboundQueueSize: 0 };
+  looks = 0;
+  bytes = 0;
+  pings: (() => void)[] = [];
+  answers = true;
+  get socket(): { bytesWritten: number } {
+    this.looks++;
+    return { bytesWritten: this.bytes };
+  }
+  ping(callback: () => void): boolean {
+    if (this.answers) callback();
+    this.pings.push(callback);
+    return true;
+  }
+}
+
+const sessions: PlayedSession[] = [];
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.emit("close");
+});
+
+function play(enabled = true): { session: PlayedSession; openStream: () => EventEmitter } {
+  const server = new EventEmitter();
+  guardWakeups(server as unknown as Http2Server, enabled);
+  const session = new PlayedSession();
+  sessions.push(session);
+  const openStream = () => {
+    const stream = Object.assign(new EventEmitter(), { session });
+    server.emit("stream", stream);
+    return stream;
+  };
+  return { session, openStream };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(1);
+}
+
+/** Waits for some looks, or long enough for some to have happened. */
+const someLooks = () => Bun.sleep(LOOK_MS_MIN * 12);
+
+test("pings while frames are queued and the socket stands still, and counts it", async () => {
+  const { session, openStream } = play();
+  const before = wakeupGuardCounters.kicks;
+  openStream();
+  session.state.outboundQueueSize = 1;
+  await until(() => session.pings.length >= 3);
+  expect(wakeupGuardCounters.kicks - before).toBe(session.pings.length);
+});
+
+test("pings for a waiting writer although nothing is queued, until the wait is over", async () => {
+  const { session, openStream } = play();
+  openStream();
+  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  await until(() => session.pings.length >= 1);
+  stop();
+  const { length } = session.pings;
+  await someLooks();
+  expect(session.pings).toHaveLength(length);
+});
+
+test("leaves a socket alone that writes, or has nothing to write", async () => {
+  const { session, openStream } = play();
+  openStream();
+  const busy = setInterval(() => session.bytes++, 1);
+  session.state.outboundQueueSize = 9;
+  const moving = Object.defineProperty(session, "socket", {
+    get: () => {
+      session.looks++;
+      return { bytesWritten: ++session.bytes };
+    },
+  });
+  await until(() => moving.looks >= 5);
+  clearInterval(busy);
+  expect(session.pings).toHaveLength(0);
+  const quiet = play();
+  quiet.openStream();
+  await until(() => quiet.session.looks >= 5);
+  expect(quiet.session.pings).toHaveLength(0);
+});
+
+test("has no timer before the first stream, after the last, and after the session is closed", async () => {
+  const { session, openStream } = play();
+  expect(session.looks).toBe(0);
+  const [first, second] = [openStream(), openStream()];
+  await until(() => session.looks >= 2);
+  first.emit("close");
+  let { looks } = session;
+  await until(() => session.looks > looks);
+  second.emit("close");
+  looks = session.looks;
+  await someLooks();
+  expect(session.looks).toBe(looks);
+
+  openStream();
+  await until(() => session.looks > looks);
+  session.destroyed = true;
+  session.emit("close");
+  looks = session.looks;
+  await someLooks();
+  expect(session.looks).toBe(looks);
+});
+
+test("looks ever more seldom while nothing moves, and soon again when a writer waits", async () => {
+  const { session, openStream } = play();
+  openStream();
+  const begun = performance.now();
+  await until(() => session.looks >= 6); // after 4, 8, 16, 32, 64 and 128 ms, the first at once
+  expect(performance.now() - begun).toBeGreaterThan(LOOK_MS_MIN * 2 ** 5 - LOOK_MS_MIN);
+  expect(LOOK_MS_MAX / LOOK_MS_MIN).toBe(2 ** 6);
+  const { looks } = session;
+  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  const again = performance.now();
+  await until(() => session.looks > looks);
+  expect(performance.now() - again).toBeLessThan(LOOK_MS_MIN * 2 ** 5);
+  stop();
+});
+
+test("stops pinging a client that answers none", async () => {
+  const { session, openStream } = play();
+  session.answers = false;
+  session.state.outboundQueueSize = 1;
+  openStream();
+  await until(() => session.pings.length === PINGS_UNANSWERED_MAX);
+  const { looks } = session;
+  await until(() => session.looks > looks + 1);
+  expect(session.pings).toHaveLength(PINGS_UNANSWERED_MAX);
+  session.pings[0]?.();
+  await until(() => session.pings.length === PINGS_UNANSWERED_MAX + 1);
+});
+
+test("does nothing when it is switched off, nor for sessions that it does not guard", async () => {
+  const { session, openStream } = play(false);
+  openStream();
+  session.state.outboundQueueSize = 1;
+  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  await someLooks();
+  stop();
+  noteWaitingWriter(undefined)();
+  expect(session.looks).toBe(0);
+});

@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import path from "node:path";
+import { CodedError } from "../../src/error.ts";
+import { headerOffsets, headerSequence } from "../../src/sources/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/ledger-file.ts";
+import { RepeatingSource } from "../../src/sources/repeating.ts";
+import { TemporaryLake } from "./lake-fixture.ts";
+
+const sample = path.join(import.meta.dir, "../../sample/lake");
+const never = new AbortController().signal;
+
+const templates: Uint8Array[] = [];
+for await (const { bytes } of (await openLedgerInput(sample)).ledgers) templates.push(bytes.slice());
+
+describe("RepeatingSource", () => {
+  test("its own range gives its own ledgers", async () => {
+    const source = await RepeatingSource.open(sample);
+    let i = 0;
+    for await (const object of source.read(58751994, 58752000, never)) {
+      expect({ ...object, name: "", bytes: 0 }).toEqual({
+        name: "",
+        ledgerFirst: 58751994 + i,
+        ledgerLast: 58751994 + i,
+        encoding: "none",
+        container: "ledger",
+        bytes: 0,
+      });
+      expect(Buffer.from(object.bytes).equals(templates[i++]!)).toBe(true);
+    }
+    expect(i).toBe(7);
+    expect(await source.networkPassphrase()).toBe("Public Global Stellar Network ; September 2015");
+    expect(await source.ledgerLatest()).toBeUndefined();
+    expect(source.description).toBe(`7 ledgers of ${sample}, repeated`);
+  });
+
+  test.each([false, true])("any other range differs in the number alone (reuse %p)", async (reuse) => {
+    const source = await RepeatingSource.open(sample, { reuse });
+    let ledger = 58751990;
+    for await (const { name, bytes } of source.read(58751990, 58752011, never)) {
+      const template = templates[(ledger - 58751990 + 3) % 7]!;
+      expect(headerSequence(name, bytes)).toBe(ledger);
+      const copy = bytes.slice();
+      const { ledgerSequence } = headerOffsets(name, bytes);
+      copy.set(template.subarray(ledgerSequence, ledgerSequence + 4), ledgerSequence);
+      expect(Buffer.from(copy).equals(template)).toBe(true);
+      ledger++;
+    }
+    expect(ledger).toBe(58752012);
+  });
+
+  test("without reuse, objects kept stay as they were", async () => {
+    const source = await RepeatingSource.open(sample);
+    const kept: Uint8Array[] = [];
+    for await (const { bytes } of source.read(1, 30, never)) kept.push(bytes);
+    expect(kept.map((bytes) => headerSequence("x", bytes))).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+  });
+
+  test("close times in steps", async () => {
+    const source = await RepeatingSource.open(sample, { closeTimeStep: 5 });
+    const closeTimes: bigint[] = [];
+    for await (const { bytes } of source.read(58751992, 58751996, never)) {
+      closeTimes.push(new DataView(bytes.buffer).getBigUint64(headerOffsets("x", bytes).closeTime));
+    }
+    expect(closeTimes).toEqual([-2n, -1n, 0n, 1n, 2n].map((step) => 1472600258n + 5n * step));
+  });
+
+  test("ends at the last number there can be; refuses what is no range", async () => {
+    const source = await RepeatingSource.open(sample);
+    let count = 0;
+    for await (const _ of source.read(0xffff_fff0, 0, never)) count++;
+    expect(count).toBe(16);
+    await expect(source.read(0, 5, never).next()).rejects.toThrow(CodedError);
+  });
+
+  test("an endless read lets other work in, and stops when told", async () => {
+    const source = await RepeatingSource.open(sample, { reuse: true });
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 5);
+    for await (const _ of source.read(5, 0, stop.signal)) {
+    }
+    setTimeout(() => source.close(), 5);
+    for await (const _ of source.read(5, 0, never)) {
+    }
+  });
+
+  test("of a lake too large to keep, the ledgers that fit", async () => {
+    using lake = new TemporaryLake().putAll(1, 9);
+    const source = await RepeatingSource.open(lake.folder, { bytesMax: 4 * 412 });
+    expect(source.description).toBe(`the first 4 ledgers of ${lake.folder}, repeated`);
+    const error = await RepeatingSource.open(lake.folder, { bytesMax: 411 }).catch((thrown) => thrown);
+    expect(error.reason).toBe("REPEAT_TOO_LARGE");
+  });
+});
