@@ -12,7 +12,8 @@ import type { Logger } from "./ops/log.ts";
 import type { ProcessMetrics } from "./ops/metrics.ts";
 import { startOpsServer } from "./ops/server.ts";
 import type { Component } from "./ops/status.ts";
-import { DataPlaneClient } from "./sessions/data-plane-client.ts";
+import { DataPlaneClient } from "./pipeline/data-plane-client.ts";
+import { StreamEngine } from "./pipeline/stream-engine.ts";
 import { SessionManager } from "./sessions/manager.ts";
 import type { LedgerSource } from "./sources/source.ts";
 import { Bell } from "./workers/bell.ts";
@@ -57,7 +58,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     for (const step of stop.splice(0).reverse()) await step(graceMs).catch((error) => log.warn("stop", { error }));
   };
   try {
-    let sessions: SessionManager | undefined;
+    let engine: StreamEngine | undefined;
     const dataPlane = await DataPlaneClient.start(
       {
         host: config.flightAddress.host,
@@ -68,7 +69,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         connectionsMax: CONNECTIONS_MAX,
       },
       {
-        ended: (stream, error) => sessions?.ended(stream, error),
+        ended: (stream, error) => engine?.ended(stream, error),
         died: (error) => {
           health.set(FlightService.typeName, false);
           log.error("the data plane died", { error });
@@ -83,35 +84,34 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       ring: (index, memory) => dataPlane.send({ type: "ring", index, memory }),
       died: (index, error) => {
         log.error("a decode worker died and is replaced", { worker: index, error });
-        sessions?.workerDied(index, error);
+        engine?.workerDied(index, error);
       },
     });
     await pool.start();
     stop.push(() => pool.close());
 
-    sessions = new SessionManager(
-      source,
-      {
-        networkPassphrase,
-        compat: config.compat,
+    const batchBytesMax = config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES;
+    engine = new StreamEngine(pool, dataPlane, {
+      networkPassphrase,
+      compat: config.compat,
+      batchRowsMinTarget: BATCH_ROWS_MIN_TARGET,
+      batchBytesTarget: Math.min(BATCH_BYTES_TARGET, batchBytesMax),
+      batchBytesMax,
+      ledgerBytesMax: config.ledgerBytesMax,
+      flushIntervalMs: config.flushIntervalMs,
+    });
+    const manager = new SessionManager(engine, source, {
+      filter: {
+        contractIds: config.filterContractIds,
+        assetCodes: config.filterAssetCodes,
+        assetIssuers: config.filterAssetIssuers,
         includeDeleted: config.includeDeleted,
-        contractIds: [...config.filterContractIds],
-        assetCodes: [...config.filterAssetCodes],
-        assetIssuers: [...config.filterAssetIssuers],
-        batchRows: config.batchRows,
-        batchRowsMinTarget: BATCH_ROWS_MIN_TARGET,
-        batchBytesTarget: Math.min(BATCH_BYTES_TARGET, config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES),
-        batchBytesMax: config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES,
-        ledgerBytesMax: config.ledgerBytesMax,
-        flushIntervalMs: config.flushIntervalMs,
-        slotsMax: config.channelBatches,
-        retainedBytesMax: config.memoryBytesMax - config.workerCount * (INPUT_RING_BYTES + OUTPUT_RING_BYTES),
-        sessionsMax: config.sessionsMax,
       },
-      pool,
-      dataPlane,
-    );
-    const manager = sessions;
+      batchRows: config.batchRows,
+      slotsMax: config.channelBatches,
+      retainedBytesMax: config.memoryBytesMax - config.workerCount * (INPUT_RING_BYTES + OUTPUT_RING_BYTES),
+      sessionsMax: config.sessionsMax,
+    });
     stop.push(() => manager.close());
 
     const control: RunningServer = await startControlServer({

@@ -142,7 +142,7 @@ function infoOf(read: ReadRequest, stream: HubStream, options: FlightOptions): I
     appMetadata: Buffer.from(
       JSON.stringify({
         session: opening.id,
-        start_ledger: opening.sessionStart,
+        start_ledger: opening.ledgerStart,
         end_ledger: opening.ledgerEnd,
         current_ledger: cell.get("ledgerCurrent"),
       }),
@@ -187,7 +187,7 @@ function join(stream: HubStream, request: ReadRequest, nowMs: number): StreamRea
   const from = request.kind === "session" ? request.from : undefined;
   if (from === undefined) return stream.log.join(nowMs);
   if (from === "now") return stream.log.joinEnd(nowMs);
-  return stream.log.joinAt(from === "start" ? { ledger: stream.opening.sessionStart, row: 0 } : from, nowMs);
+  return stream.log.joinAt(from === "start" ? { ledger: stream.opening.ledgerStart, row: 0 } : from, nowMs);
 }
 
 /** The error with the place to resume from, so that a client that was ended has lost nothing. */

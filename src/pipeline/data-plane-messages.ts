@@ -2,6 +2,7 @@
  * What the main thread and the data-plane Worker say to each other: a few small messages a session. Everything that
  * is frequent (batches, credit, counters) goes through shared memory instead.
  */
+import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import type { ErrorRecord } from "../error.ts";
 import type { Position } from "../workers/records.ts";
 
@@ -16,18 +17,20 @@ export interface DataPlaneData {
   connectionsMax: number;
 }
 
-/** A session as the data plane knows it. */
+/** A stream as the data plane knows it. */
 export interface StreamOpening {
   stream: number;
-  /** Session id. */
+  /** Session or range id. */
   id: string;
   cell: SharedArrayBuffer;
   /** Where the stream's first batch begins. */
   start: Position;
-  /** First ledger of the session. */
-  sessionStart: number;
+  /** First ledger of the stream. */
+  ledgerStart: number;
   ledgerEnd: number;
   networkPassphrase: string;
+  schemaVersion: SchemaVersion;
+  columns?: string[];
   slotsMax: number;
   retainedBytesMax: number;
 }

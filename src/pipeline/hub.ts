@@ -75,7 +75,7 @@ export class HubStream {
     this.cell.add("rows", record.rows);
     this.cell.add("batches", 1);
     this.cell.add("batchBytes", record.headerBytes + record.bodyBytes);
-    if (record.ledgerComplete >= this.opening.sessionStart) this.cell.set("ledgerCurrent", record.ledgerComplete);
+    if (record.ledgerComplete >= this.opening.ledgerStart) this.cell.set("ledgerCurrent", record.ledgerComplete);
     this.log.append(slot);
   }
 

@@ -35,6 +35,8 @@ export class SpanPump {
   private spans = 0;
   private open: OpenSpan | undefined;
   private nextLedger: number;
+  /** One after the last ledger of the object that is on its way into a ring. */
+  private dispatchingTo = 0;
 
   constructor(
     private readonly pool: DecodePool,
@@ -51,6 +53,11 @@ export class SpanPump {
   /** Spans begun so far; all of them closed once `run` has settled. */
   get spanCount(): number {
     return this.spans;
+  }
+
+  /** The first ledger that no worker has been given, not even in part. */
+  get nextUndispatched(): number {
+    return Math.max(this.nextLedger, this.dispatchingTo);
   }
 
   /** True when a span that is not yet in order was given to that worker: its death takes the stream with it. */
@@ -113,6 +120,7 @@ export class SpanPump {
     }
     const span = this.open ?? (await this.openSpan());
     if (span === undefined) return;
+    this.dispatchingTo = ledgerLast + 1;
     await this.pool.sendObject(
       span.worker,
       this.spec,

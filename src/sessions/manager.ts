@@ -1,15 +1,13 @@
 /**
  * All sessions of the server: starts and stops them, and answers for them at any moment. Each session is one stream
- * of the pipeline: a source, a pump on this thread, the shared workers, and a log in the data plane.
+ * of the engine, with a state of its own (states.ts).
  */
 import { randomUUID } from "node:crypto";
 import { CodedError } from "../error.ts";
-import { SpanPump } from "../pipeline/span-pump.ts";
-import { StreamCell } from "../pipeline/stream-cell.ts";
+import type { StreamCell } from "../pipeline/stream-cell.ts";
+import type { EngineStream, StreamEngine } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import type { DecodePool } from "../workers/pool.ts";
-import type { StreamSpec } from "../workers/records.ts";
-import type { DataPlaneClient } from "./data-plane-client.ts";
+import type { FilterRecord } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type { SessionRequest, SessionService, SessionSnapshot, SessionState } from "./session.ts";
 import { isActive, nextState, type SessionEvent } from "./states.ts";
@@ -32,22 +30,11 @@ export interface SessionTotals {
   clients: number;
 }
 
-/** What every session of this server has in common; from the configuration. */
+/** What a session is made with unless its request says otherwise; from the configuration. */
 export interface SessionDefaults {
-  networkPassphrase: string;
-  compat: "default" | "go";
-  includeDeleted: boolean;
-  contractIds: string[];
-  assetCodes: string[];
-  assetIssuers: string[];
+  filter: FilterRecord;
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
-  /** Rows that an unset batch size never goes below, as far as `batchBytesMax` allows. */
-  batchRowsMinTarget: number;
-  batchBytesTarget: number;
-  batchBytesMax: number;
-  ledgerBytesMax: number;
-  flushIntervalMs: number;
   /** CHANNEL_BUFFER_SIZE. */
   slotsMax: number;
   /** Memory for retained batches of all sessions. */
@@ -59,72 +46,60 @@ class Session {
   state: SessionState = "STARTING";
   message = "";
   error: CodedError | undefined;
-  readonly cell = StreamCell.create();
-  readonly abort = new AbortController();
   readonly createdUnixMs = Date.now();
   readonly rate = new Rate();
-  pump: SpanPump | undefined;
-  /** Resolved when the session is no longer active. */
-  readonly over: Promise<void>;
-  settle = () => {};
+  /** Whether its batches are still held. */
+  held = true;
 
   constructor(
     readonly id: string,
-    readonly stream: number,
     readonly request: SessionRequest,
-  ) {
-    this.over = new Promise((resolve) => {
-      this.settle = resolve;
-    });
-    this.cell.set("updatedUnixMs", this.createdUnixMs);
-  }
+    readonly stream: EngineStream,
+  ) {}
 }
 
 export class SessionManager implements SessionService {
   private readonly sessions = new Map<string, Session>();
-  private readonly byStream = new Map<number, Session>();
-  private streams = 0;
   private closed = false;
   /** Counters of sessions whose record has been removed, so that totals never fall. */
   private readonly removed = { rows: 0, rowsFiltered: 0, batches: 0, xdrBytes: 0, errors: 0, rowsSent: 0 };
 
   constructor(
+    private readonly engine: StreamEngine,
     private readonly source: LedgerSource,
     private readonly defaults: SessionDefaults,
-    private readonly pool: DecodePool,
-    private readonly dataPlane: DataPlaneClient,
   ) {}
 
   async start(request: SessionRequest): Promise<SessionSnapshot> {
     checkRequest(request);
     if (this.closed) throw new CodedError("UNAVAILABLE", "SHUTTING_DOWN", "the server is shutting down");
+    const { defaults } = this;
     const active = this.active().length;
-    if (active >= this.defaults.sessionsMax) {
+    if (active >= defaults.sessionsMax) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "SESSIONS_MAX",
-        `${active} sessions are active, and SESSIONS_MAX is ${this.defaults.sessionsMax}: stop one, or raise the limit`,
+        `${active} sessions are active, and SESSIONS_MAX is ${defaults.sessionsMax}: stop one, or raise the limit`,
       );
     }
-    const session = new Session(randomUUID(), ++this.streams, request);
-    this.sessions.set(session.id, session);
-    this.byStream.set(session.stream, session);
-    this.makeRoom();
-    this.dataPlane.send({
-      type: "open",
-      opening: {
-        stream: session.stream,
-        id: session.id,
-        cell: session.cell.memory,
-        start: { ledger: request.ledgerStart, row: 0 },
-        sessionStart: request.ledgerStart,
-        ledgerEnd: request.ledgerEnd,
-        networkPassphrase: this.defaults.networkPassphrase,
-        slotsMax: this.defaults.slotsMax,
-        retainedBytesMax: Math.max(1, Math.floor(this.defaults.retainedBytesMax / this.defaults.sessionsMax)),
-      },
+    const id = randomUUID();
+    const stream = this.engine.open({
+      id,
+      source: this.source,
+      start: { ledger: request.ledgerStart, row: 0 },
+      ledgerEnd: request.ledgerEnd,
+      filters: [{ ledgerFrom: request.ledgerStart, filter: defaults.filter }],
+      schemaVersion: 1,
+      compression: "none",
+      batchRows: request.batchRows || defaults.batchRows,
+      slotsMax: defaults.slotsMax,
+      retainedBytesMax: Math.max(1, Math.floor(defaults.retainedBytesMax / defaults.sessionsMax)),
     });
-    void this.run(session);
+    const session = new Session(id, request, stream);
+    this.sessions.set(id, session);
+    void stream.started.then(() => this.apply(session, "started"));
+    void stream.over.then((error) => this.ended(session, error));
+    this.makeRoom();
     return this.snapshot(session);
   }
 
@@ -132,9 +107,8 @@ export class SessionManager implements SessionService {
   async stop(id: string): Promise<SessionSnapshot> {
     const session = this.find(id);
     this.apply(session, "stopAsked");
-    session.abort.abort();
-    session.cell.bell.ring(); // wakes a pump that waits for credit
-    await session.over;
+    session.stream.stop();
+    await session.stream.over;
     return this.snapshot(session);
   }
 
@@ -149,49 +123,13 @@ export class SessionManager implements SessionService {
   /** Costs no more than reading counters. */
   totals(): SessionTotals {
     const totals = { ...this.removed, ledgerCurrent: 0, active: 0, clients: 0 };
-    for (const { cell, state } of this.sessions.values()) {
-      addCounters(totals, cell);
-      totals.ledgerCurrent = Math.max(totals.ledgerCurrent, cell.get("ledgerCurrent"));
-      totals.clients += cell.get("clients");
+    for (const { stream, state } of this.sessions.values()) {
+      addCounters(totals, stream.cell);
+      totals.ledgerCurrent = Math.max(totals.ledgerCurrent, stream.cell.get("ledgerCurrent"));
+      totals.clients += stream.cell.get("clients");
       if (isActive(state)) totals.active += 1;
     }
     return totals;
-  }
-
-  /** The data plane has put a session's last batch in order, or given the session up. */
-  ended(stream: number, error: CodedError | undefined): void {
-    const session = this.byStream.get(stream);
-    if (session === undefined || !isActive(session.state)) return;
-    session.abort.abort();
-    session.cell.bell.ring();
-    if (error !== undefined) {
-      session.error = error;
-      session.message = error.message;
-      this.apply(session, "failed");
-    } else {
-      const { ledgerEnd } = session.request;
-      const last = session.cell.get("ledgerCurrent");
-      const complete = ledgerEnd !== 0 && last >= ledgerEnd;
-      session.message = complete ? `completed at ledger ${last}` : `cancelled after ledger ${last}`;
-      this.apply(session, complete ? "completed" : "drained");
-    }
-    void this.pool.closeStream(stream);
-    this.makeRoom();
-    session.settle();
-  }
-
-  /** A worker died: every session with work on it fails; the others go on. */
-  workerDied(index: number, error: CodedError): void {
-    for (const session of this.active()) {
-      if (!session.pump?.dependsOn(index)) continue;
-      const ledger = session.cell.get("ledgerCurrent");
-      const cause = new CodedError(
-        error.code,
-        error.reason,
-        `${error.message}; ledger ${ledger} is the last complete one`,
-      );
-      this.dataPlane.send({ type: "fail", stream: session.stream, error: cause.toRecord() });
-    }
   }
 
   /** Stops every session; resolves when all have come to rest. */
@@ -200,56 +138,19 @@ export class SessionManager implements SessionService {
     await Promise.all(this.active().map((session) => this.stop(session.id)));
   }
 
-  private async run(session: Session): Promise<void> {
-    const { request, stream } = session;
-    let failure: CodedError | undefined;
-    try {
-      await this.checkNetwork();
-      const pump = new SpanPump(
-        this.pool,
-        this.spec(session),
-        session.cell,
-        this.source,
-        { ledgerStart: request.ledgerStart, ledgerEnd: request.ledgerEnd },
-        this.defaults.flushIntervalMs,
-        session.abort.signal,
-      );
-      session.pump = pump;
-      this.apply(session, "started");
-      await pump.run();
-    } catch (thrown) {
-      failure = CodedError.from(thrown);
+  private ended(session: Session, error: CodedError | undefined): void {
+    if (error !== undefined) {
+      session.error = error;
+      session.message = error.message;
+      this.apply(session, "failed");
+    } else {
+      const { ledgerEnd } = session.request;
+      const last = session.stream.cell.get("ledgerCurrent");
+      const complete = ledgerEnd !== 0 && last >= ledgerEnd;
+      session.message = complete ? `completed at ledger ${last}` : `cancelled after ledger ${last}`;
+      this.apply(session, complete ? "completed" : "drained");
     }
-    this.dataPlane.send({ type: "end", stream, spans: session.pump?.spanCount ?? 0, error: failure?.toRecord() });
-  }
-
-  /** A source that names its network must name ours. */
-  private async checkNetwork(): Promise<void> {
-    const theirs = await this.source.networkPassphrase();
-    if (theirs === undefined || theirs === this.defaults.networkPassphrase) return;
-    throw new CodedError(
-      "FAILED_PRECONDITION",
-      "NETWORK_MISMATCH",
-      `${this.source.description} holds "${theirs}", but NETWORK_PASSPHRASE is "${this.defaults.networkPassphrase}"`,
-    );
-  }
-
-  private spec(session: Session): StreamSpec {
-    const { defaults } = this;
-    return {
-      stream: session.stream,
-      networkPassphrase: defaults.networkPassphrase,
-      compat: defaults.compat,
-      includeDeleted: defaults.includeDeleted,
-      contractIds: defaults.contractIds,
-      assetCodes: defaults.assetCodes,
-      assetIssuers: defaults.assetIssuers,
-      batchRowsMax: session.request.batchRows || defaults.batchRows,
-      batchRowsMinTarget: defaults.batchRowsMinTarget,
-      batchBytesTarget: defaults.batchBytesTarget,
-      batchBytesMax: defaults.batchBytesMax,
-      ledgerBytesMax: defaults.ledgerBytesMax,
-    };
+    this.makeRoom();
   }
 
   private find(id: string): Session {
@@ -266,23 +167,24 @@ export class SessionManager implements SessionService {
 
   private apply(session: Session, event: SessionEvent): void {
     session.state = nextState(session.state, event);
-    session.cell.set("updatedUnixMs", Date.now());
+    session.stream.cell.set("updatedUnixMs", Date.now());
   }
 
   /** Finished sessions give back their batches, then their record, oldest first. */
   private makeRoom(): void {
     const finished = [...this.sessions.values()].filter((session) => !isActive(session.state));
     for (const session of finished.slice(0, Math.max(0, finished.length - FINISHED_BATCHES_KEPT_MAX))) {
-      if (this.byStream.delete(session.stream)) this.dataPlane.send({ type: "forget", stream: session.stream });
+      if (session.held) session.stream.forget();
+      session.held = false;
     }
     for (const session of finished.slice(0, Math.max(0, finished.length - FINISHED_KEPT_MAX))) {
       this.sessions.delete(session.id);
-      addCounters(this.removed, session.cell);
+      addCounters(this.removed, session.stream.cell);
     }
   }
 
   private snapshot(session: Session): SessionSnapshot {
-    const { cell } = session;
+    const { cell } = session.stream;
     const rows = cell.get("rows");
     return {
       id: session.id,

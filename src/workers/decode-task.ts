@@ -37,7 +37,9 @@ export function decodeTask(data: DecodeTaskData): void {
     switch (tag) {
       case INPUT.OPEN: {
         const { record } = unpackRecord<StreamSpec>(payload);
-        streams.set(record.stream, new SpanDecoder(record, output, memory, durations));
+        const known = streams.get(record.stream);
+        if (known === undefined) streams.set(record.stream, new SpanDecoder(record, output, memory, durations));
+        else known.update(record);
         return;
       }
       case INPUT.OBJECT: {

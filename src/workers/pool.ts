@@ -32,8 +32,8 @@ export interface DecodeTaskData {
 interface Seat {
   input: RingProducer;
   output: SharedArrayBuffer;
-  /** Streams that this worker knows. */
-  opened: Set<number>;
+  /** Streams that this worker knows, and the revision of the spec that it has. */
+  opened: Map<number, number>;
   /** Messages of different streams must not interleave within one message's fragments. */
   turn: Promise<void>;
   dead: boolean;
@@ -86,7 +86,8 @@ export class DecodePool {
   }
 
   /**
-   * Hands one stored object to a worker, after the stream's spec if this worker has not had it. Waits for room.
+   * Hands one stored object to a worker, after the stream's spec if this worker does not have it as it is now. Waits for
+   * room.
    * @throws CodedError UNAVAILABLE / WORKER_DIED
    */
   async sendObject(index: number, spec: StreamSpec, record: ObjectRecord, bytes: Uint8Array): Promise<void> {
@@ -122,8 +123,8 @@ export class DecodePool {
   private async send(index: number, spec: StreamSpec, tag: number, parts: Uint8Array[]): Promise<void> {
     const seat = this.seats[index]!;
     await this.inTurn(seat, async () => {
-      if (!seat.opened.has(spec.stream)) {
-        seat.opened.add(spec.stream);
+      if (seat.opened.get(spec.stream) !== spec.revision) {
+        seat.opened.set(spec.stream, spec.revision);
         await sendAsync(seat.input, INPUT.OPEN, [packRecord(spec)], () => seat.dead);
       }
       await sendAsync(seat.input, tag, parts, () => seat.dead);
@@ -151,7 +152,7 @@ export class DecodePool {
     const seat: Seat = {
       input: new RingProducer(input, inputBell),
       output,
-      opened: new Set(),
+      opened: new Map(),
       turn: Promise.resolve(),
       dead: false,
     };

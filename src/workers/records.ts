@@ -8,7 +8,10 @@
  * Every record carries the version of this format, so that a mismatch is an error and not a guess.
  */
 import { Packr } from "msgpackr";
+import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
+import type { Compat } from "../ledger/decoder.ts";
+import type { RowFilter } from "../ledger/filter.ts";
 
 export const RECORD_VERSION = 1;
 
@@ -17,16 +20,38 @@ export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4 } as const;
 /** Message tags from a decode worker to the data plane. */
 export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
 
-/** How a worker is to treat the spans of a stream; sent before the stream's first span on that worker. */
+/** A filter as it crosses threads: a RowFilter whose minimum balance is decimal text. */
+export type FilterRecord = Omit<RowFilter, "balanceMin"> & { balanceMin?: string };
+
+/** From this ledger on, that filter: a stream's filter may change, at ledger boundaries only. */
+export interface FilterStep {
+  ledgerFrom: number;
+  filter: FilterRecord;
+}
+
+export type Compression = "none" | "lz4" | "zstd";
+
+/**
+ * How a worker is to treat the spans of a stream. It goes to a worker before the stream's first span there, and again
+ * before the first span after a change.
+ */
 export interface StreamSpec {
   /** Small number, unique among the streams of this process. */
   stream: number;
+  /** Counts the changes of this spec. */
+  revision: number;
   networkPassphrase: string;
-  compat: "default" | "go";
-  includeDeleted: boolean;
-  contractIds: string[];
-  assetCodes: string[];
-  assetIssuers: string[];
+  compat: Compat;
+  /** In rising order of ledgers; the first begins at or before the stream. */
+  filters: FilterStep[];
+  schemaVersion: SchemaVersion;
+  /** Names of the columns wanted; absent = all. */
+  columns?: string[];
+  compression: Compression;
+  /** Rows of the stream's first ledger to leave out. */
+  start: Position;
+  /** Where the stream ends when that is inside a ledger: its last ledger, and the rows of it that still belong. */
+  end?: Position;
   /** Rows a batch at most; 0 = as many as make about `batchBytesTarget`. */
   batchRowsMax: number;
   /** Rows that the target never goes below. */

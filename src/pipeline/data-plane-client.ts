@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { DATA_PLANE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
-import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../pipeline/data-plane-messages.ts";
+import type { DataPlaneData, FromDataPlane, ToDataPlane } from "./data-plane-messages.ts";
 
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
