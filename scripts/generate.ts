@@ -1,11 +1,9 @@
 /** `make generate`: writes every generated file of the project. */
-import { existsSync } from "node:fs";
 
-const GENERATORS = ["generate-xdr.ts", "generate-proto.ts"];
+const GENERATORS = ["generate-xdr.ts", "generate-proto.ts", "generate-docs.ts"];
 
 for (const name of GENERATORS) {
   const script = new URL(name, import.meta.url);
-  if (!existsSync(script)) continue;
   const { exitCode } = Bun.spawnSync([process.execPath, script.pathname], { stdio: ["ignore", "inherit", "inherit"] });
   if (exitCode !== 0) process.exit(exitCode);
 }

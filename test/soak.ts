@@ -1,0 +1,41 @@
+/**
+ * `make soak`: the long versions of the tests, one after the other; each is a command that can be run alone. Ends with
+ * `N passed, N failed`.
+ *
+ *   bun test/soak.ts [name…]     only those whose name contains one of the words
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "..");
+const bun = process.execPath;
+
+/** Name, command, additional environment. */
+const SOAKS: readonly [name: string, command: string[], env?: Record<string, string>][] = [
+  ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
+  [
+    "1 GB from one DoGet, 10 times a client",
+    [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
+  ],
+];
+
+const wanted = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+for (const [name, command, env] of SOAKS) {
+  if (wanted.length > 0 && !wanted.some((word) => name.includes(word))) continue;
+  console.log(`\n== ${name}: ${command.join(" ")}`);
+  const begun = performance.now();
+  const { status } = spawnSync(command[0]!, command.slice(1), {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  console.log(
+    `== ${name}: ${status === 0 ? "ok" : `FAILED (exit ${status})`}, ${((performance.now() - begun) / 1000).toFixed(0)} s`,
+  );
+  if (status === 0) passed += 1;
+  else failed += 1;
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
