@@ -1,3 +1,4 @@
+import { dialTarget } from "../config/address.ts";
 import type { Config } from "../config/schema.ts";
 import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
@@ -5,7 +6,7 @@ import { createLogger } from "../ops/log.ts";
 import { type RunningProcessor, startServer } from "../server.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import { type CommandContext, defineCommand } from "./command.ts";
+import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
 import { option } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
@@ -90,21 +91,15 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Where a client on this machine reaches an address that we listen on. */
-function reachable({ host, port }: { host: string; port: number }): string {
-  const local = host === "" || host === "0.0.0.0" || host === "::";
-  return `${local ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
 function banner(
   { addresses }: RunningProcessor,
   config: Config,
   source: LedgerSource,
   session: string | undefined,
 ): string {
-  const control = reachable(addresses.control);
-  const flight = reachable(addresses.flight);
-  const http = reachable(addresses.http);
+  const control = dialTarget(addresses.control);
+  const flight = dialTarget(addresses.flight);
+  const http = dialTarget(addresses.http);
   return `${PROGRAM} is ready
   source    ${source.description} (${config.networkPassphrase})
   control   ${control}   gRPC: contractdata.v1.ControlService, health, reflection
@@ -121,5 +116,3 @@ for chunk in client.do_get(info.endpoints[0].ticket):
 
 `;
 }
-
-export type ServeContext = CommandContext;
