@@ -61,6 +61,14 @@ export class WindowShim extends Duplex {
     socket.on("close", () => this.destroy());
   }
 
+  /**
+   * Makes node:http2 on Bun send what it has queued, as http2-wakeup-guard.ts explains: it does so on "drain". Says so
+   * only while there is room, which is what "drain" means. To be called from an event loop turn of its own.
+   */
+  readonly wake = (): void => {
+    if (!this.destroyed && !this.writableNeedDrain) this.emit("drain");
+  };
+
   /** Streams of this connection that can still be given credit. */
   get openStreams(): number {
     return this.#rewriter.openStreams;

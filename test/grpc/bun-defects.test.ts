@@ -5,8 +5,10 @@
 import { expect, test } from "bun:test";
 import { goClient, runClient } from "../clients/toolchain.ts";
 import { startFixture } from "./fixture-server.ts";
+import { DO_GET_PATH, encodeTicket } from "./flight-fixture.ts";
+import { RawCall } from "./raw-call.ts";
 
-const STUCK_SECONDS = 2; // the same stream takes a twentieth of that when it is not stuck
+const STUCK_SECONDS = 2; // the same streams take a twentieth of that when they are not stuck
 const ticket = JSON.stringify({ bodyBytes: 1 << 20, batches: 48 });
 
 async function read(windowShim: boolean): Promise<{ code: string; batches: number }> {
@@ -51,3 +53,34 @@ withGo(
   },
   120_000,
 );
+
+/**
+ * Two calls on one connection: the client reads nothing of the first and everything of the second. Says whether the
+ * second came to its end. (On connections with one call the defect shows only now and then, and without the shim:
+ * `stall-stress.ts --client python --no-shim --no-guard`.)
+ */
+async function besideHeldCall(wakeupGuard: boolean): Promise<boolean> {
+  const { address, listener } = await startFixture({ workarounds: { windowShim: true, wakeupGuard } });
+  const request = encodeTicket({ bodyBytes: 64 << 10, batches: 256 });
+  const connection = new RawCall(Number(address.split(":")[1]), DO_GET_PATH, request);
+  try {
+    while (connection.frames.filter(({ type }) => type === 0).length < 4) await Bun.sleep(1); // the 64 KiB of the window
+    await Bun.sleep(50);
+    connection.startSecond(DO_GET_PATH, request, 1_000_000);
+    const stuck = Bun.sleep(wakeupGuard ? 60_000 : STUCK_SECONDS * 1000).then(() => false);
+    return await Promise.race([connection.secondEnded().then(() => true), stuck]);
+  } finally {
+    connection.close();
+    await listener.close(0);
+  }
+}
+
+test("Bun does not send what is queued behind a call that its client holds up: without the guard it is stuck", async () => {
+  if (await besideHeldCall(false)) {
+    throw new Error(`Bun ${process.versions.bun} sent it without the guard: see whether that can be removed`);
+  }
+}, 60_000);
+
+test("with the guard the other call comes to its end", async () => {
+  expect(await besideHeldCall(true)).toBe(true);
+}, 120_000);

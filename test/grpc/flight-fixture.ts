@@ -72,7 +72,13 @@ export interface FixtureCounters {
   callsCancelled: number;
 }
 
-export const FLIGHT_SERVICE_PATH = "/arrow.flight.protocol.FlightService";
+export const DO_GET_PATH = "/arrow.flight.protocol.FlightService/DoGet";
+
+/** A Ticket message for `ticket`, as a client encodes it. */
+export function encodeTicket(ticket: FixtureTicket): Buffer {
+  const text = Buffer.from(JSON.stringify(ticket));
+  return Buffer.concat([Buffer.from([0x0a, text.length]), text]);
+}
 
 function ticketText(encoded: Buffer): string {
   // Ticket { bytes ticket = 1 }: one length-delimited field, whose length fits two varint bytes here.
@@ -82,7 +88,7 @@ function ticketText(encoded: Buffer): string {
 
 const definition = {
   DoGet: {
-    path: `${FLIGHT_SERVICE_PATH}/DoGet`,
+    path: DO_GET_PATH,
     requestStream: false,
     responseStream: true,
     requestSerialize: (request: Buffer) => request,

@@ -16,11 +16,25 @@ class PlayedSession extends EventEmitter {
   state = { outboundQueueSize: 0 };
   looks = 0;
   bytes = 0;
+  /** Bytes go out between any two looks. */
+  writes = false;
   pings: (() => void)[] = [];
   answers = true;
-  get socket(): { bytesWritten: number } {
-    this.looks++;
-    return { bytesWritten: this.bytes };
+  /** Set for a session behind a WindowShim. */
+  wake: (() => void) | undefined;
+  get socket(): object {
+    const { wake } = this;
+    const countLook = () => {
+      this.looks++;
+      if (this.writes) this.bytes++;
+      return this.bytes;
+    };
+    return {
+      get bytesWritten() {
+        return countLook();
+      },
+      ...(wake && { wake }),
+    };
   }
   ping(callback: () => void): boolean {
     if (this.answers) callback();
@@ -56,11 +70,11 @@ const someLooks = () => Bun.sleep(LOOK_MS_MIN * 12);
 
 test("pings while frames are queued and the socket stands still, and counts it", async () => {
   const { session, openStream } = play();
-  const before = wakeupGuardCounters.kicks;
+  const before = wakeupGuardCounters.pings;
   openStream();
   session.state.outboundQueueSize = 1;
   await until(() => session.pings.length >= 3);
-  expect(wakeupGuardCounters.kicks - before).toBe(session.pings.length);
+  expect(wakeupGuardCounters.pings - before).toBe(session.pings.length);
 });
 
 test("pings for a waiting writer although nothing is queued, until the wait is over", async () => {
@@ -74,19 +88,41 @@ test("pings for a waiting writer although nothing is queued, until the wait is o
   expect(session.pings).toHaveLength(length);
 });
 
+test("wakes the queue where it can, and pings only when that did not help", async () => {
+  const { session, openStream } = play();
+  let wakes = 0;
+  session.wake = () => {
+    wakes++;
+    if (wakes < 4) session.bytes++;
+  };
+  const before = wakeupGuardCounters.kicks;
+  openStream();
+  session.state.outboundQueueSize = 1;
+  await until(() => wakes >= 3);
+  expect(session.pings).toHaveLength(0);
+  await until(() => session.pings.length > 0);
+  expect(wakes).toBeGreaterThanOrEqual(5);
+  expect(wakeupGuardCounters.kicks - before).toBe(wakes);
+});
+
+test("wakes the queue for a waiting writer in a turn of its own, once for all writers of a turn", async () => {
+  const { session, openStream } = play();
+  let wakes = 0;
+  session.wake = () => wakes++;
+  openStream();
+  const stops = [1, 2, 3].map(() => noteWaitingWriter(session as unknown as Http2Session));
+  expect(wakes).toBe(0);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(wakes).toBe(1);
+  for (const stop of stops) stop();
+});
+
 test("leaves a socket alone that writes, or has nothing to write", async () => {
   const { session, openStream } = play();
   openStream();
-  const busy = setInterval(() => session.bytes++, 1);
   session.state.outboundQueueSize = 9;
-  const moving = Object.defineProperty(session, "socket", {
-    get: () => {
-      session.looks++;
-      return { bytesWritten: ++session.bytes };
-    },
-  });
-  await until(() => moving.looks >= 5);
-  clearInterval(busy);
+  session.writes = true;
+  await until(() => session.looks >= 5);
   expect(session.pings).toHaveLength(0);
   const quiet = play();
   quiet.openStream();

@@ -4,6 +4,7 @@ import { Client, credentials, Server, type ServiceError, status } from "@grpc/gr
 import { CodedError } from "../../src/error.ts";
 import { formatAddress, parseAddress } from "../../src/grpc/address.ts";
 import { type GrpcListener, grpcServerOptions, type ListenOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { DO_GET_PATH, encodeTicket } from "./flight-fixture.ts";
 import { CLIENT_PREFACE, settings } from "./frames.ts";
 
 describe("parseAddress", () => {
@@ -242,10 +243,7 @@ test("listens inside a Worker", async () => {
   });
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   opened.push(client);
-  const ticket = Buffer.from(JSON.stringify({ bodyBytes: 1024, batches: 3 }));
-  const request = Buffer.concat([Buffer.from([0x0a, ticket.length]), ticket]);
-  const path = "/arrow.flight.protocol.FlightService/DoGet";
-  const call = client.makeServerStreamRequest(path, pass, pass, request);
+  const call = client.makeServerStreamRequest(DO_GET_PATH, pass, pass, encodeTicket({ bodyBytes: 1024, batches: 3 }));
   let messages = 0;
   for await (const _message of call) messages++;
   expect(messages).toBe(4);

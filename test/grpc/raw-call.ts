@@ -6,6 +6,7 @@ import net from "node:net";
 import { CLIENT_PREFACE, type Frame, frame, parseFrames, reset, settings, windowUpdate } from "./frames.ts";
 
 const STREAM = 1;
+const SECOND_STREAM = 3;
 const PLENTY = 1 << 30;
 
 /** Header block of literal fields without indexing or Huffman coding (RFC 7541 section 6.2.2). */
@@ -14,25 +15,51 @@ function headerBlock(fields: Record<string, string>): Buffer {
   return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }
 
+/** The frames with which a client starts a call. */
+function start(stream: number, path: string, request: Uint8Array, fields: Record<string, string> = {}): Buffer {
+  const block = headerBlock({
+    ...{ ":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1" },
+    ...{ "content-type": "application/grpc", te: "trailers", ...fields },
+  });
+  const message = Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]);
+  return Buffer.concat([frame(1, 4, stream, block), frame(0, 1, stream, message)]);
+}
+
 export class RawCall {
   readonly socket: net.Socket;
   /** Frames that have come, those of the connection included. */
   readonly frames: Frame[] = [];
   #received = Buffer.alloc(0);
   #onFrame = () => {};
+  #onSecondData = (_bytes: number) => {};
 
   constructor(port: number, path: string, request: Uint8Array, fields: Record<string, string> = {}) {
-    const block = headerBlock({
-      ...{ ":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1" },
-      ...{ "content-type": "application/grpc", te: "trailers", ...fields },
-    });
-    const message = Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]);
     this.socket = net.connect(port, "127.0.0.1");
     this.socket.on("error", () => {});
     this.socket.on("data", (bytes: Buffer) => this.#receive(bytes));
-    this.socket.write(
-      Buffer.concat([CLIENT_PREFACE, settings(), frame(1, 4, STREAM, block), frame(0, 1, STREAM, message)]),
-    );
+    this.socket.write(Buffer.concat([CLIENT_PREFACE, settings(), start(STREAM, path, request, fields)]));
+  }
+
+  /**
+   * Starts a second call on the connection, whose client has a window of `windowBytes` (64 KiB at least) and grants
+   * what it has received when that is half of it, as real clients do.
+   */
+  startSecond(path: string, request: Uint8Array, windowBytes: number): void {
+    const grant = (bytes: number) => Buffer.concat([windowUpdate(0, bytes), windowUpdate(SECOND_STREAM, bytes)]);
+    const credit = [windowUpdate(0, windowBytes), windowUpdate(SECOND_STREAM, windowBytes - 65535)];
+    this.socket.write(Buffer.concat([start(SECOND_STREAM, path, request), ...credit]));
+    let received = 0;
+    this.#onSecondData = (bytes) => {
+      received += bytes;
+      if (received < windowBytes / 2) return;
+      this.socket.write(grant(received));
+      received = 0;
+    };
+  }
+
+  /** Resolves when the second call has ended. */
+  async secondEnded(): Promise<void> {
+    await this.#ended(SECOND_STREAM);
   }
 
   #receive(bytes: Buffer): void {
@@ -47,6 +74,7 @@ export class RawCall {
       this.frames.push(each);
       const isAck = (each.flags & 1) !== 0;
       if (each.type === 4 && !isAck) this.socket.write(frame(4, 1, 0));
+      if (each.type === 0 && each.stream === SECOND_STREAM) this.#onSecondData(each.payload.length);
       if (each.type === 6 && !isAck) this.socket.write(frame(6, 1, 0, each.payload));
     }
     this.#received = this.#received.subarray(end);
@@ -62,15 +90,22 @@ export class RawCall {
     this.socket.write(reset(STREAM));
   }
 
-  /** The gRPC messages of the call, once the server has ended it. */
-  async messages(): Promise<Buffer[]> {
-    const isEnd = ({ type, flags }: Frame) => type === 3 || ((type === 0 || type === 1) && (flags & 1) !== 0);
+  async #ended(stream: number): Promise<void> {
+    const isEnd = (each: Frame) =>
+      each.stream === stream && (each.type === 3 || ((each.type === 0 || each.type === 1) && (each.flags & 1) !== 0));
     while (!this.frames.some(isEnd)) {
       await new Promise<void>((resolve) => {
         this.#onFrame = resolve;
       });
     }
-    const data = Buffer.concat(this.frames.filter(({ type }) => type === 0).map(({ payload }) => payload));
+  }
+
+  /** The gRPC messages of the (first) call, once the server has ended it. */
+  async messages(): Promise<Buffer[]> {
+    await this.#ended(STREAM);
+    const data = Buffer.concat(
+      this.frames.filter(({ type, stream }) => type === 0 && stream === STREAM).map(({ payload }) => payload),
+    );
     const messages: Buffer[] = [];
     for (let at = 0; at < data.length; ) {
       const end = at + 5 + data.readUInt32BE(at + 1);

@@ -61,6 +61,21 @@ for (const [name, client] of clients) {
     );
 
     test(
+      "a stream that runs when the listener is closed comes to its end",
+      async () => {
+        const closing = await startFixture();
+        const batches = STREAM_BYTES >> 20;
+        const ticket = JSON.stringify({ bodyBytes: 1 << 20, batches } satisfies FixtureTicket);
+        const args = ["get", "-addr", closing.address, "-ticket", ticket, "-max-seconds", `${SECONDS_MAX}`];
+        const running = runClient(client, args);
+        while (closing.counters.callsStarted === 0) await Bun.sleep(1);
+        await Promise.all([running, closing.listener.close(SECONDS_MAX * 1000)]);
+        expect((await running).results[0]).toMatchObject({ batches });
+      },
+      TEST_MS_MAX,
+    );
+
+    test(
       "a client that leaves in the middle ends its call",
       async () => {
         const before = counters.callsCancelled;
