@@ -7,7 +7,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test generate sample stream-1gb soak format clean
+.PHONY: help run serve build test generate library fuzz simulate bench-decode bench-pipeline bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -34,6 +34,27 @@ test: $(INSTALLED) ## everything that CI checks
 
 generate: $(INSTALLED) ## the XDR walkers and the protobuf codecs, from their definitions
 	@$(BUN) scripts/generate.ts
+
+library: $(INSTALLED) ## the decoder as a library for Node: dist/lib
+	@$(BUN) scripts/build-library.ts
+
+fuzz: $(INSTALLED) ## 10,000 random and mutated ledgers against a plain decoder
+	@$(BUN) test/fuzz/main.ts --cases 10000
+
+simulate: $(INSTALLED) ## the pipeline under random stalls, failures and deaths: SEED=… for one run again
+	@$(BUN) test/simulator/simulate.ts
+
+bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
+	@$(BUN) bench/decode.ts && $(BUN) bench/decode-heap.ts
+
+bench-pipeline: $(INSTALLED) ## lake and gRPC source to a Flight client, against a Go pipeline (needs Go)
+	@$(BUN) bench/pipeline.ts
+
+bench-control: $(INSTALLED) ## control calls, idle and under load, against an empty grpc-go server (needs Go)
+	@$(BUN) bench/control.ts
+
+bench-flight: $(INSTALLED) ## DoGet against arrow-go and pyarrow servers (needs Go and Python)
+	@$(BUN) bench/flight.ts
 
 stream-1gb: $(INSTALLED) ## 1 GB from one DoGet, ten times each with pyarrow and Go, on fresh connections
 	@$(BUN) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10

@@ -3,7 +3,8 @@
  * protocol upgrade is a version bump and `make generate`.
  *
  * - `skip.ts`: functions that step over one XDR value, and walkers that step over a whole LedgerCloseMeta and call a
- *   visitor at the few places that matter. Plain functions over (DataView, position): no object is made.
+ *   visitor at the few places that matter. Plain functions over (DataView, position): no object is made. Counts and
+ *   discriminants are read signed, for the engine keeps an unsigned 32-bit read as a floating-point number.
  * - `types.ts`: the same types as a table, for the slow reader that explains what is wrong and where (inspect.ts).
  *
  * What is checked and what is stepped over unread is written in src/xdr/README.md.
@@ -423,16 +424,16 @@ class Emitter {
 
   private bytes(max: number): void {
     const n = `n${this.names.next++}`;
-    this.say(`const ${n} = d.getUint32(${this.at});`);
-    this.say(`if (${max >= 0x7fffffff ? "" : `${n} > ${max} || `}${n} > ${this.left}) fail();`);
+    this.say(`const ${n} = d.getInt32(${this.at});`);
+    this.say(`if (${n} < 0 || ${max >= 0x7fffffff ? "" : `${n} > ${max} || `}${n} > ${this.left}) fail();`);
     this.say(`p += ${this.pending + 4} + ((${n} + 3) & ~3);`);
     this.pending = 0;
   }
 
   private option(of: Type): void {
     const n = `n${this.names.next++}`;
-    this.say(`const ${n} = d.getUint32(${this.at});`);
-    this.say(`if (${n} > 1) fail();`);
+    this.say(`const ${n} = d.getInt32(${this.at});`);
+    this.say(`if (${n} < 0 || ${n} > 1) fail();`);
     this.pending += 4;
     const size = this.walk !== undefined && this.generator.reaches(this.walk, of) ? -1 : plainSize(of);
     if (size >= 0) {
@@ -450,8 +451,9 @@ class Emitter {
     const n = `n${this.names.next++}`;
     const size = this.walk !== undefined && this.generator.reaches(this.walk, type.of) ? -1 : plainSize(type.of);
     const unit = size >= 0 ? size : sizeMin(type.of);
-    this.say(`${size >= 0 ? "const" : "let"} ${n} = d.getUint32(${this.at});`);
-    this.say(`if (${type.max >= 0x7fffffff ? "" : `${n} > ${type.max} || `}${n} * ${unit} > ${this.left}) fail();`);
+    this.say(`${size >= 0 ? "const" : "let"} ${n} = d.getInt32(${this.at});`);
+    const over = type.max >= 0x7fffffff ? "" : `${n} > ${type.max} || `;
+    this.say(`if (${n} < 0 || ${over}${n} * ${unit} > ${this.left}) fail();`);
     this.pending += 4;
     if (size >= 0) {
       this.say(`p += ${this.pending} + ${n} * ${size};`);
@@ -478,7 +480,9 @@ class Emitter {
     const walks = this.walk !== undefined && this.generator.reaches(this.walk, type);
     const even = walks ? -1 : evenUnionSize(type);
     if (even >= 0) {
-      this.say(`if (d.getUint32(${this.at}) > ${type.arms.length - 1}) fail();`);
+      const n = `n${this.names.next++}`;
+      this.say(`const ${n} = d.getInt32(${this.at});`);
+      this.say(`if (${n} < 0 || ${n} > ${type.arms.length - 1}) fail();`);
       this.pending += 4 + even;
       return;
     }
@@ -639,27 +643,42 @@ function visitorName(walk: Walk): string {
 // What to generate
 
 const list = (argument: string): Visit => ({ method: "changes", argument, consumes: true });
+const evicted: Visit = { method: "evicted", consumes: true };
+const events: Visit = { method: "events", consumes: true };
+const CHANGES_VISITS: Record<string, Visit> = {
+  LedgerHeaderHistoryEntry: { method: "header", consumes: false },
+  TransactionResultPair: { method: "transaction", consumes: false },
+  "TransactionResultMeta.feeProcessing": list("LIST_FEE"),
+  "TransactionResultMetaV1.feeProcessing": list("LIST_FEE"),
+  "TransactionResultMetaV1.postTxApplyFeeProcessing": list("LIST_FEE_REFUND"),
+  "TransactionMetaV1.txChanges": list("LIST_TRANSACTION"),
+  "TransactionMetaV2.txChangesBefore": list("LIST_TRANSACTION"),
+  "TransactionMetaV2.txChangesAfter": list("LIST_TRANSACTION"),
+  "TransactionMetaV3.txChangesBefore": list("LIST_TRANSACTION"),
+  "TransactionMetaV3.txChangesAfter": list("LIST_TRANSACTION"),
+  "TransactionMetaV4.txChangesBefore": list("LIST_TRANSACTION"),
+  "TransactionMetaV4.txChangesAfter": list("LIST_TRANSACTION"),
+  "OperationMeta.changes": list("LIST_OPERATION"),
+  "OperationMetaV2.changes": list("LIST_OPERATION"),
+  "UpgradeEntryMeta.changes": list("LIST_UPGRADE"),
+  "LedgerCloseMetaV1.evictedKeys": evicted,
+  "LedgerCloseMetaV2.evictedKeys": evicted,
+};
 const WALKS: (Walk & { root: string; doc: string })[] = [
   {
     name: "walkChanges",
     root: "LedgerCloseMeta",
-    doc: "Called at the header, at each transaction's result and for each list of ledger entry changes, in wire order.",
+    doc: "Called at the header, at each transaction's result and for each list of ledger entry changes, in wire order; at last for the evicted keys.",
+    visits: CHANGES_VISITS,
+  },
+  {
+    name: "walkEvents",
+    root: "LedgerCloseMeta",
+    doc: "As ChangesVisitor, and for the lists of contract events that operations emit.",
     visits: {
-      LedgerHeaderHistoryEntry: { method: "header", consumes: false },
-      TransactionResultPair: { method: "transaction", consumes: false },
-      "TransactionResultMeta.feeProcessing": list("LIST_FEE"),
-      "TransactionResultMetaV1.feeProcessing": list("LIST_FEE"),
-      "TransactionResultMetaV1.postTxApplyFeeProcessing": list("LIST_FEE_REFUND"),
-      "TransactionMetaV1.txChanges": list("LIST_TRANSACTION"),
-      "TransactionMetaV2.txChangesBefore": list("LIST_TRANSACTION"),
-      "TransactionMetaV2.txChangesAfter": list("LIST_TRANSACTION"),
-      "TransactionMetaV3.txChangesBefore": list("LIST_TRANSACTION"),
-      "TransactionMetaV3.txChangesAfter": list("LIST_TRANSACTION"),
-      "TransactionMetaV4.txChangesBefore": list("LIST_TRANSACTION"),
-      "TransactionMetaV4.txChangesAfter": list("LIST_TRANSACTION"),
-      "OperationMeta.changes": list("LIST_OPERATION"),
-      "OperationMetaV2.changes": list("LIST_OPERATION"),
-      "UpgradeEntryMeta.changes": list("LIST_UPGRADE"),
+      ...CHANGES_VISITS,
+      "SorobanTransactionMeta.events": events,
+      "OperationMetaV2.events": events,
     },
   },
   {
@@ -688,6 +707,13 @@ const LAYOUTS: Record<string, string> = {
   LedgerKeyContractData: "contract,key,durability",
   ScContractInstance: "executable,storage",
   ScMapEntry: "key,val",
+  ContractExecutableExternalRef: "executableOwner,tag",
+  MuxedEd25519Account: "id,ed25519",
+  Int128Parts: "hi,lo",
+  Int256Parts: "hiHi,hiLo,loHi,loLo",
+  ScNonceKey: "nonce",
+  ContractEvent: "ext,contractId,type,body",
+  ContractEventV0: "topics,data",
   LedgerHeaderHistoryEntry: "hash,header,ext",
   LedgerHeader:
     "ledgerVersion,previousLedgerHash,scpValue,txSetResultHash,bucketListHash,ledgerSeq,totalCoins,feePool,inflationSeq,idPool,baseFee,baseReserve,maxTxSetSize,skipList,ext",
@@ -729,15 +755,17 @@ function skipFile(): string {
   return [
     banner(),
     `import { fail, XDR_DEPTH_MAX } from "../limits.ts";\n`,
-    ["FEE", "TRANSACTION", "OPERATION", "FEE_REFUND", "UPGRADE"]
+    ["FEE", "TRANSACTION", "OPERATION", "FEE_REFUND", "UPGRADE", "EVICTION"]
       .map((name, i) => `export const LIST_${name} = ${i};`)
       .join("\n"),
     "",
     `/** Fewest bytes of one such value, to bound counts. */`,
     `export const LEDGER_ENTRY_CHANGE_BYTES_MIN = ${sizeMin(typeNamed("LedgerEntryChange"))};`,
+    `export const LEDGER_KEY_BYTES_MIN = ${sizeMin(typeNamed("LedgerKey"))};`,
+    `export const CONTRACT_EVENT_BYTES_MIN = ${sizeMin(typeNamed("ContractEvent"))};`,
     `export const LEDGER_CLOSE_META_BYTES_MIN = ${sizeMin(typeNamed("LedgerCloseMeta"))};\n`,
     "// Scratch of the skippers that loop instead of calling themselves: values left to read, per open level.",
-    "const LEFT = new Uint32Array(XDR_DEPTH_MAX);\n",
+    "const LEFT = new Int32Array(XDR_DEPTH_MAX);\n",
     visitors.join("\n\n"),
     "",
     generator.finish().join("\n\n"),

@@ -1,10 +1,12 @@
 /**
- * The whole server: decode workers, data plane, sessions, control plane, HTTP. What was started is stopped again in
- * the opposite order.
+ * The whole server: decode workers, data plane, sessions, control plane, HTTP.
  */
+import { SCHEMA_VERSIONS } from "./columns/batch-encoder.ts";
 import type { Config } from "./config/schema.ts";
 import { HealthState } from "./control/health-state.ts";
-import { type RunningServer, startControlServer } from "./control/server.ts";
+import { CONTROL_SERVICES, type RunningServer, startControlServer } from "./control/server.ts";
+import { CodedError } from "./error.ts";
+import { answersOf } from "./flight/answers.ts";
 import { FlightService } from "./flight/proto/flight.ts";
 import { ControlService } from "./grpc/generated/control.ts";
 import { createOpsApp } from "./ops/app.ts";
@@ -12,17 +14,28 @@ import type { Logger } from "./ops/log.ts";
 import type { ProcessMetrics } from "./ops/metrics.ts";
 import { startOpsServer } from "./ops/server.ts";
 import type { Component } from "./ops/status.ts";
-import { DataPlaneClient } from "./pipeline/data-plane-client.ts";
+import { DataPlaneClient, type DataPlaneEvents } from "./pipeline/data-plane-client.ts";
+import { FlightTotals } from "./pipeline/flight-totals.ts";
+import { planMemory } from "./pipeline/memory-plan.ts";
+import { RangeDesk } from "./pipeline/range-desk.ts";
 import { StreamEngine } from "./pipeline/stream-engine.ts";
-import { SessionManager } from "./sessions/manager.ts";
+import { type SessionDefaults, SessionManager } from "./sessions/manager.ts";
+import { SourceSet } from "./sessions/source-set.ts";
+import { SessionStore } from "./sessions/store.ts";
+import { openSource } from "./sources/open.ts";
 import type { LedgerSource } from "./sources/source.ts";
 import { Bell } from "./workers/bell.ts";
 import { LEDGER_DURATION_BOUNDS_MS } from "./workers/ledger-durations.ts";
-import { DecodePool, INPUT_RING_BYTES, OUTPUT_RING_BYTES } from "./workers/pool.ts";
+import { DecodePool } from "./workers/pool.ts";
+import { StageTimes } from "./workers/stage-times.ts";
 
 const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is cheapest
 const BATCH_ROWS_MIN_TARGET = 1000; // the original's BATCH_SIZE: an unset one never means fewer
 const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framing beside a batch's body
+const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
+const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
+const COMPRESSIONS = ["none", "lz4", "zstd"];
+const PARTITIONS_MAX = 1; // sessions are not shared out to consumer groups
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 
 export interface ServerAddresses {
@@ -52,13 +65,26 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
   });
   failed.catch(() => {}); // whoever waits for it is told; nobody has to
 
-  const health = new HealthState([ControlService.typeName, FlightService.typeName]);
-  const stop: Array<(graceMs: number) => Promise<unknown>> = [];
+  const health = new HealthState([...CONTROL_SERVICES, FlightService.typeName]);
+  const stop: Record<"sessions" | "workers" | "listeners" | "ops", StopStep[]> = {
+    sessions: [], // first, so that streams come to their end
+    workers: [],
+    listeners: [], // side by side: clients of one must not use up the grace of the other
+    ops: [], // last: it says that the server is shutting down
+  };
   const undo = async (graceMs: number) => {
-    for (const step of stop.splice(0).reverse()) await step(graceMs).catch((error) => log.warn("stop", { error }));
+    const deadline = performance.now() + graceMs;
+    for (const steps of Object.values(stop)) {
+      const leftMs = Math.max(0, deadline - performance.now());
+      await Promise.all(steps.splice(0).map((step) => step(leftMs).catch((error) => log.warn("stop", { error }))));
+    }
   };
   try {
     let engine: StreamEngine | undefined;
+    let answer: DataPlaneEvents["asked"] = () => Promise.reject(NOT_READY);
+    const flightTotals = FlightTotals.create();
+    const times = new StageTimes();
+    const memory = planMemory(config.memoryBytesMax, config.workerCount);
     const dataPlane = await DataPlaneClient.start(
       {
         host: config.flightAddress.host,
@@ -67,8 +93,13 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         bell: bell.cells,
         slowClientGraceMs: config.slowClientGraceMs,
         connectionsMax: CONNECTIONS_MAX,
+        totals: flightTotals.memory,
+        times: times.memory,
+        networkPassphrase,
+        service: { name: config.serviceName, version: config.serviceVersion },
       },
       {
+        asked: (name, asked) => answer(name, asked),
         ended: (stream, error) => engine?.ended(stream, error),
         died: (error) => {
           health.set(FlightService.typeName, false);
@@ -77,18 +108,24 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         },
       },
     );
-    stop.push((graceMs) => dataPlane.close(graceMs));
+    stop.listeners.push((graceMs) => dataPlane.close(graceMs));
     health.set(FlightService.typeName, true);
 
-    const pool = new DecodePool(config.workerCount, bell, {
-      ring: (index, memory) => dataPlane.send({ type: "ring", index, memory }),
-      died: (index, error) => {
-        log.error("a decode worker died and is replaced", { worker: index, error });
-        engine?.workerDied(index, error);
+    const pool = new DecodePool(
+      config.workerCount,
+      bell,
+      {
+        ring: (index, ring) => dataPlane.send({ type: "ring", index, memory: ring }),
+        died: (index, error) => {
+          log.error("a decode worker died and is replaced", { worker: index, error });
+          engine?.workerDied(index, error);
+        },
       },
-    });
+      memory.pool,
+      times,
+    );
     await pool.start();
-    stop.push(() => pool.close());
+    stop.workers.push(() => pool.close());
 
     const batchBytesMax = config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES;
     engine = new StreamEngine(pool, dataPlane, {
@@ -99,8 +136,12 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       batchBytesMax,
       ledgerBytesMax: config.ledgerBytesMax,
       flushIntervalMs: config.flushIntervalMs,
+      onError: config.onError,
+      memory,
     });
-    const manager = new SessionManager(engine, source, {
+    const store = SessionStore.open(config.dataDir || undefined);
+    const named = [...config.sources].map(([name, endpoint]) => [name, () => openSource(endpoint)] as const);
+    const sessionDefaults: SessionDefaults = {
       filter: {
         contractIds: config.filterContractIds,
         assetCodes: config.filterAssetCodes,
@@ -109,10 +150,27 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       },
       batchRows: config.batchRows,
       slotsMax: config.channelBatches,
-      retainedBytesMax: config.memoryBytesMax - config.workerCount * (INPUT_RING_BYTES + OUTPUT_RING_BYTES),
       sessionsMax: config.sessionsMax,
+      checkpointIntervalMs: config.checkpointIntervalMs,
+      resumeSessions: config.resumeSessions,
+      abilities: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: PARTITIONS_MAX },
+    };
+    const manager = new SessionManager(
+      engine,
+      new SourceSet(source, new Map(named)),
+      store,
+      sessionDefaults,
+      (message, fields) => log.warn(message, fields),
+    );
+    const ranges = new RangeDesk(engine, source, {
+      rangesMax: config.rangesMax,
+      catchUpsMax: CATCH_UPS_MAX,
+      defaultFilter: () => manager.defaultFilter,
+      batchRows: config.batchRows,
     });
-    stop.push(() => manager.close());
+    answer = answersOf(ranges, manager);
+    stop.sessions.push((graceMs) => within(manager.close(), graceMs)); // a source may not come back
+    await manager.restore();
 
     const control: RunningServer = await startControlServer({
       sessions: manager,
@@ -120,12 +178,16 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       host: config.grpcAddress.host,
       port: config.grpcAddress.port,
       onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
+      service: {
+        name: config.serviceName,
+        version: config.serviceVersion,
+        network: networkPassphrase,
+        startedUnixMs: Date.now(),
+        flight: { host: config.flightAddress.host, port: dataPlane.flightPort },
+      },
     });
-    health.set(ControlService.typeName, true);
-    stop.push(async () => {
-      health.set(ControlService.typeName, false);
-      await control.close();
-    });
+    for (const service of CONTROL_SERVICES) health.set(service, true);
+    stop.listeners.push((graceMs) => control.close(graceMs));
 
     const addresses: ServerAddresses = {
       control: { host: config.grpcAddress.host, port: control.port },
@@ -147,13 +209,14 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     );
     const ops = startOpsServer(app, config.healthAddress);
     addresses.http.port = ops.port;
-    stop.push(() => ops.close());
+    stop.ops.push(() => ops.close());
     return {
       addresses,
       sessions: manager,
       failed,
       close: (graceMs = config.shutdownGraceMs) => {
         closing = true;
+        for (const service of [...CONTROL_SERVICES, FlightService.typeName]) health.set(service, false);
         return undo(graceMs);
       },
     };
@@ -161,6 +224,19 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     await undo(0);
     throw thrown;
   }
+}
+
+/** Ends one part of the server, within the grace where it has clients. */
+type StopStep = (graceMs: number) => Promise<unknown>;
+
+/** Resolves with the work, or without it when the time is up. */
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 /** The parts that can fail or be away by themselves. */
@@ -185,6 +261,8 @@ function processMetrics(sessions: SessionManager, pool: DecodePool): ProcessMetr
     batchesCreated: totals.batches,
     bytesProcessed: totals.xdrBytes,
     processingErrors: totals.errors,
+    ledgersSkipped: totals.ledgersSkipped,
+    stageSeconds: pool.times.read(),
     processingDuration: {
       boundsSeconds: LEDGER_DURATION_BOUNDS_MS.map((ms) => ms / 1000),
       ...pool.durations.read(),

@@ -12,10 +12,22 @@ const bun = process.execPath;
 
 /** Name, command, additional environment. */
 const SOAKS: readonly [name: string, command: string[], env?: Record<string, string>][] = [
+  ["SIGKILL at 100 random instants", [bun, "test/sessions/kill-soak.ts", "--kills", "100"]],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
-    "1 GB from one DoGet, 10 times a client",
-    [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
+    "1 GB from one DoGet, 100 times a client",
+    [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "100"],
+  ],
+  ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
+  ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
+  ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
+  [
+    "MAX_MEMORY_MB, ten minutes of dense ledgers and a slow client",
+    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--memory", "256"],
+  ],
+  [
+    "MAX_MEMORY_MB, ten minutes of 64 MiB ledgers and a slow client",
+    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--ledgers", "large", "--memory", "512"],
   ],
 ];
 

@@ -7,4 +7,13 @@ export const CONTROL_COMMANDS: readonly CommandEntry[] = [
   { name: "status", summary: "where a session stands", load: () => import("./status.ts") },
   { name: "filters", summary: "set what a running server selects", load: () => import("./filters.ts") },
   { name: "metrics", summary: "a session's counters", load: () => import("./metrics.ts") },
+  { name: "sessions", summary: "list sessions, or show all of one", load: () => import("./sessions.ts") },
+  { name: "watch", summary: "follow sessions as they change", load: () => import("./watch.ts") },
+  { name: "resume", summary: "go on with a session that was stopped or failed", load: () => import("./resume.ts") },
+  { name: "delete", summary: "forget a session", load: () => import("./delete.ts") },
+  {
+    name: "recover",
+    summary: "save what can be saved of a damaged record of sessions",
+    load: () => import("./recover.ts"),
+  },
 ];

@@ -1,8 +1,8 @@
 import type { Writable } from "node:stream";
-import { BatchEncoder } from "../columns/batch-encoder.ts";
-import { encapsulate, encapsulatedSchema, STREAM_END } from "../columns/ipc.ts";
+import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
 import { TsvWriter, toNdjson } from "../columns/text.ts";
-import { oneOf, text } from "../config/types.ts";
+import { integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
@@ -10,7 +10,7 @@ import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand } from "./command.ts";
-import { option, repeated, toggle } from "./flags.ts";
+import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 
@@ -27,7 +27,14 @@ export const command = defineCommand({
       placeholder: "FORMAT",
       type: oneOf(FORMATS),
       summary:
-        "table (for people), tsv (22 columns, with transaction hash and change type), ndjson (the columns of schema version 1), arrow (IPC stream). Default: table on a terminal, else tsv.",
+        "table (for people), tsv (22 columns, with transaction hash and change type), ndjson (one JSON object a row), arrow (IPC stream). Default: table on a terminal, else tsv.",
+    }),
+    "schema-version": optionOr({
+      placeholder: "N",
+      type: integer(1, 2),
+      otherwise: 1,
+      summary:
+        "Columns of ndjson and arrow: 2 has full-width balances, every kind of holder, evicted entries as rows, transaction and change numbers, keys and values as JSON. Default: 1.",
     }),
     "network-passphrase": option({
       placeholder: "PASSPHRASE",
@@ -65,7 +72,17 @@ export const command = defineCommand({
       assetIssuers: flags["asset-issuer"],
       includeDeleted: !flags["no-deleted"],
     };
-    const sink = sinkOf(flags.format ?? (stdout.isTTY === true ? "table" : "tsv"), stdout);
+    const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
+    const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
+    if (schemaVersion === 2 && format !== "ndjson" && format !== "arrow") {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "FORMAT",
+        `--schema-version 2 is for ndjson and arrow, not for ${format}`,
+      );
+    }
+    const sink = sinkOf(format, schemaVersion, stdout);
+    const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
     const decoders = new Map<string, LedgerDecoder>();
     const rows = new RowSet();
     for (const path of args) {
@@ -76,7 +93,7 @@ export const command = defineCommand({
           const passphrase = network.of(ledger.bytes);
           let decoder = decoders.get(passphrase);
           if (decoder === undefined) {
-            decoder = new LedgerDecoder({ networkPassphrase: passphrase, compat, filter });
+            decoder = new LedgerDecoder({ networkPassphrase: passphrase, compat, filter, ...decoderOptions });
             decoders.set(passphrase, decoder);
           }
           const bytes = sink.keepsRows ? ledger.bytes.slice() : ledger.bytes;
@@ -150,20 +167,20 @@ interface RowSink {
   end(rows: RowSet): Promise<void>;
 }
 
-function sinkOf(format: (typeof FORMATS)[number], output: Writable): RowSink {
+function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, output: Writable): RowSink {
   switch (format) {
     case "tsv": {
       const writer = new TsvWriter();
       return textSink((rows) => writer.write(rows).slice(), output);
     }
     case "ndjson": {
-      const { columns } = new BatchEncoder({ schemaVersion: 1, networkPassphrase: "" });
+      const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
       return textSink((rows) => toNdjson(columns, rows), output);
     }
     case "table":
       return tableSink(output);
     case "arrow":
-      return new ArrowSink(output);
+      return new ArrowSink(schemaVersion, output);
   }
 }
 
@@ -204,7 +221,10 @@ class ArrowSink implements RowSink {
   private encoder: BatchEncoder | undefined;
   private passphrase = "";
 
-  constructor(private readonly output: Writable) {}
+  constructor(
+    private readonly schemaVersion: SchemaVersion,
+    private readonly output: Writable,
+  ) {}
 
   async take(rows: RowSet, passphrase: string): Promise<void> {
     if (this.encoder === undefined) {
@@ -232,8 +252,8 @@ class ArrowSink implements RowSink {
   }
 
   private async begin(): Promise<void> {
-    this.encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: this.passphrase });
-    await write(this.output, encapsulatedSchema(this.encoder.schema));
+    this.encoder = new BatchEncoder({ schemaVersion: this.schemaVersion, networkPassphrase: this.passphrase });
+    await write(this.output, streamHead(this.encoder));
   }
 
   private async batch(rows: RowSet, first: number, end: number): Promise<void> {

@@ -1,36 +1,56 @@
 import { text } from "../config/types.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
-import { repeated, toggle } from "./flags.ts";
+import { anyFilter, FILTER_FLAGS, filtersOf, patchOf, removal } from "./filter-flags.ts";
+import { option, repeated, toggle } from "./flags.ts";
+import { sessionJson } from "./session-text.ts";
+import { UsageError } from "./usage-error.ts";
 
 export const command = defineCommand({
-  usage: "[--contract-id C…]… [--asset-code CODE]… [--asset-issuer G…]… [--include-deleted] [flags]",
-  description:
-    "The given lists replace those in force; a list that is not given selects everything. Each flag may be repeated.",
+  usage: "[--session ID] [--patch] [filters] [flags]",
+  description: `The given filters replace those in force, for all sessions that have not ended and for new ones, or for one session; a
+kind that is not given selects everything. With --patch the lists are added to those in force instead, --remove takes
+values out, and what is not given stays. The answer says from which ledger the filters hold.`,
   flags: {
-    "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract." }),
-    "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
-    "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
-    "include-deleted": toggle({ summary: "Also rows of removed entries." }),
+    session: option({ placeholder: "ID", type: text, summary: "Only this session." }),
+    patch: toggle({ summary: "Change what is in force instead of replacing it." }),
+    ...FILTER_FLAGS,
+    remove: repeated({
+      placeholder: "KIND=VALUE",
+      type: removal,
+      summary: "With --patch: take this value out, as in asset-code=USDC.",
+    }),
+    "exclude-deleted": toggle({ summary: "With --patch: no more rows of removed entries." }),
     address: ADDRESS_FLAG,
     json: JSON_FLAG,
   },
   examples: [
     {
       command: "contract-data-processor filters --asset-code USDC --asset-code EURC --include-deleted",
-      meaning: "two assets, with removed entries",
+      meaning: "two assets, with removed entries, for all sessions",
+    },
+    {
+      command:
+        "contract-data-processor filters --session 5f1a2c0e-6d0b-4a9e-9a53-0d2b8f1c7e11 --patch --asset-code AQUA --remove asset-code=USDC",
+      meaning: "one asset for another, in one session",
     },
   ],
   async run(context) {
     const { flags } = context;
+    const { session, patch, remove, "exclude-deleted": exclude } = flags;
+    if (!patch && (remove.length > 0 || exclude)) throw new UsageError("--remove and --exclude-deleted need --patch");
+    if (patch && !anyFilter(flags) && remove.length === 0 && !exclude) {
+      throw new UsageError("--patch needs something to change");
+    }
+    if (exclude && flags["include-deleted"]) {
+      throw new UsageError("--include-deleted and --exclude-deleted are opposites: give one of them");
+    }
     const response = await withControl(context, (client) =>
       client.configureFilters({
-        contractIds: flags["contract-id"],
-        assetCodes: flags["asset-code"],
-        assetIssuers: flags["asset-issuer"],
-        includeDeleted: flags["include-deleted"],
+        sessionId: session,
+        ...(patch ? { patch: patchOf(flags, remove, exclude ? false : undefined) } : { filters: filtersOf(flags) }),
       }),
     );
-    context.print(flags.json ? JSON.stringify(response) : response.message);
+    context.print(flags.json ? sessionJson(response) : response.message);
   },
 });

@@ -53,7 +53,8 @@ export const command = defineCommand({
       const config: Config =
         origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source)) } : values;
       processor = await startServer(config, source, log);
-      const session = await startSession(context.flags["start-ledger"], context.flags["end-ledger"], processor);
+      const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
+      const session = await startSession(ledgerStart, ledgerEnd, processor, config.dataDir !== "");
       context.stdout.write(banner(processor, config, source, session));
       await Promise.race([untilAborted(interrupted), processor.failed]);
       log.info("shutting down", { graceMs: config.shutdownGraceMs });
@@ -75,12 +76,16 @@ async function startSession(
   ledgerStart: number | undefined,
   ledgerEnd: number | undefined,
   processor: RunningProcessor,
+  remembered: boolean,
 ): Promise<string | undefined> {
   if (ledgerStart === undefined) {
     if (ledgerEnd === undefined) return undefined;
     throw new CodedError("INVALID_ARGUMENT", "START_LEDGER", "--end-ledger needs --start-ledger beside it");
   }
-  const { id } = await processor.sessions.start({ ledgerStart, ledgerEnd: ledgerEnd ?? 0, batchRows: 0 });
+  // The same command after a restart means the session that it has started before.
+  const idempotencyKey = remembered ? `serve --start-ledger ${ledgerStart} --end-ledger ${ledgerEnd ?? 0}` : undefined;
+  const request = { ledgerStart, ledgerEnd: ledgerEnd ?? 0, batchRows: 0, idempotencyKey };
+  const { id } = await processor.sessions.start(request);
   return id;
 }
 

@@ -1,7 +1,10 @@
-import { integer } from "../config/types.ts";
+import { integer, oneOf, text } from "../config/types.ts";
+import { Compression } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
-import { optionOr, required } from "./flags.ts";
+import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
+import { option, optionOr, repeated, required } from "./flags.ts";
+import { label } from "./label.ts";
 import { UsageError } from "./usage-error.ts";
 
 const LEDGER_MAX = 2 ** 32 - 1; // ledger numbers are uint32
@@ -9,7 +12,8 @@ const LEDGER_MAX = 2 ** 32 - 1; // ledger numbers are uint32
 export const command = defineCommand({
   usage: "--start-ledger N [--end-ledger N] [flags]",
   description: `The session's id is printed alone on stdout; status, stop, metrics and Flight clients take it. The rows wait
-for a Flight client: read them with "contract-data-processor tail", or any Arrow Flight library.`,
+for a Flight client: read them with "contract-data-processor tail", or any Arrow Flight library. Without filters of its
+own the session has the server's.`,
   flags: {
     "start-ledger": required({
       placeholder: "N",
@@ -28,6 +32,34 @@ for a Flight client: read them with "contract-data-processor tail", or any Arrow
       otherwise: 0,
       summary: "Rows in a batch at most. Default: what the server is configured for.",
     }),
+    source: option({
+      placeholder: "NAME",
+      type: text,
+      summary: "One of the server's SOURCES. Default: SOURCE_ENDPOINT.",
+    }),
+    "schema-version": optionOr({
+      placeholder: "N",
+      type: integer(1, 2),
+      otherwise: 1,
+      summary: "Of the Arrow schema, 1 or 2. Default: 1.",
+    }),
+    compression: optionOr({
+      placeholder: "CODEC",
+      type: oneOf(["none", "lz4", "zstd"]),
+      otherwise: "none" as const,
+      summary: "Of batch bodies: none, lz4 or zstd. Default: none.",
+    }),
+    label: repeated({
+      placeholder: "KEY=VALUE",
+      type: label,
+      summary: "For people and scripts; sessions selects by it.",
+    }),
+    "idempotency-key": option({
+      placeholder: "KEY",
+      type: text,
+      summary: "The same command with the same key again is answered with the first one's session.",
+    }),
+    ...FILTER_FLAGS,
     address: ADDRESS_FLAG,
     json: JSON_FLAG,
   },
@@ -46,8 +78,19 @@ for a Flight client: read them with "contract-data-processor tail", or any Arrow
     if (endLedger !== 0 && endLedger < startLedger) {
       throw new UsageError(`--end-ledger ${endLedger} is before --start-ledger ${startLedger}`);
     }
+    const { source, compression, label: labels } = context.flags;
     const response = await withControl(context, (client) =>
-      client.startProcessing({ startLedger, endLedger, batchSize }),
+      client.startProcessing({
+        startLedger,
+        endLedger,
+        batchSize,
+        source,
+        filters: anyFilter(context.flags) ? filtersOf(context.flags) : undefined,
+        schemaVersion: context.flags["schema-version"],
+        compression: Compression[`COMPRESSION_${compression.toUpperCase()}` as keyof typeof Compression],
+        labels: new Map(labels),
+        idempotencyKey: context.flags["idempotency-key"],
+      }),
     );
     if (json) {
       const { success, message, sessionId } = response;

@@ -5,15 +5,18 @@
 import { Field, Schema } from "apache-arrow";
 import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { CodedError } from "../error.ts";
+import type { SchemaVersion } from "../ledger/decoder.ts";
 import type { RowSet } from "../ledger/row-set.ts";
 import type { Column, Measure, Placement } from "./column.ts";
+import { DictionaryColumn, type IpcMessage } from "./dictionary-column.ts";
 import { columnsV1 } from "./schema-v1.ts";
+import { columnsV2 } from "./schema-v2.ts";
 
 const ALIGNMENT = 8; // of every buffer, as the IPC format wants at least
 const MEASURE_STEP_ROWS = 1024; // rows measured at once when looking for the batch's end
 const BODY_BYTES_MAX = 0x7fff_ffff; // utf8 offsets are int32
 
-export type SchemaVersion = 1;
+export type { SchemaVersion } from "../ledger/decoder.ts";
 
 interface SchemaDefinition {
   /** Schema metadata `schema_version`. */
@@ -21,7 +24,13 @@ interface SchemaDefinition {
   columns: () => Column[];
 }
 
-const SCHEMAS: Readonly<Record<SchemaVersion, SchemaDefinition>> = { 1: { name: "1.0", columns: columnsV1 } };
+const SCHEMAS: Readonly<Record<SchemaVersion, SchemaDefinition>> = {
+  1: { name: "1.0", columns: columnsV1 },
+  2: { name: "2.0", columns: columnsV2 },
+};
+
+/** Every schema version, oldest first. */
+export const SCHEMA_VERSIONS: readonly SchemaVersion[] = [1, 2];
 
 /** The column names of a schema version, in order. */
 export function columnNames(schemaVersion: SchemaVersion): string[] {
@@ -60,6 +69,8 @@ export class BatchEncoder {
   readonly columns: readonly Column[];
   /** Whether some column needs the key hashes, which a decoder can leave out. */
   readonly needsKeyHash: boolean;
+  /** The part of a decoder's options that this encoder decides: what rows there are, and what may be left out. */
+  readonly decoderOptions: { schemaVersion: SchemaVersion; keyHash: boolean; assets: boolean };
 
   /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
   constructor(options: BatchEncoderOptions) {
@@ -73,6 +84,11 @@ export class BatchEncoder {
     }
     this.columns = project(definition.columns(), options.columns);
     this.needsKeyHash = this.columns.some((column) => column.needsKeyHash);
+    this.decoderOptions = {
+      schemaVersion: options.schemaVersion,
+      keyHash: this.needsKeyHash,
+      assets: this.columns.some((column) => column.needsAssets),
+    };
     this.schema = new Schema(
       this.columns.map(
         ({ spec, type }) => new Field(spec.name, type, spec.nullable, new Map([["description", spec.description]])),
@@ -84,6 +100,14 @@ export class BatchEncoder {
         ["network_passphrase", options.networkPassphrase],
       ]),
     );
+  }
+
+  /**
+   * The DictionaryBatch messages that a reader needs after the schema and before the first batch: one for each column
+   * that is a dictionary, always the same. None in schema version 1.
+   */
+  dictionaryMessages(): IpcMessage[] {
+    return this.columns.filter((column) => column instanceof DictionaryColumn).map((column) => column.message());
   }
 
   /**
@@ -109,8 +133,9 @@ export class BatchEncoder {
     return end;
   }
 
-  /** The size and layout of one batch of the rows [first, end). Formats nothing. */
+  /** The size and layout of one batch of the rows [first, end). Formats nothing (but JSON: see json-column.ts). */
   plan(rows: RowSet, first: number, end: number): BatchPlan {
+    if (end > first) this.checkRows(rows.ledgers[rows.ledger[first]!]!.schemaVersion);
     const sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
     this.measure(rows, first, end, sums);
     const count = end - first;
@@ -181,6 +206,17 @@ export class BatchEncoder {
       buffers.push(new BufferRegion(plan.regions[i]!, plan.regions[i + 1]!));
     }
     return Message.encode(Message.from(new RecordBatch(plan.rows, nodes, buffers, null), plan.bodyBytes));
+  }
+
+  /** Rows of version 2 hold what version 1 has no words for; the other way round there is only less of it. */
+  private checkRows(schemaVersion: SchemaVersion): void {
+    const own = this.decoderOptions.schemaVersion;
+    if (schemaVersion <= own) return;
+    throw new CodedError(
+      "INTERNAL",
+      "ROWS_SCHEMA",
+      `rows decoded for schema version ${schemaVersion} cannot be laid out as version ${own}: decode with the encoder's decoderOptions`,
+    );
   }
 
   private measure(rows: RowSet, first: number, end: number, sums: Measure[]): void {

@@ -32,12 +32,26 @@ export interface ColumnSpec {
   description: string;
 }
 
+/** Of a column that every row has a value in. */
+export function required(name: string, description: string): ColumnSpec {
+  return { name, nullable: false, description };
+}
+
+/** Of a column that may be null. */
+export function optional(name: string, description: string): ColumnSpec {
+  return { name, nullable: true, description };
+}
+
 export abstract class Column {
   abstract readonly type: DataType;
-  /** Bits of one value: 1, 32 or 64; 0 for a column of varying width. */
-  abstract readonly width: 0 | 1 | 32 | 64;
+  /** Bits of one value; 0 for a column of varying width. */
+  abstract readonly width: 0 | 1 | 8 | 32 | 64 | 128;
   /** Whether values come from the rows' key hashes (the decoder can leave them out). */
   readonly needsKeyHash: boolean = false;
+  /** Whether values come from the assets of the rows' contracts (the decoder can leave them out). */
+  readonly needsAssets: boolean = false;
+  /** Whether a text cell is JSON already. */
+  readonly isJson: boolean = false;
 
   constructor(readonly spec: ColumnSpec) {}
 
@@ -73,7 +87,8 @@ export class BitWriter {
   }
 }
 
-function zero(out: DataView, at: number, bytes: number): void {
+/** Sets `bytes` bytes to zero. */
+export function zero(out: DataView, at: number, bytes: number): void {
   if (bytes > 0) new Uint8Array(out.buffer, out.byteOffset + at, bytes).fill(0);
 }
 
@@ -83,7 +98,7 @@ const ascii = new TextDecoder();
 
 /** A column of text: offsets and bytes. */
 export abstract class TextColumn extends Column {
-  readonly type = new Utf8();
+  readonly type: DataType = new Utf8();
   readonly width = 0;
 
   /** Bytes of the row's value; 0 also for null. */

@@ -1,8 +1,8 @@
 /** The kinds of columns whose values have one width. HOT PATH. */
-import { Bool, Int64, TimestampMicrosecond, Uint32 } from "apache-arrow";
+import { Bool, Decimal, Int64, TimestampMicrosecond, Uint32 } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
-import { CHANGE_REMOVED } from "../ledger/terms.ts";
-import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement } from "./column.ts";
+import { CHANGE_EVICTED, CHANGE_REMOVED } from "../ledger/terms.ts";
+import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement, zero } from "./column.ts";
 import type { Words } from "./text-columns.ts";
 
 /** One of the rows' number columns; with `zeroIsNull`, 0 stands for none. */
@@ -40,6 +40,78 @@ export class Uint32Column extends Column {
   cell(rows: RowSet, row: number): Cell {
     const value = this.values(rows)[row]!;
     return this.zeroIsNull && value === 0 ? null : value;
+  }
+}
+
+export type IsNull = (rows: RowSet, row: number) => boolean;
+export type Value = (rows: RowSet, row: number) => number;
+
+/** A number that some rows do not have. */
+export class OptionalUint32Column extends Column {
+  readonly type = new Uint32();
+  readonly width = 32;
+
+  constructor(
+    spec: ColumnSpec,
+    private readonly value: Value,
+    private readonly isNull: IsNull,
+  ) {
+    super(spec);
+  }
+
+  measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    for (let row = first; row < end; row++) if (this.isNull(rows, row)) sum.nulls++;
+  }
+
+  write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const validity = place.validityAt < 0 ? undefined : new BitWriter(out, place.validityAt);
+    let q = place.dataAt;
+    for (let row = first; row < end; row++, q += 4) {
+      const isNull = this.isNull(rows, row);
+      validity?.push(!isNull);
+      out.setUint32(q, isNull ? 0 : this.value(rows, row), true);
+    }
+    validity?.finish();
+    return q;
+  }
+
+  cell(rows: RowSet, row: number): Cell {
+    return this.isNull(rows, row) ? null : this.value(rows, row);
+  }
+}
+
+/** A truth that is not known of some rows. */
+export class OptionalBoolColumn extends Column {
+  readonly type = new Bool();
+  readonly width = 1;
+
+  constructor(
+    spec: ColumnSpec,
+    private readonly value: (rows: RowSet, row: number) => boolean | null,
+    override readonly needsAssets = false,
+  ) {
+    super(spec);
+  }
+
+  measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    for (let row = first; row < end; row++) if (this.value(rows, row) === null) sum.nulls++;
+  }
+
+  write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const validity = place.validityAt < 0 ? undefined : new BitWriter(out, place.validityAt);
+    const bits = new BitWriter(out, place.dataAt);
+    for (let row = first; row < end; row++) {
+      const value = this.value(rows, row);
+      validity?.push(value !== null);
+      bits.push(value === true);
+    }
+    validity?.finish();
+    bits.finish();
+    return place.dataAt + Math.ceil((end - first) / 8);
+  }
+
+  cell(rows: RowSet, row: number): Cell {
+    return this.value(rows, row);
   }
 }
 
@@ -89,7 +161,12 @@ export class ClosedAtColumn extends Column {
   }
 }
 
-/** Whether the row's entry was removed. */
+function isDeleted(rows: RowSet, row: number): boolean {
+  const change = rows.change[row];
+  return change === CHANGE_REMOVED || change === CHANGE_EVICTED;
+}
+
+/** Whether the row's entry is no longer in the ledger's live state: removed or evicted. */
 export class DeletedColumn extends Column {
   readonly type = new Bool();
   readonly width = 1;
@@ -98,13 +175,13 @@ export class DeletedColumn extends Column {
 
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
     const bits = new BitWriter(out, place.dataAt);
-    for (let row = first; row < end; row++) bits.push(rows.change[row] === CHANGE_REMOVED);
+    for (let row = first; row < end; row++) bits.push(isDeleted(rows, row));
     bits.finish();
     return place.dataAt + Math.ceil((end - first) / 8);
   }
 
   cell(rows: RowSet, row: number): Cell {
-    return rows.change[row] === CHANGE_REMOVED;
+    return isDeleted(rows, row);
   }
 }
 
@@ -114,33 +191,100 @@ export class BalanceInt64Column extends Column {
   readonly width = 64;
 
   measure(rows: RowSet, first: number, end: number, sum: Measure): void {
-    for (let row = first; row < end; row++) if (!fitsInt64(rows, row)) sum.nulls++;
+    const { balanceAt } = rows;
+    for (let row = first; row < end; row++) {
+      if (balanceAt[row] === NONE || !fitsInt64(rows, row, balanceAt[row]!)) sum.nulls++;
+    }
   }
 
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const bytes = 8 * (end - first);
+    zero(out, place.dataAt, bytes);
+    if (place.nulls === end - first) {
+      zero(out, place.validityAt, Math.ceil(place.nulls / 8));
+      return place.dataAt + bytes;
+    }
+    const { balanceAt } = rows;
     const validity = place.validityAt < 0 ? undefined : new BitWriter(out, place.validityAt);
     let q = place.dataAt;
     for (let row = first; row < end; row++, q += 8) {
-      const fits = fitsInt64(rows, row);
+      const at = balanceAt[row]!;
+      const fits = at !== NONE && fitsInt64(rows, row, at);
       validity?.push(fits);
+      if (!fits) continue;
       const d = rows.ledgers[rows.ledger[row]!]!.view;
-      const at = rows.balanceAt[row]!;
-      out.setUint32(q, fits ? d.getUint32(at + 12) : 0, true);
-      out.setUint32(q + 4, fits ? d.getUint32(at + 8) : 0, true);
+      out.setInt32(q, d.getInt32(at + 12), true);
+      out.setInt32(q + 4, d.getInt32(at + 8), true);
     }
     validity?.finish();
     return q;
   }
 
   cell(rows: RowSet, row: number): Cell {
-    if (!fitsInt64(rows, row)) return null;
-    return rows.ledgers[rows.ledger[row]!]!.view.getBigInt64(rows.balanceAt[row]! + 8);
+    const at = rows.balanceAt[row]!;
+    if (at === NONE || !fitsInt64(rows, row, at)) return null;
+    return rows.ledgers[rows.ledger[row]!]!.view.getBigInt64(at + 8);
   }
 }
 
-function fitsInt64(rows: RowSet, row: number): boolean {
-  const at = rows.balanceAt[row]!;
-  if (at === NONE) return false;
+/** Of a balance, which lies at `at`. */
+function fitsInt64(rows: RowSet, row: number, at: number): boolean {
   const d = rows.ledgers[rows.ledger[row]!]!.view;
-  return d.getUint32(at) === 0 && d.getUint32(at + 4) === 0 && d.getInt32(at + 8) >= 0;
+  return d.getInt32(at) === 0 && d.getInt32(at + 4) === 0 && d.getInt32(at + 8) >= 0;
+}
+
+const DECIMAL_DIGITS = 38;
+// 10^38, the first number that needs 39 digits, as words; the lowest is zero.
+const LIMIT = [0x4b3b4ca8, 0x5a86c47a, 0x098a2240] as const;
+
+/** Balances as 128-bit decimals; null where there is none or it needs 39 digits. Cells are decimal text. */
+export class BalanceDecimalColumn extends Column {
+  readonly type = new Decimal(0, DECIMAL_DIGITS, 128);
+  readonly width = 128;
+
+  measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    const { balanceAt } = rows;
+    for (let row = first; row < end; row++) {
+      if (balanceAt[row] === NONE || !fitsDecimal(rows, row, balanceAt[row]!)) sum.nulls++;
+    }
+  }
+
+  write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const bytes = 16 * (end - first);
+    zero(out, place.dataAt, bytes);
+    if (place.nulls === end - first) {
+      zero(out, place.validityAt, Math.ceil(place.nulls / 8));
+      return place.dataAt + bytes;
+    }
+    const { balanceAt } = rows;
+    const validity = place.validityAt < 0 ? undefined : new BitWriter(out, place.validityAt);
+    let q = place.dataAt;
+    for (let row = first; row < end; row++, q += 16) {
+      const at = balanceAt[row]!;
+      const fits = at !== NONE && fitsDecimal(rows, row, at);
+      validity?.push(fits);
+      if (!fits) continue;
+      const d = rows.ledgers[rows.ledger[row]!]!.view;
+      for (let i = 0; i < 16; i += 4) out.setInt32(q + i, d.getInt32(at + 12 - i), true);
+    }
+    validity?.finish();
+    return q;
+  }
+
+  cell(rows: RowSet, row: number): Cell {
+    const at = rows.balanceAt[row]!;
+    if (at === NONE || !fitsDecimal(rows, row, at)) return null;
+    const d = rows.ledgers[rows.ledger[row]!]!.view;
+    return String((d.getBigUint64(at) << 64n) | d.getBigUint64(at + 8));
+  }
+}
+
+/** Of a balance, which lies at `at`. */
+function fitsDecimal(rows: RowSet, row: number, at: number): boolean {
+  const d = rows.ledgers[rows.ledger[row]!]!.view;
+  for (let i = 0; i < LIMIT.length; i++) {
+    const word = d.getUint32(at + 4 * i);
+    if (word !== LIMIT[i]) return word < LIMIT[i]!;
+  }
+  return false;
 }

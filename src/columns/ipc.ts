@@ -1,6 +1,7 @@
 /** Framing of Arrow IPC messages (Arrow columnar format, "Encapsulated message format" and "IPC streaming format"). */
 import type { Schema } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
+import type { BatchEncoder } from "./batch-encoder.ts";
 
 const CONTINUATION = 0xffff_ffff;
 const PREFIX_BYTES = 8; // continuation marker, metadata length
@@ -24,6 +25,19 @@ export function encapsulate(message: Uint8Array): Uint8Array {
 /** The schema in its encapsulated form: the beginning of an IPC stream, and FlightInfo.schema. */
 export function encapsulatedSchema(schema: Schema): Uint8Array {
   return encapsulate(schemaMessage(schema));
+}
+
+/** The beginning of an IPC stream: schema, then the dictionaries, each message followed by its body. */
+export function streamHead(encoder: BatchEncoder): Uint8Array {
+  const parts = [encapsulatedSchema(encoder.schema)];
+  for (const { header, body } of encoder.dictionaryMessages()) parts.push(encapsulate(header), body);
+  const head = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    head.set(part, at);
+    at += part.length;
+  }
+  return head;
 }
 
 /** The end of an IPC stream. */

@@ -1,7 +1,7 @@
 /** Schema version 1: 18 columns whose order, names, types and nullability never change. */
 import { ASSET_TYPE_NAMES, DURABILITY_NAMES, INSTANCE_TYPE_NAMES, SCVAL_TYPE_NAMES } from "../ledger/terms.ts";
 import { STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
-import type { Column, ColumnSpec } from "./column.ts";
+import { type Column, optional, required } from "./column.ts";
 import {
   BalanceInt64Column,
   ClosedAtColumn,
@@ -10,9 +10,6 @@ import {
   Uint32Column,
 } from "./fixed-columns.ts";
 import { AssetCodeColumn, Base64Column, HexColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
-
-const required = (name: string, description: string): ColumnSpec => ({ name, nullable: false, description });
-const optional = (name: string, description: string): ColumnSpec => ({ name, nullable: true, description });
 
 /** New columns for one encoder: some keep a view on the rows that they last wrote. */
 export function columnsV1(): Column[] {

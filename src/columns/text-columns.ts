@@ -1,15 +1,20 @@
 /** The kinds of text columns. HOT PATH. */
 import { Buffer } from "node:buffer";
+import { Binary } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
-import { STRKEY_LENGTH } from "../xdr/strkey.ts";
+import { STRKEY_ACCOUNT, STRKEY_LENGTH } from "../xdr/strkey.ts";
 import { type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
 import {
+  addressLength,
   base64Length,
   lengthWithoutNuls,
+  uint128Length,
+  writeAddress,
   writeBase64,
   writeBytes,
   writeHex,
   writeStrkey,
+  writeUint128,
   writeWithoutNuls,
 } from "./encode.ts";
 
@@ -124,7 +129,7 @@ export class KeyHashColumn extends TextColumn {
   }
 }
 
-const NATIVE_BYTES_MIN = 160; // measured: from here on the runtime's base64 is the faster
+const NATIVE_BYTES_MIN = 200; // measured: from here on the runtime's base64 is the faster
 
 /** What Buffer's toString and write come down to, in Node and Bun alike, without their argument handling. */
 interface FastBuffer {
@@ -201,9 +206,134 @@ export class AssetCodeColumn extends TextColumn {
     return lengthWithoutNuls(view, rows.assetCodeAt[row]!, rows.assetCodeBytes[row]!);
   }
   isNull(rows: RowSet, row: number): boolean {
-    return rows.assetCodeAt[row] === NONE;
+    return rows.assetCodeAt[row] === NONE || this.length(rows, row) === 0; // a code of NULs alone is none
   }
   writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
     return writeWithoutNuls(d, rows.assetCodeAt[row]!, rows.assetCodeBytes[row]!, out, q);
+  }
+}
+
+/**
+ * The number, in the rows' assets, of the asset that a row shows though its own entry does not name it: its contract's,
+ * on balances. NONE for any other row.
+ */
+export function balanceAsset(rows: RowSet, row: number): number {
+  return rows.holderAt[row] === NONE ? NONE : rows.contractAsset[row]!;
+}
+
+/** Asset codes: the entry's own, else that of the balance's contract. */
+export class AnyAssetCodeColumn extends TextColumn {
+  override readonly needsAssets = true;
+
+  length(rows: RowSet, row: number): number {
+    const own = rows.assetCodeAt[row]!;
+    if (own !== NONE) {
+      return lengthWithoutNuls(rows.ledgers[rows.ledger[row]!]!.view, own, rows.assetCodeBytes[row]!);
+    }
+    return rows.assets.codeBytes(balanceAsset(rows, row));
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    if (rows.assetCodeAt[row] !== NONE) return false;
+    const asset = balanceAsset(rows, row);
+    return asset === NONE || rows.assets.codeBytes(asset) === 0;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    const own = rows.assetCodeAt[row]!;
+    if (own !== NONE) return writeWithoutNuls(d, own, rows.assetCodeBytes[row]!, out, q);
+    const { assets } = rows;
+    const asset = balanceAsset(rows, row);
+    return writeWithoutNuls(assets.view, assets.codeAt(asset), assets.codeBytes(asset), out, q);
+  }
+}
+
+/** Asset issuers: the entry's own, else that of the balance's contract. */
+export class AnyAssetIssuerColumn extends TextColumn {
+  override readonly needsAssets = true;
+
+  length(): number {
+    return STRKEY_LENGTH;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    if (rows.assetIssuerAt[row] !== NONE) return false;
+    const asset = balanceAsset(rows, row);
+    return asset === NONE || rows.assets.codeBytes(asset) === 0;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    const own = rows.assetIssuerAt[row]!;
+    if (own !== NONE) return writeStrkey(STRKEY_ACCOUNT, d, own, out, q);
+    const { assets } = rows;
+    return writeStrkey(STRKEY_ACCOUNT, assets.view, assets.issuerAt(balanceAsset(rows, row)), out, q);
+  }
+}
+
+/** Balance holders of every kind, as strkeys. */
+export class HolderColumn extends TextColumn {
+  length(rows: RowSet, row: number): number {
+    return addressLength(rows.holderKind[row]!);
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return rows.holderAt[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeAddress(rows.holderKind[row]!, d, rows.holderAt[row]!, out, q);
+  }
+}
+
+/** Balances as decimal text, all digits. */
+export class BalanceTextColumn extends TextColumn {
+  length(rows: RowSet, row: number): number {
+    return uint128Length(rows.ledgers[rows.ledger[row]!]!.view, rows.balanceAt[row]!);
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return rows.balanceAt[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    return writeUint128(d, rows.balanceAt[row]!, out, q);
+  }
+}
+
+const WORD_COPY_BYTES_MAX = 256; // measured: from here on a view and its set are the faster
+
+/** Bytes in the ledger as they are. Cells are base64. */
+export class BinaryColumn extends TextColumn {
+  override readonly type = new Binary();
+
+  constructor(
+    spec: ColumnSpec,
+    private readonly at: Words,
+    private readonly bytes: Words,
+  ) {
+    super(spec);
+  }
+
+  override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    const at = this.at(rows);
+    const bytes = this.bytes(rows);
+    for (let row = first; row < end; row++) {
+      sum.dataBytes += bytes[row]!;
+      if (at[row] === NONE) sum.nulls++;
+    }
+  }
+  length(rows: RowSet, row: number): number {
+    return this.bytes(rows)[row]!;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return this.at(rows)[row] === NONE;
+  }
+  writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
+    const p = this.at(rows)[row]!;
+    const length = this.bytes(rows)[row]!;
+    if (length > WORD_COPY_BYTES_MAX) {
+      const source = rows.ledgers[rows.ledger[row]!]!.bytes.subarray(p, p + length);
+      new Uint8Array(out.buffer, out.byteOffset + q, length).set(source);
+    } else for (let i = 0; i < length; i += 4) out.setInt32(q + i, d.getInt32(p + i)); // XDR comes in fours
+    return q + length;
+  }
+
+  override cell(rows: RowSet, row: number): string | null {
+    if (this.isNull(rows, row)) return null;
+    const p = this.at(rows)[row]!;
+    const { bytes } = rows.ledgers[rows.ledger[row]!]!;
+    return Buffer.from(bytes.subarray(p, p + this.bytes(rows)[row]!)).toString("base64");
   }
 }

@@ -2,6 +2,7 @@
 import { NONE, type RowSet } from "../ledger/row-set.ts";
 import {
   ASSET_TYPE_NAMES,
+  CHANGE_EVICTED,
   CHANGE_REMOVED,
   DURABILITY_NAMES,
   INSTANCE_TYPE_NAMES,
@@ -12,6 +13,7 @@ import { STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import type { Column } from "./column.ts";
 import {
   base64Length,
+  writeAddress,
   writeBase64,
   writeBytes,
   writeHex,
@@ -86,12 +88,15 @@ export class TsvWriter {
     q = tab(codeAt === NONE ? q : writeWithoutNuls(d, codeAt, rows.assetCodeBytes[row]!, out, q));
     q = tab(strkey(STRKEY_ACCOUNT, rows.assetIssuerAt[row]!, q));
     q = tab(writeBytes(ASSET_TYPES[rows.assetType[row]!]!, out, q));
-    q = tab(strkey(STRKEY_CONTRACT, rows.holderAt[row]!, q));
+    const holderAt = rows.holderAt[row]!;
+    q = tab(holderAt === NONE ? q : writeAddress(rows.holderKind[row]!, d, holderAt, out, q));
     const balanceAt = rows.balanceAt[row]!;
     q = tab(balanceAt === NONE ? q : writeUint128(d, balanceAt, out, q));
     q = tab(writeUint(rows.lastModified[row]!, out, q));
     q = tab(writeUint(rows.change[row]!, out, q));
-    q = tab(writeBytes(BOOLEANS[rows.change[row] === CHANGE_REMOVED ? 1 : 0]!, out, q));
+    q = tab(
+      writeBytes(BOOLEANS[rows.change[row] === CHANGE_REMOVED || rows.change[row] === CHANGE_EVICTED ? 1 : 0]!, out, q),
+    );
     q = tab(writeHex(hashes, row * 32, 32, out, q));
     q = tab(writeBase64(d, rows.keyAt[row]!, rows.keyBytes[row]!, out, q));
     q = tab(writeBase64(d, rows.valAt[row]!, rows.valBytes[row]!, out, q));
@@ -104,7 +109,8 @@ export class TsvWriter {
 
 /**
  * The rows [first, end) as JSON objects, one a line, with the columns' names as keys in column order. 64-bit numbers
- * are strings (a JSON number keeps 53 bits in most readers), times ISO 8601 text, absent values null.
+ * are strings (a JSON number keeps 53 bits in most readers), as are decimals; times are ISO 8601 text, bytes base64,
+ * JSON columns stand as the values that they are, and absent values are null.
  */
 export function toNdjson(columns: readonly Column[], rows: RowSet, first = 0, end = rows.length): string {
   let text = "";
@@ -112,8 +118,9 @@ export function toNdjson(columns: readonly Column[], rows: RowSet, first = 0, en
     let separator = "{";
     for (const column of columns) {
       const cell = column.cell(rows, row);
-      const value = typeof cell === "bigint" ? String(cell) : cell;
-      text += `${separator}${JSON.stringify(column.spec.name)}:${JSON.stringify(value)}`;
+      const value =
+        column.isJson && cell !== null ? cell : JSON.stringify(typeof cell === "bigint" ? String(cell) : cell);
+      text += `${separator}${JSON.stringify(column.spec.name)}:${value}`;
       separator = ",";
     }
     text += "}\n";

@@ -12,6 +12,7 @@ import {
   listenAddress,
   listenPort,
   mebibytes,
+  namedSources,
   oneOf,
   type SettingType,
   sourceEndpoint,
@@ -22,7 +23,7 @@ import { VERSION } from "./version.ts";
 export interface Setting<T> {
   /** Name in the environment and in the configuration file; the flag is the same in kebab case. */
   env: string;
-  group: "Service" | "Network" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
+  group: "Service" | "Network" | "State" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
   type: SettingType<T>;
   /** As it would be written in the environment. */
   default: string;
@@ -41,6 +42,7 @@ const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 Ki
 const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
 const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
+const RANGES_CEILING = 10_000; // each holds a source and a few batches
 const SESSIONS_CEILING = 10_000; // each holds a state record and a source
 const DAY_MS = 86_400_000;
 
@@ -114,6 +116,44 @@ export const SETTINGS = {
       "Where ledgers come from: host:port of a raw-ledger server; a lake folder, as a path with a slash or file://; or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
     example: "/data/lake",
   }),
+  sources: setting({
+    env: "SOURCES",
+    group: "Network",
+    type: namedSources,
+    default: "",
+    defaultNote: "none",
+    description:
+      "Further sources, as name=source with the sources of SOURCE_ENDPOINT; StartProcessing may name one of them. Each is opened when it is first asked for.",
+    example: "archive=/data/lake,live=localhost:50053",
+  }),
+  dataDir: setting({
+    env: "DATA_DIR",
+    group: "State",
+    type: text,
+    default: "",
+    defaultNote: "in memory, gone with the process",
+    description:
+      "Folder where sessions, their filters and checkpoints are kept, so that they survive restarts and crashes. It belongs to one server at a time.",
+    example: "/var/lib/contract-data",
+  }),
+  resumeSessions: setting({
+    env: "RESUME_SESSIONS",
+    group: "State",
+    type: boolean,
+    default: "true",
+    description:
+      "Whether sessions that were unfinished when the server ended go on by themselves when it starts; false leaves them to ResumeSession.",
+    example: "false",
+  }),
+  checkpointIntervalMs: setting({
+    env: "CHECKPOINT_INTERVAL",
+    group: "State",
+    type: duration(50, 3_600_000),
+    default: "1s",
+    description:
+      "How often the place of each session is written down. After a crash, what lies behind it is decoded again; nothing is lost or delivered twice to a client that comes with its cursor.",
+    example: "5s",
+  }),
   batchRows: setting({
     env: "BATCH_SIZE",
     group: "Processing",
@@ -159,6 +199,15 @@ export const SETTINGS = {
     description:
       "Which rules decide about rows: `go` gives exactly the rows of the Go implementation, `default` also those that it misses.",
     example: "go",
+  }),
+  onError: setting({
+    env: "ON_ERROR",
+    group: "Processing",
+    type: oneOf(["strict", "skip"]),
+    default: "strict",
+    description:
+      "What a ledger that cannot be decoded does: `strict` ends its session with the ledger, the byte offset and the XDR path; `skip` leaves the ledger out, and counts it in status, metrics and the app_metadata of the next batch.",
+    example: "skip",
   }),
   filterContractIds: setting({
     env: "FILTER_CONTRACT_IDS",
@@ -236,6 +285,15 @@ export const SETTINGS = {
     default: "64",
     unit: "sessions",
     description: "Active sessions at once; one more is refused with RESOURCE_EXHAUSTED.",
+    example: "8",
+  }),
+  rangesMax: setting({
+    env: "RANGES_MAX",
+    group: "Limits",
+    type: integer(0, RANGES_CEILING),
+    default: "32",
+    unit: "ranges",
+    description: "Ranges read at once by range tickets; one more is refused with RESOURCE_EXHAUSTED.",
     example: "8",
   }),
   logLevel: setting({

@@ -3,6 +3,8 @@ import { type Address, formatAddress, parseAddress, parsePort } from "./address.
 import { formatDuration, parseDurationMs } from "./duration.ts";
 import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
 
+const SOURCES_MAX = 64; // each holds connections and buffers
+
 export interface SettingType<T> {
   /** For the reference: `duration`, `list`, … */
   readonly name: string;
@@ -146,4 +148,21 @@ export const sourceEndpoint: SettingType<SourceEndpoint> = {
   accepts:
     "host:port of a raw-ledger server, a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), or repeat:<lake folder>",
   parse: parseSourceEndpoint,
+};
+
+/** `name=source`, comma-separated, by name. */
+export const namedSources: SettingType<ReadonlyMap<string, SourceEndpoint>> = {
+  name: "sources",
+  accepts: `up to ${SOURCES_MAX} of name=source (names of 1 to 32 letters, digits, _ or -; sources as in SOURCE_ENDPOINT), separated by commas,`,
+  parse(value) {
+    const named = new Map<string, SourceEndpoint>();
+    for (const part of value.split(",").map((item) => item.trim())) {
+      if (part === "") continue;
+      const match = /^([A-Za-z0-9_-]{1,32})=(.+)$/.exec(part);
+      const source = match ? parseSourceEndpoint(match[2]!) : undefined;
+      if (source === undefined || named.has(match![1]!)) return undefined;
+      named.set(match![1]!, source);
+    }
+    return named.size <= SOURCES_MAX ? named : undefined;
+  },
 };

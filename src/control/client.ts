@@ -34,6 +34,11 @@ export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {
     getStatus: explained(calls.getStatus),
     configureFilters: explained(calls.configureFilters),
     getMetrics: explained(calls.getMetrics),
+    listSessions: explained(calls.listSessions),
+    getSession: explained(calls.getSession),
+    resumeSession: explained(calls.resumeSession),
+    deleteSession: explained(calls.deleteSession),
+    watchSession: calls.watchSession,
     close: () => client.close(),
   };
 }

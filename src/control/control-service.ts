@@ -1,86 +1,124 @@
 /** contractdata.v1.ControlService (proto/control.proto) over the sessions. */
 import { CodedError } from "../error.ts";
-import { type ControlService, GetStatusResponse_Status } from "../grpc/generated/control.ts";
+import { type ControlService, GetStatusResponse_Status, StopMode } from "../grpc/generated/control.ts";
 import type { Handlers } from "../grpc/service.ts";
-import type { SessionService, SessionSnapshot } from "../sessions/session.ts";
+import type { SessionService } from "../sessions/session.ts";
+import {
+  detailsMessage,
+  filterChangeOf,
+  filtersMessage,
+  finalMessage,
+  metricsMessage,
+  requestOf,
+  sessionMessage,
+} from "./messages.ts";
+import { listPage } from "./session-pages.ts";
+import type { SessionWatches } from "./session-watches.ts";
 
 const SESSION_ID_LENGTH_MAX = 64; // ids are UUIDs of 36 characters; what is longer is not repeated in an error
+const DEADLINE_MS_MAX = 3_600_000; // a stop that waits for longer than an hour is a mistake in the unit
 
 /** The handlers; none answers before the session service has. */
-export function controlHandlers(sessions: SessionService): Handlers<typeof ControlService> {
+export function controlHandlers(sessions: SessionService, watches: SessionWatches): Handlers<typeof ControlService> {
   return {
-    async startProcessing({ startLedger, endLedger, batchSize }) {
-      checkRange(startLedger, endLedger);
-      const session = await sessions.start({ ledgerStart: startLedger, ledgerEnd: endLedger, batchRows: batchSize });
-      const range = endLedger === 0 ? `from ledger ${startLedger} on` : `ledgers ${startLedger} to ${endLedger}`;
-      return { success: true, message: `session started: ${range}`, sessionId: session.id };
+    async startProcessing(request) {
+      const session = await sessions.start(requestOf(request));
+      const { ledgerStart, ledgerEnd } = session.request;
+      const range = ledgerEnd === 0 ? `from ledger ${ledgerStart} on` : `ledgers ${ledgerStart} to ${ledgerEnd}`;
+      const verb = session.existed ? "was started before with this idempotency key" : "started";
+      return {
+        success: true,
+        message: `session ${verb}: ${range}`,
+        sessionId: session.id,
+        alreadyStarted: session.existed ?? false,
+      };
     },
 
-    async stopProcessing({ sessionId }) {
-      const session = await sessions.stop(known(sessionId));
-      return { success: true, message: session.message || `session is ${session.state}` };
+    async stopProcessing({ sessionId, mode, deadlineMs }) {
+      const known = knownId(sessionId);
+      if (deadlineMs > DEADLINE_MS_MAX) {
+        throw new CodedError(
+          "INVALID_ARGUMENT",
+          "DEADLINE",
+          `deadline_ms is ${deadlineMs}: up to ${DEADLINE_MS_MAX} is accepted`,
+        );
+      }
+      const drop = mode === StopMode.STOP_MODE_DROP;
+      const session = await sessions.stop(known, { mode: drop ? "drop" : "drain", deadlineMs });
+      return {
+        success: true,
+        message: session.message || `session is ${session.state}`,
+        session: detailsMessage(session),
+      };
     },
 
     getStatus({ sessionId }) {
-      const session = sessions.get(known(sessionId));
+      const session = sessions.get(knownId(sessionId));
       return {
         status: GetStatusResponse_Status[session.state],
         currentLedger: session.ledgerCurrent,
         targetLedger: session.request.ledgerEnd,
         entriesProcessed: session.entriesProcessed,
         errorMessage: finalMessage(session),
+        errorReason: session.error?.reason,
       };
     },
 
-    configureFilters() {
-      throw new CodedError(
-        "UNIMPLEMENTED",
-        "FILTERS_FIXED",
-        "filters cannot be changed while the server runs: set FILTER_CONTRACT_IDS, FILTER_ASSET_CODES, FILTER_ASSET_ISSUERS or INCLUDE_DELETED and start it again",
+    configureFilters(request) {
+      const { sessionId } = request;
+      const change = filterChangeOf(request);
+      const { applied, defaults } = sessions.configureFilters(
+        change,
+        sessionId === "" ? undefined : knownId(sessionId),
       );
+      const sentences = applied.map(({ id, ledgerFrom }) => `session ${id} from ledger ${ledgerFrom}`);
+      if (defaults !== undefined) sentences.unshift("new sessions");
+      return {
+        success: true,
+        message: `the filters hold for ${sentences.join(", ")}`,
+        applied: applied.map(({ id, ledgerFrom, filter }) => ({
+          sessionId: id,
+          fromLedger: ledgerFrom,
+          filters: filtersMessage(filter),
+        })),
+        defaultFilters: defaults === undefined ? undefined : filtersMessage(defaults),
+      };
     },
 
     getMetrics({ sessionId }) {
-      const session = sessions.get(known(sessionId));
-      return {
-        contractsProcessed: session.entriesProcessed,
-        entriesSkipped: session.entriesSkipped,
-        batchesCreated: session.batchesCreated,
-        bytesProcessed: session.bytesProcessed,
-        processingRate: session.ratePerSecond,
-        lastUpdateTime: Math.floor(session.updatedUnixMs / 1000),
-      };
+      return metricsMessage(sessions.get(knownId(sessionId)));
+    },
+
+    listSessions(request) {
+      const { page, nextPageToken, total } = listPage(sessions.list(), request);
+      return { sessions: page.map(sessionMessage), nextPageToken, total };
+    },
+
+    async getSession({ sessionId }) {
+      return { session: detailsMessage(await sessions.details(knownId(sessionId))) };
+    },
+
+    watchSession(call) {
+      watches.begin(call, call.request.sessionId === "" ? undefined : knownId(call.request.sessionId));
+    },
+
+    async resumeSession({ sessionId }) {
+      const session = await sessions.resume(knownId(sessionId));
+      return { success: true, message: `session is ${session.state}`, session: sessionMessage(session) };
+    },
+
+    async deleteSession({ sessionId, force }) {
+      await sessions.remove(knownId(sessionId), force);
+      return { success: true, message: "session deleted" };
     },
   };
 }
 
-function checkRange(start: number, end: number): void {
-  if (start === 0) {
-    throw new CodedError(
-      "INVALID_ARGUMENT",
-      "START_LEDGER_MISSING",
-      "start_ledger is 0: give the first ledger to read, 1 or more",
-    );
-  }
-  if (end !== 0 && end < start) {
-    throw new CodedError(
-      "INVALID_ARGUMENT",
-      "LEDGER_RANGE_INVALID",
-      `end_ledger ${end} is before start_ledger ${start}: give the last ledger, inclusive, or 0 for no end`,
-    );
-  }
-}
-
-function known(sessionId: string): string {
+function knownId(sessionId: string): string {
   if (sessionId.length <= SESSION_ID_LENGTH_MAX) return sessionId;
   throw new CodedError(
     "NOT_FOUND",
     "SESSION_UNKNOWN",
     `there is no session with an id of ${sessionId.length} characters: ids are UUIDs, as StartProcessing returns them`,
   );
-}
-
-function finalMessage(session: SessionSnapshot): string {
-  if (session.state === "ERROR") return session.error?.message ?? session.message;
-  return session.state === "STOPPED" ? session.message : "";
 }

@@ -1,14 +1,22 @@
-/** The control plane's gRPC server: ControlService, health and reflection on one port. */
+/** The control plane's gRPC server: ControlService, ContractDataService, health and reflection on one port. */
 import * as grpc from "@grpc/grpc-js";
 import { ControlService } from "../grpc/generated/control.ts";
 import { Health } from "../grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import type { SessionService } from "../sessions/session.ts";
+import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
 import { healthService } from "./health-service.ts";
 import type { HealthState } from "./health-state.ts";
 import { addReflection } from "./reflection-service.ts";
+import { SessionWatches } from "./session-watches.ts";
+
+/** The services of this port whose health can be asked for. */
+export const CONTROL_SERVICES: readonly string[] = [
+  ControlService.typeName,
+  ...CONTRACT_DATA_SERVICES.map(({ typeName }) => typeName),
+];
 
 /** Largest message in either direction; part of the published interface. */
 export const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
@@ -16,6 +24,7 @@ export const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
 export interface ControlServerOptions {
   sessions: SessionService;
   health: HealthState;
+  service: ServiceDescription;
   /** Empty = every interface. */
   host: string;
   /** 0 = any free one. */
@@ -39,9 +48,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     }),
   );
   const health = healthService(options.health);
-  addService(server, ControlService, controlHandlers(options.sessions), options.onUnexpected);
+  const watches = new SessionWatches(options.sessions);
+  addService(server, ControlService, controlHandlers(options.sessions, watches), options.onUnexpected);
+  for (const service of CONTRACT_DATA_SERVICES) {
+    addService(server, service, contractDataHandlers(options.sessions, options.service), options.onUnexpected);
+  }
   addService(server, Health, health.handlers, options.onUnexpected);
-  addReflection(server, [ControlService.typeName, Health.typeName]);
+  addReflection(server, [...CONTROL_SERVICES, Health.typeName]);
   const listening = await listenGrpc(server, {
     host: options.host,
     port: options.port,
@@ -51,6 +64,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     port: listening.port,
     async close(graceMs) {
       health.close();
+      watches.close();
       await listening.close(graceMs);
     },
   };

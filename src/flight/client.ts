@@ -3,6 +3,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { type Table, tableFromIPC } from "apache-arrow";
+import { encapsulate, STREAM_END } from "../columns/ipc.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../grpc/flight-data.ts";
 import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
@@ -10,11 +11,13 @@ import { FlightService } from "./proto/flight.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
-const CONTINUATION = 0xffffffff; // starts an encapsulated IPC message
 
 /** What comes with every batch. */
 export interface BatchMetadata {
-  session: string;
+  /** Of a session's batches. */
+  session?: string;
+  /** Of a range's. */
+  range?: string;
   ledger_first: number;
   ledger_last: number;
   ledger_complete: number;
@@ -34,11 +37,15 @@ export class FlightClient {
   private readonly client: grpc.Client;
   private readonly calls: ServiceClient<typeof FlightService>;
 
-  /** @param address host:port */
-  constructor(address: string) {
+  /**
+   * @param address host:port
+   * @param windowBytes what the server may send ahead of the reader
+   */
+  constructor(address: string, windowBytes = WINDOW_BYTES) {
     this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-      "grpc-node.flow_control_window": WINDOW_BYTES,
+      "grpc-node.flow_control_window": windowBytes,
+      "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
     });
     this.calls = serviceClient(this.client, FlightService);
   }
@@ -74,19 +81,24 @@ export class FlightClient {
       decodeFlightData,
       { ticket },
     );
-    const cancel = () => call.cancel();
+    const cancel = () => {
+      call.cancel();
+      call.destroy(); // a loop that is busy with a batch when this happens would wait for the next one for ever
+    };
     signal?.addEventListener("abort", cancel, { once: true });
-    let schema: Uint8Array | undefined;
+    /** The schema, and the dictionaries that follow it. */
+    const opening: Array<{ header: Uint8Array; body: Uint8Array }> = [];
     try {
       for await (const message of call as AsyncIterable<FlightDataMessage>) {
         if (message.dataHeader === undefined) continue;
-        if (schema === undefined) {
-          schema = message.dataHeader;
+        const body = message.dataBody ?? new Uint8Array(0);
+        const part = { header: message.dataHeader, body };
+        if (message.appMetadata === undefined) {
+          opening.push(part);
           continue;
         }
-        const body = message.dataBody ?? new Uint8Array(0);
         yield {
-          table: tableFromIPC(ipcStream(schema, message.dataHeader, body)),
+          table: tableFromIPC(ipcStream([...opening, part])),
           metadata: JSON.parse(Buffer.from(message.appMetadata ?? []).toString("utf8")) as BatchMetadata,
           bytes: message.dataHeader.length + body.length,
         };
@@ -109,25 +121,7 @@ function isServiceError(thrown: unknown): thrown is grpc.ServiceError {
   return thrown instanceof Error && typeof (thrown as Partial<grpc.ServiceError>).code === "number";
 }
 
-/** One batch with its schema as an IPC stream, which is what apache-arrow reads. */
-function ipcStream(schema: Uint8Array, header: Uint8Array, body: Uint8Array): Uint8Array {
-  const schemaBytes = encapsulatedBytes(schema);
-  const headerBytes = encapsulatedBytes(header);
-  const out = new Uint8Array(schemaBytes + headerBytes + body.length + 8);
-  putEncapsulated(out, 0, schema);
-  putEncapsulated(out, schemaBytes, header);
-  out.set(body, schemaBytes + headerBytes);
-  new DataView(out.buffer).setUint32(out.length - 8, CONTINUATION, true); // end of stream: length 0 follows
-  return out;
-}
-
-function encapsulatedBytes(message: Uint8Array): number {
-  return (8 + message.length + 7) & ~7;
-}
-
-function putEncapsulated(out: Uint8Array, at: number, message: Uint8Array): void {
-  const view = new DataView(out.buffer);
-  view.setUint32(at, CONTINUATION, true);
-  view.setUint32(at + 4, encapsulatedBytes(message) - 8, true);
-  out.set(message, at + 8);
+/** Messages as an IPC stream, which is what apache-arrow reads. */
+function ipcStream(messages: ReadonlyArray<{ header: Uint8Array; body: Uint8Array }>): Uint8Array {
+  return Buffer.concat([...messages.flatMap(({ header, body }) => [encapsulate(header), body]), STREAM_END]);
 }

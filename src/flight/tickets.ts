@@ -4,28 +4,43 @@
  * - ticket `contract-data-stream`, descriptor PATH ["contract","data"]: the newest session
  * - descriptor PATH ["contract","data",<session id>]: that session
  * - ticket or CMD descriptor `{"session":"<id>","from":"start" | "now" | <cursor>}`: that session, from there on
+ * - ticket or CMD descriptor `{"start_ledger":…,"end_ledger":…,…}`, or the legacy text form: a range (range-ticket.ts)
  *
  * What is not ours is refused at once with INVALID_ARGUMENT (drivers of other protocols probe with CMD descriptors
  * and trust any answer).
  */
 import { CodedError } from "../error.ts";
-import { decodeCursor } from "../pipeline/cursor.ts";
+import { decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
 import type { Position } from "../workers/records.ts";
+import { JsonObject } from "./json-object.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "./proto/flight.ts";
+import {
+  type Encoding,
+  LEGACY_RANGE_PREFIX,
+  parseLegacyRange,
+  type RangeTicket,
+  rangeTicketOf,
+  takeEncoding,
+  takeRange,
+} from "./range-ticket.ts";
 
 export const NEWEST_SESSION_TICKET = "contract-data-stream";
 const PATH_ROOT = ["contract", "data"];
-const TICKET_BYTES_MAX = 64 << 10; // room for long filters; nobody needs more to say what to read
+const TICKET_BYTES_MAX = 256 << 10; // room for some thousand contract ids; nobody needs more to say what to read
+const EXAMPLES =
+  '{"session":"<id>","from":"start"}, {"start_ledger":1,"end_ledger":2}, contract_data:1:2:{} or contract-data-stream';
+
+export interface SessionRead {
+  kind: "session";
+  id: string;
+  /** undefined = the oldest batch that is held. */
+  from?: "start" | "now" | Position;
+  /** What the client expects of the session's encoding; the session must have been started so. */
+  wants?: Partial<Encoding>;
+}
 
 /** What to read. */
-export type ReadRequest =
-  | { kind: "newest" }
-  | {
-      kind: "session";
-      id: string;
-      /** undefined = the oldest batch that is held. */
-      from?: "start" | "now" | Position;
-    };
+export type ReadRequest = { kind: "newest" } | SessionRead | { kind: "range"; range: RangeTicket };
 
 function invalid(reason: string, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
@@ -54,8 +69,25 @@ export function parseDescriptor(descriptor: FlightDescriptor): ReadRequest {
 
 /** The ticket by which DoGet gets what was asked for. */
 export function ticketOf(request: ReadRequest): Uint8Array {
-  if (request.kind === "newest") return Buffer.from(NEWEST_SESSION_TICKET);
-  return Buffer.from(JSON.stringify({ session: request.id }));
+  switch (request.kind) {
+    case "newest":
+      return Buffer.from(NEWEST_SESSION_TICKET);
+    case "range":
+      return rangeTicketOf(request.range);
+    case "session": {
+      const { id, from, wants = {} } = request;
+      return Buffer.from(
+        JSON.stringify({
+          session: id,
+          from: typeof from === "object" ? encodeCursor(from) : from,
+          schema_version: wants.schemaVersion,
+          columns: wants.columns,
+          batch_size: wants.batchRows,
+          compression: wants.compression,
+        }),
+      );
+    }
+  }
 }
 
 function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadRequest {
@@ -64,30 +96,30 @@ function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadReques
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   if (text === NEWEST_SESSION_TICKET) return { kind: "newest" };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw invalid(
-      "TICKET_INVALID",
-      `the ${what} is neither "${NEWEST_SESSION_TICKET}" nor JSON like {"session":"<id>","from":"start"}`,
-    );
+  if (text.startsWith(LEGACY_RANGE_PREFIX)) return { kind: "range", range: parseLegacyRange(text, what) };
+  if (!text.trimStart().startsWith("{")) {
+    throw invalid("TICKET_INVALID", `the ${what} is none of ours: give something like ${EXAMPLES}`);
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw invalid("TICKET_INVALID", `the ${what} must be a JSON object like {"session":"<id>","from":"start"}`);
-  }
-  for (const key of Object.keys(json)) {
-    if (key !== "session" && key !== "from") {
-      throw invalid("TICKET_KEY_UNKNOWN", `the ${what} has an unknown key ${JSON.stringify(key.slice(0, 64))}`);
-    }
-  }
-  const { session, from } = json as { session?: unknown; from?: unknown };
-  if (typeof session !== "string" || session === "") {
-    throw invalid("TICKET_KEY_INVALID", `"session" in the ${what} must be a session id`);
-  }
-  if (from === undefined) return { kind: "session", id: session };
-  if (typeof from !== "string") {
-    throw invalid("TICKET_KEY_INVALID", `"from" in the ${what} must be "start", "now" or a cursor`);
-  }
-  return { kind: "session", id: session, from: from === "start" || from === "now" ? from : decodeCursor(from) };
+  const json = JsonObject.parse(text, what, EXAMPLES);
+  if (json.has("session")) return takeSession(json);
+  if (json.has("start_ledger") || json.has("end_ledger")) return { kind: "range", range: takeRange(json) };
+  json.end();
+  throw invalid(
+    "TICKET_INVALID",
+    `the ${what} names neither "session" nor "start_ledger": give something like ${EXAMPLES}`,
+  );
+}
+
+function takeSession(json: JsonObject): SessionRead {
+  const id = json.text("session");
+  if (id === undefined) throw json.missing("session", "a session id");
+  const from = json.text("from");
+  const wants = takeEncoding(json);
+  json.end();
+  return {
+    kind: "session",
+    id,
+    from: from === undefined || from === "start" || from === "now" ? from : decodeCursor(from),
+    wants,
+  };
 }

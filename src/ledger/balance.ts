@@ -1,10 +1,11 @@
 /**
- * Which rows are balances, as upstream's ContractBalanceFromContractData has it: key Vec[Sym "Balance", Address of a
- * contract], value Map{amount: I128 >= 0, authorized: Bool, clawback: Bool}, exactly and in this order. Any contract may
- * write such an entry; neither its being a Stellar Asset Contract nor its durability is looked at.
+ * Which rows are balances, as upstream's ContractBalanceFromContractData has it: key Vec[Sym "Balance", Address],
+ * value Map{amount: I128 >= 0, authorized: Bool, clawback: Bool}, exactly and in this order. Any contract may write such
+ * an entry; neither its being a Stellar Asset Contract nor its durability is looked at. Upstream (and schema version 1)
+ * knows contracts as holders only; schema version 2 knows every kind of address.
  */
 import { SymbolPattern } from "./symbol.ts";
-import { ADDRESS_CONTRACT, SCV_ADDRESS, SCV_I128, SCV_MAP, SCV_VEC } from "./terms.ts";
+import { SCV_ADDRESS, SCV_I128, SCV_MAP, SCV_VEC } from "./terms.ts";
 
 const BALANCE = new SymbolPattern("Balance");
 const AMOUNT = new SymbolPattern("amount");
@@ -16,8 +17,13 @@ const BOOL = 8;
 const I128 = 20;
 const SCV_BOOL = 0;
 
-// Both values have one size when they match, so every offset is a constant.
-const KEY_BYTES = HEAD + BALANCE.bytes + 8 + 32;
+const ADDRESS_VALUE = HEAD + BALANCE.bytes;
+const ADDRESS_TYPE = ADDRESS_VALUE + 4;
+/** SCAddress by its type, discriminant included: whatever comes before, 32 bytes of key or hash come last. */
+const ADDRESS_BYTES = [4 + 4 + 32, 4 + 32, 4 + 8 + 32, 4 + 4 + 32, 4 + 32];
+const KEY_BYTES_MIN = ADDRESS_TYPE + 36;
+
+// The value has one size when it matches, so every offset is a constant.
 const AMOUNT_VALUE = HEAD + AMOUNT.bytes;
 const AUTHORIZED_KEY = AMOUNT_VALUE + I128;
 const AUTHORIZED_VALUE = AUTHORIZED_KEY + AUTHORIZED.bytes;
@@ -25,25 +31,34 @@ const CLAWBACK_KEY = AUTHORIZED_VALUE + BOOL;
 const CLAWBACK_VALUE = CLAWBACK_KEY + CLAWBACK.bytes;
 const VAL_BYTES = CLAWBACK_VALUE + BOOL;
 
-/** In a balance row: where the holder's 32-byte contract id lies in the key, */
-export const HOLDER_IN_KEY = HEAD + BALANCE.bytes + 8;
-/** and where the 16-byte amount lies in the value. */
+/** In the key of a balance, counted from its end: the holder's 32 bytes. */
+export const HOLDER_BEFORE_KEY_END = 32;
+/** In the value of a balance: the 16-byte amount. */
 export const AMOUNT_IN_VAL = AMOUNT_VALUE + 4;
 
-/** Whether the ScVals at `keyAt` and `valAt` make a balance row. */
-export function isBalance(d: DataView, keyAt: number, keyBytes: number, valAt: number, valBytes: number): boolean {
+/** Address type (SCAddressType) of the holder that the ScVal at `keyAt` names, if it is the key of a balance; else -1. */
+export function balanceHolderKind(d: DataView, keyAt: number, keyBytes: number): number {
+  if (
+    keyBytes < KEY_BYTES_MIN ||
+    d.getInt32(keyAt) !== SCV_VEC ||
+    d.getInt32(keyAt + 4) !== 1 ||
+    d.getInt32(keyAt + 8) !== 2 ||
+    !BALANCE.matches(d, keyAt + HEAD) ||
+    d.getInt32(keyAt + ADDRESS_VALUE) !== SCV_ADDRESS
+  ) {
+    return -1;
+  }
+  const kind = d.getInt32(keyAt + ADDRESS_TYPE);
+  return keyBytes === ADDRESS_TYPE + ADDRESS_BYTES[kind]! ? kind : -1;
+}
+
+/** Whether the ScVal at `valAt` is what a balance's value is. */
+export function isBalanceValue(d: DataView, valAt: number, valBytes: number): boolean {
   return (
-    keyBytes === KEY_BYTES &&
     valBytes === VAL_BYTES &&
-    d.getInt32(keyAt) === SCV_VEC &&
-    d.getUint32(keyAt + 4) === 1 &&
-    d.getUint32(keyAt + 8) === 2 &&
-    BALANCE.matches(d, keyAt + HEAD) &&
-    d.getInt32(keyAt + HEAD + BALANCE.bytes) === SCV_ADDRESS &&
-    d.getInt32(keyAt + HEAD + BALANCE.bytes + 4) === ADDRESS_CONTRACT &&
     d.getInt32(valAt) === SCV_MAP &&
-    d.getUint32(valAt + 4) === 1 &&
-    d.getUint32(valAt + 8) === 3 &&
+    d.getInt32(valAt + 4) === 1 &&
+    d.getInt32(valAt + 8) === 3 &&
     AMOUNT.matches(d, valAt + HEAD) &&
     d.getInt32(valAt + AMOUNT_VALUE) === SCV_I128 &&
     d.getInt32(valAt + AMOUNT_IN_VAL) >= 0 &&

@@ -9,8 +9,11 @@
 import { CodedError } from "../error.ts";
 import { XdrError, type XdrReason } from "../xdr/error.ts";
 import {
-  type ChangesVisitor,
+  CONTRACT_EVENT_BYTES_MIN,
+  type EventsVisitor,
   LEDGER_ENTRY_CHANGE_BYTES_MIN,
+  LEDGER_KEY_BYTES_MIN,
+  LIST_EVICTION,
   LIST_FEE,
   LIST_FEE_REFUND,
   LIST_OPERATION,
@@ -23,21 +26,27 @@ import {
   skipScAddress,
   skipScVal,
   walkChangesLedgerCloseMeta,
+  walkEventsLedgerCloseMeta,
 } from "../xdr/generated/skip.ts";
 import { explain, explainEnd } from "../xdr/guard.ts";
 import { pathAt } from "../xdr/inspect.ts";
 import { fail, XDR_BYTES_MAX } from "../xdr/limits.ts";
-import { AssetFinder, clearAsset } from "./asset.ts";
-import { AMOUNT_IN_VAL, HOLDER_IN_KEY, isBalance } from "./balance.ts";
+import { AssetFinder } from "./asset.ts";
+import { AssetContract } from "./asset-contract.ts";
+import { AMOUNT_IN_VAL, balanceHolderKind, HOLDER_BEFORE_KEY_END, isBalanceValue } from "./balance.ts";
 import { sameBytes } from "./bytes.ts";
 import { Candidates } from "./candidates.ts";
 import { CompiledFilter, type RowFilter } from "./filter.ts";
 import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds, readHeader } from "./header.ts";
 import { KeyHasher } from "./key-hash.ts";
+import { KnownAssets } from "./known-assets.ts";
+import { LedgerAssets } from "./ledger-assets.ts";
 import { networkId } from "./network.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
   ADDRESS_CONTRACT,
+  ASSET_NONE,
+  CHANGE_EVICTED,
   CHANGE_REMOVED,
   CHANGE_RESTORED,
   CHANGE_STATE,
@@ -49,6 +58,8 @@ import {
   SCV_CONTRACT_INSTANCE,
   SCV_LEDGER_KEY_CONTRACT_INSTANCE,
   SCV_LEDGER_KEY_NONCE,
+  SCV_STRING,
+  SCV_VEC,
 } from "./terms.ts";
 import { TtlChanges } from "./ttl.ts";
 
@@ -58,14 +69,36 @@ import { TtlChanges } from "./ttl.ts";
  */
 export type Compat = "default" | "go";
 
+/**
+ * What rows there are. 1: as the Go service's schema has room for them. 2 adds evicted keys, and balances whose holder is
+ * not a contract. In the setting `go` both are as 1.
+ */
+export type SchemaVersion = 1 | 2;
+
 export interface DecoderOptions {
   /** Decides the contract ids of assets. */
   networkPassphrase: string;
   compat: Compat;
+  /** Default 1. */
+  schemaVersion?: SchemaVersion;
   /** Absent: every row. */
   filter?: RowFilter | CompiledFilter;
   /** False leaves out the key hashes and with them the expirations, for projections that have neither. Default true. */
   keyHash?: boolean;
+  /**
+   * True finds out which asset each row's contract is of (`RowSet.contractAsset`); a filter by asset needs it and has it
+   * anyway. Never in the setting `go`. Default false.
+   */
+  assets?: boolean;
+  /** Assets known beforehand; may grow between ledgers, as its rule says. Absent: the native asset alone. */
+  knownAssets?: KnownAssets;
+}
+
+/** An asset whose contract's instance was among a ledger's changes. */
+export interface LearnedAsset {
+  /** As SEP-11 writes it. */
+  asset: string;
+  ledgerSequence: number;
 }
 
 /** What one ledger held. */
@@ -78,6 +111,8 @@ export interface LedgerSummary {
   changes: number;
   /** Those of contract data. */
   contractDataChanges: number;
+  /** Evicted keys of contract data; 0 where they are not looked at (schema version 1). */
+  evictedKeys: number;
   /** Rows appended. */
   rows: number;
   /** Rows that the filter left out. */
@@ -89,14 +124,35 @@ export interface LedgerSummary {
 
 const NO_CHANGE = -1;
 const CONTRACT_EXECUTABLE_WASM = 0;
+const LEARNED_MAX = 100_000; // not taken; more than any span shows
 
 const ROOT = "LedgerCloseMeta";
 
-export class LedgerDecoder implements ChangesVisitor {
+/** Where the rows of a change list stand among the ledger's, by LIST_…. */
+const RANKS: readonly number[] = (() => {
+  const ranks: number[] = [];
+  ranks[LIST_FEE] = 0;
+  ranks[LIST_TRANSACTION] = 1;
+  ranks[LIST_OPERATION] = 1;
+  ranks[LIST_FEE_REFUND] = 2;
+  ranks[LIST_UPGRADE] = 3;
+  ranks[LIST_EVICTION] = 4;
+  return ranks;
+})();
+
+export class LedgerDecoder implements EventsVisitor {
   private readonly isGo: boolean;
+  private readonly schemaVersion: SchemaVersion;
+  /** Whether there are evicted rows, and every kind of holder. */
+  private readonly isComplete: boolean;
   private readonly filter: CompiledFilter | undefined;
   private readonly hashesKeys: boolean;
+  private readonly resolvesAssets: boolean;
+  /** Whether the filter's second part waits for the ledger's end, when the rows' assets are known. */
+  private readonly filtersLate: boolean;
   private readonly assets: AssetFinder;
+  private readonly ledgerAssets: LedgerAssets;
+  private readonly learned = new Map<string, number>();
   private readonly hasher = new KeyHasher();
   private readonly ttls = new TtlChanges();
   private readonly candidates = new Candidates();
@@ -110,6 +166,7 @@ export class LedgerDecoder implements ChangesVisitor {
   private transactions = 0;
   private changeCount = 0;
   private contractDataCount = 0;
+  private evictedCount = 0;
   private filtered = 0;
   private nonces = 0;
   private nonContracts = 0;
@@ -137,7 +194,25 @@ export class LedgerDecoder implements ChangesVisitor {
         ? options.filter
         : new CompiledFilter(options.filter);
     this.hashesKeys = options.keyHash ?? true;
-    this.assets = new AssetFinder(networkId(options.networkPassphrase), !this.isGo);
+    this.schemaVersion = options.schemaVersion ?? 1;
+    this.isComplete = this.schemaVersion === 2 && !this.isGo;
+    const namesAssets = this.filter?.namesAssets ?? false;
+    this.resolvesAssets = !this.isGo && (namesAssets || (options.assets ?? false));
+    this.filtersLate = this.resolvesAssets && namesAssets;
+    const contracts = new AssetContract(networkId(options.networkPassphrase));
+    this.assets = new AssetFinder(contracts, !this.isGo);
+    const known = options.knownAssets ?? new KnownAssets(options.networkPassphrase);
+    this.ledgerAssets = new LedgerAssets(contracts, known);
+  }
+
+  /**
+   * The assets whose instances were among the changes of the ledgers decoded since the last call, each with the first
+   * of them; always empty where assets are not asked for. What to do with them: see known-assets.ts.
+   */
+  takeLearned(): LearnedAsset[] {
+    const learned = Array.from(this.learned, ([asset, ledgerSequence]) => ({ asset, ledgerSequence }));
+    this.learned.clear();
+    return learned;
   }
 
   /**
@@ -158,9 +233,14 @@ export class LedgerDecoder implements ChangesVisitor {
     const first = rows.length;
     const ledger = rows.ledgers.length;
     this.begin(rows, ledger);
-    rows.ledgers.push({ bytes, view, sequence: 0, closedAtSeconds: 0, closedAtMicrosLow: 0, closedAtMicrosHigh: 0 });
+    const { schemaVersion } = this;
+    rows.ledgers.push({
+      ...{ bytes, view, schemaVersion },
+      ...{ sequence: 0, closedAtSeconds: 0, closedAtMicrosLow: 0, closedAtMicrosHigh: 0 },
+    });
     try {
-      const end = walkChangesLedgerCloseMeta(view, 0, this);
+      const walk = this.resolvesAssets ? walkEventsLedgerCloseMeta : walkChangesLedgerCloseMeta;
+      const end = walk(view, 0, this);
       if (end !== view.byteLength) throw explainEnd(end, ROOT, view);
     } catch (thrown) {
       rows.truncate(first, ledger);
@@ -174,6 +254,7 @@ export class LedgerDecoder implements ChangesVisitor {
       transactions: this.transactions,
       changes: this.changeCount,
       contractDataChanges: this.contractDataCount,
+      evictedKeys: this.evictedCount,
       rows: rows.length - first,
       rowsFiltered: this.filtered,
       noncesDropped: this.nonces,
@@ -187,6 +268,7 @@ export class LedgerDecoder implements ChangesVisitor {
     this.transactions = 0;
     this.changeCount = 0;
     this.contractDataCount = 0;
+    this.evictedCount = 0;
     this.filtered = 0;
     this.nonces = 0;
     this.nonContracts = 0;
@@ -195,15 +277,20 @@ export class LedgerDecoder implements ChangesVisitor {
     this.changeIndex = 0;
     this.isOutOfOrder = false;
     this.ttls.clear();
+    this.ledgerAssets.clear();
   }
 
   private finish(view: DataView, first: number): void {
     const { rows } = this;
+    if (this.isOutOfOrder) this.restoreOrder(first);
+    if (this.resolvesAssets && rows.length > first) {
+      this.ledgerAssets.resolve(view, rows, first, this.sequence);
+      if (this.filtersLate) this.filterLate(view, first);
+    }
     if (rows.length === first) {
       rows.ledgers.length = this.ledger; // nothing refers to the bytes: let go of them
       return;
     }
-    if (this.isOutOfOrder) this.restoreOrder(first);
     if (!this.hashesKeys) {
       rows.keyHash.fill(0, first * 32, rows.length * 32);
       return;
@@ -215,13 +302,18 @@ export class LedgerDecoder implements ChangesVisitor {
     if (!this.isGo) this.ttls.join(view, rows, first);
   }
 
-  /** Fee changes of all transactions come first, then the transactions' own, then refunds. */
+  private filterLate(view: DataView, first: number): void {
+    const { rows } = this;
+    const kept: number[] = [];
+    for (let row = first; row < rows.length; row++) if (this.filter!.selects(view, rows, row)) kept.push(row);
+    this.filtered += rows.length - first - kept.length;
+    rows.keep(first, kept);
+  }
+
+  /** Fee changes of all transactions come first, then the transactions' own, then refunds, upgrades, evictions. */
   private restoreOrder(first: number): void {
     const { rows } = this;
-    const rank = (row: number): number => {
-      const list = rows.reason[row];
-      return list === LIST_FEE ? 0 : list === LIST_FEE_REFUND ? 2 : list === LIST_UPGRADE ? 3 : 1;
-    };
+    const rank = (row: number): number => RANKS[rows.reason[row]!]!;
     const order = Array.from({ length: rows.length - first }, (_, i) => first + i);
     rows.reorder(
       first,
@@ -259,11 +351,11 @@ export class LedgerDecoder implements ChangesVisitor {
 
   /** LedgerEntryChanges at `p`; returns the position after them. */
   changes(d: DataView, p: number, list: number): number {
-    let left = d.getUint32(p);
-    if (left * LEDGER_ENTRY_CHANGE_BYTES_MIN > d.byteLength - p - 4) fail();
+    let left = d.getInt32(p);
+    if (left < 0 || left * LEDGER_ENTRY_CHANGE_BYTES_MIN > d.byteLength - p - 4) fail();
     p += 4;
     if (list === LIST_OPERATION) this.operation++;
-    else if (list === LIST_UPGRADE) this.beginUpgrade();
+    else if (list === LIST_UPGRADE) this.leaveTransactions();
     if (left === 0) return p;
     this.priorChange = NO_CHANGE;
     this.candidates.clear();
@@ -272,17 +364,76 @@ export class LedgerDecoder implements ChangesVisitor {
     return p;
   }
 
-  private beginUpgrade(): void {
+  /** Upgrades and evictions are the ledger's own: their changes count from 0 on together. */
+  private leaveTransactions(): void {
     if (this.txHashAt === NONE) return;
     this.txHashAt = NONE;
     this.changeIndex = 0;
   }
 
+  /** The list of evicted LedgerKeys at `p`; returns the position after it. */
+  evicted(d: DataView, p: number): number {
+    let left = d.getInt32(p);
+    if (left < 0 || left * LEDGER_KEY_BYTES_MIN > d.byteLength - p - 4) fail();
+    p += 4;
+    this.leaveTransactions();
+    for (; left > 0; left--) {
+      const end = skipLedgerKey(d, p, 0);
+      if (this.isComplete && d.getInt32(p) === LEDGER_ENTRY_CONTRACT_DATA) this.eviction(d, p + 4, end);
+      p = end;
+    }
+    return p;
+  }
+
+  /** The key of evicted contract data in [addressAt, end): a row of its own, in the order of the list. */
+  private eviction(d: DataView, addressAt: number, end: number): void {
+    this.evictedCount++;
+    this.priorLastModified = 0;
+    this.priorAddressAt = addressAt;
+    this.priorKeyAt = skipScAddress(d, addressAt);
+    this.priorKeyEnd = end - 4;
+    this.priorValAt = NONE;
+    this.priorValEnd = NONE;
+    this.candidates.clear();
+    this.candidate(d, CHANGE_EVICTED, LIST_EVICTION);
+    if (this.candidates.count > 0) this.emit(d, LIST_EVICTION);
+  }
+
+  /** The list of ContractEvents at `p`; returns the position after it. */
+  events(d: DataView, p: number): number {
+    let left = d.getInt32(p);
+    if (left < 0 || left * CONTRACT_EVENT_BYTES_MIN > d.byteLength - p - 4) fail();
+    p += 4;
+    for (; left > 0; left--) p = this.event(d, p);
+    return p;
+  }
+
+  /** ContractEvent at `p`: ext, contract id or none, type, topics, data. */
+  private event(d: DataView, p: number): number {
+    const hasContract = d.getInt32(p + 4);
+    if (d.getInt32(p) !== 0 || hasContract < 0 || hasContract > 1) fail();
+    const contractAt = p + 8;
+    p = contractAt + 32 * hasContract + 4;
+    let topics = d.getInt32(p + 4);
+    if (d.getInt32(p) !== 0 || topics < 0 || topics * 4 > d.byteLength - p - 8) fail();
+    p += 8;
+    let last = p;
+    const hasTopics = topics > 0;
+    for (; topics > 0; topics--) {
+      last = p;
+      p = skipScVal(d, p, 0);
+    }
+    if (hasContract === 1 && hasTopics && d.getInt32(last) === SCV_STRING) {
+      this.ledgerAssets.claim(contractAt, last + 8, d.getUint32(last + 4));
+    }
+    return skipScVal(d, p, 0);
+  }
+
   /** LedgerEntryChange at `p`; returns the position after it. */
   private change(d: DataView, p: number, list: number): number {
-    const change = d.getUint32(p);
+    const change = d.getInt32(p);
     if (change === CHANGE_REMOVED) return this.removal(d, p, list);
-    if (change > CHANGE_RESTORED) fail();
+    if (change < 0 || change > CHANGE_RESTORED) fail();
     const type = d.getInt32(p + 8);
     if (change !== CHANGE_STATE) {
       this.changeCount++;
@@ -315,6 +466,7 @@ export class LedgerDecoder implements ChangesVisitor {
       if (!sameBytes(d, key + 4, end, this.priorAddressAt, this.priorKeyEnd + 4)) {
         this.unpaired(d, p, "follows the state of another key");
       }
+      this.contractDataCount++;
       this.candidate(d, CHANGE_REMOVED, list);
     }
     this.priorChange = CHANGE_REMOVED;
@@ -341,13 +493,15 @@ export class LedgerDecoder implements ChangesVisitor {
     this.priorKeyEnd = keyEnd;
     this.priorValAt = valAt;
     this.priorValEnd = valEnd;
-    if (change !== CHANGE_STATE) this.candidate(d, change, list);
+    if (change !== CHANGE_STATE) {
+      this.contractDataCount++;
+      this.candidate(d, change, list);
+    }
     return end;
   }
 
-  /** The entry last read (the pre-state, when removed) may become a row. */
+  /** The entry last read (the pre-state, when removed; the key alone, when evicted) may become a row. */
   private candidate(d: DataView, change: number, list: number): void {
-    this.contractDataCount++;
     const { candidates, filter } = this;
     const keyType = d.getInt32(this.priorKeyAt);
     if (keyType === SCV_LEDGER_KEY_NONCE) {
@@ -364,6 +518,7 @@ export class LedgerDecoder implements ChangesVisitor {
     if (durability > DURABILITY_PERSISTENT) {
       this.refuse(d, "XDR_VALUE", "ContractDataDurability", this.priorKeyEnd, `durability ${durability} is unknown`);
     }
+    if (this.resolvesAssets && keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE) this.learn(d, addressAt + 4);
     const index = candidates.add();
     const passes = filter === undefined || filter.admits(d, addressAt + 4, keyType, durability, change);
     if (passes) candidates.passing++;
@@ -376,6 +531,18 @@ export class LedgerDecoder implements ChangesVisitor {
     candidates.keyEnd[index] = this.priorKeyEnd;
     candidates.valAt[index] = this.priorValAt;
     candidates.valEnd[index] = this.priorValEnd;
+  }
+
+  /** The instance last read may name an asset, whatever a filter thinks of its row. */
+  private learn(d: DataView, contractAt: number): void {
+    const val = this.priorValAt;
+    if (val === NONE || d.getInt32(val) !== SCV_CONTRACT_INSTANCE) return;
+    const { assets, learned } = this;
+    if (!assets.find(d, skipContractExecutable(d, val + 4), contractAt)) return;
+    this.ledgerAssets.instance(contractAt, assets);
+    if (learned.size >= LEARNED_MAX) return;
+    const text = assets.text(d);
+    if (!learned.has(text)) learned.set(text, this.sequence);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -424,25 +591,41 @@ export class LedgerDecoder implements ChangesVisitor {
     rows.txIndex[row] = this.txHashAt === NONE ? 0 : this.transactions;
     rows.opIndex[row] = list === LIST_OPERATION ? this.operation : 0;
     rows.changeIndex[row] = this.changeIndex;
-    clearAsset(rows, row);
+    rows.assetType[row] = ASSET_NONE;
+    rows.assetCodeAt[row] = NONE;
+    rows.assetCodeBytes[row] = 0;
+    rows.assetIssuerAt[row] = NONE;
+    rows.contractAsset[row] = NONE;
     rows.instanceType[row] = INSTANCE_NONE;
     rows.wasmHashAt[row] = NONE;
-    if (isBalance(d, keyAt, keyBytes, valAt, valBytes)) {
-      rows.holderAt[row] = keyAt + HOLDER_IN_KEY;
-      rows.balanceAt[row] = valAt + AMOUNT_IN_VAL;
-    } else {
-      rows.holderAt[row] = NONE;
-      rows.balanceAt[row] = NONE;
-      if (keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE && d.getInt32(valAt) === SCV_CONTRACT_INSTANCE) {
-        this.instance(d, row, valAt + 4, change);
-      }
+    rows.holderAt[row] = NONE;
+    rows.balanceAt[row] = NONE;
+    if (keyType === SCV_VEC) this.balance(d, row, change);
+    else if (keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE && change !== CHANGE_EVICTED) {
+      if (d.getInt32(valAt) === SCV_CONTRACT_INSTANCE) this.instance(d, row, valAt + 4, change);
     }
     const { filter } = this;
-    if (filter?.needsFacts && !filter.selects(d, rows, row)) {
+    if (filter?.needsFacts && !this.filtersLate && !filter.selects(d, rows, row)) {
       rows.length = row;
       return false;
     }
     return true;
+  }
+
+  /** Holder and amount, if the row is a balance. Of an evicted one the key alone is left, which names the holder. */
+  private balance(d: DataView, row: number, change: number): void {
+    const { rows } = this;
+    const keyAt = rows.keyAt[row]!;
+    const keyBytes = rows.keyBytes[row]!;
+    const kind = balanceHolderKind(d, keyAt, keyBytes);
+    if (kind < 0 || (kind !== ADDRESS_CONTRACT && !this.isComplete)) return;
+    if (change !== CHANGE_EVICTED) {
+      const valAt = rows.valAt[row]!;
+      if (!isBalanceValue(d, valAt, rows.valBytes[row]!)) return;
+      rows.balanceAt[row] = valAt + AMOUNT_IN_VAL;
+    }
+    rows.holderAt[row] = keyAt + keyBytes - HOLDER_BEFORE_KEY_END;
+    rows.holderKind[row] = kind;
   }
 
   /** ScContractInstance at `p`: executable, storage. */
@@ -453,7 +636,12 @@ export class LedgerDecoder implements ChangesVisitor {
       rows.instanceType[row] = executable + 1; // INSTANCE_… follow ContractExecutableType
       rows.wasmHashAt[row] = executable === CONTRACT_EXECUTABLE_WASM ? p + 4 : NONE;
     }
-    this.assets.find(d, skipContractExecutable(d, p), rows, row);
+    const { assets } = this;
+    if (!assets.find(d, skipContractExecutable(d, p), rows.contractAt[row]!)) return;
+    rows.assetType[row] = assets.type;
+    rows.assetCodeAt[row] = assets.codeAt;
+    rows.assetCodeBytes[row] = assets.codeBytes;
+    rows.assetIssuerAt[row] = assets.issuerAt;
   }
 
   private unpaired(d: DataView, p: number, what: string): never {

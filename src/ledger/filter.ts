@@ -3,12 +3,31 @@
  *
  * A filter selects only what it names: values of one kind are alternatives, different kinds must all hold, and a kind
  * that speaks of something which a row does not have (an asset code, a holder, a balance) leaves that row out.
+ *
+ * A row's asset is the one that its own entry names (a Stellar Asset Contract's instance), and on a balance row that of
+ * its contract, as far as it is known: known-assets.ts, ledger-assets.ts. So an asset filter selects balances too, in
+ * both schema versions, although version 1 has no column that says why.
  */
 import { CodedError } from "../error.ts";
-import { parseStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
+import {
+  parseStrkey,
+  STRKEY_ACCOUNT,
+  STRKEY_CLAIMABLE_BALANCE,
+  STRKEY_CONTRACT,
+  STRKEY_LIQUIDITY_POOL,
+  STRKEY_MUXED,
+  strkeyVersion,
+} from "../xdr/strkey.ts";
 import { IdSet } from "./id-set.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
+  ADDRESS_ACCOUNT,
+  ADDRESS_CLAIMABLE_BALANCE,
+  ADDRESS_CONTRACT,
+  ADDRESS_LIQUIDITY_POOL,
+  ADDRESS_MUXED,
+  ASSET_NATIVE,
+  CHANGE_EVICTED,
   CHANGE_REMOVED,
   CHANGE_TYPE_NAMES,
   type ChangeType,
@@ -21,11 +40,11 @@ import {
 export interface RowFilter {
   /** C… strkeys. */
   contractIds?: readonly string[];
-  /** As issued (case matters). Rows with an asset only. */
+  /** As issued (case matters). Rows with an issued asset only. */
   assetCodes?: readonly string[];
   /** G… strkeys. Rows with an issued asset only. */
   assetIssuers?: readonly string[];
-  /** C… strkeys. Balance rows only. */
+  /** Strkeys (G, C, M, B or L). Balance rows only; in schema version 1 these are the ones held by contracts. */
   balanceHolders?: readonly string[];
   /** In the token's smallest unit, 0 to 2^127 - 1; balance rows of at least this only. */
   balanceMin?: bigint;
@@ -33,7 +52,7 @@ export interface RowFilter {
   keyTypes?: readonly string[];
   durability?: "temporary" | "persistent";
   changeTypes?: readonly ChangeType[];
-  /** Default true: removed entries are rows. */
+  /** Default true: removed (and in schema version 2 evicted) entries are rows. */
   includeDeleted?: boolean;
   /** Of `count` shards the one numbered `index` (from 0): FNV-1a of the contract id modulo `count`. */
   shard?: { index: number; count: number };
@@ -42,6 +61,18 @@ export interface RowFilter {
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
 const SHARDS_MAX = 65_536; // more than there are workers anywhere
 const BALANCE_LIMIT = 1n << 127n; // i128
+const MUXED_ID_BYTES = 8; // before the key
+
+/** Version byte of the strkey by kind of address (SCAddressType). */
+export const STRKEY_OF_ADDRESS: readonly number[] = (() => {
+  const versions: number[] = [];
+  versions[ADDRESS_ACCOUNT] = STRKEY_ACCOUNT;
+  versions[ADDRESS_CONTRACT] = STRKEY_CONTRACT;
+  versions[ADDRESS_MUXED] = STRKEY_MUXED;
+  versions[ADDRESS_CLAIMABLE_BALANCE] = STRKEY_CLAIMABLE_BALANCE;
+  versions[ADDRESS_LIQUIDITY_POOL] = STRKEY_LIQUIDITY_POOL;
+  return versions;
+})();
 
 function refuse(message: string): never {
   throw new CodedError("INVALID_ARGUMENT", "INVALID_FILTER", message);
@@ -51,6 +82,33 @@ function ids(name: string, texts: readonly string[] | undefined, version: number
   if (texts === undefined || texts.length === 0) return undefined;
   if (texts.length > FILTER_VALUES_MAX) refuse(`${name} has ${texts.length} values, over max ${FILTER_VALUES_MAX}`);
   return new IdSet([...new Set(texts)].map((text) => parseStrkey(text, version)));
+}
+
+/** Sets of 32-byte ids (40 for muxed accounts: id and key, as XDR has them) by kind of address. */
+function holders(texts: readonly string[] | undefined): (IdSet | undefined)[] | undefined {
+  if (texts === undefined || texts.length === 0) return undefined;
+  if (texts.length > FILTER_VALUES_MAX) {
+    refuse(`balanceHolders has ${texts.length} values, over max ${FILTER_VALUES_MAX}`);
+  }
+  const byKind: Uint8Array[][] = STRKEY_OF_ADDRESS.map(() => []);
+  for (const text of new Set(texts)) {
+    const version = strkeyVersion(text) ?? STRKEY_CONTRACT;
+    const payload = parseStrkey(text, version);
+    byKind[STRKEY_OF_ADDRESS.indexOf(version)]!.push(idOf(payload, version, text));
+  }
+  return byKind.map((ids) => (ids.length === 0 ? undefined : new IdSet(ids)));
+}
+
+function idOf(payload: Uint8Array, version: number, text: string): Uint8Array {
+  if (version === STRKEY_CLAIMABLE_BALANCE) {
+    if (payload[0] !== 0) refuse(`"${text}" is a claimable balance of type ${payload[0]}, not 0`);
+    return payload.slice(1);
+  }
+  if (version !== STRKEY_MUXED) return payload;
+  const id = new Uint8Array(40);
+  id.set(payload.subarray(32));
+  id.set(payload.subarray(0, 32), 8);
+  return id;
 }
 
 function keyTypeBits(names: readonly string[] | undefined): number {
@@ -72,11 +130,11 @@ function changeBits(names: readonly ChangeType[] | undefined, includeDeleted: bo
   for (const name of names ?? []) {
     const number = CHANGE_TYPE_NAMES.indexOf(name);
     if (number < 0 || (name as string) === "state") {
-      refuse(`change type "${name}" is not one of created, updated, removed, restored`);
+      refuse(`change type "${name}" is not one of created, updated, removed, restored, evicted`);
     }
     bits |= 1 << number;
   }
-  return includeDeleted ? bits : bits & ~(1 << CHANGE_REMOVED);
+  return includeDeleted ? bits : bits & ~((1 << CHANGE_REMOVED) | (1 << CHANGE_EVICTED));
 }
 
 function codes(values: readonly string[] | undefined): Uint8Array[] | undefined {
@@ -102,7 +160,7 @@ export class CompiledFilter {
   private readonly contracts: IdSet | undefined;
   private readonly codes: Uint8Array[] | undefined;
   private readonly issuers: IdSet | undefined;
-  private readonly holders: IdSet | undefined;
+  private readonly holders: readonly (IdSet | undefined)[] | undefined;
   private readonly keyTypes: number;
   private readonly durability: number;
   private readonly changes: number;
@@ -112,13 +170,15 @@ export class CompiledFilter {
   private readonly balanceWords: readonly [number, number, number, number] | undefined;
   /** Whether `selects` can refuse a row at all. */
   readonly needsFacts: boolean;
+  /** Whether it asks for the rows' assets. */
+  readonly namesAssets: boolean;
 
   /** @throws CodedError INVALID_ARGUMENT naming the value that cannot be */
   constructor(filter: RowFilter) {
     this.contracts = ids("contractIds", filter.contractIds, STRKEY_CONTRACT);
     this.codes = codes(filter.assetCodes);
     this.issuers = ids("assetIssuers", filter.assetIssuers, STRKEY_ACCOUNT);
-    this.holders = ids("balanceHolders", filter.balanceHolders, STRKEY_CONTRACT);
+    this.holders = holders(filter.balanceHolders);
     this.keyTypes = keyTypeBits(filter.keyTypes);
     this.changes = changeBits(filter.changeTypes, filter.includeDeleted ?? true);
     if (filter.durability !== undefined && filter.durability !== "temporary" && filter.durability !== "persistent") {
@@ -143,11 +203,8 @@ export class CompiledFilter {
       const word = (n: bigint): number => Number((least >> (32n * n)) & 0xffff_ffffn);
       this.balanceWords = [word(3n), word(2n), word(1n), word(0n)];
     }
-    this.needsFacts =
-      this.codes !== undefined ||
-      this.issuers !== undefined ||
-      this.holders !== undefined ||
-      this.balanceWords !== undefined;
+    this.namesAssets = this.codes !== undefined || this.issuers !== undefined;
+    this.needsFacts = this.namesAssets || this.holders !== undefined || this.balanceWords !== undefined;
   }
 
   /** First part, on what the ledger key says: contract id at `contractAt`, the key's type, durability, the change. */
@@ -161,15 +218,8 @@ export class CompiledFilter {
 
   /** Second part, on the facts found in the value. */
   selects(d: DataView, rows: RowSet, row: number): boolean {
-    if (this.codes !== undefined && !this.hasCode(d, rows, row)) return false;
-    if (this.issuers !== undefined) {
-      const at = rows.assetIssuerAt[row]!;
-      if (at === NONE || !this.issuers.has(d, at)) return false;
-    }
-    if (this.holders !== undefined) {
-      const at = rows.holderAt[row]!;
-      if (at === NONE || !this.holders.has(d, at)) return false;
-    }
+    if (this.namesAssets && !this.hasAsset(d, rows, row)) return false;
+    if (this.holders !== undefined && !this.hasHolder(d, rows, row, this.holders)) return false;
     return this.balanceWords === undefined || this.hasBalance(d, rows, row, this.balanceWords);
   }
 
@@ -183,11 +233,31 @@ export class CompiledFilter {
     return true;
   }
 
-  private hasCode(d: DataView, rows: RowSet, row: number): boolean {
-    const at = rows.assetCodeAt[row]!;
+  private hasHolder(d: DataView, rows: RowSet, row: number, byKind: readonly (IdSet | undefined)[]): boolean {
+    const at = rows.holderAt[row]!;
     if (at === NONE) return false;
-    const bytes = rows.assetCodeBytes[row]!;
-    for (const code of this.codes!) {
+    const kind = rows.holderKind[row]!;
+    const ids = byKind[kind];
+    return ids?.has(d, kind === ADDRESS_MUXED ? at - MUXED_ID_BYTES : at) ?? false;
+  }
+
+  /** The row's own asset, else its contract's if it is a balance. */
+  private hasAsset(d: DataView, rows: RowSet, row: number): boolean {
+    const codeAt = rows.assetCodeAt[row]!;
+    if (codeAt !== NONE) return this.isSelected(d, codeAt, rows.assetCodeBytes[row]!, rows.assetIssuerAt[row]!);
+    const index = rows.holderAt[row] === NONE ? NONE : rows.contractAsset[row]!;
+    const { assets } = rows;
+    if (index === NONE || assets.type(index) === ASSET_NATIVE) return false;
+    return this.isSelected(assets.view, assets.codeAt(index), assets.codeBytes(index), assets.issuerAt(index));
+  }
+
+  private isSelected(d: DataView, codeAt: number, codeBytes: number, issuerAt: number): boolean {
+    if (this.codes !== undefined && !this.hasCode(d, codeAt, codeBytes, this.codes)) return false;
+    return this.issuers === undefined || this.issuers.has(d, issuerAt);
+  }
+
+  private hasCode(d: DataView, at: number, bytes: number, codes: readonly Uint8Array[]): boolean {
+    for (const code of codes) {
       // NULs in the stored code do not count, as in the asset_code column.
       let matched = 0;
       let i = 0;

@@ -22,7 +22,7 @@ export class KeyHasher {
     const bytes = to - from;
     if (bytes + 4 > this.scratch.length) this.enlarge(bytes + 4);
     const view = this.view;
-    for (let i = 0; i < bytes; i += 4) view.setUint32(4 + i, d.getUint32(from + i));
+    for (let i = 0; i < bytes; i += 4) view.setInt32(4 + i, d.getInt32(from + i));
     sha256Into(this.input(bytes + 4), this.digest);
     out.set(this.digest, at);
   }

@@ -6,6 +6,7 @@
  * keeps the ledgers' buffers alive, and their content must not change, until `clear()`.
  */
 import { CodedError } from "../error.ts";
+import { AssetStore } from "./asset-store.ts";
 
 /** An offset that points nowhere: the row has no such fact. */
 export const NONE = 0xffff_ffff;
@@ -17,6 +18,8 @@ const ROWS_MAX = 1 << 24; // about 2 GB of facts; a batch is cut long before
 export interface RowLedger {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** Which rows its decoder makes. */
+  readonly schemaVersion: 1 | 2;
   sequence: number;
   closedAtSeconds: number;
   /** closedAtSeconds in microseconds, as the two halves of an int64. */
@@ -31,10 +34,14 @@ export class RowSet {
   length = 0;
   /** Ledgers that the rows refer to, in the order decoded. */
   readonly ledgers: RowLedger[] = [];
+  /** Assets that `contractAsset` numbers. */
+  readonly assets = new AssetStore();
+  /** Changes whenever rows that were there may be others now: what was derived from them is out of date. */
+  generation = 0;
 
   /** Index into `ledgers`. */
   ledger = new Uint32Array(ROWS_INITIAL);
-  /** LedgerEntryChangeType: 0 created, 1 updated, 2 removed, 4 restored. */
+  /** CHANGE_… of terms.ts: LedgerEntryChangeType (0 created, 1 updated, 2 removed, 4 restored), or 5, evicted. */
   change = new Uint8Array(ROWS_INITIAL);
   /** Which change list the row stood in: LIST_… of xdr/generated/skip.ts. */
   reason = new Uint8Array(ROWS_INITIAL);
@@ -48,7 +55,7 @@ export class RowSet {
   instanceType = new Uint8Array(ROWS_INITIAL);
   /** Offset of the 32-byte contract id. The LedgerKey's XDR, but for its discriminant, begins 4 bytes before. */
   contractAt = new Uint32Array(ROWS_INITIAL);
-  /** Offset and length of the key's and of the value's ScVal (the pre-state's when removed). */
+  /** Offset and length of the key's and of the value's ScVal (the pre-state's when removed; NONE and 0 when evicted). */
   keyAt = new Uint32Array(ROWS_INITIAL);
   keyBytes = new Uint32Array(ROWS_INITIAL);
   valAt = new Uint32Array(ROWS_INITIAL);
@@ -58,22 +65,27 @@ export class RowSet {
   assetCodeBytes = new Uint32Array(ROWS_INITIAL);
   /** Offset of the issuer's 32-byte account id, or NONE. */
   assetIssuerAt = new Uint32Array(ROWS_INITIAL);
-  /** Offset of the balance holder's 32-byte contract id, or NONE. */
+  /** Number in `assets` of the asset whose contract the row's contract is, as far as the decoder was told to find out. */
+  contractAsset = new Uint32Array(ROWS_INITIAL);
+  /** Offset of the balance holder's 32 bytes (key or hash; a muxed account's id lies before them), or NONE. */
   holderAt = new Uint32Array(ROWS_INITIAL);
+  /** ADDRESS_… of terms.ts; of no meaning where there is no holder. Schema version 1 has contracts only. */
+  holderKind = new Uint8Array(ROWS_INITIAL);
   /** Offset of the 16-byte big-endian balance, or NONE. Never negative. */
   balanceAt = new Uint32Array(ROWS_INITIAL);
   /** Offset of the instance's 32-byte wasm hash, or NONE. */
   wasmHashAt = new Uint32Array(ROWS_INITIAL);
+  /** 0 when evicted. */
   lastModified = new Uint32Array(ROWS_INITIAL);
   /** Greatest live-until ledger among the key's TTL changes in the same ledger; 0 for none. */
   liveUntil = new Uint32Array(ROWS_INITIAL);
-  /** Offset of the 32-byte transaction hash, or NONE (upgrades). */
+  /** Offset of the 32-byte transaction hash, or NONE (upgrades, evictions). */
   txHashAt = new Uint32Array(ROWS_INITIAL);
   /** 1-based, in apply order; 0 where there is no transaction. */
   txIndex = new Uint32Array(ROWS_INITIAL);
   /** 0-based; 0 where the change is the transaction's own. */
   opIndex = new Uint32Array(ROWS_INITIAL);
-  /** Counts the transaction's contract-data changes from 0, before filters. */
+  /** Counts the transaction's contract-data changes from 0, before filters; those without a transaction per ledger. */
   changeIndex = new Uint32Array(ROWS_INITIAL);
   /** 32 bytes a row: sha256 of the LedgerKey's XDR (all zero where the decoder was told not to compute it). */
   keyHash = new Uint8Array(ROWS_INITIAL * 32);
@@ -89,6 +101,8 @@ export class RowSet {
   truncate(rows: number, ledgers: number): void {
     this.length = rows;
     this.ledgers.length = ledgers;
+    this.generation++;
+    if (rows === 0) this.assets.clear();
   }
 
   /** Index of a new row, whose facts the caller sets, all of them: the columns hold old values. */
@@ -97,7 +111,7 @@ export class RowSet {
     return this.length++;
   }
 
-  /** Rearranges the rows from `first` on: row `first + i` becomes what row `order[i]` was. */
+  /** Rearranges the rows from `first` on: row `first + i` becomes what row `order[i]` was, for all of `order`. */
   reorder(first: number, order: readonly number[]): void {
     for (const [name, column, width] of this.columns()) {
       const moved = column.slice(first * width, this.length * width);
@@ -107,6 +121,12 @@ export class RowSet {
       }
       Object.assign(this, { [name]: column });
     }
+  }
+
+  /** Of the rows from `first` on leaves only those that `kept` names, in rising order. */
+  keep(first: number, kept: readonly number[]): void {
+    if (kept.length < this.length - first) this.reorder(first, kept);
+    this.length = first + kept.length;
   }
 
   private *columns(): Iterable<[name: string, column: Growable, width: number]> {

@@ -13,7 +13,7 @@ export class SymbolPattern {
     const padded = Math.ceil(text.length / 4) * 4;
     for (let i = 0; i < padded; i += 4) this.words.push(word(text.slice(i, i + 4).padEnd(4, "\0")));
     // Padding is not looked at: the walkers do not validate it either.
-    this.lastMask = text.length % 4 === 0 ? 0xffff_ffff : (0xffff_ffff << (8 * (4 - (text.length % 4)))) >>> 0;
+    this.lastMask = text.length % 4 === 0 ? -1 : -1 << (8 * (4 - (text.length % 4)));
     this.bytes = 8 + padded;
   }
 
@@ -24,11 +24,11 @@ export class SymbolPattern {
 
   /** Whether the XDR string at `p` (length, characters) is this text. */
   private matchesText(d: DataView, p: number): boolean {
-    if (d.getUint32(p) !== this.text.length) return false;
+    if (d.getInt32(p) !== this.text.length) return false;
     const last = this.words.length - 1;
     for (let i = 0; i < last; i++) {
-      if (d.getUint32(p + 4 + 4 * i) !== this.words[i]) return false;
+      if (d.getInt32(p + 4 + 4 * i) !== this.words[i]) return false;
     }
-    return (d.getUint32(p + 4 + 4 * last) & this.lastMask) >>> 0 === this.words[last];
+    return (d.getInt32(p + 4 + 4 * last) & this.lastMask) === this.words[last];
   }
 }

@@ -12,12 +12,19 @@ export const CHANGE_UPDATED = 1;
 export const CHANGE_REMOVED = 2;
 export const CHANGE_STATE = 3;
 export const CHANGE_RESTORED = 4;
+/** Not of that enum: the entry's key is among the ledger's evicted keys (schema version 2). */
+export const CHANGE_EVICTED = 5;
 
 /** Change types that rows have, by number; `state` (3) never makes a row. */
-export const CHANGE_TYPE_NAMES = ["created", "updated", "removed", "state", "restored"] as const;
-export type ChangeType = "created" | "updated" | "removed" | "restored";
+export const CHANGE_TYPE_NAMES = ["created", "updated", "removed", "state", "restored", "evicted"] as const;
+export type ChangeType = "created" | "updated" | "removed" | "restored" | "evicted";
 
+/** SCAddressType. */
+export const ADDRESS_ACCOUNT = 0;
 export const ADDRESS_CONTRACT = 1;
+export const ADDRESS_MUXED = 2;
+export const ADDRESS_CLAIMABLE_BALANCE = 3;
+export const ADDRESS_LIQUIDITY_POOL = 4;
 
 export const SCV_I128 = 10;
 export const SCV_BYTES = 13;
@@ -82,4 +89,4 @@ export const INSTANCE_EXTERNAL_REF = 3;
 export const INSTANCE_TYPE_NAMES = ["", "wasm", "stellar_asset", "external_ref"] as const;
 
 /** Why an entry changed, by the number of the change list it stood in (generated/skip.ts, LIST_…). */
-export const REASON_NAMES = ["fee", "transaction", "operation", "fee_refund", "upgrade"] as const;
+export const REASON_NAMES = ["fee", "transaction", "operation", "fee_refund", "upgrade", "eviction"] as const;

@@ -3,10 +3,7 @@
  * (Stellar-ledger-entries.x, TTLEntry), which is the row's key hash. HOT PATH.
  */
 import type { RowSet } from "./row-set.ts";
-
-// Multilinear hashing with multipliers that no ledger's author can know: a ledger made of colliding keys cannot turn
-// the join into quadratic work. They decide where an entry lies in the table, never what comes out.
-const MULTIPLIERS = Uint32Array.from({ length: 8 }, () => (Math.random() * 0x1_0000_0000) | 1);
+import { sameId, secretHash } from "./secret-hash.ts";
 
 export class TtlChanges {
   private count = 0;
@@ -45,7 +42,7 @@ export class TtlChanges {
       let slot = this.home(hashes, hash);
       for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {
         const at = entryAt[entry - 1]!;
-        if (sameHash(d, at, hashes, hash)) {
+        if (sameId(d, at, hashes, hash)) {
           rows.liveUntil[row] = d.getUint32(at + 32);
           break;
         }
@@ -56,9 +53,7 @@ export class TtlChanges {
 
   /** The slot at which the search for the hash at `p` begins. */
   private home(d: DataView, p: number): number {
-    let sum = 0;
-    for (let i = 0; i < 8; i++) sum = (sum + Math.imul(d.getUint32(p + 4 * i), MULTIPLIERS[i]!)) | 0;
-    return sum >>> (32 - this.bits);
+    return secretHash(d, p) >>> (32 - this.bits);
   }
 
   /** Puts an entry into the table; of two with one key the greater live-until stays. */
@@ -66,7 +61,7 @@ export class TtlChanges {
     let slot = this.home(d, at);
     for (let entry = this.slots[slot]!; entry !== 0; entry = this.slots[slot]!) {
       const other = this.entryAt[entry - 1]!;
-      if (sameHash(d, at, d, other)) {
+      if (sameId(d, at, d, other)) {
         if (d.getUint32(at + 32) <= d.getUint32(other + 32)) return;
         break;
       }
@@ -74,11 +69,4 @@ export class TtlChanges {
     }
     this.slots[slot] = index + 1;
   }
-}
-
-function sameHash(a: DataView, at: number, b: DataView, bt: number): boolean {
-  for (let i = 0; i < 32; i += 4) {
-    if (a.getUint32(at + i) !== b.getUint32(bt + i)) return false;
-  }
-  return true;
 }

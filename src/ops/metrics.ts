@@ -9,6 +9,10 @@ export interface ProcessMetrics {
   bytesProcessed: number;
   /** Counter: ledgers, sessions or streams that failed. */
   processingErrors: number;
+  /** Counter: ledgers left out because they could not be decoded (ON_ERROR=skip). */
+  ledgersSkipped?: number;
+  /** Counters: where the pipeline's time goes, by stage. */
+  stageSeconds?: Readonly<Record<string, number>>;
   /** How long ledgers took to decode. */
   processingDuration: DurationHistogram;
   /** The newest ledger of any session; 0 before the first. */
@@ -58,6 +62,12 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     ["contract_data_batches_created_total", "counter", "Arrow record batches made.", metrics.batchesCreated],
     ["contract_data_bytes_processed_total", "counter", "Bytes of ledger XDR decoded.", metrics.bytesProcessed],
     ["contract_data_processing_errors_total", "counter", "Errors that ended some work.", metrics.processingErrors],
+    [
+      "contract_data_ledgers_skipped_total",
+      "counter",
+      "Ledgers left out because they could not be decoded (ON_ERROR=skip).",
+      metrics.ledgersSkipped ?? 0,
+    ],
     ["contract_data_current_ledger", "gauge", "Newest ledger processed by any session.", metrics.currentLedger],
     ["contract_data_active_sessions", "gauge", "Sessions that have not ended.", metrics.activeSessions],
     ["contract_data_flight_clients_connected", "gauge", "Flight clients reading.", metrics.flightClientsConnected],
@@ -91,6 +101,7 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   ];
   return [
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
+    stages(metrics.stageSeconds ?? {}),
     histogram(
       "contract_data_processing_duration_seconds",
       "Time to decode one ledger, in a worker.",
@@ -102,6 +113,13 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
 
 function head(name: string, kind: Kind | "histogram", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
+}
+
+function stages(seconds: Readonly<Record<string, number>>): string {
+  const name = "contract_data_stage_seconds_total";
+  const lines = Object.entries(seconds).map(([stage, value]) => `${name}{stage="${label(stage)}"} ${number(value)}\n`);
+  if (lines.length === 0) return "";
+  return `${head(name, "counter", "Time of all threads by stage of the pipeline; waits are stages of their own.")}${lines.join("")}`;
 }
 
 function histogram(name: string, help: string, { boundsSeconds, counts, sumSeconds }: DurationHistogram): string {

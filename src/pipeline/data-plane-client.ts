@@ -2,10 +2,19 @@
 import { Worker } from "node:worker_threads";
 import { DATA_PLANE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
-import type { DataPlaneData, FromDataPlane, ToDataPlane } from "./data-plane-messages.ts";
+import type {
+  ClientReport,
+  DataPlaneData,
+  FromDataPlane,
+  QuestionName,
+  Questions,
+  ToDataPlane,
+} from "./data-plane-messages.ts";
 
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
+  /** Answers the data plane's questions. @throws CodedError, which the asker gets */
+  asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
   /** The Worker itself is gone: nothing can be delivered any more. */
   died(error: CodedError): void;
 }
@@ -13,6 +22,8 @@ export interface DataPlaneEvents {
 export class DataPlaneClient {
   private closing = false;
   private exited: Promise<void>;
+  private readonly reports = new Map<number, (clients: ClientReport[]) => void>();
+  private reportCount = 0;
 
   private constructor(
     private readonly worker: Worker,
@@ -23,12 +34,17 @@ export class DataPlaneClient {
     worker.on("message", (message: FromDataPlane) => {
       if (message.type === "ended") {
         events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
+      } else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
+      else if (message.type === "clients") {
+        this.reports.get(message.number)?.(message.clients);
+        this.reports.delete(message.number);
       }
     });
     worker.on("error", (thrown: Error) => this.lost(events, thrown.message));
     this.exited = new Promise((resolve) => {
       worker.on("exit", () => {
         resolve();
+        for (const settle of this.reports.values()) settle([]);
         this.lost(events, "it exited");
       });
     });
@@ -51,6 +67,15 @@ export class DataPlaneClient {
     this.worker.postMessage(message);
   }
 
+  /** Who reads a stream, and who has read it lately. */
+  clientsOf(stream: number): Promise<ClientReport[]> {
+    return new Promise((resolve) => {
+      const number = ++this.reportCount;
+      this.reports.set(number, resolve);
+      this.send({ type: "clientsOf", number, stream });
+    });
+  }
+
   /** Lets clients finish within the grace, then ends the Worker. */
   async close(graceMs: number): Promise<void> {
     this.closing = true;
@@ -62,6 +87,15 @@ export class DataPlaneClient {
     this.send({ type: "close", graceMs });
     await Promise.race([closed, this.exited, new Promise((resolve) => setTimeout(resolve, graceMs + CLOSE_SLACK_MS))]);
     await this.worker.terminate();
+  }
+
+  private async answer(events: DataPlaneEvents, number: number, name: QuestionName, asked: unknown): Promise<void> {
+    try {
+      const answer = await events.asked(name, asked as Questions[typeof name]["asked"]);
+      this.send({ type: "answer", number, answer });
+    } catch (thrown) {
+      this.send({ type: "answer", number, error: CodedError.from(thrown).toRecord() });
+    }
   }
 
   private lost(events: DataPlaneEvents, why: string): void {

@@ -4,7 +4,7 @@
  */
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import type { ErrorRecord } from "../error.ts";
-import type { Position } from "../workers/records.ts";
+import type { Compression, FilterRecord, Position } from "../workers/records.ts";
 
 /** Given to the Worker when it starts. */
 export interface DataPlaneData {
@@ -15,12 +15,23 @@ export interface DataPlaneData {
   bell: Int32Array;
   slowClientGraceMs: number;
   connectionsMax: number;
+  /** Of FlightTotals: what all clients together have had, for the process's metrics. */
+  totals: SharedArrayBuffer;
+  /** Of StageTimes. */
+  times: SharedArrayBuffer;
+  /** For range tickets and for schemas that belong to no session. */
+  networkPassphrase: string;
+  service: { name: string; version: string };
 }
+
+/** What a stream serves: a session with its readers, a range of one client, or what a session's client has missed. */
+export type StreamKind = "session" | "range" | "catchUp";
 
 /** A stream as the data plane knows it. */
 export interface StreamOpening {
   stream: number;
-  /** Session or range id. */
+  kind: StreamKind;
+  /** Session or range id; of the session for what its client has missed. */
   id: string;
   cell: SharedArrayBuffer;
   /** Where the stream's first batch begins. */
@@ -31,8 +42,71 @@ export interface StreamOpening {
   networkPassphrase: string;
   schemaVersion: SchemaVersion;
   columns?: string[];
+  /** As asked for; 0 = about the target size. */
+  batchRows: number;
+  compression: Compression;
   slotsMax: number;
   retainedBytesMax: number;
+  /** No longer than this is a client left without news, while ledgers come. */
+  flushIntervalMs: number;
+}
+
+/** A range that a ticket asks for. */
+export interface RangeRequest {
+  id: string;
+  start: Position;
+  /** Inclusive; 0 = follows the source for ever. */
+  ledgerEnd: number;
+  /** Absent: the filter that new sessions get. An absent `includeDeleted` is also that one's. */
+  filter?: FilterRecord;
+  schemaVersion: SchemaVersion;
+  columns?: string[];
+  compression: Compression;
+  batchRows: number;
+}
+
+/** What the data plane asks of the main thread; each is answered once. */
+export interface Questions {
+  /** Opens a stream of its own for one DoGet. @throws FAILED_PRECONDITION, RESOURCE_EXHAUSTED */
+  openRange: { asked: RangeRequest; answer: { stream: number } };
+  /** The same for a part of a session that is no longer retained. */
+  openCatchUp: { asked: { session: number; start: Position; end: Position }; answer: { stream: number } };
+  /** Ends a range stream and forgets it. */
+  closeRange: { asked: { stream: number }; answer: Record<string, never> };
+  /** Whether ranges can be read at all, and up to which ledger for now. @throws FAILED_PRECONDITION */
+  rangeSource: { asked: Record<string, never>; answer: { source: string; ledgerLatest?: number } };
+  /** Every session, newest first, or the one with that id. @throws NOT_FOUND */
+  sessions: { asked: { id?: string }; answer: { sessions: SessionSummary[] } };
+}
+export type QuestionName = keyof Questions;
+
+/** A session as Flight's actions tell of it; field names as in their JSON. */
+export interface SessionSummary {
+  session: string;
+  state: string;
+  start_ledger: number;
+  end_ledger: number;
+  current_ledger: number;
+  rows: number;
+  rows_filtered: number;
+  batches: number;
+  batch_bytes: number;
+  clients: number;
+  created_unix_ms: number;
+  message: string;
+  error?: ErrorRecord;
+}
+
+/** What one client has had of a stream. */
+export interface ClientReport {
+  /** Address as the transport gives it. */
+  peer: string;
+  rows: number;
+  batches: number;
+  bytes: number;
+  joinedUnixMs: number;
+  /** 0 while it reads. */
+  leftUnixMs: number;
 }
 
 export type ToDataPlane =
@@ -42,8 +116,13 @@ export type ToDataPlane =
   | { type: "end"; stream: number; spans: number; error?: ErrorRecord }
   /** Ends the stream now: what is in order is delivered, then the error. */
   | { type: "fail"; stream: number; error: ErrorRecord }
+  /** Keeps no batches of a stream that is over, beyond those that its readers still need. */
+  | { type: "retire"; stream: number }
   /** Frees the stream's batches; its readers are ended. */
   | { type: "forget"; stream: number }
+  | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
+  /** Who reads a stream; answered by `clients`. */
+  | { type: "clientsOf"; number: number; stream: number }
   | { type: "close"; graceMs: number };
 
 export type FromDataPlane =
@@ -51,4 +130,6 @@ export type FromDataPlane =
   | { type: "failedToListen"; error: ErrorRecord }
   /** Every batch of the stream is in order (or it failed); clients may still be reading. */
   | { type: "ended"; stream: number; error?: ErrorRecord }
+  | { type: "ask"; number: number; name: QuestionName; asked: unknown }
+  | { type: "clients"; number: number; clients: ClientReport[] }
   | { type: "closed" };

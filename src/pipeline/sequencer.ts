@@ -32,6 +32,16 @@ export class Sequencer {
     return this.span;
   }
 
+  /** Where the next batch begins, or after. */
+  get position(): Position {
+    return this.next;
+  }
+
+  /** Spans that wait for an earlier one. */
+  get waitingSpans(): number {
+    return this.waiting.size;
+  }
+
   batch(slot: Slot): void {
     if (slot.record.span === this.span) this.forward(slot);
     else this.wait(slot.record.span).slots.push(slot);

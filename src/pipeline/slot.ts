@@ -3,15 +3,19 @@
  * last holder has let go. Holders are the stream's log (one) and every write that has not yet been copied into a
  * gRPC frame.
  */
-import type { BatchRecord } from "../workers/records.ts";
+import type { BatchRecord, Position } from "../workers/records.ts";
 
 const CLASS_BYTES_MIN = 16 << 10; // smaller batches share this class: less bookkeeping than waste
 const POOL_BYTES_MAX = 64 << 20; // idle memory kept for reuse; more than the batches in flight of a fast stream
 
-/** Reusable buffers in sizes that are powers of two. */
+/** Reusable buffers in sizes that are powers of two and the three steps between each and the next. */
 export class SlotPool {
   private readonly free = new Map<number, Uint8Array[]>();
   private freeBytes = 0;
+
+  get idleBytes(): number {
+    return this.freeBytes;
+  }
 
   take(bytes: number): Uint8Array {
     const size = sizeClass(bytes);
@@ -32,13 +36,16 @@ export class SlotPool {
 
 function sizeClass(bytes: number): number {
   let size = CLASS_BYTES_MIN;
-  while (size < bytes) size *= 2;
-  return size;
+  while (size * 2 < bytes) size *= 2;
+  const step = size / 4; // a batch of the target size and its header just miss a power of two
+  return size + Math.max(0, Math.ceil((bytes - size) / step)) * step;
 }
 
 export class Slot {
   readonly dataHeader: Uint8Array;
   readonly dataBody: Uint8Array;
+  /** Where the batch begins; set when a log takes it. Rows between here and `ledgerFirst` there are none. */
+  start: Position = { ledger: 0, row: 0 };
   private holders = 1;
 
   /** @param attachment Arrow data header, padding to 8 and body, as the worker laid them down; copied here */

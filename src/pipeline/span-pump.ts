@@ -1,30 +1,57 @@
 /**
  * Moves one stream's ledgers from its source to the workers, span by span. It is the only place that decides how
- * far the source may run ahead, so backpressure is here: a span is begun only while the stream's gate is open and
- * few enough spans are in flight, and not pulling from the source is what stops it.
+ * far the source may run ahead, so backpressure is here: a span is begun only while the stream's gate is open, few
+ * enough spans are in flight and what they will become has room in the stream's share of memory; an object is sent only
+ * while there is room for it among all ledgers in flight. Not pulling from the source is what stops it.
  */
 import { CodedError } from "../error.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
+import { scanZstd } from "../sources/zstd-frame.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { StreamCell } from "./stream-cell.ts";
 
 const SPAN_LEDGERS_MAX = 64; // enough for a full batch on quiet ledgers
+const TURN_MS = 1; // moving objects without giving the event loop a turn; calls wait for it
 const SPAN_STORED_BYTES_MAX = 4 << 20; // compressed: about ten heavy ledgers, a few batches
 const SPAN_RAW_BYTES_MAX = 16 << 20; // the same for ledgers that come uncompressed
 const SPANS_PER_WORKER = 2; // one being decoded, one waiting in the ring
-const LINGER_MS = 20; // a source that has nothing for this long is at the tip: what is there goes out
+const SPAN_DOUBLINGS = 6; // from one ledger in the first span to SPAN_LEDGERS_MAX
+const LINGER_MS = 20; // a source that has nothing for this long is at the tip: what is there goes out …
+const IDLE_LINGER_MS = 1; // … and at once where nothing else is in flight: a fuller batch would only come later
 const CREDIT_WAIT_MS = 1000; // longest single sleep; a stop is noticed at once, this is for lost worlds only
+const OUTPUT_RATIO_MARGIN = 1.5; // what comes may become this much more, a ledger, than what the stream has had so far
+const SOURCE_SKIPS_MAX = 1000; // ledgers in a row that a source may fail on under ON_ERROR=skip; more is no bad ledger
 
 export interface PumpRange {
   ledgerStart: number;
   /** Inclusive; 0 = for ever. */
   ledgerEnd: number;
+  /** Asked before a ledger above its last answer is given to a worker; answers with the last ledger that may be. */
+  reserve?: (ledger: number) => number;
+}
+
+export interface PumpLimits {
+  flushIntervalMs: number;
+  /** Of all streams. */
+  inFlight: InFlight;
+  /** The stream's share of memory for finished batches, and how many it may hold. */
+  retainedBytesMax: number;
+  slotsMax: number;
+}
+
+/** What a span that is not in order yet holds of `inFlight`. */
+interface PendingSpan {
+  span: number;
+  ledgers: number;
+  bytes: number;
 }
 
 interface OpenSpan {
   number: number;
   worker: number;
+  ledgersMax: number;
   ledgers: number;
   storedBytes: number;
   rawBytes: number;
@@ -37,6 +64,16 @@ export class SpanPump {
   private nextLedger: number;
   /** One after the last ledger of the object that is on its way into a ring. */
   private dispatchingTo = 0;
+  private reservedTo = 0;
+  /** When the event loop last had its turn, monotonic. */
+  private turnMs = 0;
+  /** Oldest first. */
+  private readonly pending: PendingSpan[] = [];
+  private watching = false;
+  private discarded = false;
+  /** What the source threw last, to tell it from what went wrong here. */
+  private sourceError: CodedError | undefined;
+  private sourceSkips = 0;
 
   constructor(
     private readonly pool: DecodePool,
@@ -44,7 +81,7 @@ export class SpanPump {
     private readonly cell: StreamCell,
     private readonly source: LedgerSource,
     private readonly range: PumpRange,
-    private readonly flushIntervalMs: number,
+    private readonly limits: PumpLimits,
     private readonly signal: AbortSignal,
   ) {
     this.nextLedger = range.ledgerStart;
@@ -67,23 +104,26 @@ export class SpanPump {
     return false;
   }
 
+  /** Sends nothing more, and gives back what is held: the stream is over, and what is in flight is thrown away. */
+  discard(): void {
+    this.discarded = true;
+    this.settle(Number.POSITIVE_INFINITY);
+  }
+
   /**
    * Runs until the range is done or the signal aborts; the open span is closed either way, also after an error of
    * the source, so that every ledger that was read reaches the clients.
    */
   async run(): Promise<void> {
-    const iterator = this.source
-      .read(this.range.ledgerStart, this.range.ledgerEnd, this.signal)
-      [Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const object = await this.pull(iterator);
-        if (object === undefined) break;
-        await this.push(object);
+    for (;;) {
+      try {
+        await this.readOn();
+        break;
+      } catch (thrown) {
+        const { sourceError } = this;
+        if (sourceError === undefined || thrown !== sourceError || !this.maySkip(sourceError)) throw thrown;
+        await this.skip(sourceError);
       }
-    } finally {
-      if (this.open !== undefined) await this.closeSpan();
-      await iterator.return?.();
     }
     if (!this.signal.aborted && this.range.ledgerEnd !== 0 && this.nextLedger <= this.range.ledgerEnd) {
       throw new CodedError(
@@ -94,17 +134,75 @@ export class SpanPump {
     }
   }
 
+  /** A source that always has the next object, and rings with room, would keep every call waiting. */
+  private async takeTurn(): Promise<void> {
+    if (performance.now() - this.turnMs < TURN_MS) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.turnMs = performance.now();
+  }
+
+  private async readOn(): Promise<void> {
+    const { ledgerEnd } = this.range;
+    if (ledgerEnd !== 0 && this.nextLedger > ledgerEnd) {
+      await this.closeSpan(); // the last ledger was skipped
+      return;
+    }
+    const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const object = await this.pull(iterator);
+        if (object === undefined) break;
+        await this.push(object);
+        await this.takeTurn();
+      }
+    } finally {
+      try {
+        await this.closeSpan();
+      } finally {
+        await iterator.return?.();
+      }
+    }
+  }
+
+  /** Whether ON_ERROR lets one ledger be left out for what the source has thrown. */
+  private maySkip(error: CodedError): boolean {
+    return this.spec.onError === "skip" && error.code === "DATA_LOSS" && ++this.sourceSkips <= SOURCE_SKIPS_MAX;
+  }
+
+  private async skip(error: CodedError): Promise<void> {
+    const span = this.open ?? (await this.openSpan());
+    if (span === undefined) return;
+    const ledger = this.nextLedger;
+    this.reserve(ledger);
+    this.dispatchingTo = ledger + 1;
+    const { stream } = this.spec;
+    await this.pool.sendSkip(span.worker, this.spec, { stream, span: span.number, ledger, error: error.toRecord() });
+    this.nextLedger = ledger + 1;
+    span.ledgers += 1;
+    await this.closeSpanIfFull(span);
+  }
+
   /** The next object; closes the open span when the source is slow or the span has grown old. */
   private async pull(iterator: AsyncIterator<LedgerObject>): Promise<LedgerObject | undefined> {
     if (this.signal.aborted) return undefined;
+    const begun = performance.now();
     const pending = iterator.next();
+    pending.catch(() => {}); // awaited below, unless closing the span fails first
     if (this.open !== undefined) {
       const age = performance.now() - this.open.begunMs;
-      const linger = Math.max(0, Math.min(LINGER_MS, this.flushIntervalMs - age));
+      const busy = this.spans - this.cell.spansSequenced > 1;
+      const linger = Math.max(0, Math.min(busy ? LINGER_MS : IDLE_LINGER_MS, this.limits.flushIntervalMs - age));
       if (!(await settlesWithin(pending, linger))) await this.closeSpan();
     }
-    const result = await pending;
-    return result.done ? undefined : result.value;
+    try {
+      const result = await pending;
+      return result.done ? undefined : result.value;
+    } catch (thrown) {
+      this.sourceError = CodedError.from(thrown);
+      throw this.sourceError;
+    } finally {
+      this.pool.times.add("sourceWait", performance.now() - begun);
+    }
   }
 
   private async push(object: LedgerObject): Promise<void> {
@@ -118,8 +216,10 @@ export class SpanPump {
         `${object.name} holds ledgers ${object.ledgerFirst} to ${object.ledgerLast}, but ${this.nextLedger} is next`,
       );
     }
-    const span = this.open ?? (await this.openSpan());
+    const begun = performance.now();
+    const span = await this.admit(ledgerLast - ledgerFirst + 1, inflatedBytesMax(object));
     if (span === undefined) return;
+    this.reserve(ledgerLast);
     this.dispatchingTo = ledgerLast + 1;
     await this.pool.sendObject(
       span.worker,
@@ -135,33 +235,78 @@ export class SpanPump {
       },
       object.bytes,
     );
+    this.pool.times.add("creditWait", performance.now() - begun);
     this.nextLedger = ledgerLast + 1;
+    this.sourceSkips = 0;
     span.ledgers += ledgerLast - ledgerFirst + 1;
     if (object.encoding === "none") span.rawBytes += object.bytes.length;
     else span.storedBytes += object.bytes.length;
+    await this.closeSpanIfFull(span);
+  }
+
+  private async closeSpanIfFull(span: OpenSpan): Promise<void> {
     if (
-      span.ledgers >= SPAN_LEDGERS_MAX ||
+      span.ledgers >= span.ledgersMax ||
       span.storedBytes >= SPAN_STORED_BYTES_MAX ||
       span.rawBytes >= SPAN_RAW_BYTES_MAX ||
-      performance.now() - span.begunMs >= this.flushIntervalMs
+      performance.now() - span.begunMs >= this.limits.flushIntervalMs
     ) {
       await this.closeSpan();
     }
   }
 
+  private reserve(ledger: number): void {
+    if (this.range.reserve !== undefined && ledger > this.reservedTo) this.reservedTo = this.range.reserve(ledger);
+  }
+
+  /**
+   * The span that takes an object of that size, once there is room for it; undefined when stopped meanwhile. Nobody
+   * waits for room in flight with an open span that takes some: it is closed first, and so its room comes back.
+   */
+  private async admit(ledgers: number, bytes: number): Promise<OpenSpan | undefined> {
+    const { inFlight } = this.limits;
+    for (;;) {
+      const span = this.open ?? (await this.openSpan());
+      if (span === undefined || this.discarded) return undefined;
+      if (!inFlight.tryTake(bytes)) {
+        if (span.ledgers > 0) {
+          await this.closeSpan();
+          continue;
+        }
+        if (!(await inFlight.take(bytes, this.signal))) return undefined;
+        if (this.discarded) {
+          inFlight.give(bytes);
+          return undefined;
+        }
+      }
+      const last = this.pending.at(-1);
+      if (last?.span === span.number) {
+        last.bytes += bytes;
+        last.ledgers += ledgers;
+      } else this.pending.push({ span: span.number, ledgers, bytes });
+      void this.watch();
+      return span;
+    }
+  }
+
   /** Waits for credit; undefined when stopped meanwhile. */
   private async openSpan(): Promise<OpenSpan | undefined> {
+    let ledgersMax = 0;
     for (;;) {
       if (this.signal.aborted) return undefined;
       const seen = this.cell.bell.read();
       const inFlight = this.spans - this.cell.spansSequenced;
-      if (this.cell.open && inFlight < SPANS_PER_WORKER * this.pool.size) break;
+      if (this.cell.open && inFlight < SPANS_PER_WORKER * this.pool.size) {
+        ledgersMax = this.ledgersThatFit();
+        if (ledgersMax >= 1 || inFlight === 0) break;
+      }
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     const number = this.spans++;
     this.open = {
       number,
       worker: this.workerOf(number),
+      ledgersMax: Math.max(1, ledgersMax),
       ledgers: 0,
       storedBytes: 0,
       rawBytes: 0,
@@ -170,14 +315,64 @@ export class SpanPump {
     return this.open;
   }
 
+  /**
+   * How many more ledgers' batches will find room in the stream's share, going by what its ledgers became so far. Spans
+   * begin small, because nothing is known of the first ones, and because the first rows should not wait for many.
+   */
+  private ledgersThatFit(): number {
+    this.settle(this.cell.spansSequenced);
+    const begin = Math.min(SPAN_LEDGERS_MAX, 2 ** Math.min(this.spans, SPAN_DOUBLINGS));
+    const ledgers = this.cell.get("ledgers");
+    if (ledgers === 0) return 0;
+    let inFlight = 0;
+    for (const span of this.pending) inFlight += span.ledgers;
+    const batches = (this.cell.get("batches") / ledgers) * OUTPUT_RATIO_MARGIN;
+    const bytes = (this.cell.get("batchBytes") / ledgers) * OUTPUT_RATIO_MARGIN;
+    const batchesFree = this.limits.slotsMax - this.cell.get("heldBatches");
+    const bytesFree = this.limits.retainedBytesMax - this.cell.get("heldBytes");
+    const fit = Math.floor(Math.min(batchesFree / batches, bytesFree / bytes)) - inFlight;
+    return Number.isNaN(fit) ? begin : Math.min(begin, fit);
+  }
+
+  /** Gives back what spans before that one held. */
+  private settle(spans: number): void {
+    while (this.pending.length > 0 && this.pending[0]!.span < spans) {
+      this.limits.inFlight.give(this.pending.shift()!.bytes);
+    }
+  }
+
+  /** Gives room back as spans come into order, whatever the pump itself waits for. */
+  private async watch(): Promise<void> {
+    if (this.watching) return;
+    this.watching = true;
+    while (this.pending.length > 0) {
+      const seen = this.cell.bell.read();
+      this.settle(this.cell.spansSequenced);
+      if (this.pending.length > 0) await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+    this.watching = false;
+  }
+
   private workerOf(span: number): number {
     return (this.spec.stream + span) % this.pool.size;
   }
 
   private async closeSpan(): Promise<void> {
-    const span = this.open!;
+    const span = this.open;
+    if (span === undefined) return;
     this.open = undefined;
+    if (this.discarded) return;
     await this.pool.sendSpanEnd(span.worker, this.spec, { stream: this.spec.stream, span: span.number });
+  }
+}
+
+/** The most that an object inflates to. */
+function inflatedBytesMax({ name, encoding, bytes }: LedgerObject): number {
+  if (encoding === "none") return bytes.length;
+  try {
+    return scanZstd(name, bytes).contentBytesMax;
+  } catch {
+    return bytes.length; // the worker will say what is wrong with it
   }
 }
 

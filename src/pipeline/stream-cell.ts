@@ -7,7 +7,10 @@ import { Bell } from "../workers/bell.ts";
 const BELL = 0;
 const GATE = 1;
 const SPANS = 2;
+const MARK = 3; // odd while a mark is being written
 const COUNTERS_OFFSET_BYTES = 64;
+const CLOSED = 0; // as a new cell is: a batch that came before its stream was known would be lost
+const OPEN = 1;
 
 /** In this order in memory. */
 export const COUNTERS = [
@@ -25,6 +28,11 @@ export const COUNTERS = [
   "closedAtUnixSeconds",
   "updatedUnixMs",
   "retainedBytes",
+  /** Of those, what some reader still needs. */
+  "heldBytes",
+  "heldBatches",
+  /** Left out because they could not be decoded (ON_ERROR=skip). */
+  "ledgersSkipped",
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 
@@ -33,17 +41,20 @@ const INDEX = Object.fromEntries(COUNTERS.map((name, index) => [name, index])) a
 export class StreamCell {
   private readonly control: Int32Array;
   private readonly counters: BigInt64Array;
+  /** The counters as they were when the last span was in order. */
+  private readonly marked: BigInt64Array;
   /** Rung when the gate opens or a span has been put in order. */
   readonly bell: Bell;
 
   constructor(readonly memory: SharedArrayBuffer) {
     this.control = new Int32Array(memory, 0, COUNTERS_OFFSET_BYTES / 4);
-    this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES);
+    this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES, COUNTERS.length);
+    this.marked = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES + COUNTERS.length * 8, COUNTERS.length);
     this.bell = new Bell(this.control, BELL);
   }
 
   static create(): StreamCell {
-    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + COUNTERS.length * 8));
+    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + 2 * COUNTERS.length * 8));
   }
 
   get(counter: Counter): number {
@@ -58,14 +69,14 @@ export class StreamCell {
     Atomics.add(this.counters, INDEX[counter], BigInt(value));
   }
 
-  /** True while finished batches have somewhere to go. */
+  /** True while the data plane knows the stream and finished batches have somewhere to go. */
   get open(): boolean {
-    return Atomics.load(this.control, GATE) === 0;
+    return Atomics.load(this.control, GATE) === OPEN;
   }
 
   setOpen(open: boolean): void {
-    const closed = open ? 0 : 1;
-    if (Atomics.exchange(this.control, GATE, closed) !== closed && open) this.bell.ring();
+    const gate = open ? OPEN : CLOSED;
+    if (Atomics.exchange(this.control, GATE, gate) !== gate && open) this.bell.ring();
   }
 
   /** Spans whose batches are all in order in the stream. */
@@ -74,7 +85,35 @@ export class StreamCell {
   }
 
   spanSequenced(): void {
+    this.setMark();
     Atomics.add(this.control, SPANS, 1);
     this.bell.ring();
+  }
+
+  /** How often a span has been put in order since the stream began: tells whether the mark has moved. */
+  get marks(): number {
+    return Atomics.load(this.control, MARK) >>> 1;
+  }
+
+  /**
+   * All counters as they stood together when the last span was in order: everything up to `ledgerCurrent` and nothing
+   * of what follows. Undefined before the first span.
+   */
+  mark(): Record<Counter, number> | undefined {
+    for (;;) {
+      const before = Atomics.load(this.control, MARK);
+      if (before === 0) return undefined;
+      if ((before & 1) === 1) continue; // the writer needs a microsecond
+      const values = COUNTERS.map((name, index) => [name, Number(Atomics.load(this.marked, index))]);
+      if (Atomics.load(this.control, MARK) === before) return Object.fromEntries(values) as Record<Counter, number>;
+    }
+  }
+
+  private setMark(): void {
+    Atomics.add(this.control, MARK, 1);
+    for (let index = 0; index < COUNTERS.length; index++) {
+      Atomics.store(this.marked, index, Atomics.load(this.counters, index));
+    }
+    Atomics.add(this.control, MARK, 1);
   }
 }

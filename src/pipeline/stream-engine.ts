@@ -7,10 +7,16 @@ import { CodedError } from "../error.ts";
 import type { Compat } from "../ledger/decoder.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { DecodePool } from "../workers/pool.ts";
-import type { Compression, FilterRecord, FilterStep, Position, StreamSpec } from "../workers/records.ts";
-import type { DataPlaneClient } from "./data-plane-client.ts";
+import type { Compression, FilterRecord, FilterStep, OnError, Position, StreamSpec } from "../workers/records.ts";
+import type { ClientReport, StreamKind, ToDataPlane } from "./data-plane-messages.ts";
+import { InFlight } from "./in-flight.ts";
+import type { MemoryPlan } from "./memory-plan.ts";
+import { MemoryShares } from "./memory-shares.ts";
 import { SpanPump } from "./span-pump.ts";
 import { StreamCell } from "./stream-cell.ts";
+
+const SLOT_BYTES_FACTOR = 1.25; // memory of a retained batch, of its target size: header, metadata, size class
+const SHARE_BATCHES_MIN = 4; // a stream with less room than for this many batches would crawl
 
 /** What all streams of this process have in common; from the configuration. */
 export interface EngineOptions {
@@ -22,13 +28,19 @@ export interface EngineOptions {
   batchBytesMax: number;
   ledgerBytesMax: number;
   flushIntervalMs: number;
+  onError: OnError;
+  memory: MemoryPlan;
 }
 
 export interface StreamRequest {
+  /** Default "session". */
+  kind?: StreamKind;
   /** Session or range id: goes into every batch's app_metadata. */
   id: string;
   source: LedgerSource;
   start: Position;
+  /** First ledger of the session, where the stream begins after it; clients may ask for anything from there on. */
+  ledgerStart?: number;
   /** Last ledger, inclusive; 0 = for ever. */
   ledgerEnd: number;
   /** Where to end inside `ledgerEnd`, if not after it. */
@@ -40,9 +52,14 @@ export interface StreamRequest {
   compression: Compression;
   /** 0 = about the target size. */
   batchRows: number;
-  /** Batches retained for the slowest client, and their memory. */
+  /** Batches retained for the slowest client. */
   slotsMax: number;
-  retainedBytesMax: number;
+  /** Their memory; the stream's share of MAX_MEMORY_MB if that is less. */
+  retainedBytesMax?: number;
+  /** A stream that is over already: nothing is read, and clients get what they ask for from the source. */
+  finished?: { error?: CodedError };
+  /** See PumpRange. */
+  reserve?: (ledger: number) => number;
 }
 
 export class EngineStream {
@@ -55,10 +72,14 @@ export class EngineStream {
   private pump: SpanPump | undefined;
   private settleOver: (error: CodedError | undefined) => void = () => {};
   private settleStarted: () => void = () => {};
-  private isOver = false;
+  private over_ = false;
+  private stopReason: CodedError | undefined;
+  private running: Promise<void> = Promise.resolve();
 
   constructor(
     readonly request: StreamRequest,
+    /** Its share of memory. */
+    readonly retainedBytesMax: number,
     private readonly spec: StreamSpec,
     private readonly engine: EngineContext,
   ) {
@@ -75,98 +96,164 @@ export class EngineStream {
     return this.spec.stream;
   }
 
+  /** Whether `over` is resolved. */
+  get isOver(): boolean {
+    return this.over_;
+  }
+
   /** The filters in force, by ledger. */
   get filters(): readonly FilterStep[] {
     return this.spec.filters;
   }
 
-  /** Reads no more from the source. What has been read is still decoded and delivered, then the stream is over. */
-  stop(): void {
+  /**
+   * Reads no more from the source. What has been read is still decoded and delivered, then the stream is over.
+   * @param why with what its readers are ended; absent = as if it were complete
+   */
+  stop(why?: CodedError): void {
+    this.stopReason ??= why;
     this.abort.abort();
     this.cell.bell.ring(); // wakes a pump that waits for credit
   }
 
+  /** Ends the stream now: what is in order is delivered, then the error; the rest is dropped. */
+  fail(error: CodedError): void {
+    this.engine.dataPlane.send({ type: "fail", stream: this.number, error: error.toRecord() });
+    this.stop(error);
+  }
+
+  /** The next ledger that no worker has been given yet. */
+  get nextUndispatched(): number {
+    return this.pump?.nextUndispatched ?? this.request.start.ledger;
+  }
+
   /**
-   * Another filter from the next ledger on that no worker has been given yet; the same for all workers, since every
-   * ledger takes the filter that its number says. Answers with that ledger.
+   * Another filter from the next ledger on that no worker has been given yet, and from `ledgerMin` at the earliest; the
+   * same for all workers, since every ledger takes the filter that its number says. Answers with that ledger.
    */
-  setFilter(filter: FilterRecord): number {
-    const ledgerFrom = this.pump?.nextUndispatched ?? this.request.start.ledger;
+  setFilter(filter: FilterRecord, ledgerMin = 0): number {
+    const ledgerFrom = Math.max(this.nextUndispatched, ledgerMin);
     const { filters } = this.spec;
-    if (filters.at(-1)!.ledgerFrom >= ledgerFrom) filters.pop();
+    while (filters.length > 0 && filters.at(-1)!.ledgerFrom >= ledgerFrom) filters.pop();
     filters.push({ ledgerFrom, filter });
     this.spec.revision += 1;
     return ledgerFrom;
   }
 
-  /** The data plane forgets the batches; readers that are left are ended. */
+  /** Who reads it, and who has read it lately. */
+  async clients(): Promise<ClientReport[]> {
+    return (await this.engine.dataPlane.clientsOf?.(this.number)) ?? [];
+  }
+
+  /** The data plane keeps no batches of this stream, which is over; clients that ask for them get them from the source. */
+  retire(): void {
+    this.engine.dataPlane.send({ type: "retire", stream: this.number });
+  }
+
+  /** The data plane forgets the stream; readers that are left are ended. */
   forget(): void {
     this.engine.dataPlane.send({ type: "forget", stream: this.number });
+    this.engine.forgotten(this.number);
   }
 
   dependsOn(worker: number): boolean {
-    return !this.isOver && this.pump?.dependsOn(worker) === true;
+    return !this.over_ && this.pump?.dependsOn(worker) === true;
   }
 
   /** Called by the engine when the data plane says so. */
   ended(error: CodedError | undefined): void {
-    if (this.isOver) return;
-    this.isOver = true;
+    if (this.over_) return;
+    this.over_ = true;
     this.stop();
-    void this.engine.pool.closeStream(this.number);
+    this.pump?.discard();
+    // A span's end that is still on its way would open the stream in the worker again.
+    void this.running.then(() => this.engine.pool.closeStream(this.number));
     this.settleOver(error);
   }
 
-  async run(): Promise<void> {
+  /** Called once by the engine. */
+  run(): void {
+    this.running = this.pumpAll();
+  }
+
+  private async pumpAll(): Promise<void> {
     const { request, spec, engine } = this;
     let failure: CodedError | undefined;
     try {
+      if (request.finished !== undefined) throw request.finished.error ?? FINISHED;
       await checkNetwork(request.source, spec.networkPassphrase);
       this.pump = new SpanPump(
         engine.pool,
         spec,
         this.cell,
         request.source,
-        { ledgerStart: request.start.ledger, ledgerEnd: request.ledgerEnd },
-        engine.options.flushIntervalMs,
+        { ledgerStart: request.start.ledger, ledgerEnd: request.ledgerEnd, reserve: request.reserve },
+        {
+          flushIntervalMs: engine.options.flushIntervalMs,
+          inFlight: engine.inFlight,
+          retainedBytesMax: this.retainedBytesMax,
+          slotsMax: request.slotsMax,
+        },
         this.abort.signal,
       );
       this.settleStarted();
       await this.pump.run();
     } catch (thrown) {
-      failure = CodedError.from(thrown);
+      if (thrown !== FINISHED) failure = CodedError.from(thrown);
     }
     engine.dataPlane.send({
       type: "end",
       stream: this.number,
       spans: this.pump?.spanCount ?? 0,
-      error: failure?.toRecord(),
+      error: (failure ?? this.stopReason)?.toRecord(),
     });
   }
 }
 
+const FINISHED = Symbol("finished"); // leaves the pump without having begun
+
+/** The other end of the engine: the data plane, whatever thread it is on. */
+export interface DataPlanePort {
+  send(message: ToDataPlane): void;
+  clientsOf?(stream: number): Promise<ClientReport[]>;
+}
+
 interface EngineContext {
   readonly pool: DecodePool;
-  readonly dataPlane: DataPlaneClient;
+  readonly dataPlane: DataPlanePort;
   readonly options: EngineOptions;
+  readonly inFlight: InFlight;
+  forgotten(stream: number): void;
 }
 
 export class StreamEngine implements EngineContext {
+  /** All that the data plane knows; those that are over too, until they are forgotten. */
   private readonly streams = new Map<number, EngineStream>();
   private count = 0;
+  readonly inFlight: InFlight;
+  private readonly shares: MemoryShares;
 
   constructor(
     readonly pool: DecodePool,
-    readonly dataPlane: DataPlaneClient,
+    readonly dataPlane: DataPlanePort,
     readonly options: EngineOptions,
-  ) {}
+  ) {
+    this.inFlight = new InFlight(options.memory.inFlightBytesMax);
+    this.shares = new MemoryShares(options.memory.streamsBytesMax);
+  }
 
-  /** Starts a stream. Its errors come through `over`. */
+  /**
+   * Starts a stream. What goes wrong later comes through `over`.
+   * @throws CodedError RESOURCE_EXHAUSTED / MEMORY_EXHAUSTED where no share of memory is left for it
+   */
   open(request: StreamRequest): EngineStream {
+    const share = request.finished ? 0 : this.admit(request);
+    const retainedBytesMax = Math.min(share, request.retainedBytesMax ?? share);
     const { networkPassphrase, compat, batchRowsMinTarget, batchBytesTarget, batchBytesMax, ledgerBytesMax } =
       this.options;
     const stream = new EngineStream(
       request,
+      retainedBytesMax,
       {
         stream: ++this.count,
         revision: 1,
@@ -183,29 +270,72 @@ export class StreamEngine implements EngineContext {
         batchBytesTarget,
         batchBytesMax,
         ledgerBytesMax,
+        onError: this.options.onError,
       },
       this,
     );
+    this.shares.hold(stream.number, share);
     this.streams.set(stream.number, stream);
-    void stream.over.then(() => this.streams.delete(stream.number));
     this.dataPlane.send({
       type: "open",
       opening: {
         stream: stream.number,
+        kind: request.kind ?? "session",
         id: request.id,
         cell: stream.cell.memory,
         start: request.start,
-        ledgerStart: request.start.ledger,
+        ledgerStart: request.ledgerStart ?? request.start.ledger,
         ledgerEnd: request.ledgerEnd,
         networkPassphrase,
         schemaVersion: request.schemaVersion,
         columns: request.columns,
+        batchRows: request.batchRows,
+        compression: request.compression,
         slotsMax: request.slotsMax,
-        retainedBytesMax: request.retainedBytesMax,
+        retainedBytesMax,
+        flushIntervalMs: this.options.flushIntervalMs,
       },
     });
-    void stream.run();
+    stream.run();
     return stream;
+  }
+
+  /**
+   * A share of memory for a new stream. Batches of streams that are over, which are kept for late clients, make room
+   * for it: those clients get them from the source again.
+   */
+  private admit(request: StreamRequest): number {
+    const wanted = request.slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
+    this.shrinkShares();
+    if (!this.shares.fitsWhole(wanted)) {
+      for (const stream of this.streams.values()) {
+        if (!stream.isOver || this.shares.of(stream.number) === 0) continue;
+        stream.retire();
+        if (stream.cell.get("clients") === 0) this.shares.hold(stream.number, 0);
+        if (this.shares.fitsWhole(wanted)) break;
+      }
+    }
+    return this.shares.grant(wanted, SHARE_BATCHES_MIN * this.options.batchBytesMax);
+  }
+
+  /** A stream that is over has no use for more than what it retains. */
+  private shrinkShares(): void {
+    for (const { isOver, number, cell } of this.streams.values()) {
+      if (isOver) this.shares.hold(number, Math.min(this.shares.of(number), cell.get("retainedBytes")));
+    }
+  }
+
+  /** A stream that has not been forgotten. */
+  stream(number: number): EngineStream | undefined {
+    return this.streams.get(number);
+  }
+
+  /** The data plane still says when it is over. */
+  forgotten(number: number): void {
+    void this.streams.get(number)?.over.then(() => {
+      this.streams.delete(number);
+      this.shares.drop(number);
+    });
   }
 
   /** The data plane has put a stream's last batch in order, or given it up. */

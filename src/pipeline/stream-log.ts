@@ -31,6 +31,8 @@ export class StreamReader {
   position: number;
   /** When it last took a batch, monotonic milliseconds. */
   advancedAtMs: number;
+  /** How long it has held a full stream back, less the time since. */
+  heldBackMs = 0;
   private wake: (() => void) | undefined;
   private ended: CodedError | undefined;
   private readonly endedController = new AbortController();
@@ -72,6 +74,13 @@ export class StreamReader {
     }
   }
 
+  /** Batches and bytes that are there for this reader and that it has not taken. */
+  get lag(): { batches: number; bytes: number } {
+    let bytes = 0;
+    for (let number = this.position; number < this.log.endNumber; number++) bytes += this.log.at(number)!.bytes;
+    return { batches: this.log.endNumber - this.position, bytes };
+  }
+
   /** Where this reader would go on. */
   get resumeAt(): Position {
     return this.log.positionBefore(this.position);
@@ -86,6 +95,11 @@ export class StreamReader {
   /** Aborts when this reader is ended, so that a write under way stops waiting for its client. */
   get endedSignal(): AbortSignal {
     return this.endedController.signal;
+  }
+
+  /** Why it was ended, if it was. */
+  get endedError(): CodedError | undefined {
+    return this.ended;
   }
 
   /** Ends this reader alone. */
@@ -109,8 +123,14 @@ export class StreamLog {
   private floor = 0;
   private readonly readers = new Set<StreamReader>();
   private bytes = 0;
+  /** Of those from the floor on. */
+  private held = 0;
   private done: { error?: CodedError } | undefined;
   private start: Position;
+  /** No batches are kept for those who come late. */
+  private retired = false;
+  /** When slow readers were last looked for. */
+  private checkedAtMs: number | undefined;
 
   /**
    * @param start where the first batch begins
@@ -132,6 +152,16 @@ export class StreamLog {
     return this.firstNumber + this.slots.length;
   }
 
+  /** Where the oldest retained batch begins. */
+  get startPosition(): Position {
+    return this.start;
+  }
+
+  /** Where the next batch will begin. */
+  get endPosition(): Position {
+    return this.positionBefore(this.endNumber);
+  }
+
   get readerCount(): number {
     return this.readers.size;
   }
@@ -140,24 +170,31 @@ export class StreamLog {
     return this.bytes;
   }
 
+  /** Of those, what somebody still needs. */
+  get heldBytes(): number {
+    return this.held;
+  }
+
+  get heldBatches(): number {
+    return this.endNumber - this.floor;
+  }
+
   at(number: number): Slot | undefined {
     return this.slots[number - this.firstNumber];
   }
 
   /** True when the batches that somebody still needs have reached a limit. */
   get full(): boolean {
-    const held = this.endNumber - this.floor;
-    if (held >= this.limits.slotsMax) return true;
-    if (this.bytes < this.limits.retainedBytesMax) return false;
-    let heldBytes = 0;
-    for (let number = this.floor; number < this.endNumber; number++) heldBytes += this.at(number)!.bytes;
-    return heldBytes >= this.limits.retainedBytesMax;
+    return this.endNumber - this.floor >= this.limits.slotsMax || this.held >= this.limits.retainedBytesMax;
   }
 
   append(slot: Slot): void {
     if (this.done !== undefined) throw new Error("append to a stream that has ended");
+    this.dropUnreadProgress(slot);
+    slot.start = this.endPosition;
     this.slots.push(slot);
     this.bytes += slot.bytes;
+    this.held += slot.bytes;
     this.evict();
     for (const reader of this.readers) reader.notify();
     this.changed();
@@ -168,6 +205,14 @@ export class StreamLog {
     if (this.done !== undefined) return;
     this.done = error === undefined ? {} : { error };
     for (const reader of this.readers) reader.notify();
+    this.changed();
+  }
+
+  /** Lets go of what no reader needs; positions stay known. For a stream that is over. */
+  retire(): void {
+    this.retired = true;
+    if (this.readers.size === 0) this.moveFloor(this.endNumber);
+    this.evict();
     this.changed();
   }
 
@@ -214,23 +259,30 @@ export class StreamLog {
 
   remove(reader: StreamReader): void {
     this.readers.delete(reader);
-    if (this.readers.size === 0) this.floor = Math.max(this.floor, reader.position);
+    if (this.readers.size === 0) this.moveFloor(Math.max(this.floor, reader.position));
     this.evict();
     this.changed();
   }
 
   /**
-   * Readers that alone hold a full stream back for longer than the grace, while another has read everything.
+   * Readers that hold a full stream back for longer than the grace, while another has read everything: those that took
+   * nothing for so long, and those that take a batch now and then, so that the others wait on and on. The time counts
+   * up while a reader holds the stream back and down while it does not. Call this a few times a grace period.
    * @param graceMs SLOW_CLIENT_GRACE
    */
   slowReaders(nowMs: number, graceMs: number): StreamReader[] {
-    if (!this.full || this.readers.size < 2) return [];
+    const elapsedMs = nowMs - (this.checkedAtMs ?? nowMs);
+    this.checkedAtMs = nowMs;
     let waiting = false;
     for (const reader of this.readers) waiting ||= reader.position === this.endNumber;
-    if (!waiting) return [];
-    return [...this.readers].filter(
-      (reader) => reader.position === this.floor && nowMs - reader.advancedAtMs > graceMs,
-    );
+    const held = waiting && this.readers.size > 1 && this.full;
+    const slow: StreamReader[] = [];
+    for (const reader of this.readers) {
+      const holds = held && reader.position === this.floor;
+      reader.heldBackMs = Math.max(0, reader.heldBackMs + (holds ? elapsedMs : -elapsedMs));
+      if (holds && (nowMs - reader.advancedAtMs > graceMs || reader.heldBackMs > graceMs)) slow.push(reader);
+    }
+    return slow;
   }
 
   /** Lets every slot go; for a stream that is thrown away. */
@@ -240,24 +292,48 @@ export class StreamLog {
     this.firstNumber = this.endNumber;
     this.slots.length = 0;
     this.bytes = 0;
+    this.held = 0;
+    this.floor = this.endNumber;
   }
 
   private add(number: number, nowMs: number): StreamReader {
     const reader = new StreamReader(this, number, nowMs);
     this.readers.add(reader);
+    this.evict(); // where it begins decides what is held back
     this.changed();
     return reader;
+  }
+
+  private moveFloor(floor: number): void {
+    while (this.floor < floor) this.held -= this.at(this.floor++)!.bytes;
+    // a reader of a stream that was thrown away may stand before all that is left
+    while (this.floor > Math.max(floor, this.firstNumber)) this.held += this.at(--this.floor)!.bytes;
+  }
+
+  /**
+   * A batch of no rows at the end that nobody has taken yet says nothing that the next one does not say as well: so
+   * progress fills no slots, however long nobody reads.
+   */
+  private dropUnreadProgress(next: Slot): void {
+    const last = this.slots.at(-1);
+    if (last === undefined || last.record.rows > 0 || next.record.rows > 0) return;
+    for (const reader of this.readers) if (reader.position === this.endNumber) return;
+    if (this.floor === this.endNumber) return;
+    this.slots.pop();
+    this.bytes -= last.bytes;
+    this.held -= last.bytes;
+    last.release();
   }
 
   private evict(): void {
     if (this.readers.size > 0) {
       let lowest = this.endNumber;
       for (const reader of this.readers) lowest = Math.min(lowest, reader.position);
-      this.floor = lowest;
+      this.moveFloor(lowest);
     }
     while (
       this.firstNumber < this.floor &&
-      (this.slots.length > this.limits.slotsMax || this.bytes > this.limits.retainedBytesMax)
+      (this.retired || this.slots.length > this.limits.slotsMax || this.bytes > this.limits.retainedBytesMax)
     ) {
       const slot = this.slots.shift()!;
       this.start = slot.record.next;

@@ -1,25 +1,47 @@
 /**
- * All sessions of the server: starts and stops them, and answers for them at any moment. Each session is one stream
- * of the engine, with a state of its own (states.ts).
+ * All sessions of the server: starts, stops, re-aims and resumes them, and answers for them at any moment. Each session
+ * is one stream of the engine at a time, with a state of its own (states.ts) and a record that outlives the process
+ * (store.ts).
+ *
+ * The order of things: what is acknowledged is on disk first, and what is decided together (a filter and the ledger from
+ * which it holds) is decided without a turn of the event loop in between.
  */
 import { randomUUID } from "node:crypto";
 import { CodedError } from "../error.ts";
-import type { StreamCell } from "../pipeline/stream-cell.ts";
-import type { EngineStream, StreamEngine } from "../pipeline/stream-engine.ts";
+import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../workers/records.ts";
-import { Rate } from "./rate.ts";
-import type { SessionRequest, SessionService, SessionSnapshot, SessionState } from "./session.ts";
-import { isActive, nextState, type SessionEvent } from "./states.ts";
+import { changedFilter, checkedFilter } from "./filters.ts";
+import { ManagedSession, SUMMED } from "./managed-session.ts";
+import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
+import type {
+  FilterChange,
+  FilterOutcome,
+  SessionDetails,
+  SessionRequest,
+  SessionService,
+  SessionSnapshot,
+  StopOptions,
+  WatchEvent,
+  WatchListener,
+} from "./session.ts";
+import type { SourceSet } from "./source-set.ts";
+import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
+import type { Change, Outcome, SessionStore, StoredSession } from "./store.ts";
+import { Tips } from "./tips.ts";
 
-const FINISHED_KEPT_MAX = 32; // finished sessions whose state stays readable; older ones make room
-const FINISHED_BATCHES_KEPT_MAX = 4; // finished sessions whose last batches stay for late clients
-const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
+const FINISHED_KEPT_MAX = 256; // sessions that have ended and stay on record; older ones make room
+const FINISHED_BATCHES_KEPT_MAX = 4; // of those, the ones whose last batches stay in memory for late clients
+const FILTER_STEPS_MAX = 256; // a worker holds a compiled filter for each step of a session
+const DELIVERIES_MAX = 200; // of a session's clients, the last ones
+const DRAIN_MS = 10_000; // what has been read is decoded in far less; longer means that something is stuck
+const CLIENTS_POLL_MS = 10; // while a stop waits for clients
 
 /** Totals over all sessions since the process began. */
 export interface SessionTotals {
   rows: number;
   rowsFiltered: number;
+  ledgersSkipped: number;
   batches: number;
   xdrBytes: number;
   errors: number;
@@ -37,123 +59,599 @@ export interface SessionDefaults {
   batchRows: number;
   /** CHANNEL_BUFFER_SIZE. */
   slotsMax: number;
-  /** Memory for retained batches of all sessions. */
-  retainedBytesMax: number;
   sessionsMax: number;
-}
-
-class Session {
-  state: SessionState = "STARTING";
-  message = "";
-  error: CodedError | undefined;
-  readonly createdUnixMs = Date.now();
-  readonly rate = new Rate();
-  /** Whether its batches are still held. */
-  held = true;
-
-  constructor(
-    readonly id: string,
-    readonly request: SessionRequest,
-    readonly stream: EngineStream,
-  ) {}
+  /** CHECKPOINT_INTERVAL. */
+  checkpointIntervalMs: number;
+  /** RESUME_SESSIONS: false leaves what a restart found unfinished to ResumeSession. */
+  resumeSessions: boolean;
+  abilities: Abilities;
 }
 
 export class SessionManager implements SessionService {
-  private readonly sessions = new Map<string, Session>();
-  private closed = false;
-  /** Counters of sessions whose record has been removed, so that totals never fall. */
-  private readonly removed = { rows: 0, rowsFiltered: 0, batches: 0, xdrBytes: 0, errors: 0, rowsSent: 0 };
+  private readonly sessions = new Map<string, ManagedSession>();
+  private readonly idempotencyKeys = new Map<string, string>();
+  private readonly watchers = new Map<string, Set<WatchListener>>();
+  private readonly tips = new Tips();
+  private readonly timer: ReturnType<typeof setInterval>;
+  private filter: FilterRecord;
+  private lastNumber = 0;
+  private closing = false;
+  /** Counters of streams that are no longer held, so that totals never fall. */
+  private readonly retired = {
+    rows: 0,
+    rowsFiltered: 0,
+    batches: 0,
+    xdrBytes: 0,
+    errors: 0,
+    ledgersSkipped: 0,
+    rowsSent: 0,
+  };
 
   constructor(
     private readonly engine: StreamEngine,
-    private readonly source: LedgerSource,
+    private readonly sources: SourceSet,
+    private readonly store: SessionStore,
     private readonly defaults: SessionDefaults,
-  ) {}
+    private readonly warn: (message: string, fields: Record<string, unknown>) => void = () => {},
+  ) {
+    this.filter = checkedFilter(defaults.filter);
+    this.timer = setInterval(() => this.tick(), defaults.checkpointIntervalMs);
+    this.timer.unref?.();
+  }
 
-  async start(request: SessionRequest): Promise<SessionSnapshot> {
-    checkRequest(request);
-    if (this.closed) throw new CodedError("UNAVAILABLE", "SHUTTING_DOWN", "the server is shutting down");
-    const { defaults } = this;
-    const active = this.active().length;
-    if (active >= defaults.sessionsMax) {
-      throw new CodedError(
-        "RESOURCE_EXHAUSTED",
-        "SESSIONS_MAX",
-        `${active} sessions are active, and SESSIONS_MAX is ${defaults.sessionsMax}: stop one, or raise the limit`,
-      );
+  /**
+   * Takes up what an earlier process left: what has ended can be asked for again, what was unfinished goes on or waits.
+   * To be called once, before anything else.
+   * @throws CodedError DATA_LOSS / STATE_DAMAGED
+   */
+  async restore(): Promise<void> {
+    const state = this.store.load();
+    const { defaults } = state;
+    // A configuration that has been changed since is newer than what was said to the server before.
+    if (defaults !== undefined && same(defaults.configured, checkedFilter(this.defaults.filter))) {
+      this.filter = defaults.filter;
     }
-    const id = randomUUID();
-    const stream = this.engine.open({
-      id,
-      source: this.source,
-      start: { ledger: request.ledgerStart, row: 0 },
-      ledgerEnd: request.ledgerEnd,
-      filters: [{ ledgerFrom: request.ledgerStart, filter: defaults.filter }],
-      schemaVersion: 1,
-      compression: "none",
-      batchRows: request.batchRows || defaults.batchRows,
-      slotsMax: defaults.slotsMax,
-      retainedBytesMax: Math.max(1, Math.floor(defaults.retainedBytesMax / defaults.sessionsMax)),
-    });
-    const session = new Session(id, request, stream);
-    this.sessions.set(id, session);
-    void stream.started.then(() => this.apply(session, "started"));
-    void stream.over.then((error) => this.ended(session, error));
+    for (const stored of state.sessions) {
+      const checkpoint = state.checkpoints.get(stored.id) ?? beginning(stored);
+      const reservedTo = state.reservations.get(stored.id) ?? 0;
+      const session = new ManagedSession(stored, state.filters.get(stored.id)!, checkpoint, reservedTo);
+      this.lastNumber = Math.max(this.lastNumber, stored.number);
+      this.hold(session);
+      await this.takeUp(session);
+    }
+    this.makeRoom();
+  }
+
+  async start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }> {
+    const checked = checkedRequest(request, this.defaults.abilities);
+    this.refuseWhenClosing();
+    const source = await this.sources.get(checked.source);
+    // From here on nothing waits, so that two requests cannot both be the first.
+    this.refuseWhenClosing();
+    const earlier = this.earlier(checked);
+    if (earlier !== undefined) return { ...this.snapshot(earlier), existed: true };
+    this.admit();
+    const now = Date.now();
+    const stored: StoredSession = {
+      id: randomUUID(),
+      number: this.lastNumber + 1,
+      request: checked,
+      createdUnixMs: now,
+      startedUnixMs: 0,
+      endedUnixMs: 0,
+      stopAsked: false,
+      message: "",
+      resumes: 0,
+    };
+    const filter = checked.filter ?? this.filter;
+    const step = { ledgerFrom: checked.ledgerStart, filter, changedUnixMs: now };
+    const session = new ManagedSession(stored, [step], beginning(stored), 0);
+    this.open(session, source, () =>
+      this.store.commit([
+        { put: "session", id: stored.id, record: stored },
+        { put: "filter", id: stored.id, part: step.ledgerFrom, record: step },
+      ]),
+    );
+    this.lastNumber = stored.number;
+    this.hold(session);
     this.makeRoom();
     return this.snapshot(session);
   }
 
-  /** Stops reading; what is decoded is still delivered. Resolves once the session has come to rest. */
-  async stop(id: string): Promise<SessionSnapshot> {
+  async stop(id: string, { mode = "drain", deadlineMs = 0 }: StopOptions = {}): Promise<SessionDetails> {
     const session = this.find(id);
-    this.apply(session, "stopAsked");
-    session.stream.stop();
-    await session.stream.over;
-    return this.snapshot(session);
+    const effect = effectOf("stop", session.state);
+    if (effect === "acts") {
+      this.update(session, { stopAsked: true });
+      this.apply(session, "stopAsked");
+      if (isEnded(session.state)) this.finish(session, "cancelled", "cancelled while it waited to be resumed");
+      else session.rest = this.bringToRest(session, mode, deadlineMs);
+    }
+    await session.rest;
+    return this.details(id);
   }
 
   get(id: string): SessionSnapshot {
     return this.snapshot(this.find(id));
   }
 
+  async details(id: string): Promise<SessionDetails> {
+    const session = this.find(id);
+    const now = (await session.stream?.clients()) ?? [];
+    return session.details(this.snapshot(session), [...session.delivered, ...now].slice(-DELIVERIES_MAX));
+  }
+
   list(): SessionSnapshot[] {
     return [...this.sessions.values()].reverse().map((session) => this.snapshot(session));
   }
 
+  async resume(id: string): Promise<SessionSnapshot> {
+    const session = this.find(id);
+    this.refuseWhenClosing();
+    this.check(session, "resume", "wait until it has stopped");
+    const source = await this.sources.get(session.stored.request.source);
+    const deliveries = (await session.stream?.clients()) ?? [];
+    this.refuseWhenClosing();
+    this.check(session, "resume", "wait until it has stopped");
+    if (effectOf("resume", session.state) === "answers") return this.snapshot(session);
+    if (session.complete) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "SESSION_COMPLETE",
+        `session ${id} is complete at ledger ${session.stored.request.ledgerEnd}: there is nothing to go on with; start another one`,
+      );
+    }
+    this.admit();
+    this.goOn(session, source);
+    session.delivered = [...session.delivered, ...deliveries].slice(-DELIVERIES_MAX);
+    return this.snapshot(session);
+  }
+
+  async remove(id: string, force: boolean): Promise<void> {
+    const session = this.find(id);
+    if (effectOf("remove", session.state) === "refuses" && force) await this.stop(id, { mode: "drop" });
+    this.check(session, "remove", "stop it first, or use force");
+    if (!this.sessions.has(id)) return; // somebody else was faster
+    this.store.commit([{ remove: id }]);
+    const last = this.snapshot(session);
+    this.letGo(session);
+    this.tell(last, "deleted");
+  }
+
+  configureFilters(change: FilterChange, id?: string): FilterOutcome {
+    const named = id === undefined ? undefined : this.find(id);
+    if (named !== undefined) this.check(named, "configureFilters", "resume it, or start another session");
+    const defaults = named === undefined ? changedFilter(this.filter, change) : undefined;
+    const targets = [...(named === undefined ? this.sessions.values() : [named])].filter(
+      (session) => effectOf("configureFilters", session.state) === "acts",
+    );
+    const changes: Change[] = [];
+    const steps = targets.map((session) => {
+      const { filter: before, ledgerFrom: since } = session.steps.at(-1)!;
+      const filter = changedFilter(before, change);
+      // The same again is no change, so that a call whose answer was lost can be repeated.
+      if (same(before, filter)) return { session, filter, ledgerFrom: since, changed: false };
+      const ledgerFrom = Math.max(
+        session.stream?.nextUndispatched ?? session.checkpoint.position.ledger,
+        session.filterFloor,
+      );
+      this.checkSteps(session, ledgerFrom);
+      const { id } = session;
+      const record = { ledgerFrom, filter, changedUnixMs: Date.now() };
+      changes.push({ cutFilters: id, ledgerFrom }, { put: "filter", id, part: ledgerFrom, record });
+      return { session, filter, ledgerFrom, changed: true };
+    });
+    if (defaults !== undefined) {
+      const record = { filter: defaults, configured: checkedFilter(this.defaults.filter) };
+      changes.push({ put: "default", id: "", record });
+    }
+    // One commit for all; only then does any worker hear of it.
+    this.store.commit(changes);
+    if (defaults !== undefined) this.filter = defaults;
+    for (const { session, filter, ledgerFrom, changed } of steps) {
+      if (!changed) continue;
+      while (session.steps.length > 0 && session.steps.at(-1)!.ledgerFrom >= ledgerFrom) session.steps.pop();
+      session.steps.push({ ledgerFrom, filter, changedUnixMs: Date.now() });
+      session.stream?.setFilter(filter, ledgerFrom);
+      this.tell(this.snapshot(session), "state");
+    }
+    return {
+      applied: steps.map(({ session, filter, ledgerFrom }) => ({ id: session.id, ledgerFrom, filter })),
+      defaults,
+    };
+  }
+
+  get defaultFilter(): FilterRecord {
+    return this.filter;
+  }
+
+  watch(id: string | undefined, listener: WatchListener): () => void {
+    const key = id === undefined ? "" : this.find(id).id;
+    const listeners = this.watchers.get(key) ?? new Set();
+    this.watchers.set(key, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.watchers.get(key) === listeners) this.watchers.delete(key);
+    };
+  }
+
   /** Costs no more than reading counters. */
   totals(): SessionTotals {
-    const totals = { ...this.removed, ledgerCurrent: 0, active: 0, clients: 0 };
-    for (const { stream, state } of this.sessions.values()) {
-      addCounters(totals, stream.cell);
-      totals.ledgerCurrent = Math.max(totals.ledgerCurrent, stream.cell.get("ledgerCurrent"));
-      totals.clients += stream.cell.get("clients");
+    const totals = { ...this.retired, ledgerCurrent: 0, active: 0, clients: 0 };
+    for (const session of this.sessions.values()) {
+      const { stream, state } = session;
+      addCounters(totals, session);
+      totals.ledgerCurrent = Math.max(totals.ledgerCurrent, session.counter("ledgerCurrent"));
+      totals.clients += stream?.cell.get("clients") ?? 0;
       if (isActive(state)) totals.active += 1;
     }
     return totals;
   }
 
-  /** Stops every session; resolves when all have come to rest. */
+  /**
+   * Ends the process's work, not the sessions: each stops behind what it has read and is left unfinished on record.
+   * Their clients are ended with UNAVAILABLE and their cursor.
+   */
   async close(): Promise<void> {
-    this.closed = true;
-    await Promise.all(this.active().map((session) => this.stop(session.id)));
+    this.closing = true;
+    clearInterval(this.timer);
+    const why = new CodedError(
+      "UNAVAILABLE",
+      "SERVER_STOPPING",
+      "the server is shutting down before the session's end: come back with the cursor in the trailers",
+    );
+    await Promise.all(
+      this.active().map(async (session) => {
+        session.ownEndings += 1;
+        session.stream!.stop(why);
+        await session.stream!.over;
+        await session.rest;
+      }),
+    );
+    this.tick();
+    this.store.close();
+    await this.sources.close();
   }
 
-  private ended(session: Session, error: CodedError | undefined): void {
-    if (error !== undefined) {
-      session.error = error;
-      session.message = error.message;
-      this.apply(session, "failed");
-    } else {
-      const { ledgerEnd } = session.request;
-      const last = session.stream.cell.get("ledgerCurrent");
-      const complete = ledgerEnd !== 0 && last >= ledgerEnd;
-      session.message = complete ? `completed at ledger ${last}` : `cancelled after ledger ${last}`;
-      this.apply(session, complete ? "completed" : "drained");
+  // ── one session's way through its states ────────────────────────────────────────────────────────────────────────
+
+  /** What a restart makes of a session. */
+  private async takeUp(session: ManagedSession): Promise<void> {
+    const { stored } = session;
+    let source: LedgerSource;
+    try {
+      source = await this.sources.get(stored.request.source);
+    } catch (thrown) {
+      if (stored.outcome === undefined) this.failed(session, CodedError.from(thrown));
+      else session.state = stored.outcome === "failed" ? "ERROR" : "STOPPED";
+      return;
     }
+    session.source = source;
+    if (stored.outcome === undefined && stored.stopAsked) {
+      session.state = "STOPPED";
+      this.finish(session, "cancelled", `cancelled after ledger ${session.checkpoint.position.ledger - 1}`);
+    } else if (stored.outcome === undefined && session.complete) {
+      session.state = "STOPPED";
+      this.finish(session, "completed", `completed at ledger ${stored.request.ledgerEnd}`);
+    }
+    if (stored.outcome !== undefined) {
+      session.state = stored.outcome === "failed" ? "ERROR" : "STOPPED";
+      const error = stored.error === undefined ? undefined : CodedError.fromRecord(stored.error);
+      session.opened(this.engine.open({ ...this.streamRequest(session, source), finished: { error } }), 0);
+      return;
+    }
+    stored.message = "waits for ResumeSession (RESUME_SESSIONS=false)";
+    if (this.defaults.resumeSessions) {
+      try {
+        this.admit();
+        this.goOn(session, source);
+        return;
+      } catch (thrown) {
+        stored.message = `waits for ResumeSession: ${CodedError.from(thrown).message}`;
+        this.warn("a session could not be resumed", { session: stored.id, error: thrown });
+      }
+    }
+    const error = new CodedError("UNAVAILABLE", "SESSION_WAITING", `session ${session.id} ${stored.message}`);
+    session.opened(this.engine.open({ ...this.streamRequest(session, source), finished: { error } }), 0);
+  }
+
+  /** From the checkpoint on, as the session that it was. */
+  private goOn(session: ManagedSession, source: LedgerSource): void {
+    const { stored } = session;
+    this.open(session, source, () => {
+      this.update(session, {
+        outcome: undefined,
+        stopAsked: false,
+        message: "",
+        error: undefined,
+        endedUnixMs: 0,
+        resumes: stored.resumes + 1,
+      });
+      this.forget(session);
+      session.error = undefined;
+      session.filterFloor = session.reservedTo + 1;
+    });
+  }
+
+  /** @param record puts it on record; @throws CodedError what `record` throws, or RESOURCE_EXHAUSTED; nothing is left then */
+  private open(session: ManagedSession, source: LedgerSource, record: () => void): void {
+    const stream = this.engine.open(this.streamRequest(session, source));
+    try {
+      record();
+    } catch (thrown) {
+      stream.stop();
+      stream.forget();
+      throw thrown;
+    }
+    session.source = source;
+    session.opened(stream, performance.now());
+    this.apply(session, session.state === "UNKNOWN" ? "opened" : "resumed");
+    void stream.started.then(() => {
+      if (session.stream !== stream) return;
+      if (session.stored.startedUnixMs === 0) {
+        session.stored.startedUnixMs = Date.now();
+        this.note([{ put: "session", id: session.id, record: session.stored }]);
+      }
+      this.apply(session, "started");
+    });
+    void stream.over.then((error) => {
+      if (session.stream === stream && session.rest === undefined) this.ended(session, error);
+    });
+  }
+
+  private streamRequest(session: ManagedSession, source: LedgerSource): StreamRequest {
+    const { defaults } = this;
+    const { request } = session.stored;
+    return {
+      id: session.id,
+      source,
+      start: session.checkpoint.position,
+      ledgerStart: request.ledgerStart,
+      ledgerEnd: request.ledgerEnd,
+      filters: session.steps.map(({ ledgerFrom, filter }) => ({ ledgerFrom, filter })),
+      schemaVersion: (request.schemaVersion ?? 1) as StreamRequest["schemaVersion"],
+      compression: request.compression ?? "none",
+      batchRows: request.batchRows || defaults.batchRows,
+      slotsMax: defaults.slotsMax,
+      reserve: (ledger) => this.reserve(session, ledger),
+    };
+  }
+
+  /** Written down before any worker sees these ledgers: after a crash, a new filter begins behind them. */
+  private reserve(session: ManagedSession, ledger: number): number {
+    const reserved = session.reserve(ledger, performance.now());
+    this.note([{ put: "reservation", id: session.id, record: { ledger: reserved } }]);
+    return reserved;
+  }
+
+  /** The stream has come to its end by itself. */
+  private ended(session: ManagedSession, error: CodedError | undefined): void {
+    if (this.closing) return; // it goes on after the restart
+    session.takeCheckpoint(performance.now(), Date.now());
+    session.rested(performance.now());
+    if (error !== undefined) this.failed(session, error);
+    else if (session.complete) {
+      this.apply(session, "completed", "completed", `completed at ledger ${session.counter("ledgerCurrent")}`);
+    } else this.apply(session, "drained", "cancelled", `cancelled after ledger ${session.counter("ledgerCurrent")}`);
     this.makeRoom();
   }
 
-  private find(id: string): Session {
+  private failed(session: ManagedSession, error: CodedError): void {
+    session.error = error;
+    this.apply(session, "failed", "failed", error.message);
+  }
+
+  /** A stop: resolves when nothing works for the session any more. */
+  private async bringToRest(session: ManagedSession, mode: "drain" | "drop", deadlineMs: number): Promise<void> {
+    const stream = session.stream!;
+    const until = performance.now() + (deadlineMs || DRAIN_MS);
+    const cancelled = (reason: string, why: string) =>
+      new CodedError(
+        "CANCELLED",
+        reason,
+        `${why}: ResumeSession goes on with it, and the cursor in the trailers with reading`,
+      );
+    let cut: CodedError | undefined;
+    let error: CodedError | undefined;
+    if (mode === "drop") {
+      cut = cancelled("SESSION_DROPPED", "the session was stopped, and what was not delivered is dropped");
+      session.ownEndings += 1;
+      stream.fail(cut);
+      error = await stream.over;
+    } else {
+      stream.stop();
+      const over = await within(stream.over, until);
+      if (over === LATE) {
+        cut = cancelled("STOP_DEADLINE", `what was read was not decoded within ${deadlineMs || DRAIN_MS} ms`);
+        session.ownEndings += 1;
+        stream.fail(cut);
+        error = await stream.over;
+      } else error = over;
+      // Only where it was asked for: a client that does not read may take for ever.
+      while (deadlineMs > 0 && stream.cell.get("clients") > 0 && performance.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, CLIENTS_POLL_MS));
+      }
+      if (deadlineMs > 0 && stream.cell.get("clients") > 0) {
+        cut = cancelled("STOP_DEADLINE", `not all was delivered within ${deadlineMs} ms`);
+      }
+    }
+    session.takeCheckpoint(performance.now(), Date.now());
+    session.rested(performance.now());
+    if (cut !== undefined) {
+      session.delivered.push(
+        ...(await stream.clients()).map((each) => ({ ...each, leftUnixMs: each.leftUnixMs || Date.now() })),
+      );
+      this.drop(session);
+    }
+    const last = session.counter("ledgerCurrent");
+    if (error !== undefined && error.reason !== cut?.reason) this.failed(session, error);
+    else if (session.complete) this.apply(session, "completed", "completed", `completed at ledger ${last}`);
+    else {
+      const how = cut === undefined ? "" : "; what was not delivered was dropped";
+      this.apply(session, "drained", "cancelled", `cancelled after ledger ${last}${how}`);
+    }
+    session.rest = undefined;
+    this.makeRoom();
+  }
+
+  /** The data plane forgets the batches; the session's counters stay. */
+  private drop(session: ManagedSession): void {
+    const counters = Object.fromEntries(SUMMED.map((name) => [name, session.counter(name)]));
+    const { checkpoint } = session;
+    this.forget(session);
+    session.base = { ...checkpoint.counters, ...counters };
+  }
+
+  /** An event, and where it ends the session, its outcome: on record before anybody can see it. */
+  private apply(session: ManagedSession, event: SessionEvent, outcome?: Outcome, message = ""): void {
+    const state = nextState(session.state, event);
+    if (state === session.state) return;
+    if (outcome !== undefined) this.finish(session, outcome, message);
+    session.state = state;
+    session.stream?.cell.set("updatedUnixMs", Date.now());
+    this.tell(this.snapshot(session), "state");
+  }
+
+  private finish(session: ManagedSession, outcome: Outcome, message: string): void {
+    const { stored, checkpoint } = session;
+    Object.assign(stored, { outcome, message, error: session.error?.toRecord(), endedUnixMs: Date.now() });
+    try {
+      this.store.commit([
+        { put: "session", id: stored.id, record: stored },
+        { put: "checkpoint", id: stored.id, record: { ...checkpoint, savedUnixMs: Date.now() } },
+      ]);
+    } catch (thrown) {
+      // It has ended all the same; after a restart it would be found unfinished, and end again.
+      this.warn("the end of a session could not be written", { session: stored.id, error: thrown });
+    }
+  }
+
+  // ── records, room, and who is told ──────────────────────────────────────────────────────────────────────────────
+
+  /** Changes a session's record, on disk first. @throws CodedError UNAVAILABLE, with nothing changed */
+  private update(session: ManagedSession, change: Partial<StoredSession>): void {
+    const record = { ...session.stored, ...change };
+    this.store.commit([{ put: "session", id: session.id, record }]);
+    Object.assign(session.stored, change);
+  }
+
+  private note(changes: readonly Change[]): void {
+    try {
+      this.store.note(changes);
+    } catch (thrown) {
+      this.warn("a checkpoint could not be written; a restart would decode again from the last one", { error: thrown });
+    }
+  }
+
+  /** Every CHECKPOINT_INTERVAL: checkpoints of what has moved, rates, and those who watch. */
+  private tick(): void {
+    const nowMs = performance.now();
+    const changes: Change[] = [];
+    for (const session of this.sessions.values()) {
+      const { stream, progress } = session;
+      if (stream === undefined) continue;
+      if (isActive(session.state)) {
+        session.rate.sample(session.counter("rows"), nowMs);
+        if (session.source !== undefined) this.tips.refresh(session.source, nowMs);
+      }
+      if (progress !== session.savedAt) {
+        session.savedAt = progress;
+        const record = session.takeCheckpoint(nowMs, Date.now());
+        changes.push({ put: "checkpoint", id: session.id, record });
+      }
+      if (progress !== session.toldAt) {
+        session.toldAt = progress;
+        if (this.watchers.size > 0) this.tell(this.snapshot(session), "progress");
+      }
+    }
+    if (changes.length > 0) this.note(changes);
+  }
+
+  private tell(snapshot: SessionSnapshot, event: WatchEvent): void {
+    for (const key of [snapshot.id, ""]) {
+      for (const listener of [...(this.watchers.get(key) ?? [])]) listener(snapshot, event);
+    }
+  }
+
+  private hold(session: ManagedSession): void {
+    this.sessions.set(session.id, session);
+    const { idempotencyKey } = session.stored.request;
+    if (idempotencyKey !== undefined) this.idempotencyKeys.set(idempotencyKey, session.id);
+  }
+
+  private letGo(session: ManagedSession): void {
+    this.forget(session);
+    this.sessions.delete(session.id);
+    const { idempotencyKey } = session.stored.request;
+    if (idempotencyKey !== undefined) this.idempotencyKeys.delete(idempotencyKey);
+  }
+
+  private forget(session: ManagedSession): void {
+    const { stream } = session;
+    if (stream === undefined) return;
+    addCounters(this.retired, session);
+    stream.forget();
+    session.stream = undefined;
+  }
+
+  /** Ended sessions give back their batches, then their record, oldest first. */
+  private makeRoom(): void {
+    const finished = [...this.sessions.values()].filter(({ state }) => isEnded(state));
+    for (const { stream } of finished.slice(0, Math.max(0, finished.length - FINISHED_BATCHES_KEPT_MAX))) {
+      stream?.retire();
+    }
+    const gone = finished.slice(0, Math.max(0, finished.length - FINISHED_KEPT_MAX));
+    if (gone.length === 0) return;
+    this.note(gone.map(({ id }) => ({ remove: id })));
+    for (const session of gone) this.letGo(session);
+  }
+
+  // ── what is asked, and whether it may be ────────────────────────────────────────────────────────────────────────
+
+  private earlier(request: SessionRequest): ManagedSession | undefined {
+    const id = request.idempotencyKey === undefined ? undefined : this.idempotencyKeys.get(request.idempotencyKey);
+    if (id === undefined) return undefined;
+    const session = this.find(id);
+    if (sameRequest(session.stored.request, request)) return session;
+    throw new CodedError(
+      "FAILED_PRECONDITION",
+      "IDEMPOTENCY_KEY_REUSED",
+      `the idempotency key belongs to another request, which started session ${id}: use a new key for a new session`,
+    );
+  }
+
+  private admit(): void {
+    const active = this.active().length;
+    const { sessionsMax } = this.defaults;
+    if (active < sessionsMax) return;
+    throw new CodedError(
+      "RESOURCE_EXHAUSTED",
+      "SESSIONS_MAX",
+      `${active} sessions are active, and SESSIONS_MAX is ${sessionsMax}: stop one, or raise the limit`,
+    );
+  }
+
+  private refuseWhenClosing(): void {
+    if (this.closing) throw new CodedError("UNAVAILABLE", "SHUTTING_DOWN", "the server is shutting down");
+  }
+
+  private check(session: ManagedSession, call: SessionCall, remedy: string): void {
+    if (effectOf(call, session.state) !== "refuses") return;
+    const { id, state } = session;
+    throw new CodedError("FAILED_PRECONDITION", `SESSION_${state}`, `session ${id} is ${state}: ${remedy}`);
+  }
+
+  private checkSteps(session: ManagedSession, ledgerFrom: number): void {
+    const kept = session.steps.filter((step) => step.ledgerFrom < ledgerFrom).length;
+    if (kept < FILTER_STEPS_MAX) return;
+    throw new CodedError(
+      "RESOURCE_EXHAUSTED",
+      "FILTER_STEPS_MAX",
+      `the filters of session ${session.id} have changed ${kept} times, and ${FILTER_STEPS_MAX} is the limit: start another session`,
+    );
+  }
+
+  private find(id: string): ManagedSession {
     const session = this.sessions.get(id);
     if (session === undefined) {
       throw new CodedError("NOT_FOUND", "SESSION_UNKNOWN", `no session has the id ${JSON.stringify(id.slice(0, 64))}`);
@@ -161,78 +659,38 @@ export class SessionManager implements SessionService {
     return session;
   }
 
-  private active(): Session[] {
-    return [...this.sessions.values()].filter((session) => isActive(session.state));
+  private active(): ManagedSession[] {
+    return [...this.sessions.values()].filter(({ state }) => isActive(state));
   }
 
-  private apply(session: Session, event: SessionEvent): void {
-    session.state = nextState(session.state, event);
-    session.stream.cell.set("updatedUnixMs", Date.now());
-  }
-
-  /** Finished sessions give back their batches, then their record, oldest first. */
-  private makeRoom(): void {
-    const finished = [...this.sessions.values()].filter((session) => !isActive(session.state));
-    for (const session of finished.slice(0, Math.max(0, finished.length - FINISHED_BATCHES_KEPT_MAX))) {
-      if (session.held) session.stream.forget();
-      session.held = false;
-    }
-    for (const session of finished.slice(0, Math.max(0, finished.length - FINISHED_KEPT_MAX))) {
-      this.sessions.delete(session.id);
-      addCounters(this.removed, session.stream.cell);
-    }
-  }
-
-  private snapshot(session: Session): SessionSnapshot {
-    const { cell } = session.stream;
-    const rows = cell.get("rows");
-    return {
-      id: session.id,
-      state: session.state,
-      request: session.request,
-      ledgerCurrent: cell.get("ledgerCurrent"),
-      entriesProcessed: rows,
-      entriesSkipped: cell.get("rowsFiltered"),
-      ledgersProcessed: cell.get("ledgers"),
-      batchesCreated: cell.get("batches"),
-      bytesProcessed: cell.get("xdrBytes"),
-      batchBytes: cell.get("batchBytes"),
-      errors: cell.get("errors"),
-      ratePerSecond: isActive(session.state) ? session.rate.read(rows, performance.now()) : 0,
-      clients: cell.get("clients"),
-      createdUnixMs: session.createdUnixMs,
-      updatedUnixMs: cell.get("updatedUnixMs"),
-      message: session.message,
-      error: session.error?.toRecord(),
-    };
+  private snapshot(session: ManagedSession): SessionSnapshot {
+    return session.snapshot(performance.now(), Date.now(), this.tips.of(session.source));
   }
 }
 
-const SUMMED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "rowsSent"] as const;
-
-function addCounters(totals: Record<(typeof SUMMED)[number], number>, cell: StreamCell): void {
-  for (const name of SUMMED) totals[name] += cell.get(name);
+function beginning({ request }: StoredSession) {
+  return { position: { ledger: request.ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
 }
 
-/** @throws CodedError INVALID_ARGUMENT */
-function checkRequest({ ledgerStart, ledgerEnd, batchRows }: SessionRequest): void {
-  for (const [name, value] of [
-    ["start_ledger", ledgerStart],
-    ["end_ledger", ledgerEnd],
-    ["batch_size", batchRows],
-  ] as const) {
-    if (!Number.isInteger(value) || value < 0 || value > LEDGER_MAX) {
-      throw new CodedError("INVALID_ARGUMENT", "REQUEST_INVALID", `${name} is ${value}: take 0 to ${LEDGER_MAX}`);
-    }
-  }
-  if (ledgerStart === 0) {
-    throw new CodedError("INVALID_ARGUMENT", "START_LEDGER", "start_ledger is 0: name the first ledger, 1 or more");
-  }
-  if (ledgerEnd !== 0 && ledgerEnd < ledgerStart) {
-    throw new CodedError(
-      "INVALID_ARGUMENT",
-      "END_LEDGER",
-      `end_ledger ${ledgerEnd} is before start_ledger ${ledgerStart}: name a later one, or 0 for a continuous session`,
-    );
-  }
+function same(a: FilterRecord, b: FilterRecord): boolean {
+  return JSON.stringify(a, Object.keys(a).sort()) === JSON.stringify(b, Object.keys(b).sort());
+}
+
+const LATE = Symbol("late");
+
+async function within<T>(promise: Promise<T>, untilMs: number): Promise<T | typeof LATE> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), Math.max(0, untilMs - performance.now()));
+  });
+  const first = await Promise.race([promise, late]);
+  clearTimeout(timer);
+  return first;
+}
+
+const COUNTED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "ledgersSkipped", "rowsSent"] as const;
+
+/** What the session's present stream has done. */
+function addCounters(totals: Record<(typeof COUNTED)[number], number>, session: ManagedSession): void {
+  for (const name of COUNTED) totals[name] += session.streamCounter(name);
 }

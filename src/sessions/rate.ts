@@ -1,23 +1,30 @@
 /**
- * A rate over the last seconds, worked out when somebody asks: each reading is kept, and the rate is taken against
- * the oldest one within the window. Nothing runs in between.
+ * A rate over a sliding window: somebody samples the counter at even intervals, and the rate is taken between the
+ * oldest sample in the window and the counter's present reading. Reading it changes nothing.
  */
-const WINDOW_MS = 5000;
-const READINGS_MAX = 64; // frequent readers thin the window out instead of growing it
+export const RATE_WINDOW_MS = 10_000;
+const SAMPLES_MAX = 64; // one a second needs ten; who samples more often thins the window out
 
 export class Rate {
-  private readings: Array<{ atMs: number; value: number }> = [];
+  private readonly samples: Array<{ atMs: number; value: number }> = [];
 
-  constructor(startMs: number = performance.now()) {
-    this.readings.push({ atMs: startMs, value: 0 });
+  /** @param startMs monotonic, when counting began; @param value the counter at that moment */
+  constructor(startMs: number = performance.now(), value = 0) {
+    this.samples.push({ atMs: startMs, value });
+  }
+
+  sample(value: number, nowMs: number): void {
+    const { samples } = this;
+    while (samples.length > 1 && nowMs - samples[1]!.atMs >= RATE_WINDOW_MS) samples.shift();
+    const last = samples[samples.length - 1]!;
+    if (nowMs - last.atMs >= RATE_WINDOW_MS / SAMPLES_MAX) samples.push({ atMs: nowMs, value });
   }
 
   /** Units a second up to now; `value` is the counter's present reading. */
   read(value: number, nowMs: number): number {
-    while (this.readings.length > 1 && nowMs - this.readings[1]!.atMs >= WINDOW_MS) this.readings.shift();
-    const base = this.readings[0]!;
-    const last = this.readings[this.readings.length - 1]!;
-    if (nowMs - last.atMs >= WINDOW_MS / READINGS_MAX) this.readings.push({ atMs: nowMs, value });
+    const { samples } = this;
+    // The oldest sample that is no older than the window; where sampling stood still, the newest there is.
+    const base = samples.find(({ atMs }) => nowMs - atMs <= RATE_WINDOW_MS) ?? samples[samples.length - 1]!;
     return nowMs > base.atMs ? ((value - base.value) * 1000) / (nowMs - base.atMs) : 0;
   }
 }

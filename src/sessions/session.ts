@@ -3,10 +3,12 @@
  * The states are those of the wire (`GetStatusResponse.Status`).
  */
 import type { ErrorRecord } from "../error.ts";
+import type { Compression, FilterRecord, Position } from "../workers/records.ts";
 
 export const SESSION_STATES = ["UNKNOWN", "STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"] as const;
 export type SessionState = (typeof SESSION_STATES)[number];
 
+/** What a session is asked to be. An absent field means the server's default. */
 export interface SessionRequest {
   /** First ledger, at least 1. */
   ledgerStart: number;
@@ -14,6 +16,15 @@ export interface SessionRequest {
   ledgerEnd: number;
   /** Rows a batch at most; 0 = the server's BATCH_SIZE, or about 1 MiB where that is unset too. */
   batchRows: number;
+  /** One of SOURCES; absent = SOURCE_ENDPOINT. */
+  source?: string;
+  filter?: FilterRecord;
+  schemaVersion?: number;
+  compression?: Compression;
+  /** Parts in which a consumer group may share the session. */
+  partitions?: number;
+  labels?: Record<string, string>;
+  idempotencyKey?: string;
 }
 
 export interface SessionSnapshot {
@@ -21,6 +32,8 @@ export interface SessionSnapshot {
   id: string;
   state: SessionState;
   request: SessionRequest;
+  /** Where its ledgers come from, for people. */
+  source: string;
   /** The last ledger whose rows are all in finished batches; 0 before the first. */
   ledgerCurrent: number;
   /** Rows emitted into batches. */
@@ -34,26 +47,120 @@ export interface SessionSnapshot {
   /** Bytes of Arrow IPC (headers and bodies) made. */
   batchBytes: number;
   errors: number;
+  /** Ledgers left out because they could not be decoded (ON_ERROR=skip). */
+  ledgersSkipped: number;
   /** Rows a second over the last seconds. */
   ratePerSecond: number;
+  /** Rows a second over all the time that it has worked. */
+  rateOverall: number;
+  /** Newest ledger of the source; 0 where it does not tell. */
+  ledgerTip: number;
+  /** Age of the current ledger's close time; 0 before the first ledger. */
+  lagSeconds: number;
   /** Flight clients reading it now. */
   clients: number;
+  /** To all clients together; each counts. */
+  rowsDelivered: number;
+  bytesDelivered: number;
+  retainedBytes: number;
   createdUnixMs: number;
+  /** 0 = not yet. */
+  startedUnixMs: number;
   updatedUnixMs: number;
+  /** 0 while it has not ended. */
+  endedUnixMs: number;
+  /** How long it has worked, in all. */
+  activeMs: number;
+  /** How often it went on after a stop, a failure or a restart. */
+  resumes: number;
   /** A sentence for people: why it stopped, what failed; empty while all is well. */
   message: string;
   /** Set in state ERROR. */
   error?: ErrorRecord;
 }
 
+/** A filter, from which ledger it holds, and when that was decided. */
+export interface FilterHistoryStep {
+  ledgerFrom: number;
+  filter: FilterRecord;
+  changedUnixMs: number;
+}
+
+/** What one Flight client has had of a session. */
+export interface Delivery {
+  peer: string;
+  rows: number;
+  batches: number;
+  bytes: number;
+  joinedUnixMs: number;
+  /** 0 while it reads. */
+  leftUnixMs: number;
+}
+
+export interface SessionDetails extends SessionSnapshot {
+  /** Where it would go on after a crash. */
+  checkpoint: { position: Position; savedUnixMs: number };
+  /** In rising order of ledgers. */
+  filterHistory: FilterHistoryStep[];
+  deliveries: Delivery[];
+}
+
+export type StopMode = "drain" | "drop";
+
+export interface StopOptions {
+  mode?: StopMode;
+  /** How long draining may take, clients included; 0 or absent = the default for decoding, clients not waited for. */
+  deadlineMs?: number;
+}
+
+/** A change of filters: a new one, or what to change of the one in force. */
+export type FilterChange = { replace: FilterRecord } | { patch: FilterPatch };
+
+export interface FilterPatch {
+  add: FilterRecord;
+  remove: FilterRecord;
+  includeDeleted?: boolean;
+  /** Empty text: any. */
+  balanceMin?: string;
+  durability?: string;
+}
+
+export interface FilterOutcome {
+  applied: Array<{ id: string; ledgerFrom: number; filter: FilterRecord }>;
+  /** The default from now on, where that was changed. */
+  defaults?: FilterRecord;
+}
+
+export type WatchEvent = "state" | "progress" | "deleted";
+export type WatchListener = (session: SessionSnapshot, event: WatchEvent) => void;
+
 /** The operations behind ControlService. Every method may throw CodedError. */
 export interface SessionService {
-  /** @throws INVALID_ARGUMENT (range), RESOURCE_EXHAUSTED (sessions at once) */
-  start(request: SessionRequest): Promise<SessionSnapshot>;
+  /**
+   * @returns the session; `existed` where an earlier request with the same idempotency key has started it
+   * @throws INVALID_ARGUMENT (request), NOT_FOUND (source), RESOURCE_EXHAUSTED (sessions at once),
+   * FAILED_PRECONDITION (idempotency key of another request)
+   */
+  start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }>;
   /** Idempotent: a finished session is answered as it is. @throws NOT_FOUND */
-  stop(id: string): Promise<SessionSnapshot>;
+  stop(id: string, options?: StopOptions): Promise<SessionDetails>;
   /** @throws NOT_FOUND */
   get(id: string): SessionSnapshot;
+  /** @throws NOT_FOUND */
+  details(id: string): Promise<SessionDetails>;
   /** Newest first. */
   list(): SessionSnapshot[];
+  /** @throws NOT_FOUND, FAILED_PRECONDITION, RESOURCE_EXHAUSTED (sessions at once) */
+  resume(id: string): Promise<SessionSnapshot>;
+  /** @throws NOT_FOUND, FAILED_PRECONDITION */
+  remove(id: string, force: boolean): Promise<void>;
+  /** Without an id: the default, and all sessions that have not ended. @throws INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION */
+  configureFilters(change: FilterChange, id?: string): FilterOutcome;
+  /** What new sessions get. */
+  readonly defaultFilter: FilterRecord;
+  /**
+   * Calls the listener at every change of state, and about once a second while a session gets on; the result ends that.
+   * @param id absent = all sessions
+   */
+  watch(id: string | undefined, listener: WatchListener): () => void;
 }

@@ -1,34 +1,107 @@
 /**
- * The state machine of a session, as a table: what each event makes of each state. A missing entry means that the
- * event changes nothing there.
+ * The state machine of a session, as two tables.
  *
- * | state    | started | stopAsked | completed | drained | failed |
- * |----------|---------|-----------|-----------|---------|--------|
- * | STARTING | RUNNING | STOPPING  | STOPPED   |         | ERROR  |
- * | RUNNING  |         | STOPPING  | STOPPED   |         | ERROR  |
- * | STOPPING |         |           | STOPPED   | STOPPED | ERROR  |
- * | STOPPED  |         |           |           |         |        |
- * | ERROR    |         |           |           |         |        |
+ * What each event makes of each state; a blank means that the event changes nothing there:
+ *
+ * | state    | opened   | started | stopAsked | completed | drained | failed | resumed  |
+ * |----------|----------|---------|-----------|-----------|---------|--------|----------|
+ * | UNKNOWN  | STARTING |         | STOPPED   |           |         | ERROR  | STARTING |
+ * | STARTING |          | RUNNING | STOPPING  | STOPPED   |         | ERROR  |          |
+ * | RUNNING  |          |         | STOPPING  | STOPPED   |         | ERROR  |          |
+ * | STOPPING |          |         |           | STOPPED   | STOPPED | ERROR  |          |
+ * | STOPPED  |          |         |           |           |         |        | STARTING |
+ * | ERROR    |          |         |           |           |         |        | STARTING |
+ *
+ * UNKNOWN is a session that is on record and does no work: one that a restart found unfinished and that waits for
+ * ResumeSession (RESUME_SESSIONS=false), and every one for the moment before its stream is opened.
+ *
+ * What each call does in each state:
+ *
+ * | call             | UNKNOWN   | STARTING  | RUNNING   | STOPPING  | STOPPED      | ERROR     |
+ * |------------------|-----------|-----------|-----------|-----------|--------------|-----------|
+ * | StopProcessing   | acts      | acts      | acts      | joins     | answers      | answers   |
+ * | ConfigureFilters | acts      | acts      | acts      | refuses   | refuses      | refuses   |
+ * | ResumeSession    | acts      | answers   | answers   | refuses   | acts, unless | acts      |
+ * |                  |           |           |           |           | complete     |           |
+ * | DeleteSession    | acts      | refuses * | refuses * | refuses * | acts         | acts      |
+ *
+ * acts: does what it says; joins: waits for the stop that is under way; answers: changes nothing and answers with the
+ * state; refuses: FAILED_PRECONDITION. * with `force` it stops the session first. GetStatus, GetMetrics, GetSession and
+ * WatchSession answer in every state, and ConfigureFilters without a session passes over those that would refuse.
  */
 import type { SessionState } from "./session.ts";
 
-/** started: the source delivers; completed: the last ledger is in; drained: a stop has taken effect; failed: an error. */
-export type SessionEvent = "started" | "stopAsked" | "completed" | "drained" | "failed";
+/**
+ * opened: the stream begins; started: the source delivers; completed: the last ledger is in; drained: a stop has taken
+ * effect; failed: an error; resumed: asked to go on.
+ */
+export const SESSION_EVENTS = ["opened", "started", "stopAsked", "completed", "drained", "failed", "resumed"] as const;
+export type SessionEvent = (typeof SESSION_EVENTS)[number];
 
 const TABLE: Record<SessionState, Partial<Record<SessionEvent, SessionState>>> = {
-  UNKNOWN: {},
+  UNKNOWN: { opened: "STARTING", stopAsked: "STOPPED", failed: "ERROR", resumed: "STARTING" },
   STARTING: { started: "RUNNING", stopAsked: "STOPPING", completed: "STOPPED", failed: "ERROR" },
   RUNNING: { stopAsked: "STOPPING", completed: "STOPPED", failed: "ERROR" },
   STOPPING: { completed: "STOPPED", drained: "STOPPED", failed: "ERROR" },
-  STOPPED: {},
-  ERROR: {},
+  STOPPED: { resumed: "STARTING" },
+  ERROR: { resumed: "STARTING" },
 };
 
 export function nextState(state: SessionState, event: SessionEvent): SessionState {
   return TABLE[state][event] ?? state;
 }
 
-/** True for the states in which a session still works. */
+/** The calls that change a session. */
+export const SESSION_CALLS = ["stop", "configureFilters", "resume", "remove"] as const;
+export type SessionCall = (typeof SESSION_CALLS)[number];
+
+export type CallEffect = "acts" | "joins" | "answers" | "refuses";
+
+const CALLS: Record<SessionCall, Record<SessionState, CallEffect>> = {
+  stop: {
+    UNKNOWN: "acts",
+    STARTING: "acts",
+    RUNNING: "acts",
+    STOPPING: "joins",
+    STOPPED: "answers",
+    ERROR: "answers",
+  },
+  configureFilters: {
+    UNKNOWN: "acts",
+    STARTING: "acts",
+    RUNNING: "acts",
+    STOPPING: "refuses",
+    STOPPED: "refuses",
+    ERROR: "refuses",
+  },
+  resume: {
+    UNKNOWN: "acts",
+    STARTING: "answers",
+    RUNNING: "answers",
+    STOPPING: "refuses",
+    STOPPED: "acts",
+    ERROR: "acts",
+  },
+  remove: {
+    UNKNOWN: "acts",
+    STARTING: "refuses",
+    RUNNING: "refuses",
+    STOPPING: "refuses",
+    STOPPED: "acts",
+    ERROR: "acts",
+  },
+};
+
+export function effectOf(call: SessionCall, state: SessionState): CallEffect {
+  return CALLS[call][state];
+}
+
+/** True for the states in which a session works, and counts against SESSIONS_MAX. */
 export function isActive(state: SessionState): boolean {
   return state === "STARTING" || state === "RUNNING" || state === "STOPPING";
+}
+
+/** True for the states that a session only leaves by being asked to. */
+export function isEnded(state: SessionState): boolean {
+  return state === "STOPPED" || state === "ERROR";
 }

@@ -10,21 +10,39 @@ import { Bell } from "./bell.ts";
 import { MessageReader } from "./fragments.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
-import type { DecodeTaskData } from "./pool.ts";
-import { INPUT, type ObjectRecord, type SpanEndRecord, type StreamSpec, unpackRecord } from "./records.ts";
+import { yieldToOthers } from "./priority.ts";
+import {
+  INPUT,
+  type ObjectRecord,
+  type SkipRecord,
+  type SpanEndRecord,
+  type StreamSpec,
+  unpackRecord,
+} from "./records.ts";
 import { RingConsumer, RingProducer } from "./ring.ts";
 import { SpanDecoder } from "./span-decoder.ts";
+import { StageTimes } from "./stage-times.ts";
+import { type DecodeTaskData, STARTED } from "./task-data.ts";
 
 const OBJECT_BYTES_MAX = 1 << 30; // what a file may hold stored; the inflated ledgers have limits of their own
 const SLEEP_MS = 1000; // longest single sleep on the bell
+const IDLE_SLEEPS_MAX = 30; // then memory is let go: many times the seconds between ledgers at the tip
 
 export function decodeTask(data: DecodeTaskData): void {
+  yieldToOthers();
+  Atomics.store(data.state, STARTED, 1);
   const bell = new Bell(data.inputBell, 0);
   const input = new RingConsumer(data.input);
   const messages = new MessageReader(input, OBJECT_BYTES_MAX);
   const output = new RingProducer(data.output, new Bell(data.outputBell, 0));
-  const memory = new LedgerMemory();
-  const durations = new LedgerDurations(data.durations);
+  const memory = new LedgerMemory(data.freeBytesMax);
+  const shared = {
+    output,
+    memory,
+    retainedBytesMax: data.retainedBytesMax,
+    durations: new LedgerDurations(data.durations),
+    times: new StageTimes(data.times),
+  };
   const streams = new Map<number, SpanDecoder>();
 
   function stream(number: number): SpanDecoder {
@@ -38,13 +56,18 @@ export function decodeTask(data: DecodeTaskData): void {
       case INPUT.OPEN: {
         const { record } = unpackRecord<StreamSpec>(payload);
         const known = streams.get(record.stream);
-        if (known === undefined) streams.set(record.stream, new SpanDecoder(record, output, memory, durations));
+        if (known === undefined) streams.set(record.stream, new SpanDecoder(record, shared));
         else known.update(record);
         return;
       }
       case INPUT.OBJECT: {
         const { record, attachment } = unpackRecord<ObjectRecord>(payload);
         stream(record.stream).object(record, attachment);
+        return;
+      }
+      case INPUT.SKIP: {
+        const { record } = unpackRecord<SkipRecord>(payload);
+        stream(record.stream).skip(record);
         return;
       }
       case INPUT.SPAN_END: {
@@ -63,13 +86,23 @@ export function decodeTask(data: DecodeTaskData): void {
     }
   }
 
+  let idleSleeps = 0;
   for (;;) {
     const seen = bell.read();
     const closed = input.closed;
     if (messages.next()) {
+      idleSleeps = 0;
       handle(messages.tag, messages.payload);
       messages.release();
     } else if (closed) return;
-    else bell.wait(seen, SLEEP_MS);
+    else {
+      const begun = performance.now();
+      bell.wait(seen, SLEEP_MS);
+      shared.times.add("inputWait", performance.now() - begun);
+      if (++idleSleeps === IDLE_SLEEPS_MAX) {
+        memory.trim();
+        messages.trim();
+      }
+    }
   }
 }

@@ -1,120 +1,110 @@
 /**
- * Messages larger than half a ring travel in fragments: every fragment but the last carries MORE in its tag. The
- * receiver joins them in memory of its own; whole messages, which are nearly all, are read in place.
+ * Messages larger than half a ring travel in fragments. Every fragment but the last carries MORE in its tag; the first
+ * also carries FIRST and begins with the size of the whole, so that the receiver joins them in memory that it takes
+ * once. Whole messages, which are nearly all, are read in place.
  */
 import { CodedError } from "../error.ts";
 import { messageBytesMax, type RingConsumer, type RingProducer } from "./ring.ts";
 
 const MORE = 0x80000000; // top bit of the tag
+const FIRST = 0x40000000; // the bit below it
+const SIZE_BYTES = 8; // the whole's size, before the first fragment's bytes
+const NOTHING = new Uint8Array(0);
 const WAIT_MS = 1000; // longest single sleep; a thread that is told to end looks up at least this often
-
-/** Ends an endless wait: returns true when the other side is gone. */
-export type Abandoned = () => boolean;
 
 function gone(): CodedError {
   return new CodedError("UNAVAILABLE", "RING_ABANDONED", "the thread at the other end of the ring has ended");
 }
 
-/** Blocking: offset of a reserved payload. For worker threads. */
-export function reserveBlocking(ring: RingProducer, payloadBytes: number, abandoned: Abandoned): number {
+/** Blocking: offset of a reserved payload. For worker threads. @throws CodedError UNAVAILABLE / RING_ABANDONED */
+export function reserveBlocking(ring: RingProducer, payloadBytes: number): number {
   for (;;) {
+    if (ring.abandoned) throw gone();
     const at = ring.reserve(payloadBytes);
     if (at >= 0) return at;
-    if (abandoned()) throw gone();
     ring.waitForRoom(WAIT_MS);
   }
 }
 
 /** The same without blocking the event loop. */
-export async function reserveAsync(ring: RingProducer, payloadBytes: number, abandoned: Abandoned): Promise<number> {
+export async function reserveAsync(ring: RingProducer, payloadBytes: number): Promise<number> {
   for (;;) {
+    if (ring.abandoned) throw gone();
     const at = ring.reserve(payloadBytes);
     if (at >= 0) return at;
-    if (abandoned()) throw gone();
     await ring.waitForRoomAsync(WAIT_MS);
   }
 }
 
-/** Pieces that follow each other in one message, and how many bytes of them fit into one fragment. */
-function* fragmentsOf(parts: readonly Uint8Array[], fragmentBytesMax: number): Generator<Uint8Array[]> {
-  let fragment: Uint8Array[] = [];
-  let room = fragmentBytesMax;
+interface Fragment {
+  parts: Uint8Array[];
+  bytes: number;
+  tag: number;
+}
+
+/** A message as one fragment where it fits, else as several. */
+function* fragmentsOf(parts: readonly Uint8Array[], tag: number, fragmentBytesMax: number): Generator<Fragment> {
+  let left = 0;
+  for (const part of parts) left += part.length;
+  if (left <= fragmentBytesMax) {
+    yield { parts: [...parts], bytes: left, tag };
+    return;
+  }
+  const size = new Uint8Array(SIZE_BYTES);
+  new DataView(size.buffer).setUint32(0, left, true);
+  let fragment: Fragment = { parts: [size], bytes: SIZE_BYTES, tag: (tag | MORE | FIRST) >>> 0 };
   for (const part of parts) {
     for (let from = 0; from < part.length; ) {
-      if (room === 0) {
+      if (fragment.bytes === fragmentBytesMax) {
         yield fragment;
-        fragment = [];
-        room = fragmentBytesMax;
+        fragment = { parts: [], bytes: 0, tag: left > fragmentBytesMax ? (tag | MORE) >>> 0 : tag };
       }
-      const to = Math.min(part.length, from + room);
-      fragment.push(part.subarray(from, to));
-      room -= to - from;
+      const to = Math.min(part.length, from + fragmentBytesMax - fragment.bytes);
+      fragment.parts.push(part.subarray(from, to));
+      fragment.bytes += to - from;
+      left -= to - from;
       from = to;
     }
   }
   yield fragment;
 }
 
-function sizeOf(parts: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  return bytes;
-}
-
-function put(ring: RingProducer, at: number, parts: readonly Uint8Array[]): void {
+function put(ring: RingProducer, at: number, { parts, bytes, tag }: Fragment): void {
   for (const part of parts) {
     ring.bytes.set(part, at);
     at += part.length;
   }
+  ring.commit(bytes, tag);
 }
 
-/** Sends the parts as one message, in fragments where it is too large. */
-export async function sendAsync(
-  ring: RingProducer,
-  tag: number,
-  parts: readonly Uint8Array[],
-  abandoned: Abandoned,
-): Promise<void> {
-  const bytes = sizeOf(parts);
-  const max = messageBytesMax(ring.memory);
-  if (bytes <= max) {
-    put(ring, await reserveAsync(ring, bytes, abandoned), parts);
-    ring.commit(bytes, tag);
-    return;
-  }
-  let left = bytes;
-  for (const fragment of fragmentsOf(parts, max)) {
-    const size = sizeOf(fragment);
-    put(ring, await reserveAsync(ring, size, abandoned), fragment);
-    left -= size;
-    ring.commit(size, left > 0 ? (tag | MORE) >>> 0 : tag);
+/**
+ * Sends the parts as one message, in fragments where it is too large; waits for room.
+ * @throws CodedError UNAVAILABLE / RING_ABANDONED
+ */
+export async function sendAsync(ring: RingProducer, tag: number, parts: readonly Uint8Array[]): Promise<void> {
+  for (const fragment of fragmentsOf(parts, tag, messageBytesMax(ring.memory))) {
+    put(ring, await reserveAsync(ring, fragment.bytes), fragment);
   }
 }
 
 /** The same for a worker thread. */
-export function sendBlocking(
-  ring: RingProducer,
-  tag: number,
-  parts: readonly Uint8Array[],
-  abandoned: Abandoned,
-): void {
-  let left = sizeOf(parts);
-  for (const fragment of fragmentsOf(parts, messageBytesMax(ring.memory))) {
-    const size = sizeOf(fragment);
-    put(ring, reserveBlocking(ring, size, abandoned), fragment);
-    left -= size;
-    ring.commit(size, left > 0 ? (tag | MORE) >>> 0 : tag);
+export function sendBlocking(ring: RingProducer, tag: number, parts: readonly Uint8Array[]): void {
+  for (const fragment of fragmentsOf(parts, tag, messageBytesMax(ring.memory))) {
+    put(ring, reserveBlocking(ring, fragment.bytes), fragment);
   }
 }
 
 /** Joins what the senders above cut. */
 export class MessageReader {
   tag = 0;
-  /** The message. `shared` says whether it lies in the ring (copy before `release`) or is memory of its own. */
-  payload: Uint8Array = new Uint8Array(0);
-  shared = true;
-  private pieces: Uint8Array[] = [];
-  private piecesBytes = 0;
+  /** The message, valid until `release`: it lies in the ring, or in memory that the next joined message is put into. */
+  payload: Uint8Array = NOTHING;
+  private inRing = true;
+  private joined: Uint8Array = NOTHING;
+  private joinedBytes = 0;
+  private filled = 0;
+  /** The rest of a message that was refused is dropped. */
+  private dropping = false;
 
   constructor(
     private readonly ring: RingConsumer,
@@ -122,49 +112,64 @@ export class MessageReader {
     private readonly joinedBytesMax: number,
   ) {}
 
-  /** The next whole message, if there is one. Call `release` when done with it. */
+  /**
+   * The next whole message, if there is one. Call `release` when done with it.
+   * @throws CodedError RESOURCE_EXHAUSTED / RING_MESSAGE_TOO_LARGE, once for such a message; the next call goes on
+   */
   next(): boolean {
     while (this.ring.next()) {
-      if ((this.ring.tag & MORE) !== 0) {
-        this.keep();
-        continue;
-      }
-      this.tag = this.ring.tag;
-      if (this.pieces.length === 0) {
+      const { tag } = this.ring;
+      if ((tag & FIRST) !== 0) this.begin();
+      else if (this.filled === 0 && !this.dropping) {
+        this.tag = tag;
         this.payload = this.ring.view();
-        this.shared = true;
+        this.inRing = true;
         return true;
-      }
-      this.keep();
-      const joined = new Uint8Array(this.piecesBytes);
-      let at = 0;
-      for (const piece of this.pieces) {
-        joined.set(piece, at);
-        at += piece.length;
-      }
-      this.pieces = [];
-      this.piecesBytes = 0;
-      this.payload = joined;
-      this.shared = false;
+      } else this.add(this.ring.view());
+      this.ring.release();
+      if ((tag & MORE) !== 0) continue;
+      const whole = !this.dropping;
+      this.dropping = false;
+      this.filled = 0;
+      if (!whole) continue;
+      this.tag = tag;
+      this.payload = this.joined.subarray(0, this.joinedBytes);
+      this.inRing = false;
       return true;
     }
     return false;
   }
 
   release(): void {
-    if (this.shared) this.ring.release();
+    if (this.inRing) this.ring.release();
+    this.payload = NOTHING;
   }
 
-  private keep(): void {
-    this.piecesBytes += this.ring.length;
-    if (this.piecesBytes > this.joinedBytesMax) {
+  /** Lets the memory for joined messages go; for a reader that has had nothing to do for a while. */
+  trim(): void {
+    if (this.filled === 0) this.joined = NOTHING;
+  }
+
+  private begin(): void {
+    const view = this.ring.view();
+    this.joinedBytes = new DataView(view.buffer, view.byteOffset).getUint32(0, true);
+    this.filled = 0;
+    this.dropping = this.joinedBytes > this.joinedBytesMax;
+    if (this.dropping) {
+      this.ring.release();
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "RING_MESSAGE_TOO_LARGE",
-        `a message on a ring has reached ${this.piecesBytes} B, over max ${this.joinedBytesMax} B`,
+        `a message on a ring has ${this.joinedBytes} B, over max ${this.joinedBytesMax} B`,
       );
     }
-    this.pieces.push(this.ring.view().slice());
-    this.ring.release();
+    if (this.joined.length < this.joinedBytes) this.joined = new Uint8Array(this.joinedBytes);
+    this.add(view.subarray(SIZE_BYTES));
+  }
+
+  private add(bytes: Uint8Array): void {
+    if (this.dropping) return;
+    this.joined.set(bytes, this.filled);
+    this.filled += bytes.length;
   }
 }

@@ -1,52 +1,81 @@
 /**
- * Memory for inflated ledgers. Rows point into their ledger's bytes until their batch is laid out, so several
- * inflated objects are alive at once; each has a buffer of its own here that is used again afterwards. Nothing is
- * allocated per ledger once the buffers have grown to size.
+ * Memory for ledgers of one worker. Rows point into their ledger's bytes until their batch is laid out, so several
+ * ledgers are alive at once; each has a buffer of its own here that is used again afterwards. One inflater (with its
+ * window of some 8 MB) serves all of them. Nothing is allocated per ledger once the buffers have grown to size.
  */
-import { Inflater } from "../sources/inflate.ts";
+import { InflateBuffer, Inflater } from "../sources/inflate.ts";
 
 const BATCH_FILE_FACTOR = 4; // a file of many ledgers may inflate to this many times the limit of one
 
+/** Holds one object's bytes. */
 export class LedgerBuffer {
-  private plain = new Uint8Array(0);
-  private inflater: Inflater | undefined;
-  private inflaterBytesMax = 0;
-
-  /**
-   * The object's XDR, valid until the buffer is used again.
-   * @param ledgerBytesMax LEDGER_BYTES_MAX
-   * @throws CodedError DATA_LOSS, RESOURCE_EXHAUSTED
-   */
-  fill(
-    name: string,
-    stored: Uint8Array,
-    encoding: "none" | "zstd",
-    container: "ledger" | "batch",
-    ledgerBytesMax: number,
-  ): Uint8Array {
-    const bytesMax = container === "batch" ? ledgerBytesMax * BATCH_FILE_FACTOR : ledgerBytesMax;
-    if (this.inflater === undefined || this.inflaterBytesMax !== bytesMax) {
-      this.inflater?.close();
-      this.inflater = new Inflater(bytesMax);
-      this.inflaterBytesMax = bytesMax;
-    }
-    const bytes = this.inflater.inflate(name, stored, encoding);
-    if (encoding !== "none") return bytes;
-    // the stored bytes lie in the ring, which is to be free again
-    if (this.plain.length < bytes.length) this.plain = new Uint8Array(Math.ceil(bytes.length * 1.5));
-    this.plain.set(bytes);
-    return this.plain.subarray(0, bytes.length);
-  }
+  readonly inflated = new InflateBuffer();
+  plain = new Uint8Array(0);
+  /** Memory that it occupies. */
+  bytes = 0;
 }
 
 export class LedgerMemory {
   private readonly free: LedgerBuffer[] = [];
+  private freeBytes = 0;
+  private inflater: Inflater | undefined;
 
-  take(): LedgerBuffer {
-    return this.free.pop() ?? new LedgerBuffer();
+  /** @param freeBytesMax memory kept to be used again */
+  constructor(private readonly freeBytesMax: number) {}
+
+  /**
+   * The object's inflated bytes, in a buffer that is added to `held`; valid until it is given back.
+   * @param ledgerBytesMax LEDGER_BYTES_MAX
+   * @throws CodedError DATA_LOSS, RESOURCE_EXHAUSTED
+   */
+  inflate(
+    held: LedgerBuffer[],
+    name: string,
+    stored: Uint8Array,
+    container: "ledger" | "batch",
+    ledgerBytesMax: number,
+  ): Uint8Array {
+    const bytesMax = container === "batch" ? ledgerBytesMax * BATCH_FILE_FACTOR : ledgerBytesMax;
+    this.inflater ??= new Inflater(ledgerBytesMax);
+    const buffer = this.take(held);
+    const bytes = this.inflater.inflate(name, stored, "zstd", buffer.inflated, bytesMax);
+    buffer.bytes = bytes.buffer.byteLength + buffer.plain.length;
+    return bytes;
   }
 
-  give(buffers: LedgerBuffer[]): void {
-    this.free.push(...buffers.splice(0));
+  /** A copy of `bytes`, in a buffer that is added to `held`. */
+  copy(held: LedgerBuffer[], bytes: Uint8Array): Uint8Array {
+    const buffer = this.take(held);
+    if (buffer.plain.length < bytes.length) {
+      buffer.bytes -= buffer.plain.length;
+      buffer.plain = new Uint8Array(Math.ceil(bytes.length * 1.5));
+      buffer.bytes += buffer.plain.length;
+    }
+    buffer.plain.set(bytes);
+    return buffer.plain.subarray(0, bytes.length);
+  }
+
+  /** Takes buffers back, to use them again as far as they are worth keeping. */
+  give(held: LedgerBuffer[]): void {
+    for (const buffer of held.splice(0)) {
+      if (this.freeBytes + buffer.bytes > this.freeBytesMax) continue;
+      this.free.push(buffer);
+      this.freeBytes += buffer.bytes;
+    }
+  }
+
+  /** Lets go of what is free, and of the inflater; for a worker that has had nothing to do for a while. */
+  trim(): void {
+    this.free.length = 0;
+    this.freeBytes = 0;
+    this.inflater?.close();
+    this.inflater = undefined;
+  }
+
+  private take(held: LedgerBuffer[]): LedgerBuffer {
+    const buffer = this.free.pop() ?? new LedgerBuffer();
+    this.freeBytes -= buffer.bytes;
+    held.push(buffer);
+    return buffer;
   }
 }

@@ -9,34 +9,61 @@ import { Bell } from "./bell.ts";
 import { sendAsync } from "./fragments.ts";
 import { mapPiscinaWorker } from "./host.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
-import { INPUT, type ObjectRecord, packRecord, type SpanEndRecord, type StreamSpec } from "./records.ts";
-import { createRing, RingProducer } from "./ring.ts";
+import {
+  INPUT,
+  type ObjectRecord,
+  packRecord,
+  type SkipRecord,
+  type SpanEndRecord,
+  type StreamSpec,
+} from "./records.ts";
+import { createRing, RingEnd, RingProducer } from "./ring.ts";
+import { StageTimes } from "./stage-times.ts";
+import { type DecodeTaskData, STARTED } from "./task-data.ts";
 
 export const INPUT_RING_BYTES = 8 << 20; // two typical spans of compressed ledgers: the worker never waits for the next
 export const OUTPUT_RING_BYTES = 8 << 20; // four batches of the 2 MiB limit: the data plane may be busy for a while
+const RETAINED_BYTES_MAX = 16 << 20; // several dense ledgers: enough rows for a batch
+const FREE_BYTES_MAX = 32 << 20; // what rows wait in, twice
 const WORKERS_MAX = 256; // more threads than any machine in use has cores
+const CLOSE_MS_MAX = 5000; // a span takes milliseconds; a worker that needs longer is stuck
+/** A worker that dies is replaced at once, but one that dies again and again waits before each further start. */
+const RESTART_MS_MIN = 100;
+const RESTART_MS_MAX = 10_000;
+const RESTART_FORGOTTEN_MS = 60_000; // after so long without a death a worker counts as well again
 
-/** What a decode task is started with. Plain data: it crosses threads. */
-export interface DecodeTaskData {
-  index: number;
-  input: SharedArrayBuffer;
-  /** The worker sleeps on this when its input ring is empty. */
-  inputBell: Int32Array;
-  output: SharedArrayBuffer;
-  /** Rung for every message to the data plane. */
-  outputBell: Int32Array;
-  /** Of LedgerDurations. */
-  durations: SharedArrayBuffer;
+/** Memory of each worker. */
+export interface PoolSizes {
+  /** Powers of two. */
+  inputRingBytes: number;
+  outputRingBytes: number;
+  /** Inflated ledgers held for rows that wait for a full batch; then it goes out as it is. */
+  retainedBytesMax: number;
+  /** Memory for ledgers that is kept to be used again. */
+  freeBytesMax: number;
 }
+
+const DEFAULT_SIZES: PoolSizes = {
+  inputRingBytes: INPUT_RING_BYTES,
+  outputRingBytes: OUTPUT_RING_BYTES,
+  retainedBytesMax: RETAINED_BYTES_MAX,
+  freeBytesMax: FREE_BYTES_MAX,
+};
+
+const NOT_STARTED = new Error("its thread ended before it began");
 
 interface Seat {
   input: RingProducer;
-  output: SharedArrayBuffer;
+  output: RingEnd;
   /** Streams that this worker knows, and the revision of the spec that it has. */
   opened: Map<number, number>;
   /** Messages of different streams must not interleave within one message's fragments. */
   turn: Promise<void>;
   dead: boolean;
+  startedMs: number;
+  /** Gives up a task that no thread has begun. */
+  abort: AbortController;
+  state: Int32Array;
 }
 
 export interface PoolEvents {
@@ -49,6 +76,9 @@ export interface PoolEvents {
 export class DecodePool {
   readonly durations = new LedgerDurations();
   private readonly seats: Seat[] = [];
+  /** Deaths of each worker, since it was last well. */
+  private readonly deaths: number[] = [];
+  private readonly restarts = new Set<ReturnType<typeof setTimeout>>();
   private piscina: Piscina | undefined;
   private readonly abort = new AbortController();
   private readonly tasks = new Set<Promise<void>>();
@@ -58,6 +88,8 @@ export class DecodePool {
     readonly size: number,
     private readonly outputBell: Bell,
     private readonly events: PoolEvents,
+    private readonly sizes: PoolSizes = DEFAULT_SIZES,
+    readonly times: StageTimes = new StageTimes(),
   ) {
     if (!Number.isInteger(size) || size < 1 || size > WORKERS_MAX) {
       throw new CodedError("INVALID_ARGUMENT", "WORKER_COUNT", `WORKER_COUNT is ${size}: take 1 to ${WORKERS_MAX}`);
@@ -75,8 +107,10 @@ export class DecodePool {
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: "disabled", // a task blocks its thread on our rings, not on Piscina's queue
-      closeTimeout: 5000,
+      closeTimeout: CLOSE_MS_MAX,
     });
+    this.piscina.on("error", () => {}); // of a thread without a task; the task's promise tells of all others
+    this.piscina.on("workerDestroy", () => setImmediate(() => this.reviveQueued()));
     for (let index = 0; index < this.size; index++) this.seat(index);
   }
 
@@ -98,26 +132,46 @@ export class DecodePool {
     await this.send(index, spec, INPUT.SPAN_END, [packRecord(record)]);
   }
 
-  /** Frees what the workers hold of a stream. */
+  /** Counts a ledger as skipped, in its place. */
+  async sendSkip(index: number, spec: StreamSpec, record: SkipRecord): Promise<void> {
+    await this.send(index, spec, INPUT.SKIP, [packRecord(record)]);
+  }
+
+  /** Frees what the workers hold of a stream. Nothing of it may be sent afterwards. */
   async closeStream(stream: number): Promise<void> {
     await Promise.all(
       this.seats.map((seat) =>
         this.inTurn(seat, async () => {
           if (!seat.opened.delete(stream) || seat.dead) return;
-          await sendAsync(seat.input, INPUT.CLOSE, [packRecord({ stream })], () => seat.dead);
+          await sendAsync(seat.input, INPUT.CLOSE, [packRecord({ stream })]);
         }).catch(() => {}),
       ),
     );
   }
 
-  /** Lets the workers finish what is in their rings, then ends them. */
-  async close(): Promise<void> {
+  /**
+   * Lets the workers finish what is in their rings, then ends them.
+   * @param graceMs how long that may take; 0 when nobody takes their batches any more
+   */
+  async close(graceMs: number = CLOSE_MS_MAX): Promise<void> {
     this.closing = true;
-    for (const seat of this.seats) seat.input.close();
-    const timer = setTimeout(() => this.abort.abort(), CLOSE_TIMEOUT_MS);
+    for (const timer of this.restarts) clearTimeout(timer);
+    for (const seat of this.seats) {
+      seat.input.close();
+      if (graceMs === 0) seat.output.abandon();
+    }
+    const timer = setTimeout(() => this.abort.abort(), Math.max(graceMs, 1));
     await Promise.allSettled(this.tasks);
     clearTimeout(timer);
+    for (const seat of this.seats) this.giveUp(seat);
     await this.piscina?.destroy();
+  }
+
+  /** Nothing will be read or written here any more: whoever waits is woken. */
+  private giveUp(seat: Seat): void {
+    seat.dead = true;
+    seat.input.abandon();
+    seat.output.abandon();
   }
 
   private async send(index: number, spec: StreamSpec, tag: number, parts: Uint8Array[]): Promise<void> {
@@ -125,9 +179,9 @@ export class DecodePool {
     await this.inTurn(seat, async () => {
       if (seat.opened.get(spec.stream) !== spec.revision) {
         seat.opened.set(spec.stream, spec.revision);
-        await sendAsync(seat.input, INPUT.OPEN, [packRecord(spec)], () => seat.dead);
+        await sendAsync(seat.input, INPUT.OPEN, [packRecord(spec)]);
       }
-      await sendAsync(seat.input, tag, parts, () => seat.dead);
+      await sendAsync(seat.input, tag, parts);
     });
   }
 
@@ -146,15 +200,19 @@ export class DecodePool {
   }
 
   private seat(index: number): void {
-    const input = createRing(INPUT_RING_BYTES);
-    const output = createRing(OUTPUT_RING_BYTES);
+    const input = createRing(this.sizes.inputRingBytes);
+    const output = createRing(this.sizes.outputRingBytes);
     const inputBell = Bell.create();
+    const state = new Int32Array(new SharedArrayBuffer(4));
     const seat: Seat = {
       input: new RingProducer(input, inputBell),
-      output,
+      output: new RingEnd(output),
       opened: new Map(),
       turn: Promise.resolve(),
       dead: false,
+      startedMs: 0,
+      abort: new AbortController(),
+      state,
     };
     this.seats[index] = seat;
     this.events.ring(index, output);
@@ -165,8 +223,37 @@ export class DecodePool {
       output,
       outputBell: this.outputBell.cells,
       durations: this.durations.memory,
+      times: this.times.memory,
+      state,
+      retainedBytesMax: this.sizes.retainedBytesMax,
+      freeBytesMax: this.sizes.freeBytesMax,
     };
-    const task = this.piscina!.run(data, { signal: this.abort.signal }).then(
+    const deaths = this.deaths[index] ?? 0;
+    if (deaths < 2) this.run(index, seat, data);
+    else {
+      // What is sent meanwhile waits in the ring.
+      const waitMs = Math.min(RESTART_MS_MIN * 2 ** (deaths - 2), RESTART_MS_MAX);
+      const timer = setTimeout(() => {
+        this.restarts.delete(timer);
+        this.run(index, seat, data);
+      }, waitMs);
+      this.restarts.add(timer);
+    }
+  }
+
+  /**
+   * A thread that dies before it has begun its task leaves the task in Piscina's queue, with no thread to come. Those
+   * tasks are given up, so that they are seated again.
+   */
+  private reviveQueued(): void {
+    if (this.closing || this.piscina!.threads.length >= this.size) return;
+    for (const seat of this.seats) if (!seat.dead && seat.state[STARTED] === 0) seat.abort.abort(NOT_STARTED);
+  }
+
+  private run(index: number, seat: Seat, data: DecodeTaskData): void {
+    seat.startedMs = performance.now();
+    const signal = AbortSignal.any([this.abort.signal, seat.abort.signal]);
+    const task = this.piscina!.run(data, { signal }).then(
       () => this.ended(index, seat, undefined),
       (thrown: unknown) => this.ended(index, seat, thrown),
     );
@@ -175,13 +262,13 @@ export class DecodePool {
   }
 
   private ended(index: number, seat: Seat, thrown: unknown): void {
-    seat.dead = true;
     if (this.closing) return;
+    this.giveUp(seat);
+    const well = performance.now() - seat.startedMs >= RESTART_FORGOTTEN_MS;
+    this.deaths[index] = well ? 1 : (this.deaths[index] ?? 0) + 1;
     const cause = thrown instanceof Error ? thrown.message : thrown === undefined ? "it returned" : String(thrown);
     const error = new CodedError("INTERNAL", "WORKER_DIED", `decode worker ${index} died: ${cause}`, { cause: thrown });
     this.events.died(index, error);
     this.seat(index);
   }
 }
-
-const CLOSE_TIMEOUT_MS = 5000; // a span takes milliseconds; a worker that needs longer is stuck

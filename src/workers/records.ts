@@ -13,10 +13,13 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Compat } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
 
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
+
+/** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
+export const SKIPPED_LISTED_MAX = 100;
 
 /** Message tags from the main thread to a decode worker. */
-export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4 } as const;
+export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5 } as const;
 /** Message tags from a decode worker to the data plane. */
 export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
 
@@ -28,6 +31,9 @@ export interface FilterStep {
   ledgerFrom: number;
   filter: FilterRecord;
 }
+
+/** ON_ERROR: what a ledger that cannot be decoded does to its stream. */
+export type OnError = "strict" | "skip";
 
 export type Compression = "none" | "lz4" | "zstd";
 
@@ -60,6 +66,7 @@ export interface StreamSpec {
   /** Body bytes that one batch may never exceed. */
   batchBytesMax: number;
   ledgerBytesMax: number;
+  onError: OnError;
 }
 
 /** Header of an OBJECT; the attachment is the object's stored bytes. */
@@ -77,6 +84,14 @@ export interface ObjectRecord {
 export interface SpanEndRecord {
   stream: number;
   span: number;
+}
+
+/** A ledger that the source has, but not whole: counted as skipped in its place. */
+export interface SkipRecord {
+  stream: number;
+  span: number;
+  ledger: number;
+  error: ErrorRecord;
 }
 
 /** Where to go on: the ledger, and how many of its emitted rows come before. */
@@ -97,6 +112,10 @@ export interface BatchRecord {
   closedAtUnixSeconds: number;
   rows: number;
   next: Position;
+  /** Ledgers left out since the batch before (ON_ERROR=skip), SKIPPED_LISTED_MAX of them at most. */
+  skipped?: number[];
+  /** From which ledger the filter holds that decided about `ledgerLast`. */
+  filterFrom?: number;
   headerBytes: number;
   bodyBytes: number;
 }
@@ -107,12 +126,21 @@ export interface SpanDoneRecord {
   span: number;
   ledgers: number;
   ledgerLast: number;
+  /** Behind everything up to that ledger. */
+  next: Position;
+  /** From which ledger the filter holds that decided about `ledgerLast`. */
+  filterFrom?: number;
   closedAtUnixSeconds: number;
   rows: number;
   rowsFiltered: number;
   /** Inflated LedgerCloseMeta bytes. */
   xdrBytes: number;
   batches: number;
+  /** Ledgers left out because they could not be decoded (ON_ERROR=skip); the first of them with its error. */
+  ledgersSkipped: number;
+  skipError?: ErrorRecord;
+  /** Those that no batch of the span has named. */
+  skipped?: number[];
   /** Time the worker spent on it. */
   durationMs: number;
   error?: ErrorRecord;

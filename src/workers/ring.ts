@@ -3,10 +3,10 @@
  *
  * ```
  *   control (256 B)            data (capacity, a power of two)
- *  ┌──────┬──────┬────────┐   ┌─────────┬────────┬────────┬─────────┬──────┐
- *  │ TAIL │ HEAD │ CLOSED │   │  free   │ msg 17 │ msg 18 │ msg 19  │ free │
- *  └──────┴──────┴────────┘   └─────────┴────────┴────────┴─────────┴──────┘
- *                                       ▲ HEAD & mask               ▲ TAIL & mask
+ *  ┌──────┬──────┬────────┬───────────┐  ┌─────────┬────────┬────────┬─────────┬──────┐
+ *  │ TAIL │ HEAD │ CLOSED │ ABANDONED │  │  free   │ msg 17 │ msg 18 │ msg 19  │ free │
+ *  └──────┴──────┴────────┴───────────┘  └─────────┴────────┴────────┴─────────┴──────┘
+ *                                                  ▲ HEAD & mask               ▲ TAIL & mask
  *  message: u32 payload bytes, u32 tag, payload, padding to 8
  * ```
  *
@@ -17,15 +17,18 @@
  *   skip mark fills the rest and it starts at 0.
  * - A message takes at most half of the ring, so that it always fits once the ring is empty, wherever TAIL stands.
  *   Anything larger is sent in fragments (`fragments.ts`).
+ * - The producer sets CLOSED: what is there is still read. Anybody sets ABANDONED when nobody will read any more: a
+ *   producer that waits for room gives up.
  * - The producer, when there is no room, sleeps on the HEAD that its failed attempt saw. Reading HEAD again before
  *   sleeping would open a window in which the consumer drains the ring and both sides sleep.
  */
 import { type Bell, waitAsync } from "./bell.ts";
 
-const CONTROL_BYTES = 256; // TAIL, HEAD and CLOSED each on a cache line of its own
+const CONTROL_BYTES = 256; // each of the four on a cache line of its own
 const TAIL = 0;
 const HEAD = 16;
 const CLOSED = 32;
+const ABANDONED = 48;
 const UNIT_BYTES = 8;
 const HEADER_BYTES = 8;
 const SKIP = 0xffffffff; // in place of a length: go on at the start of the data
@@ -48,7 +51,7 @@ export function messageBytesMax(ring: SharedArrayBuffer): number {
   return (ring.byteLength - CONTROL_BYTES) / 2 - HEADER_BYTES;
 }
 
-class RingEnd {
+export class RingEnd {
   protected readonly control: Int32Array;
   /** All data of the ring; payload offsets point into it. */
   readonly bytes: Uint8Array;
@@ -71,6 +74,17 @@ class RingEnd {
 
   get closed(): boolean {
     return Atomics.load(this.control, CLOSED) !== 0;
+  }
+
+  /** True when nobody will read from this ring any more. */
+  get abandoned(): boolean {
+    return Atomics.load(this.control, ABANDONED) !== 0;
+  }
+
+  /** Says so, and wakes a producer that waits for room. Any thread may. */
+  abandon(): void {
+    Atomics.store(this.control, ABANDONED, 1);
+    Atomics.notify(this.control, HEAD);
   }
 
   /** For the tests of the wrap at 2^32: starts an empty ring's positions elsewhere. */

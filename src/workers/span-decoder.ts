@@ -3,15 +3,17 @@
  * into the output ring. HOT PATH.
  *
  * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
- * in shared memory.
+ * in shared memory. A ledger that comes uncompressed is read where it lies, in the input ring; it is copied only when
+ * rows of it still wait for their batch when the ring wants its memory back.
  */
 import { BatchEncoder } from "../columns/batch-encoder.ts";
-import { CodedError } from "../error.ts";
+import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
+import { BodyCompressor } from "./body-compressor.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
 import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
@@ -23,39 +25,56 @@ import {
   OUTPUT,
   type Position,
   packRecord,
+  SKIPPED_LISTED_MAX,
+  type SkipRecord,
   type SpanDoneRecord,
   type StreamSpec,
 } from "./records.ts";
 import { messageBytesMax, type RingProducer } from "./ring.ts";
+import type { StageTimes } from "./stage-times.ts";
 
-const RETAINED_BYTES_MAX = 16 << 20; // inflated ledgers kept for rows that wait for a full batch; then it goes out as it is
 const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth asking whether a batch is full
 
-const never = () => false; // the data plane outlives the workers
+/** What all streams on one worker share. */
+export interface WorkerParts {
+  output: RingProducer;
+  memory: LedgerMemory;
+  /** Bytes of ledgers held for rows that wait for a full batch; then it goes out as it is. */
+  retainedBytesMax: number;
+  durations: LedgerDurations;
+  times: StageTimes;
+}
 
 export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly encoder: BatchEncoder;
+  private readonly compressor: BodyCompressor | undefined;
   private readonly rows = new RowSet();
   /** Row at which each ledger of the set begins. */
   private readonly ledgerRows: number[] = [];
   /** Rows before this one are in batches already. */
   private first = 0;
   private checkAt = FULL_CHECK_ROWS;
+  /** Memory of objects that rows may wait for. */
   private buffers: LedgerBuffer[] = [];
+  /** That of the object being decoded: a batch that goes out in its middle must not give it away. */
+  private readonly inUse: LedgerBuffer[] = [];
   private retainedBytes = 0;
+  /** Ledgers of the set whose bytes stay as they are. */
+  private kept = 0;
   private networkChecked = false;
+  /** Skipped ledgers that no batch has named yet. */
+  private skipped: number[] = [];
   /** A failed stream takes nothing more. */
   private failed = false;
   private done: SpanDoneRecord | undefined;
 
   constructor(
     private spec: StreamSpec,
-    private readonly output: RingProducer,
-    private readonly memory: LedgerMemory,
-    private readonly durations: LedgerDurations,
+    private readonly parts: WorkerParts,
   ) {
-    const { schemaVersion, networkPassphrase, columns } = spec;
+    const { schemaVersion, networkPassphrase, columns, compression } = spec;
+    this.compressor = compression === "none" ? undefined : new BodyCompressor(compression);
     this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
     this.update(spec);
   }
@@ -72,42 +91,51 @@ export class SpanDecoder {
           networkPassphrase: spec.networkPassphrase,
           compat: spec.compat,
           filter: filterOf(filter),
-          keyHash: this.encoder.needsKeyHash,
+          ...this.encoder.decoderOptions,
         }),
     }));
   }
 
-  /** Decodes one object of the open span (or of a new one). */
+  /** Decodes one object of the open span (or of a new one). `stored` is valid during this call only. */
   object(record: ObjectRecord, stored: Uint8Array): void {
     if (this.failed) return;
     const begun = performance.now();
     const done = this.open(record.span);
-    let ledger = record.ledgerFirst;
+    let next = record.ledgerFirst;
     try {
-      const buffer = this.memory.take();
-      this.buffers.push(buffer);
       const { name, encoding, container } = record;
-      const xdr = buffer.fill(name, stored, encoding, container, this.spec.ledgerBytesMax);
+      const xdr = encoding === "none" ? stored : this.inflate(name, stored, container);
       this.retainedBytes += xdr.length;
-      if (container === "ledger") this.ledger(xdr, ledger, done);
+      if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done);
       else {
         for (const { sequence, bytes } of splitBatch(xdr)) {
           if (sequence < record.ledgerFirst || sequence > record.ledgerLast) continue;
-          ledger = sequence;
-          this.ledger(bytes, sequence, done);
+          next = sequence;
+          this.ledgerOrSkip(bytes, next++, name, done);
         }
       }
-      if (done.ledgerLast !== record.ledgerLast) {
+      if (next !== record.ledgerLast + 1) {
         throw new CodedError(
           "DATA_LOSS",
           "LEDGER_MISSING",
-          `it ends with ledger ${done.ledgerLast}, but ledger ${record.ledgerLast} was to be in it`,
+          `it ends before ledger ${next}, but ledger ${record.ledgerLast} was to be in it`,
         );
       }
     } catch (thrown) {
-      this.fail(thrown, record.name, ledger, done);
+      if (this.isSkippable(thrown)) {
+        for (; next <= record.ledgerLast; next++) this.leaveOut(next, record.name, thrown, done);
+      } else this.fail(thrown, record.name, Math.min(next, record.ledgerLast), done);
     }
+    this.buffers.push(...this.inUse.splice(0));
+    if (this.first === this.rows.length) this.letGo();
+    else this.keep(record.encoding === "none");
     done.durationMs += performance.now() - begun;
+  }
+
+  /** A ledger that the source could not read whole, under ON_ERROR=skip. */
+  skip(record: SkipRecord): void {
+    if (this.failed) return;
+    this.leaveOut(record.ledger, "", CodedError.fromRecord(record.error), this.open(record.span));
   }
 
   spanEnd(span: number): void {
@@ -134,11 +162,13 @@ export class SpanDecoder {
       span,
       ledgers: 0,
       ledgerLast: 0,
+      next: this.spec.start,
       closedAtUnixSeconds: 0,
       rows: 0,
       rowsFiltered: 0,
       xdrBytes: 0,
       batches: 0,
+      ledgersSkipped: 0,
       durationMs: 0,
     };
     return this.done;
@@ -146,7 +176,9 @@ export class SpanDecoder {
 
   private finish(done: SpanDoneRecord): void {
     this.done = undefined;
-    sendBlocking(this.output, OUTPUT.SPAN_DONE, [packRecord(done)], never);
+    if (done.ledgerLast > 0) done.next = this.afterLast(done.ledgerLast);
+    if (this.skipped.length > 0) done.skipped = this.skipped.splice(0);
+    sendBlocking(this.parts.output, OUTPUT.SPAN_DONE, [packRecord(done)]);
   }
 
   /** What was decoded before the bad ledger still goes out; then the span ends with the error, and the stream. */
@@ -159,9 +191,50 @@ export class SpanDecoder {
       // the first error is the one to tell
     }
     this.letGo();
-    const known = error.message.includes(name) ? "" : `${name}: `;
-    done.error = { code: error.code, reason: error.reason, message: `ledger ${ledger}: ${known}${error.message}` };
+    done.error = describeError(error, name, ledger);
     this.finish(done);
+  }
+
+  private inflate(name: string, stored: Uint8Array, container: "ledger" | "batch"): Uint8Array {
+    const begun = performance.now();
+    try {
+      return this.parts.memory.inflate(this.inUse, name, stored, container, this.spec.ledgerBytesMax);
+    } finally {
+      this.parts.times.add("inflate", performance.now() - begun);
+    }
+  }
+
+  /** Makes sure of the bytes that rows of the last object wait for: those that lie in the ring are copied. */
+  private keep(inRing: boolean): void {
+    const { ledgers } = this.rows;
+    for (let index = this.kept; inRing && index < ledgers.length; index++) {
+      if (index < this.rows.ledger[this.first]!) continue; // all its rows are in batches
+      const bytes = this.parts.memory.copy(this.buffers, ledgers[index]!.bytes);
+      ledgers[index] = { ...ledgers[index]!, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+    }
+    this.kept = ledgers.length;
+  }
+
+  /** Whether ON_ERROR lets a ledger with this error be left out: only what is wrong with the ledger itself. */
+  private isSkippable(thrown: unknown): boolean {
+    if (this.spec.onError !== "skip" || !(thrown instanceof CodedError)) return false;
+    return thrown.code === "DATA_LOSS" || SKIPPABLE_REASONS.has(thrown.reason);
+  }
+
+  private ledgerOrSkip(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord): void {
+    try {
+      this.ledger(xdr, sequence, done);
+    } catch (thrown) {
+      if (!this.isSkippable(thrown)) throw thrown;
+      this.leaveOut(sequence, name, thrown, done);
+    }
+  }
+
+  private leaveOut(ledger: number, name: string, thrown: unknown, done: SpanDoneRecord): void {
+    done.ledgersSkipped += 1;
+    done.ledgerLast = ledger;
+    done.skipError ??= describeError(CodedError.from(thrown), name, ledger);
+    if (this.skipped.length < SKIPPED_LISTED_MAX) this.skipped.push(ledger);
   }
 
   private ledger(xdr: Uint8Array, sequence: number, done: SpanDoneRecord): void {
@@ -175,28 +248,31 @@ export class SpanDecoder {
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const begun = performance.now();
     const start = this.rows.length;
-    const summary = this.decoderOf(sequence).decode(xdr, this.rows);
+    const ledgers = this.rows.ledgers.length;
+    const summary = this.stepOf(sequence).decoder.decode(xdr, this.rows);
     if (summary.ledgerSequence !== sequence) {
-      this.rows.truncate(start, this.rows.ledgers.length - 1);
+      this.rows.truncate(start, ledgers);
       throw new CodedError(
         "DATA_LOSS",
         "LEDGER_SEQUENCE",
         `it holds ledger ${summary.ledgerSequence} where ${sequence} was to be`,
       );
     }
-    this.ledgerRows.push(start);
+    if (this.rows.ledgers.length > ledgers) this.ledgerRows.push(start); // one without rows is not in the set
     this.clip(sequence, start);
-    this.durations.record(performance.now() - begun);
+    const tookMs = performance.now() - begun;
+    this.parts.durations.record(tookMs);
+    this.parts.times.add("decode", tookMs);
     this.count(summary, xdr.length, done);
     while (this.rows.length - this.first >= this.checkAt && this.emitFull(done)) {}
-    if (this.retainedBytes >= RETAINED_BYTES_MAX) this.flush(done);
+    if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
   }
 
   /** The filter in force at that ledger decides. */
-  private decoderOf(sequence: number): LedgerDecoder {
+  private stepOf(sequence: number): { ledgerFrom: number; decoder: LedgerDecoder } {
     let step = this.decoders.length - 1;
     while (step > 0 && this.decoders[step]!.ledgerFrom > sequence) step -= 1;
-    return this.decoders[step]!.decoder;
+    return this.decoders[step]!;
   }
 
   /** A stream may begin and end inside a ledger: rows before its start and from its end on are not its own. */
@@ -211,6 +287,7 @@ export class SpanDecoder {
   private count(summary: LedgerSummary, bytes: number, done: SpanDoneRecord): void {
     done.ledgers += 1;
     done.ledgerLast = summary.ledgerSequence;
+    done.filterFrom = this.stepOf(summary.ledgerSequence).ledgerFrom;
     done.closedAtUnixSeconds = summary.closedAtUnixSeconds;
     done.rows += summary.rows;
     done.rowsFiltered += summary.rowsFiltered;
@@ -242,7 +319,8 @@ export class SpanDecoder {
     this.first = 0;
     this.checkAt = FULL_CHECK_ROWS;
     this.retainedBytes = 0;
-    this.memory.give(this.buffers);
+    this.kept = 0;
+    this.parts.memory.give(this.buffers);
   }
 
   /**
@@ -269,30 +347,52 @@ export class SpanDecoder {
     );
   }
 
+  /** The position behind every row up to that ledger, which may be clipped at the stream's end. */
+  private afterLast(ledger: number): Position {
+    const { end } = this.spec;
+    return end?.ledger === ledger ? end : { ledger: ledger + 1, row: 0 };
+  }
+
   private emit(first: number, end: number, done: SpanDoneRecord): void {
-    const { rows, output } = this;
+    const { rows } = this;
+    const { output, times } = this.parts;
+    const begun = performance.now();
     const plan = this.encoder.plan(rows, first, end);
-    const header = this.encoder.header(plan);
-    const front = packRecord({
+    const packed = this.compressor?.batch(this.encoder, rows, plan);
+    const header = packed?.header ?? this.encoder.header(plan);
+    const bodyBytes = packed?.body.length ?? plan.bodyBytes;
+    const record: BatchRecord = {
       ...this.describe(first, end, done),
       headerBytes: header.length,
-      bodyBytes: plan.bodyBytes,
-    });
+      bodyBytes,
+    };
+    if (this.skipped.length > 0) record.skipped = this.skipped.splice(0);
+    const front = packRecord(record);
     const bodyAt = front.length + align8(header.length);
-    const bytes = bodyAt + plan.bodyBytes;
+    const bytes = bodyAt + bodyBytes;
+    let waitedMs = 0;
     if (bytes <= messageBytesMax(output.memory)) {
-      const at = reserveBlocking(output, bytes, never);
+      const waitBegun = performance.now();
+      const at = reserveBlocking(output, bytes);
+      waitedMs = performance.now() - waitBegun;
       output.bytes.set(front, at);
       output.bytes.set(header, at + front.length);
-      this.encoder.write(rows, plan, output.bytes, at + bodyAt);
+      if (packed === undefined) this.encoder.write(rows, plan, output.bytes, at + bodyAt);
+      else output.bytes.set(packed.body, at + bodyAt);
       output.commit(bytes, OUTPUT.BATCH);
+      times.add("encode", performance.now() - begun - waitedMs);
     } else {
       const message = new Uint8Array(bytes);
       message.set(front);
       message.set(header, front.length);
-      this.encoder.write(rows, plan, message, bodyAt);
-      sendBlocking(output, OUTPUT.BATCH, [message], never);
+      if (packed === undefined) this.encoder.write(rows, plan, message, bodyAt);
+      else message.set(packed.body, bodyAt);
+      times.add("encode", performance.now() - begun);
+      const waitBegun = performance.now();
+      sendBlocking(output, OUTPUT.BATCH, [message]);
+      waitedMs = performance.now() - waitBegun;
     }
+    times.add("outputWait", waitedMs);
     this.first = end;
     done.batches += 1;
   }
@@ -305,7 +405,7 @@ export class SpanDecoder {
     // Rows that follow may be of the same ledger; with none left, everything up to the last ledger read is complete.
     const next: Position =
       end === rows.length
-        ? { ledger: done.ledgerLast + 1, row: 0 }
+        ? this.afterLast(done.ledgerLast)
         : rows.ledger[end] === last
           ? { ledger: sequence, row: end - this.ledgerRows[last]! }
           : { ledger: ledgers[rows.ledger[end]!]!.sequence, row: 0 };
@@ -320,8 +420,17 @@ export class SpanDecoder {
       closedAtUnixSeconds: end === rows.length ? done.closedAtUnixSeconds : ledgers[last]!.closedAtSeconds,
       rows: end - first,
       next,
+      filterFrom: this.stepOf(sequence).ledgerFrom,
     };
   }
+}
+
+/** Errors beside DATA_LOSS that are about one ledger. */
+const SKIPPABLE_REASONS: ReadonlySet<string> = new Set(["LEDGER_TOO_LARGE", "INFLATED_TOO_LARGE"]);
+
+function describeError(error: CodedError, name: string, ledger: number): ErrorRecord {
+  const known = error.message.includes(name) ? "" : `${name}: `;
+  return { code: error.code, reason: error.reason, message: `ledger ${ledger}: ${known}${error.message}` };
 }
 
 function filterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {

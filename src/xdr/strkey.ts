@@ -1,17 +1,34 @@
-/** Strkeys (SEP-23): 32 bytes as base32 text with a version byte in front and a CRC-16 behind. */
+/** Strkeys (SEP-23): a key or hash as base32 text with a version byte in front and a CRC-16 behind. */
 import { CodedError } from "../error.ts";
 
 /** Version bytes: the letter that the text begins with, times 8. */
 export const STRKEY_ACCOUNT = 6 << 3;
 export const STRKEY_CONTRACT = 2 << 3;
+/** Payload: an ed25519 key, then a 64-bit id. */
+export const STRKEY_MUXED = 12 << 3;
+/** Payload: the type of the balance's id (0), then its hash. */
+export const STRKEY_CLAIMABLE_BALANCE = 1 << 3;
+export const STRKEY_LIQUIDITY_POOL = 11 << 3;
 
 export const STRKEY_LENGTH = 56; // 35 bytes (1 + 32 + 2) in base32
+export const STRKEY_MUXED_LENGTH = 69; // 43 bytes
+export const STRKEY_CLAIMABLE_BALANCE_LENGTH = 58; // 36 bytes
 
 export const BASE32_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-const LETTERS = new Map([
-  [STRKEY_ACCOUNT, "G"],
-  [STRKEY_CONTRACT, "C"],
+interface Kind {
+  letter: string;
+  payloadBytes: number;
+  /** Of the text. */
+  length: number;
+}
+
+const KINDS = new Map<number, Kind>([
+  [STRKEY_ACCOUNT, { letter: "G", payloadBytes: 32, length: STRKEY_LENGTH }],
+  [STRKEY_CONTRACT, { letter: "C", payloadBytes: 32, length: STRKEY_LENGTH }],
+  [STRKEY_MUXED, { letter: "M", payloadBytes: 40, length: STRKEY_MUXED_LENGTH }],
+  [STRKEY_CLAIMABLE_BALANCE, { letter: "B", payloadBytes: 33, length: STRKEY_CLAIMABLE_BALANCE_LENGTH }],
+  [STRKEY_LIQUIDITY_POOL, { letter: "L", payloadBytes: 32, length: STRKEY_LENGTH }],
 ]);
 
 /** CRC-16/XMODEM of `bytes`, as SEP-23 wants. */
@@ -24,17 +41,23 @@ export function crc16(bytes: Uint8Array): number {
   return crc;
 }
 
+/** The version byte of a strkey by its first letter; undefined where that begins none that names a holder. */
+export function strkeyVersion(text: string): number | undefined {
+  for (const [version, { letter }] of KINDS) if (text.startsWith(letter)) return version;
+  return undefined;
+}
+
 /**
- * The 32 bytes behind a strkey of the given version.
+ * The payload behind a strkey of the given version: 32 bytes, or as the version's constant says.
  * @throws CodedError INVALID_ARGUMENT / INVALID_STRKEY naming the value
  */
 export function parseStrkey(text: string, version: number): Uint8Array {
-  const letter = LETTERS.get(version) ?? "?";
+  const { letter, payloadBytes, length } = KINDS.get(version)!;
   const refuse = (why: string): never => {
     throw new CodedError("INVALID_ARGUMENT", "INVALID_STRKEY", `"${text}" is not a ${letter}… strkey: ${why}`);
   };
-  if (text.length !== STRKEY_LENGTH) refuse(`it has ${text.length} characters, not ${STRKEY_LENGTH}`);
-  const bytes = new Uint8Array(35);
+  if (text.length !== length) refuse(`it has ${text.length} characters, not ${length}`);
+  const bytes = new Uint8Array(1 + payloadBytes + 2);
   let held = 0;
   let bits = 0;
   let at = 0;
@@ -49,19 +72,21 @@ export function parseStrkey(text: string, version: number): Uint8Array {
     }
   }
   if (bytes[0] !== version) refuse(`it begins with ${text[0]}, not ${letter}`);
-  const crc = crc16(bytes.subarray(0, 33));
-  if (bytes[33] !== (crc & 0xff) || bytes[34] !== crc >> 8) refuse("the checksum is wrong");
-  return bytes.slice(1, 33);
+  if ((held & ((1 << bits) - 1)) !== 0) refuse("its last character has bits that stand for nothing");
+  const crc = crc16(bytes.subarray(0, 1 + payloadBytes));
+  if (bytes[1 + payloadBytes] !== (crc & 0xff) || bytes[2 + payloadBytes] !== crc >> 8) refuse("the checksum is wrong");
+  return bytes.slice(1, 1 + payloadBytes);
 }
 
-/** The strkey of 32 bytes. For the hot path see columns/encode.ts. */
-export function formatStrkey(bytes: Uint8Array, version: number): string {
-  const all = new Uint8Array(35);
+/** The strkey of a payload. For the hot path see columns/encode.ts. */
+export function formatStrkey(payload: Uint8Array, version: number): string {
+  const { payloadBytes } = KINDS.get(version)!;
+  const all = new Uint8Array(1 + payloadBytes + 2);
   all[0] = version;
-  all.set(bytes.subarray(0, 32), 1);
-  const crc = crc16(all.subarray(0, 33));
-  all[33] = crc & 0xff;
-  all[34] = crc >> 8;
+  all.set(payload.subarray(0, payloadBytes), 1);
+  const crc = crc16(all.subarray(0, 1 + payloadBytes));
+  all[1 + payloadBytes] = crc & 0xff;
+  all[2 + payloadBytes] = crc >> 8;
   let text = "";
   let held = 0;
   let bits = 0;
@@ -73,5 +98,6 @@ export function formatStrkey(bytes: Uint8Array, version: number): string {
       text += BASE32_ALPHABET[(held >> bits) & 31];
     }
   }
+  if (bits > 0) text += BASE32_ALPHABET[(held << (5 - bits)) & 31];
   return text;
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { CommandEntry } from "../../src/cli/command.ts";
 import { HealthState } from "../../src/control/health-state.ts";
 import { type RunningServer, startControlServer } from "../../src/control/server.ts";
-import { MemorySessions } from "../control/memory-sessions.ts";
+import { MemorySessions, SERVICE } from "../control/memory-sessions.ts";
 import { type CliRun, cli } from "./harness.ts";
 
 const COMMANDS: readonly CommandEntry[] = [
@@ -12,6 +12,10 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "status", summary: "", load: () => import("../../src/cli/status.ts") },
   { name: "metrics", summary: "", load: () => import("../../src/cli/metrics.ts") },
   { name: "filters", summary: "", load: () => import("../../src/cli/filters.ts") },
+  { name: "sessions", summary: "", load: () => import("../../src/cli/sessions.ts") },
+  { name: "watch", summary: "", load: () => import("../../src/cli/watch.ts") },
+  { name: "resume", summary: "", load: () => import("../../src/cli/resume.ts") },
+  { name: "delete", summary: "", load: () => import("../../src/cli/delete.ts") },
 ];
 
 const sessions = new MemorySessions();
@@ -21,6 +25,7 @@ let address: string;
 beforeAll(async () => {
   server = await startControlServer({
     sessions,
+    service: SERVICE,
     health: new HealthState([]),
     host: "127.0.0.1",
     port: 0,
@@ -152,10 +157,150 @@ test("metrics", async () => {
   });
 });
 
-test("filters says what the server says", async () => {
-  const { code, err } = await run("filters", "--asset-code", "USDC");
-  expect(code).toBe(1);
-  expect(err).toContain("FILTER_ASSET_CODES");
+describe("filters", () => {
+  test("of one session, replaced and patched; the answer names the ledger", async () => {
+    const id = await started("--asset-code", "AQUA", "--include-deleted");
+    expect(sessions.get(id).request.filter).toEqual({ assetCodes: ["AQUA"], includeDeleted: true });
+    const replaced = await run("filters", "--session", id, "--asset-code", "USDC", "--min-balance", "17");
+    expect(replaced).toEqual({ code: 0, out: `the filters hold for session ${id} from ledger 15\n`, err: "" });
+    const patched = await run(
+      "filters",
+      "--session",
+      id,
+      "--patch",
+      "--asset-code",
+      "EURC",
+      "--remove",
+      "asset-code=USDC",
+      "--json",
+    );
+    expect(JSON.parse(patched.out).applied).toEqual([
+      {
+        session_id: id,
+        from_ledger: 25,
+        filters: {
+          contract_ids: [],
+          asset_codes: ["EURC"],
+          asset_issuers: [],
+          balance_holders: [],
+          include_deleted: false,
+          min_balance: "17",
+          key_types: [],
+          durability: "",
+          change_types: [],
+        },
+      },
+    ]);
+  });
+
+  test("without a session they are the default too", async () => {
+    const { out } = await run("filters", "--include-deleted");
+    expect(out).toStartWith("the filters hold for new sessions, session ");
+    expect(sessions.defaultFilter).toEqual({ includeDeleted: true });
+  });
+
+  test("what makes no sense is told before anything is sent", async () => {
+    for (const [flags, said] of [
+      [["--remove", "asset-code=USDC"], "need --patch"],
+      [["--patch"], "something to change"],
+      [["--patch", "--include-deleted", "--exclude-deleted"], "opposites"],
+      [["--patch", "--remove", "colour=red"], "asset-code"],
+    ] as const) {
+      const { code, err } = await run("filters", ...flags);
+      expect(code).toBe(2);
+      expect(err).toContain(said);
+    }
+  });
+
+  test("what the server refuses is an error", async () => {
+    const { code, err } = await run("filters", "--contract-id", "CABC");
+    expect(code).toBe(1);
+    expect(err).toContain("not a C");
+  });
+});
+
+describe("sessions", () => {
+  test("lists newest first, by label and state, and shows one", async () => {
+    const first = await started("--label", "job=a", "--label", "team=x");
+    const second = await started("--label", "job=b");
+    sessions.update(first, { state: "STOPPED", message: "completed", entriesProcessed: 1234 });
+    const { out } = await run("sessions");
+    expect(out.indexOf(second)).toBeLessThan(out.indexOf(first));
+    const byLabel = await run("sessions", "--label", "job=a");
+    expect(byLabel.out).toBe(
+      `${first}  STOPPED   ledger none yet  1,234 rows  0/s  0 clients  job=a,team=x  completed\n`,
+    );
+    expect((await run("sessions", "--status", "stopped", "--label", "job=b")).out).toBe("");
+    const { out: one } = await run("sessions", first);
+    for (const line of [
+      `session           ${first}`,
+      "checkpoint        ledger 8, 2023-11-14T22:13:20.000Z",
+      "filters from 5    everything, with removed entries",
+      "client 127.0.0.1:5  1 rows",
+      "label job         a",
+    ]) {
+      expect(one.replaceAll(/ {2,}/g, " ")).toContain(line.replaceAll(/ {2,}/g, " "));
+    }
+    const json = JSON.parse((await run("sessions", first, "--json")).out);
+    expect(json).toMatchObject({
+      session_id: first,
+      status: "STOPPED",
+      request: { start_ledger: 5, labels: { job: "a", team: "x" } },
+      metrics: { contracts_processed: 1234 },
+      checkpoint: { ledger: 8, row: 3 },
+    });
+  });
+});
+
+test("resume and delete", async () => {
+  const id = await started();
+  expect((await run("delete", id)).err).toContain("stop it first");
+  await run("stop", id);
+  expect((await run("resume", id)).out).toBe("session is STARTING\n");
+  sessions.update(id, { state: "STOPPED" });
+  expect((await run("delete", id)).out).toBe("session deleted\n");
+  expect((await run("status", id)).code).toBe(1);
+});
+
+test("stop --drop and --deadline reach the server", async () => {
+  await run("stop", await started(), "--drop");
+  expect(sessions.stopOptions).toEqual({ mode: "drop", deadlineMs: 0 });
+  await run("stop", await started(), "--deadline", "1m30s");
+  expect(sessions.stopOptions).toEqual({ mode: "drain", deadlineMs: 90_000 });
+});
+
+describe("watch", () => {
+  test("ends with the session, and with 1 when it failed", async () => {
+    const id = await started();
+    const watching = run("watch", id, "--interval", "50ms");
+    while (sessions.watchCount === 0) await Bun.sleep(5);
+    sessions.update(id, { state: "STOPPING" });
+    sessions.update(id, { state: "STOPPED", message: "completed at ledger 9" });
+    const { code, out } = await watching;
+    expect(code).toBe(0);
+    expect(
+      out
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split("  ")[1]),
+    ).toEqual(["RUNNING ", "STOPPING", "STOPPED "].map((s) => s.trim()));
+    const failing = await started();
+    sessions.update(failing, { state: "ERROR", error: { code: "DATA_LOSS", reason: "XDR", message: "ledger 6" } });
+    expect((await run("watch", failing, "--json")).code).toBe(1);
+  });
+
+  test("of all sessions ends at an interrupt", async () => {
+    const interrupt = new AbortController();
+    const watching = cli(["watch", "--address", address], COMMANDS, {}, { interrupt: interrupt.signal });
+    while (sessions.watchCount === 0) await Bun.sleep(5);
+    const id = await started();
+    sessions.update(id, { state: "STOPPED" });
+    await Bun.sleep(50);
+    interrupt.abort();
+    const { code, out } = await watching;
+    expect(code).toBe(0);
+    expect(out).toContain(`${id}  STOPPED`);
+  });
 });
 
 describe("where the server is", () => {

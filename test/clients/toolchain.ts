@@ -1,6 +1,6 @@
 /**
- * The two foreign Flight clients of the tests, made ready on first use under `.cache` of the project:
- * the pyarrow client in a virtual environment of its own, the arrow-go client as a binary. Quick when nothing changed;
+ * The foreign Flight clients of the tests, made ready on first use under `.cache` of the project: the pyarrow client
+ * in a virtual environment of its own, the arrow-go client as a binary, the Java client with its libraries. Quick when nothing changed;
  * safe when several processes ask at once. README.md in this folder describes the clients.
  */
 import { createHash } from "node:crypto";
@@ -11,6 +11,9 @@ const ROOT = join(import.meta.dir, "..", "..");
 const CACHE = join(ROOT, ".cache");
 const PYTHON_SOURCES = join(import.meta.dir, "python");
 const GO_SOURCES = join(import.meta.dir, "go");
+const JAVA_SOURCES = join(import.meta.dir, "java");
+const CONFORMANCE_MODULE =
+  "github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.4.1";
 
 const LOCK_WAIT_MS_MAX = 600_000; // a first build downloads compilers' modules and pyarrow over slow lines
 const LOCK_POLL_MS = 200;
@@ -45,6 +48,8 @@ export interface ClientResult {
 
 let python: Promise<Client> | undefined;
 let go: Promise<Client> | undefined;
+let java: Promise<Client> | undefined;
+let conformance: Promise<Client> | undefined;
 
 /** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function pythonClient(): Promise<Client> {
@@ -56,6 +61,24 @@ export function pythonClient(): Promise<Client> {
 export function goClient(): Promise<Client> {
   go ??= prepare("go", prepareGo);
   return go;
+}
+
+/** The Java client (`get` only). `missing` says why when there is no Java or no Maven; throws that under CI=true. */
+export function javaClient(): Promise<Client> {
+  java ??= prepare("java", prepareJava);
+  return java;
+}
+
+/** Arrow's own Flight integration client, from the arrow-go module; its flags are its own. */
+export function conformanceClient(): Promise<Client> {
+  conformance ??= prepare("conformance", prepareConformance);
+  return conformance;
+}
+
+/** The Python that has pyarrow, DuckDB and ADBC's Flight SQL driver, for scripts of the tests. */
+export async function pythonInterpreter(): Promise<Client> {
+  const client = await pythonClient();
+  return client.command === undefined ? client : { command: client.command.slice(0, 1) };
 }
 
 /** Runs a client to its end and parses what it printed. Kills it when `killSignal` aborts. */
@@ -107,6 +130,39 @@ async function prepareGo(): Promise<Client> {
   mkdirSync(folder, { recursive: true });
   await run(["go", "build", "-trimpath", "-o", `${binary}.new`, "."], GO_SOURCES);
   renameSync(`${binary}.new`, binary); // a binary that runs cannot be overwritten, but replaced
+  writeFileSync(`${binary}.stamp`, stamp);
+  return { command: [binary] };
+}
+
+async function prepareJava(): Promise<Client> {
+  const home = join(CACHE, "java");
+  const stampFile = join(home, "stamp");
+  const opens = "--add-opens=java.base/java.nio=org.apache.arrow.memory.core,ALL-UNNAMED"; // Arrow's memory asks for it
+  const command = ["java", opens, "-cp", `${join(home, "flight-client-1.jar")}:${join(home, "lib", "*")}`, "FlightGet"];
+  const version = await output(["java", "--version"]);
+  if (version === undefined) return { missing: "the Java client needs Java (17 or newer), which is not there" };
+  if ((await output(["mvn", "--version"])) === undefined) {
+    return { missing: "the Java client needs Maven (mvn), which is not there" };
+  }
+  const sources = join(JAVA_SOURCES, "src", "main", "java");
+  const stamp = `${version}\n${digest(JAVA_SOURCES, /^pom\.xml$/)}\n${digest(sources, /\.java$/)}\n`;
+  if (readIfThere(stampFile) === stamp) return { command };
+  rmSync(home, { recursive: true, force: true });
+  await run(["mvn", "-q", "-B", `-Dclient.build=${home}`, "package"], JAVA_SOURCES);
+  writeFileSync(stampFile, stamp);
+  return { command };
+}
+
+async function prepareConformance(): Promise<Client> {
+  const folder = join(CACHE, "bin");
+  const binary = join(folder, "arrow-flight-integration-client");
+  const version = await output(["go", "version"]);
+  if (version === undefined)
+    return { missing: "Arrow's integration client needs Go (1.26 or newer), which is not there" };
+  const stamp = `${version}\n${CONFORMANCE_MODULE}\n`;
+  if (readIfThere(`${binary}.stamp`) === stamp && existsSync(binary)) return { command: [binary] };
+  mkdirSync(folder, { recursive: true });
+  await run(["env", `GOBIN=${folder}`, "go", "install", CONFORMANCE_MODULE]);
   writeFileSync(`${binary}.stamp`, stamp);
   return { command: [binary] };
 }

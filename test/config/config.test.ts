@@ -60,6 +60,12 @@ test("defaults are those that existing deployments rely on", () => {
     flightMessageBytesMax: 2 * 2 ** 20,
     slowClientGraceMs: 30_000,
     sessionsMax: 64,
+    rangesMax: loadConfig({}).values.rangesMax,
+    onError: loadConfig({}).values.onError,
+    sources: new Map(),
+    dataDir: "",
+    resumeSessions: true,
+    checkpointIntervalMs: 1000,
     logLevel: "info",
     debug: false,
     flowctlEnabled: false,
@@ -153,6 +159,12 @@ describe("errors name the setting, its value, where it came from and what is acc
     ["LEDGER_BYTES_MAX", "64MB"],
     ["LEDGER_BYTES_MAX", "1"],
     ["FLOWCTL_ENDPOINT", ":8080x"],
+    ["SOURCES", "archive"],
+    ["SOURCES", "a=./lake,a=./other"],
+    ["SOURCES", "archive=sample"],
+    ["SOURCES", "a b=./lake"],
+    ["CHECKPOINT_INTERVAL", "1ms"],
+    ["RESUME_SESSIONS", "perhaps"],
   ] as const) {
     test(`${env}=${value}`, () => {
       const { message } = failure({ env: { [env]: value } });
@@ -248,6 +260,13 @@ describe("types", () => {
     expect(source("file:///data/my%20lake")).toEqual({ kind: "lake", path: "/data/my lake" });
     expect(source("repeat:./lake")).toEqual({ kind: "repeat", path: "./lake" });
     expect(source("repeat:file:///lake")).toEqual({ kind: "repeat", path: "/lake" });
+  });
+
+  test("named sources", () => {
+    expect([...withEnv({ SOURCES: "archive=/data/lake, live=localhost:50053" }).sources]).toEqual([
+      ["archive", { kind: "lake", path: "/data/lake" }],
+      ["live", { kind: "grpc", address: { host: "localhost", port: 50053 } }],
+    ]);
   });
 
   test("lists drop blanks and empty items", () => {

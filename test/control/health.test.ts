@@ -8,7 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from "../../src/grpc/generated/health.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
-import { MemorySessions } from "./memory-sessions.ts";
+import { MemorySessions, SERVICE } from "./memory-sessions.ts";
 
 const CONTROL = "contractdata.v1.ControlService";
 const FLIGHT = "arrow.flight.protocol.FlightService";
@@ -22,6 +22,7 @@ beforeEach(async () => {
   state = new HealthState([CONTROL, FLIGHT]);
   server = await startControlServer({
     sessions: new MemorySessions(),
+    service: SERVICE,
     health: state,
     host: "127.0.0.1",
     port: 0,

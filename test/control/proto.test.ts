@@ -161,9 +161,9 @@ describe("codecs", () => {
 
 describe("rules of the encoding", () => {
   test("unknown fields of every wire type are passed over", () => {
-    const known = control.StopProcessingRequest.encode({ sessionId: "a" });
+    const known = control.GetStatusRequest.encode({ sessionId: "a" });
     const unknown = [0x78, 0x96, 0x01, 0x79, 0, 0, 0, 0, 0, 0, 0, 0, 0x7a, 2, 1, 2, 0x7d, 0, 0, 0, 0];
-    expect(control.StopProcessingRequest.decode(Uint8Array.from([...unknown, ...known, ...unknown]))).toEqual({
+    expect(control.GetStatusRequest.decode(Uint8Array.from([...unknown, ...known, ...unknown]))).toEqual({
       sessionId: "a",
     });
   });

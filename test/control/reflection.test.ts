@@ -11,14 +11,16 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
 import { type Init, serviceClient } from "../../src/grpc/service.ts";
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
-import { MemorySessions } from "./memory-sessions.ts";
+import { MemorySessions, SERVICE } from "./memory-sessions.ts";
 
 const CONTROL = "contractdata.v1.ControlService";
 const SERVICES = [
+  "contractdata.ContractDataService",
   CONTROL,
   "grpc.health.v1.Health",
   "grpc.reflection.v1.ServerReflection",
   "grpc.reflection.v1alpha.ServerReflection",
+  "stellar.v1.ContractDataService",
 ];
 
 const sessions = new MemorySessions();
@@ -27,7 +29,14 @@ let server: RunningServer;
 
 beforeAll(async () => {
   health.set(CONTROL, true);
-  server = await startControlServer({ sessions, health, host: "127.0.0.1", port: 0, onUnexpected() {} });
+  server = await startControlServer({
+    sessions,
+    service: SERVICE,
+    health,
+    host: "127.0.0.1",
+    port: 0,
+    onUnexpected() {},
+  });
 });
 afterAll(async () => {
   await server.close();
@@ -126,9 +135,18 @@ describe.skipIf(!canHaveGrpcurl())("grpcurl without .proto files", () => {
     expect(out.trim().split("\n")).toEqual(SERVICES);
     const { out: methods } = await run(address, "list", CONTROL);
     expect(methods.trim().split("\n")).toEqual(
-      ["ConfigureFilters", "GetMetrics", "GetStatus", "StartProcessing", "StopProcessing"].map(
-        (name) => `${CONTROL}.${name}`,
-      ),
+      [
+        "ConfigureFilters",
+        "DeleteSession",
+        "GetMetrics",
+        "GetSession",
+        "GetStatus",
+        "ListSessions",
+        "ResumeSession",
+        "StartProcessing",
+        "StopProcessing",
+        "WatchSession",
+      ].map((name) => `${CONTROL}.${name}`),
     );
     for (const symbol of [...SERVICES, ".contractdata.v1.GetMetricsResponse", ".grpc.health.v1.HealthCheckResponse"]) {
       const described = await run(address, "describe", symbol);

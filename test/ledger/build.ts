@@ -41,6 +41,9 @@ export const scVec = (items: Bytes[]): Bytes => concat(u32(16), u32(1), list(ite
 export const scMap = (entries: [Bytes, Bytes][]): Bytes =>
   concat(u32(17), u32(1), list(entries.map((e) => concat(...e))));
 export const contractAddress = (contract: Bytes): Bytes => concat(u32(1), contract);
+export const muxedAddress = (account: Bytes, number: bigint): Bytes => concat(u32(2), u64(number), account);
+export const claimableBalanceAddress = (hash: Bytes): Bytes => concat(u32(3), u32(0), hash);
+export const poolAddress = (pool: Bytes): Bytes => concat(u32(4), pool);
 export const accountAddress = (account: Bytes): Bytes => concat(u32(0), u32(0), account);
 export const scAddress = (address: Bytes): Bytes => concat(u32(18), address);
 export const scInstanceKey = u32(20);
@@ -54,9 +57,13 @@ export const scInstance = (executable: Bytes | "asset", storage: [Bytes, Bytes][
     list(storage.map((e) => concat(...e))),
   );
 
-/** Key and value of a token balance entry. */
-export const balance = (holder: Bytes, amount: bigint): { key: Bytes; val: Bytes } => ({
-  key: scVec([scSymbol("Balance"), scAddress(contractAddress(holder))]),
+/** Key and value of a token balance entry that a contract holds. */
+export const balance = (holder: Bytes, amount: bigint): { key: Bytes; val: Bytes } =>
+  balanceOf(contractAddress(holder), amount);
+
+/** The same of any holder, given as an SCAddress. */
+export const balanceOf = (holder: Bytes, amount: bigint): { key: Bytes; val: Bytes } => ({
+  key: scVec([scSymbol("Balance"), scAddress(holder)]),
   val: scMap([
     [scSymbol("amount"), scI128(amount)],
     [scSymbol("authorized"), scBool(true)],
@@ -91,7 +98,14 @@ export const restored = (data: Data): Bytes => concat(u32(4), entry(data));
 export const ttlCreated = (keyHash: Bytes, liveUntil: number): Bytes =>
   concat(u32(0), u32(100), u32(9), keyHash, u32(liveUntil), u32(0));
 
+/** A ContractEvent of one contract. */
+export const contractEvent = (contract: Bytes, topics: Bytes[]): Bytes =>
+  concat(u32(0), u32(1), contract, u32(1), u32(0), list(topics), scI128(1n));
+
 export interface Transaction {
+  /** Contract events: of the transaction (meta version 3), or of its first operation (4). */
+  events?: Bytes[];
+  metaVersion?: 3 | 4;
   hash?: Bytes;
   fee?: Bytes[];
   before?: Bytes[];
@@ -102,10 +116,22 @@ export interface Transaction {
 const VOID_RESULT_CODE = -6; // txBAD_SEQ: a result arm without content
 
 function transactionMeta(tx: Transaction): Bytes {
-  const operations = (tx.operations ?? []).map((changes) => list(changes));
   const result = concat(tx.hash ?? id(9), u64(100n), u32(VOID_RESULT_CODE), u32(0));
-  const meta = concat(u32(3), u32(0), list(tx.before ?? []), list(operations), list(tx.after ?? []), u32(0));
-  return concat(result, list(tx.fee ?? []), meta);
+  return concat(result, list(tx.fee ?? []), tx.metaVersion === 4 ? metaV4(tx) : metaV3(tx));
+}
+
+function metaV3(tx: Transaction): Bytes {
+  const operations = (tx.operations ?? []).map((changes) => list(changes));
+  const soroban = tx.events === undefined ? u32(0) : concat(u32(1), u32(0), list(tx.events), u32(1), u32(0));
+  return concat(u32(3), u32(0), list(tx.before ?? []), list(operations), list(tx.after ?? []), soroban);
+}
+
+function metaV4(tx: Transaction): Bytes {
+  const operations = (tx.operations ?? []).map((changes, i) =>
+    concat(u32(0), list(changes), list(i === 0 ? (tx.events ?? []) : [])),
+  );
+  const none = concat(u32(0), u32(0), u32(0)); // soroban meta, events, diagnostic events
+  return concat(u32(4), u32(0), list(tx.before ?? []), list(operations), list(tx.after ?? []), none);
 }
 
 export interface Ledger {
@@ -114,6 +140,8 @@ export interface Ledger {
   transactions?: Transaction[];
   /** Changes of one upgrade each. */
   upgrades?: Bytes[][];
+  /** LedgerKeys. */
+  evicted?: Bytes[];
 }
 
 /** A LedgerCloseMeta of version 1. */
@@ -133,6 +161,6 @@ export function buildLedger(ledger: Ledger): Bytes {
     list((ledger.transactions ?? []).map(transactionMeta)),
     list((ledger.upgrades ?? []).map((changes) => concat(baseFeeUpgrade, list(changes)))),
     u32(0),
-    concat(u64(0n), u32(0), u32(0)),
+    concat(u64(0n), list(ledger.evicted ?? []), u32(0)),
   );
 }

@@ -166,6 +166,7 @@ test("nonces, and data of something that is not a contract, are no rows", () => 
     transactions: 1,
     changes: 3,
     contractDataChanges: 3,
+    evictedKeys: 0,
     rows: 1,
     rowsFiltered: 0,
     noncesDropped: 1,

@@ -112,6 +112,37 @@ describe("stream log", () => {
     expect([await take(back), await take(back)]).toEqual([2, 3]);
   });
 
+  test("a client that wants only what comes does not wait for what nobody wants", () => {
+    const stream = log(2);
+    for (const ledger of [1, 2]) stream.append(slot(ledger));
+    expect(stream.full).toBe(true);
+    stream.joinEnd(0);
+    expect(stream.full).toBe(false);
+  });
+
+  test("a reader that takes a batch now and then, and makes the others wait all the while, is slow too", async () => {
+    const stream = log(2);
+    const fast = stream.join(0);
+    const trickle = stream.join(0);
+    let ledger = 0;
+    const fill = async () => {
+      while (!stream.full) {
+        stream.append(slot(++ledger));
+        await take(fast);
+      }
+    };
+    const ended: number[] = [];
+    for (let now = 0; now <= 200 && ended.length === 0; now += 20) {
+      await fill();
+      const got = await trickle.next(() => now);
+      got?.release();
+      await fill();
+      if (stream.slowReaders(now, 100).includes(trickle)) ended.push(now);
+    }
+    expect(ended).toEqual([120]);
+    expect(stream.slowReaders(1000, 100)).not.toContain(fast);
+  });
+
   test("only a reader that holds back one which has read everything counts as slow", async () => {
     const stream = log(2);
     const slow = stream.join(0);
@@ -155,11 +186,13 @@ describe("sequencer", () => {
       span,
       ledgers: 1,
       ledgerLast: 0,
+      next: { ledger: 1, row: 0 },
       closedAtUnixSeconds: 0,
       rows: 0,
       rowsFiltered: 0,
       xdrBytes: 0,
       batches: 0,
+      ledgersSkipped: 0,
       durationMs: 0,
     };
   }

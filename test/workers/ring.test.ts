@@ -74,7 +74,7 @@ describe("ring", () => {
     const { producer, consumer } = pair(4096);
     const reader = new MessageReader(consumer, 1 << 20);
     const parts = [new Uint8Array(10).fill(1), new Uint8Array(50_000).map((_, i) => i), new Uint8Array(0)];
-    const sending = sendAsync(producer, 7, parts, () => false);
+    const sending = sendAsync(producer, 7, parts);
     const got: number[] = [];
     for (;;) {
       if (reader.next()) {
@@ -92,10 +92,46 @@ describe("ring", () => {
   test("a joined message over the limit is an error with both numbers", async () => {
     const { producer, consumer } = pair(4096);
     const reader = new MessageReader(consumer, 3000);
-    const sending = sendAsync(producer, 7, [new Uint8Array(10_000)], () => false);
+    const sending = sendAsync(producer, 7, [new Uint8Array(10_000)]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(() => reader.next()).toThrow("4080 B, over max 3000 B");
-    void sending.catch(() => {});
+    expect(() => reader.next()).toThrow("10000 B, over max 3000 B");
+    // the rest of it is dropped, and what follows arrives
+    const following = sending.then(() => sendAsync(producer, 8, [new Uint8Array([1, 2, 3])]));
+    while (!reader.next()) await new Promise((resolve) => setImmediate(resolve));
+    await following;
+    expect([reader.tag, ...reader.payload]).toEqual([8, 1, 2, 3]);
+    reader.release();
+    expect(producer.usedBytes).toBe(0);
+  });
+
+  test("sizes around half of the ring and its multiples arrive whole, one after the other", async () => {
+    const { producer, consumer } = pair(4096);
+    const reader = new MessageReader(consumer, 1 << 20);
+    const sizes = [2039, 2040, 2041, 2032, 2033, 4080, 4072, 4073, 4081, 6112, 6113, 0, 1];
+    const sending = (async () => {
+      for (const size of sizes) await sendAsync(producer, 1, [new Uint8Array(size).map((_, i) => i * 7 + size)]);
+    })();
+    for (const size of sizes) {
+      while (!reader.next()) await new Promise((resolve) => setImmediate(resolve));
+      expect(reader.payload.length).toBe(size);
+      expect(
+        reader.payload.every((byte, i) => byte === ((i * 7 + size) & 255)),
+        `${size}`,
+      ).toBe(true);
+      reader.release();
+      reader.trim();
+    }
+    await sending;
+    expect(producer.usedBytes).toBe(0);
+  });
+
+  test("an abandoned ring ends a producer that waits for room", async () => {
+    const { producer, consumer } = pair(4096);
+    const sending = sendAsync(producer, 1, [new Uint8Array(10_000)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    consumer.abandon();
+    expect(sending).rejects.toThrow("has ended");
+    expect(sendAsync(producer, 1, [new Uint8Array(1)])).rejects.toThrow("has ended");
   });
 
   /**

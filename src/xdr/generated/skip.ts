@@ -7,19 +7,32 @@ export const LIST_TRANSACTION = 1;
 export const LIST_OPERATION = 2;
 export const LIST_FEE_REFUND = 3;
 export const LIST_UPGRADE = 4;
+export const LIST_EVICTION = 5;
 
 /** Fewest bytes of one such value, to bound counts. */
 export const LEDGER_ENTRY_CHANGE_BYTES_MIN = 12;
+export const LEDGER_KEY_BYTES_MIN = 8;
+export const CONTRACT_EVENT_BYTES_MIN = 24;
 export const LEDGER_CLOSE_META_BYTES_MIN = 412;
 
 // Scratch of the skippers that loop instead of calling themselves: values left to read, per open level.
-const LEFT = new Uint32Array(XDR_DEPTH_MAX);
+const LEFT = new Int32Array(XDR_DEPTH_MAX);
 
-/** Called at the header, at each transaction's result and for each list of ledger entry changes, in wire order. */
+/** Called at the header, at each transaction's result and for each list of ledger entry changes, in wire order; at last for the evicted keys. */
 export interface ChangesVisitor {
   header(d: DataView, p: number): void;
   transaction(d: DataView, p: number): void;
   changes(d: DataView, p: number, list: number): number;
+  evicted(d: DataView, p: number): number;
+}
+
+/** As ChangesVisitor, and for the lists of contract events that operations emit. */
+export interface EventsVisitor {
+  header(d: DataView, p: number): void;
+  transaction(d: DataView, p: number): void;
+  changes(d: DataView, p: number, list: number): number;
+  evicted(d: DataView, p: number): number;
+  events(d: DataView, p: number): number;
 }
 
 /** Called for each transaction envelope of the transaction set, then for each transaction's result. */
@@ -40,6 +53,26 @@ export function walkChangesLedgerCloseMeta(d: DataView, p: number, v: ChangesVis
     }
     case 2: {
       p = walkChangesLedgerCloseMetaV2(d, p + 4, v);
+      break;
+    }
+    default:
+      fail();
+  }
+  return p;
+}
+
+export function walkEventsLedgerCloseMeta(d: DataView, p: number, v: EventsVisitor): number {
+  switch (d.getInt32(p)) {
+    case 0: {
+      p = walkEventsLedgerCloseMetaV0(d, p + 4, v);
+      break;
+    }
+    case 1: {
+      p = walkEventsLedgerCloseMetaV1(d, p + 4, v);
+      break;
+    }
+    case 2: {
+      p = walkEventsLedgerCloseMetaV2(d, p + 4, v);
       break;
     }
     default:
@@ -95,12 +128,12 @@ export function skipLedgerHeader(d: DataView, p: number): number {
 }
 
 export function skipStellarValue(d: DataView, p: number): number {
-  let n0 = d.getUint32(p + 40);
-  if (n0 > 6 || n0 * 4 > d.byteLength - p - 44) fail();
+  let n0 = d.getInt32(p + 40);
+  if (n0 < 0 || n0 > 6 || n0 * 4 > d.byteLength - p - 44) fail();
   p += 44;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p);
-    if (n1 > 128 || n1 > d.byteLength - p - 4) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > 128 || n1 > d.byteLength - p - 4) fail();
     p += 4 + ((n1 + 3) & ~3);
   }
   p = skipStellarValueExt(d, p);
@@ -131,26 +164,32 @@ export function skipLedgerEntryExt(d: DataView, p: number): number {
 
 export function skipLedgerKey(d: DataView, p: number, k: number): number {
   switch (d.getInt32(p)) {
-    case 0: case 4: {
-      if (d.getUint32(p + 4) > 0) fail();
+    case 0: {
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 40;
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n1 = d.getInt32(p + 4);
+      if (n1 < 0 || n1 > 0) fail();
       p = skipTrustLineAsset(d, p + 40);
       break;
     }
     case 2: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n2 = d.getInt32(p + 4);
+      if (n2 < 0 || n2 > 0) fail();
       p += 48;
       break;
     }
     case 3: {
-      if (d.getUint32(p + 4) > 0) fail();
-      const n0 = d.getUint32(p + 40);
-      if (n0 > 64 || n0 > d.byteLength - p - 44) fail();
-      p += 44 + ((n0 + 3) & ~3);
+      p = skipLedgerKeyData(d, p + 4);
+      break;
+    }
+    case 4: {
+      const n3 = d.getInt32(p + 4);
+      if (n3 < 0 || n3 > 0) fail();
+      p += 40;
       break;
     }
     case 5: case 7: case 9: {
@@ -188,7 +227,8 @@ export function skipScVal(d: DataView, p: number, k: number): number {
         break;
       }
       case 2: {
-        if (d.getUint32(p + 4) > 9) fail();
+        const n0 = d.getInt32(p + 4);
+        if (n0 < 0 || n0 > 9) fail();
         p += 12;
         break;
       }
@@ -205,51 +245,51 @@ export function skipScVal(d: DataView, p: number, k: number): number {
         break;
       }
       case 13: {
-        const n0 = d.getUint32(p + 4);
-        if (n0 > d.byteLength - p - 8) fail();
-        p += 8 + ((n0 + 3) & ~3);
-        break;
-      }
-      case 14: {
-        const n1 = d.getUint32(p + 4);
-        if (n1 > d.byteLength - p - 8) fail();
+        const n1 = d.getInt32(p + 4);
+        if (n1 < 0 || n1 > d.byteLength - p - 8) fail();
         p += 8 + ((n1 + 3) & ~3);
         break;
       }
-      case 15: {
-        const n2 = d.getUint32(p + 4);
-        if (n2 > 32 || n2 > d.byteLength - p - 8) fail();
+      case 14: {
+        const n2 = d.getInt32(p + 4);
+        if (n2 < 0 || n2 > d.byteLength - p - 8) fail();
         p += 8 + ((n2 + 3) & ~3);
         break;
       }
+      case 15: {
+        const n3 = d.getInt32(p + 4);
+        if (n3 < 0 || n3 > 32 || n3 > d.byteLength - p - 8) fail();
+        p += 8 + ((n3 + 3) & ~3);
+        break;
+      }
       case 16: {
-        const n3 = d.getUint32(p + 4);
-        if (n3 > 1) fail();
+        const n4 = d.getInt32(p + 4);
+        if (n4 < 0 || n4 > 1) fail();
         p += 8;
-        if (n3 === 1) {
-          let n4 = d.getUint32(p);
-          if (n4 * 4 > d.byteLength - p - 4) fail();
+        if (n4 === 1) {
+          let n5 = d.getInt32(p);
+          if (n5 < 0 || n5 * 4 > d.byteLength - p - 4) fail();
           p += 4;
-          if (n4 > 0) {
+          if (n5 > 0) {
             if (k + 1 >= XDR_DEPTH_MAX) fail();
             LEFT[k++] = left;
-            left = n4 + 1;
+            left = n5 + 1;
           }
         }
         break;
       }
       case 17: {
-        const n5 = d.getUint32(p + 4);
-        if (n5 > 1) fail();
+        const n6 = d.getInt32(p + 4);
+        if (n6 < 0 || n6 > 1) fail();
         p += 8;
-        if (n5 === 1) {
-          let n6 = d.getUint32(p);
-          if (n6 * 8 > d.byteLength - p - 4) fail();
+        if (n6 === 1) {
+          let n7 = d.getInt32(p);
+          if (n7 < 0 || n7 * 8 > d.byteLength - p - 4) fail();
           p += 4;
-          if (n6 > 0) {
+          if (n7 > 0) {
             if (k + 1 >= XDR_DEPTH_MAX) fail();
             LEFT[k++] = left;
-            left = n6 * 2 + 1;
+            left = n7 * 2 + 1;
           }
         }
         break;
@@ -260,25 +300,25 @@ export function skipScVal(d: DataView, p: number, k: number): number {
       }
       case 19: {
         p = skipContractExecutable(d, p + 4);
-        const n7 = d.getUint32(p);
-        if (n7 > 1) fail();
+        const n8 = d.getInt32(p);
+        if (n8 < 0 || n8 > 1) fail();
         p += 4;
-        if (n7 === 1) {
-          let n8 = d.getUint32(p);
-          if (n8 * 8 > d.byteLength - p - 4) fail();
+        if (n8 === 1) {
+          let n9 = d.getInt32(p);
+          if (n9 < 0 || n9 * 8 > d.byteLength - p - 4) fail();
           p += 4;
-          if (n8 > 0) {
+          if (n9 > 0) {
             if (k + 1 >= XDR_DEPTH_MAX) fail();
             LEFT[k++] = left;
-            left = n8 * 2 + 1;
+            left = n9 * 2 + 1;
           }
         }
         break;
       }
       case 22: {
-        const n9 = d.getUint32(p + 4);
-        if (n9 > d.byteLength - p - 8) fail();
-        p += 8 + ((n9 + 3) & ~3);
+        const n10 = d.getInt32(p + 4);
+        if (n10 < 0 || n10 > d.byteLength - p - 8) fail();
+        p += 8 + ((n10 + 3) & ~3);
         break;
       }
       default:
@@ -293,8 +333,9 @@ export function skipScVal(d: DataView, p: number, k: number): number {
 
 export function skipScAddress(d: DataView, p: number): number {
   switch (d.getInt32(p)) {
-    case 0: case 3: {
-      if (d.getUint32(p + 4) > 0) fail();
+    case 0: {
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 40;
       break;
     }
@@ -304,6 +345,12 @@ export function skipScAddress(d: DataView, p: number): number {
     }
     case 2: {
       p += 44;
+      break;
+    }
+    case 3: {
+      const n1 = d.getInt32(p + 4);
+      if (n1 < 0 || n1 > 0) fail();
+      p += 40;
       break;
     }
     default:
@@ -324,8 +371,8 @@ export function skipContractExecutable(d: DataView, p: number): number {
     }
     case 2: {
       p = skipScAddress(d, p + 4);
-      const n0 = d.getUint32(p);
-      if (n0 > d.byteLength - p - 4) fail();
+      const n0 = d.getInt32(p);
+      if (n0 < 0 || n0 > d.byteLength - p - 4) fail();
       p += 4 + ((n0 + 3) & ~3);
       break;
     }
@@ -356,17 +403,18 @@ export function skipTransactionEnvelope(d: DataView, p: number, k: number): numb
 }
 
 export function skipTransactionV0(d: DataView, p: number, k: number): number {
-  const n0 = d.getUint32(p + 44);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p + 44);
+  if (n0 < 0 || n0 > 1) fail();
   p += 48 + n0 * 16;
   p = skipMemo(d, p);
-  let n1 = d.getUint32(p);
-  if (n1 > 100 || n1 * 8 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 100 || n1 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipOperation(d, p, k);
   }
-  if (d.getUint32(p) > 0) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 0) fail();
   p += 4;
   return p;
 }
@@ -375,8 +423,8 @@ export function skipTransaction(d: DataView, p: number, k: number): number {
   p = skipMuxedAccount(d, p);
   p = skipPreconditions(d, p + 12);
   p = skipMemo(d, p);
-  let n0 = d.getUint32(p);
-  if (n0 > 100 || n0 * 8 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 100 || n0 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipOperation(d, p, k);
@@ -389,31 +437,30 @@ export function skipFeeBumpTransaction(d: DataView, p: number, k: number): numbe
   p = skipMuxedAccount(d, p);
   if (d.getInt32(p + 8) !== 2) fail();
   p = skipTransactionV1Envelope(d, p + 12, k);
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p += 4;
   return p;
 }
 
 export function walkChangesLedgerCloseMetaV0(d: DataView, p: number, v: ChangesVisitor): number {
   v.header(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  p = skipTransactionSet(d, p + 4, 0);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = skipTransactionSet(d, p, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkChangesTransactionResultMeta(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = walkChangesUpgradeEntryMeta(d, p, v);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
@@ -425,40 +472,33 @@ export function walkChangesLedgerCloseMetaV0(d: DataView, p: number, v: ChangesV
 export function walkChangesLedgerCloseMetaV1(d: DataView, p: number, v: ChangesVisitor): number {
   p = skipLedgerCloseMetaExt(d, p);
   v.header(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  if (d.getInt32(p + 4) !== 1) fail();
-  p = skipTransactionSetV1(d, p + 8, 0);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkChangesTransactionResultMeta(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = walkChangesUpgradeEntryMeta(d, p, v);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, 0);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
-  p += 12;
-  for (; n3 > 0; n3--) {
-    p = skipLedgerKey(d, p, 0);
-  }
-  let n4 = d.getUint32(p);
-  if (n4 * 20 > d.byteLength - p - 4) fail();
+  p = v.evicted(d, p + 8);
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 20 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n4 > 0; n4--) {
+  for (; n3 > 0; n3--) {
     p = skipLedgerEntryData(d, p + 4, 0);
     p = skipLedgerEntryExt(d, p);
   }
@@ -468,58 +508,140 @@ export function walkChangesLedgerCloseMetaV1(d: DataView, p: number, v: ChangesV
 export function walkChangesLedgerCloseMetaV2(d: DataView, p: number, v: ChangesVisitor): number {
   p = skipLedgerCloseMetaExt(d, p);
   v.header(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  if (d.getInt32(p + 4) !== 1) fail();
-  p = skipTransactionSetV1(d, p + 8, 0);
-  let n0 = d.getUint32(p);
-  if (n0 * 68 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkChangesTransactionResultMetaV1(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = walkChangesUpgradeEntryMeta(d, p, v);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, 0);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
-  p += 12;
-  for (; n3 > 0; n3--) {
-    p = skipLedgerKey(d, p, 0);
+  p = v.evicted(d, p + 8);
+  return p;
+}
+
+export function walkEventsLedgerCloseMetaV0(d: DataView, p: number, v: EventsVisitor): number {
+  v.header(d, p);
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = skipTransactionSet(d, p, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n0 > 0; n0--) {
+    p = walkEventsTransactionResultMeta(d, p, v);
+  }
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n1 > 0; n1--) {
+    p = walkEventsUpgradeEntryMeta(d, p, v);
+  }
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n2 > 0; n2--) {
+    if (d.getInt32(p) !== 0) fail();
+    p = skipScpHistoryEntryV0(d, p + 4, 0);
   }
   return p;
 }
 
+export function walkEventsLedgerCloseMetaV1(d: DataView, p: number, v: EventsVisitor): number {
+  p = skipLedgerCloseMetaExt(d, p);
+  v.header(d, p);
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n0 > 0; n0--) {
+    p = walkEventsTransactionResultMeta(d, p, v);
+  }
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n1 > 0; n1--) {
+    p = walkEventsUpgradeEntryMeta(d, p, v);
+  }
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n2 > 0; n2--) {
+    if (d.getInt32(p) !== 0) fail();
+    p = skipScpHistoryEntryV0(d, p + 4, 0);
+  }
+  p = v.evicted(d, p + 8);
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 20 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n3 > 0; n3--) {
+    p = skipLedgerEntryData(d, p + 4, 0);
+    p = skipLedgerEntryExt(d, p);
+  }
+  return p;
+}
+
+export function walkEventsLedgerCloseMetaV2(d: DataView, p: number, v: EventsVisitor): number {
+  p = skipLedgerCloseMetaExt(d, p);
+  v.header(d, p);
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n0 > 0; n0--) {
+    p = walkEventsTransactionResultMetaV1(d, p, v);
+  }
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n1 > 0; n1--) {
+    p = walkEventsUpgradeEntryMeta(d, p, v);
+  }
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n2 > 0; n2--) {
+    if (d.getInt32(p) !== 0) fail();
+    p = skipScpHistoryEntryV0(d, p + 4, 0);
+  }
+  p = v.evicted(d, p + 8);
+  return p;
+}
+
 export function walkEnvelopesLedgerCloseMetaV0(d: DataView, p: number, v: EnvelopesVisitor): number {
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  p = walkEnvelopesTransactionSet(d, p + 4, v);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = walkEnvelopesTransactionSet(d, p, v);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkEnvelopesTransactionResultMeta(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, 0);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
@@ -530,37 +652,35 @@ export function walkEnvelopesLedgerCloseMetaV0(d: DataView, p: number, v: Envelo
 
 export function walkEnvelopesLedgerCloseMetaV1(d: DataView, p: number, v: EnvelopesVisitor): number {
   p = skipLedgerCloseMetaExt(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  p = walkEnvelopesGeneralizedTransactionSet(d, p + 4, v);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = walkEnvelopesGeneralizedTransactionSet(d, p, v);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkEnvelopesTransactionResultMeta(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, 0);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, 0);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
+  let n3 = d.getInt32(p + 8);
+  if (n3 < 0 || n3 * 8 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n3 > 0; n3--) {
     p = skipLedgerKey(d, p, 0);
   }
-  let n4 = d.getUint32(p);
-  if (n4 * 20 > d.byteLength - p - 4) fail();
+  let n4 = d.getInt32(p);
+  if (n4 < 0 || n4 * 20 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n4 > 0; n4--) {
     p = skipLedgerEntryData(d, p + 4, 0);
@@ -571,31 +691,29 @@ export function walkEnvelopesLedgerCloseMetaV1(d: DataView, p: number, v: Envelo
 
 export function walkEnvelopesLedgerCloseMetaV2(d: DataView, p: number, v: EnvelopesVisitor): number {
   p = skipLedgerCloseMetaExt(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  p = walkEnvelopesGeneralizedTransactionSet(d, p + 4, v);
-  let n0 = d.getUint32(p);
-  if (n0 * 68 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = walkEnvelopesGeneralizedTransactionSet(d, p, v);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkEnvelopesTransactionResultMetaV1(d, p, v);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, 0);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, 0);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
+  let n3 = d.getInt32(p + 8);
+  if (n3 < 0 || n3 * 8 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n3 > 0; n3--) {
     p = skipLedgerKey(d, p, 0);
@@ -604,24 +722,22 @@ export function walkEnvelopesLedgerCloseMetaV2(d: DataView, p: number, v: Envelo
 }
 
 export function skipLedgerCloseMetaV0(d: DataView, p: number, k: number): number {
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  p = skipTransactionSet(d, p + 4, k);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  p = skipTransactionSet(d, p, k);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipTransactionResultMeta(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, k);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
@@ -632,38 +748,36 @@ export function skipLedgerCloseMetaV0(d: DataView, p: number, k: number): number
 
 export function skipLedgerCloseMetaV1(d: DataView, p: number, k: number): number {
   p = skipLedgerCloseMetaExt(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  if (d.getInt32(p + 4) !== 1) fail();
-  p = skipTransactionSetV1(d, p + 8, k);
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, k);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipTransactionResultMeta(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, k);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, k);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
+  let n3 = d.getInt32(p + 8);
+  if (n3 < 0 || n3 * 8 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n3 > 0; n3--) {
     p = skipLedgerKey(d, p, k);
   }
-  let n4 = d.getUint32(p);
-  if (n4 * 20 > d.byteLength - p - 4) fail();
+  let n4 = d.getInt32(p);
+  if (n4 < 0 || n4 * 20 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n4 > 0; n4--) {
     p = skipLedgerEntryData(d, p + 4, k);
@@ -674,32 +788,30 @@ export function skipLedgerCloseMetaV1(d: DataView, p: number, k: number): number
 
 export function skipLedgerCloseMetaV2(d: DataView, p: number, k: number): number {
   p = skipLedgerCloseMetaExt(d, p);
-  p = skipStellarValue(d, p + 68);
-  p = skipLedgerHeaderExt(d, p + 236);
-  if (d.getUint32(p) > 0) fail();
-  if (d.getInt32(p + 4) !== 1) fail();
-  p = skipTransactionSetV1(d, p + 8, k);
-  let n0 = d.getUint32(p);
-  if (n0 * 68 > d.byteLength - p - 4) fail();
+  p = skipLedgerHeaderHistoryEntry(d, p);
+  if (d.getInt32(p) !== 1) fail();
+  p = skipTransactionSetV1(d, p + 4, k);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipTransactionResultMetaV1(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipUpgradeEntryMeta(d, p, k);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 16 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 16 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     if (d.getInt32(p) !== 0) fail();
     p = skipScpHistoryEntryV0(d, p + 4, k);
   }
-  let n3 = d.getUint32(p + 8);
-  if (n3 * 8 > d.byteLength - p - 12) fail();
+  let n3 = d.getInt32(p + 8);
+  if (n3 < 0 || n3 * 8 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n3 > 0; n3--) {
     p = skipLedgerKey(d, p, k);
@@ -714,7 +826,8 @@ export function skipLedgerHeaderExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 8) > 0) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > 0) fail();
       p += 12;
       break;
     }
@@ -731,17 +844,11 @@ export function skipStellarValueExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
-      const n0 = d.getUint32(p + 40);
-      if (n0 > 64 || n0 > d.byteLength - p - 44) fail();
-      p += 44 + ((n0 + 3) & ~3);
+      p = skipLedgerCloseValueSignature(d, p + 4);
       break;
     }
     case 2: {
-      if (d.getUint32(p + 72) > 0) fail();
-      const n1 = d.getUint32(p + 108);
-      if (n1 > 64 || n1 > d.byteLength - p - 112) fail();
-      p += 112 + ((n1 + 3) & ~3);
+      p = skipLedgerCloseValueSignature(d, p + 72);
       break;
     }
     default:
@@ -757,7 +864,8 @@ export function skipLedgerEntryData(d: DataView, p: number, k: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p = skipTrustLineAsset(d, p + 40);
       p = skipTrustLineEntryExt(d, p + 20);
       break;
@@ -782,17 +890,14 @@ export function skipLedgerEntryData(d: DataView, p: number, k: number): number {
       break;
     }
     case 6: {
-      if (d.getUint32(p + 4) > 0) fail();
-      p = skipScAddress(d, p + 8);
-      p = skipScVal(d, p, k);
-      p = skipScVal(d, p + 4, k);
+      p = skipContractDataEntry(d, p + 4, k);
       break;
     }
     case 7: {
       p = skipContractCodeEntryExt(d, p + 4);
-      const n0 = d.getUint32(p + 32);
-      if (n0 > d.byteLength - p - 36) fail();
-      p += 36 + ((n0 + 3) & ~3);
+      const n1 = d.getInt32(p + 32);
+      if (n1 < 0 || n1 > d.byteLength - p - 36) fail();
+      p += 36 + ((n1 + 3) & ~3);
       break;
     }
     case 8: {
@@ -810,14 +915,16 @@ export function skipLedgerEntryData(d: DataView, p: number, k: number): number {
 }
 
 export function skipLedgerEntryExtensionV1(d: DataView, p: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4;
   if (n0 === 1) {
-    if (d.getUint32(p) > 0) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > 0) fail();
     p += 36;
   }
-  if (d.getUint32(p) > 0) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 0) fail();
   p += 4;
   return p;
 }
@@ -829,12 +936,14 @@ export function skipTrustLineAsset(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 8) > 0) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > 0) fail();
       p += 44;
       break;
     }
     case 2: {
-      if (d.getUint32(p + 16) > 0) fail();
+      const n1 = d.getInt32(p + 16);
+      if (n1 < 0 || n1 > 0) fail();
       p += 52;
       break;
     }
@@ -848,14 +957,23 @@ export function skipTrustLineAsset(d: DataView, p: number): number {
   return p;
 }
 
+export function skipLedgerKeyData(d: DataView, p: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 36);
+  if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 40) fail();
+  p += 40 + ((n1 + 3) & ~3);
+  return p;
+}
+
 export function skipTransactionV0Envelope(d: DataView, p: number, k: number): number {
   p = skipTransactionV0(d, p, k);
-  let n0 = d.getUint32(p);
-  if (n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p + 4);
-    if (n1 > 64 || n1 > d.byteLength - p - 8) fail();
+    const n1 = d.getInt32(p + 4);
+    if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 8) fail();
     p += 8 + ((n1 + 3) & ~3);
   }
   return p;
@@ -863,12 +981,12 @@ export function skipTransactionV0Envelope(d: DataView, p: number, k: number): nu
 
 export function skipTransactionV1Envelope(d: DataView, p: number, k: number): number {
   p = skipTransaction(d, p, k);
-  let n0 = d.getUint32(p);
-  if (n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p + 4);
-    if (n1 > 64 || n1 > d.byteLength - p - 8) fail();
+    const n1 = d.getInt32(p + 4);
+    if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 8) fail();
     p += 8 + ((n1 + 3) & ~3);
   }
   return p;
@@ -876,12 +994,12 @@ export function skipTransactionV1Envelope(d: DataView, p: number, k: number): nu
 
 export function skipFeeBumpTransactionEnvelope(d: DataView, p: number, k: number): number {
   p = skipFeeBumpTransaction(d, p, k);
-  let n0 = d.getUint32(p);
-  if (n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 20 || n0 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p + 4);
-    if (n1 > 64 || n1 > d.byteLength - p - 8) fail();
+    const n1 = d.getInt32(p + 4);
+    if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 8) fail();
     p += 8 + ((n1 + 3) & ~3);
   }
   return p;
@@ -894,8 +1012,8 @@ export function skipMemo(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      const n0 = d.getUint32(p + 4);
-      if (n0 > 28 || n0 > d.byteLength - p - 8) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 28 || n0 > d.byteLength - p - 8) fail();
       p += 8 + ((n0 + 3) & ~3);
       break;
     }
@@ -914,8 +1032,8 @@ export function skipMemo(d: DataView, p: number): number {
 }
 
 export function skipOperation(d: DataView, p: number, k: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4;
   if (n0 === 1) {
     p = skipMuxedAccount(d, p);
@@ -978,9 +1096,18 @@ export function skipTransactionExt(d: DataView, p: number, k: number): number {
   return p;
 }
 
+export function skipLedgerHeaderHistoryEntry(d: DataView, p: number): number {
+  p = skipStellarValue(d, p + 68);
+  p = skipLedgerHeaderExt(d, p + 236);
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p += 4;
+  return p;
+}
+
 export function skipTransactionSet(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p + 32);
-  if (n0 * 68 > d.byteLength - p - 36) fail();
+  let n0 = d.getInt32(p + 32);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 36) fail();
   p += 36;
   for (; n0 > 0; n0--) {
     p = skipTransactionEnvelope(d, p, k);
@@ -991,7 +1118,8 @@ export function skipTransactionSet(d: DataView, p: number, k: number): number {
 export function walkChangesTransactionResultMeta(d: DataView, p: number, v: ChangesVisitor): number {
   v.transaction(d, p);
   p = skipTransactionResultResult(d, p + 40);
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = v.changes(d, p + 4, LIST_FEE);
   p = walkChangesTransactionMeta(d, p, v);
   return p;
@@ -1004,8 +1132,8 @@ export function walkChangesUpgradeEntryMeta(d: DataView, p: number, v: ChangesVi
 }
 
 export function skipScpHistoryEntryV0(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipScpQuorumSet(d, p, k);
@@ -1021,7 +1149,8 @@ export function skipLedgerCloseMetaExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 16;
       break;
     }
@@ -1032,8 +1161,8 @@ export function skipLedgerCloseMetaExt(d: DataView, p: number): number {
 }
 
 export function skipTransactionSetV1(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p + 32);
-  if (n0 * 8 > d.byteLength - p - 36) fail();
+  let n0 = d.getInt32(p + 32);
+  if (n0 < 0 || n0 * 8 > d.byteLength - p - 36) fail();
   p += 36;
   for (; n0 > 0; n0--) {
     p = skipTransactionPhase(d, p, k);
@@ -1042,19 +1171,50 @@ export function skipTransactionSetV1(d: DataView, p: number, k: number): number 
 }
 
 export function walkChangesTransactionResultMetaV1(d: DataView, p: number, v: ChangesVisitor): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   v.transaction(d, p + 4);
   p = skipTransactionResultResult(d, p + 44);
-  if (d.getUint32(p) > 0) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
   p = v.changes(d, p + 4, LIST_FEE);
   p = walkChangesTransactionMeta(d, p, v);
   p = v.changes(d, p, LIST_FEE_REFUND);
   return p;
 }
 
+export function walkEventsTransactionResultMeta(d: DataView, p: number, v: EventsVisitor): number {
+  v.transaction(d, p);
+  p = skipTransactionResultResult(d, p + 40);
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = v.changes(d, p + 4, LIST_FEE);
+  p = walkEventsTransactionMeta(d, p, v);
+  return p;
+}
+
+export function walkEventsUpgradeEntryMeta(d: DataView, p: number, v: EventsVisitor): number {
+  p = skipLedgerUpgrade(d, p);
+  p = v.changes(d, p, LIST_UPGRADE);
+  return p;
+}
+
+export function walkEventsTransactionResultMetaV1(d: DataView, p: number, v: EventsVisitor): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  v.transaction(d, p + 4);
+  p = skipTransactionResultResult(d, p + 44);
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
+  p = v.changes(d, p + 4, LIST_FEE);
+  p = walkEventsTransactionMeta(d, p, v);
+  p = v.changes(d, p, LIST_FEE_REFUND);
+  return p;
+}
+
 export function walkEnvelopesTransactionSet(d: DataView, p: number, v: EnvelopesVisitor): number {
-  let n0 = d.getUint32(p + 32);
-  if (n0 * 68 > d.byteLength - p - 36) fail();
+  let n0 = d.getInt32(p + 32);
+  if (n0 < 0 || n0 * 68 > d.byteLength - p - 36) fail();
   p += 36;
   for (; n0 > 0; n0--) {
     p = v.envelope(d, p);
@@ -1065,11 +1225,12 @@ export function walkEnvelopesTransactionSet(d: DataView, p: number, v: Envelopes
 export function walkEnvelopesTransactionResultMeta(d: DataView, p: number, v: EnvelopesVisitor): number {
   v.transaction(d, p);
   p = skipTransactionResultResult(d, p + 40);
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = skipLedgerEntryChange(d, p, 0);
   }
   p = skipTransactionMeta(d, p, 0);
@@ -1078,8 +1239,8 @@ export function walkEnvelopesTransactionResultMeta(d: DataView, p: number, v: En
 
 export function skipUpgradeEntryMeta(d: DataView, p: number, k: number): number {
   p = skipLedgerUpgrade(d, p);
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipLedgerEntryChange(d, p, k);
@@ -1094,21 +1255,23 @@ export function walkEnvelopesGeneralizedTransactionSet(d: DataView, p: number, v
 }
 
 export function walkEnvelopesTransactionResultMetaV1(d: DataView, p: number, v: EnvelopesVisitor): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   v.transaction(d, p + 4);
   p = skipTransactionResultResult(d, p + 44);
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
+  let n2 = d.getInt32(p + 4);
+  if (n2 < 0 || n2 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n2 > 0; n2--) {
     p = skipLedgerEntryChange(d, p, 0);
   }
   p = skipTransactionMeta(d, p, 0);
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 12 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n1 > 0; n1--) {
+  for (; n3 > 0; n3--) {
     p = skipLedgerEntryChange(d, p, 0);
   }
   return p;
@@ -1116,11 +1279,12 @@ export function walkEnvelopesTransactionResultMetaV1(d: DataView, p: number, v: 
 
 export function skipTransactionResultMeta(d: DataView, p: number, k: number): number {
   p = skipTransactionResultResult(d, p + 40);
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = skipLedgerEntryChange(d, p, k);
   }
   p = skipTransactionMeta(d, p, k);
@@ -1128,41 +1292,54 @@ export function skipTransactionResultMeta(d: DataView, p: number, k: number): nu
 }
 
 export function skipTransactionResultMetaV1(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = skipTransactionResultResult(d, p + 44);
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
+  let n2 = d.getInt32(p + 4);
+  if (n2 < 0 || n2 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n2 > 0; n2--) {
     p = skipLedgerEntryChange(d, p, k);
   }
   p = skipTransactionMeta(d, p, k);
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 12 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n1 > 0; n1--) {
+  for (; n3 > 0; n3--) {
     p = skipLedgerEntryChange(d, p, k);
   }
   return p;
 }
 
+export function skipLedgerCloseValueSignature(d: DataView, p: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 36);
+  if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 40) fail();
+  p += 40 + ((n1 + 3) & ~3);
+  return p;
+}
+
 export function skipAccountEntry(d: DataView, p: number): number {
-  if (d.getUint32(p) > 0) fail();
-  const n0 = d.getUint32(p + 56);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 56);
+  if (n1 < 0 || n1 > 1) fail();
   p += 60;
-  if (n0 === 1) {
-    if (d.getUint32(p) > 0) fail();
+  if (n1 === 1) {
+    const n2 = d.getInt32(p);
+    if (n2 < 0 || n2 > 0) fail();
     p += 36;
   }
-  const n1 = d.getUint32(p + 4);
-  if (n1 > 32 || n1 > d.byteLength - p - 8) fail();
-  p += 8 + ((n1 + 3) & ~3);
-  let n2 = d.getUint32(p + 4);
-  if (n2 > 20 || n2 * 40 > d.byteLength - p - 8) fail();
+  const n3 = d.getInt32(p + 4);
+  if (n3 < 0 || n3 > 32 || n3 > d.byteLength - p - 8) fail();
+  p += 8 + ((n3 + 3) & ~3);
+  let n4 = d.getInt32(p + 4);
+  if (n4 < 0 || n4 > 20 || n4 * 40 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n2 > 0; n2--) {
+  for (; n4 > 0; n4--) {
     p = skipSignerKey(d, p);
     p += 4;
   }
@@ -1187,35 +1364,41 @@ export function skipTrustLineEntryExt(d: DataView, p: number): number {
 }
 
 export function skipOfferEntry(d: DataView, p: number): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = skipAsset(d, p + 44);
   p = skipAsset(d, p);
-  if (d.getUint32(p + 20) > 0) fail();
+  const n1 = d.getInt32(p + 20);
+  if (n1 < 0 || n1 > 0) fail();
   p += 24;
   return p;
 }
 
 export function skipDataEntry(d: DataView, p: number): number {
-  if (d.getUint32(p) > 0) fail();
-  const n0 = d.getUint32(p + 36);
-  if (n0 > 64 || n0 > d.byteLength - p - 40) fail();
-  p += 40 + ((n0 + 3) & ~3);
-  const n1 = d.getUint32(p);
-  if (n1 > 64 || n1 > d.byteLength - p - 4) fail();
-  p += 4 + ((n1 + 3) & ~3);
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 36);
+  if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 40) fail();
+  p += 40 + ((n1 + 3) & ~3);
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 64 || n2 > d.byteLength - p - 4) fail();
+  p += 4 + ((n2 + 3) & ~3);
+  const n3 = d.getInt32(p);
+  if (n3 < 0 || n3 > 0) fail();
   p += 4;
   return p;
 }
 
 export function skipClaimableBalanceEntry(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 36);
-  if (n0 > 10 || n0 * 44 > d.byteLength - p - 40) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 36);
+  if (n1 < 0 || n1 > 10 || n1 * 44 > d.byteLength - p - 40) fail();
   p += 40;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     if (d.getInt32(p) !== 0) fail();
-    if (d.getUint32(p + 4) > 0) fail();
+    const n2 = d.getInt32(p + 4);
+    if (n2 < 0 || n2 > 0) fail();
     p = skipClaimPredicate(d, p + 40, k);
   }
   p = skipAsset(d, p);
@@ -1230,18 +1413,29 @@ export function skipAsset(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 8) > 0) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > 0) fail();
       p += 44;
       break;
     }
     case 2: {
-      if (d.getUint32(p + 16) > 0) fail();
+      const n1 = d.getInt32(p + 16);
+      if (n1 < 0 || n1 > 0) fail();
       p += 52;
       break;
     }
     default:
       fail();
   }
+  return p;
+}
+
+export function skipContractDataEntry(d: DataView, p: number, k: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = skipScAddress(d, p + 4);
+  p = skipScVal(d, p, k);
+  p = skipScVal(d, p + 4, k);
   return p;
 }
 
@@ -1252,9 +1446,7 @@ export function skipContractCodeEntryExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
-      if (d.getUint32(p + 8) > 0) fail();
-      p += 52;
+      p = skipContractCodeEntryV1(d, p + 4);
       break;
     }
     default:
@@ -1290,21 +1482,23 @@ export function skipConfigSettingEntry(d: DataView, p: number): number {
       break;
     }
     case 6: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 > 1024 || n0 * 20 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 1024 || n0 * 20 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
-        if (d.getUint32(p) > 0) fail();
+        const n1 = d.getInt32(p);
+        if (n1 < 0 || n1 > 0) fail();
         p += 20;
       }
       break;
     }
     case 7: {
-      let n1 = d.getUint32(p + 4);
-      if (n1 > 1024 || n1 * 20 > d.byteLength - p - 8) fail();
+      let n2 = d.getInt32(p + 4);
+      if (n2 < 0 || n2 > 1024 || n2 * 20 > d.byteLength - p - 8) fail();
       p += 8;
-      for (; n1 > 0; n1--) {
-        if (d.getUint32(p) > 0) fail();
+      for (; n2 > 0; n2--) {
+        const n3 = d.getInt32(p);
+        if (n3 < 0 || n3 > 0) fail();
         p += 20;
       }
       break;
@@ -1314,9 +1508,9 @@ export function skipConfigSettingEntry(d: DataView, p: number): number {
       break;
     }
     case 12: {
-      const n2 = d.getUint32(p + 4);
-      if (n2 * 8 > d.byteLength - p - 8) fail();
-      p += 8 + n2 * 8;
+      const n4 = d.getInt32(p + 4);
+      if (n4 < 0 || n4 * 8 > d.byteLength - p - 8) fail();
+      p += 8 + n4 * 8;
       break;
     }
     case 16: {
@@ -1332,9 +1526,9 @@ export function skipConfigSettingEntry(d: DataView, p: number): number {
       break;
     }
     case 19: {
-      const n3 = d.getUint32(p + 4);
-      if (n3 * 32 > d.byteLength - p - 8) fail();
-      p += 8 + n3 * 32;
+      const n5 = d.getInt32(p + 4);
+      if (n5 < 0 || n5 * 32 > d.byteLength - p - 8) fail();
+      p += 8 + n5 * 32;
       break;
     }
     case 20: {
@@ -1350,7 +1544,8 @@ export function skipConfigSettingEntry(d: DataView, p: number): number {
 export function skipOperationBody(d: DataView, p: number, k: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 48;
       break;
     }
@@ -1386,7 +1581,8 @@ export function skipOperationBody(d: DataView, p: number, k: number): number {
       break;
     }
     case 7: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n1 = d.getInt32(p + 4);
+      if (n1 < 0 || n1 > 0) fail();
       p = skipAssetCode(d, p + 40);
       p += 4;
       break;
@@ -1415,8 +1611,15 @@ export function skipOperationBody(d: DataView, p: number, k: number): number {
       p = skipCreateClaimableBalanceOp(d, p + 4, k);
       break;
     }
-    case 15: case 16: case 20: {
-      if (d.getUint32(p + 4) > 0) fail();
+    case 15: {
+      const n2 = d.getInt32(p + 4);
+      if (n2 < 0 || n2 > 0) fail();
+      p += 40;
+      break;
+    }
+    case 16: {
+      const n3 = d.getInt32(p + 4);
+      if (n3 < 0 || n3 > 0) fail();
       p += 40;
       break;
     }
@@ -1430,8 +1633,15 @@ export function skipOperationBody(d: DataView, p: number, k: number): number {
       p += 8;
       break;
     }
+    case 20: {
+      const n4 = d.getInt32(p + 4);
+      if (n4 < 0 || n4 > 0) fail();
+      p += 40;
+      break;
+    }
     case 21: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n5 = d.getInt32(p + 4);
+      if (n5 < 0 || n5 > 0) fail();
       p = skipAsset(d, p + 40);
       p += 8;
       break;
@@ -1449,12 +1659,14 @@ export function skipOperationBody(d: DataView, p: number, k: number): number {
       break;
     }
     case 25: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n6 = d.getInt32(p + 4);
+      if (n6 < 0 || n6 > 0) fail();
       p += 12;
       break;
     }
     case 26: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n7 = d.getInt32(p + 4);
+      if (n7 < 0 || n7 > 0) fail();
       p += 8;
       break;
     }
@@ -1465,17 +1677,17 @@ export function skipOperationBody(d: DataView, p: number, k: number): number {
 }
 
 export function skipPreconditionsV2(d: DataView, p: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4 + n0 * 16;
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 1) fail();
   p += 4 + n1 * 8;
-  const n2 = d.getUint32(p);
-  if (n2 > 1) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
   p += 4 + n2 * 8;
-  let n3 = d.getUint32(p + 12);
-  if (n3 > 2 || n3 * 36 > d.byteLength - p - 16) fail();
+  let n3 = d.getInt32(p + 12);
+  if (n3 < 0 || n3 > 2 || n3 * 36 > d.byteLength - p - 16) fail();
   p += 16;
   for (; n3 > 0; n3--) {
     p = skipSignerKey(d, p);
@@ -1490,8 +1702,8 @@ export function skipSorobanTransactionDataExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      const n0 = d.getUint32(p + 4);
-      if (n0 * 4 > d.byteLength - p - 8) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 4 > d.byteLength - p - 8) fail();
       p += 8 + n0 * 4;
       break;
     }
@@ -1502,14 +1714,14 @@ export function skipSorobanTransactionDataExt(d: DataView, p: number): number {
 }
 
 export function skipLedgerFootprint(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 8 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipLedgerKey(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 8 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 8 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipLedgerKey(d, p, k);
@@ -1519,26 +1731,34 @@ export function skipLedgerFootprint(d: DataView, p: number, k: number): number {
 
 export function skipTransactionResultResult(d: DataView, p: number): number {
   switch (d.getInt32(p)) {
-    case 1: case -13: {
+    case 1: {
       p = skipInnerTransactionResultResult(d, p + 44);
-      if (d.getUint32(p) > 0) fail();
+      const n0 = d.getInt32(p);
+      if (n0 < 0 || n0 > 0) fail();
+      p += 4;
+      break;
+    }
+    case -13: {
+      p = skipInnerTransactionResultResult(d, p + 44);
+      const n1 = d.getInt32(p);
+      if (n1 < 0 || n1 > 0) fail();
       p += 4;
       break;
     }
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 4 > d.byteLength - p - 8) fail();
+      let n2 = d.getInt32(p + 4);
+      if (n2 < 0 || n2 * 4 > d.byteLength - p - 8) fail();
       p += 8;
-      for (; n0 > 0; n0--) {
+      for (; n2 > 0; n2--) {
         p = skipOperationResult(d, p);
       }
       break;
     }
     case -1: {
-      let n1 = d.getUint32(p + 4);
-      if (n1 * 4 > d.byteLength - p - 8) fail();
+      let n3 = d.getInt32(p + 4);
+      if (n3 < 0 || n3 * 4 > d.byteLength - p - 8) fail();
       p += 8;
-      for (; n1 > 0; n1--) {
+      for (; n3 > 0; n3--) {
         p = skipOperationResult(d, p);
       }
       break;
@@ -1556,8 +1776,8 @@ export function skipTransactionResultResult(d: DataView, p: number): number {
 export function walkChangesTransactionMeta(d: DataView, p: number, v: ChangesVisitor): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 4 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         p = walkChangesOperationMeta(d, p, v);
@@ -1604,25 +1824,26 @@ export function skipLedgerUpgrade(d: DataView, p: number): number {
 
 export function skipScpQuorumSet(d: DataView, p: number, k: number): number {
   if (k >= XDR_DEPTH_MAX) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 36 > d.byteLength - p - 8) fail();
+  let n0 = d.getInt32(p + 4);
+  if (n0 < 0 || n0 * 36 > d.byteLength - p - 8) fail();
   p += 8;
   for (; n0 > 0; n0--) {
-    if (d.getUint32(p) > 0) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > 0) fail();
     p += 36;
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 12 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n1 > 0; n1--) {
+  for (; n2 > 0; n2--) {
     p = skipScpQuorumSet(d, p, k + 1);
   }
   return p;
 }
 
 export function skipLedgerScpMessages(d: DataView, p: number): number {
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 92 > d.byteLength - p - 8) fail();
+  let n0 = d.getInt32(p + 4);
+  if (n0 < 0 || n0 * 92 > d.byteLength - p - 8) fail();
   p += 8;
   for (; n0 > 0; n0--) {
     p = skipScpEnvelope(d, p);
@@ -1633,8 +1854,8 @@ export function skipLedgerScpMessages(d: DataView, p: number): number {
 export function skipTransactionPhase(d: DataView, p: number, k: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 12 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 12 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         if (d.getInt32(p) !== 0) fail();
@@ -1644,6 +1865,39 @@ export function skipTransactionPhase(d: DataView, p: number, k: number): number 
     }
     case 1: {
       p = skipParallelTxsComponent(d, p + 4, k);
+      break;
+    }
+    default:
+      fail();
+  }
+  return p;
+}
+
+export function walkEventsTransactionMeta(d: DataView, p: number, v: EventsVisitor): number {
+  switch (d.getInt32(p)) {
+    case 0: {
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 4 > d.byteLength - p - 8) fail();
+      p += 8;
+      for (; n0 > 0; n0--) {
+        p = walkEventsOperationMeta(d, p, v);
+      }
+      break;
+    }
+    case 1: {
+      p = walkEventsTransactionMetaV1(d, p + 4, v);
+      break;
+    }
+    case 2: {
+      p = walkEventsTransactionMetaV2(d, p + 4, v);
+      break;
+    }
+    case 3: {
+      p = walkEventsTransactionMetaV3(d, p + 4, v);
+      break;
+    }
+    case 4: {
+      p = walkEventsTransactionMetaV4(d, p + 4, v);
       break;
     }
     default:
@@ -1672,8 +1926,8 @@ export function skipLedgerEntryChange(d: DataView, p: number, k: number): number
 export function skipTransactionMeta(d: DataView, p: number, k: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 4 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         p = skipOperationMeta(d, p, k);
@@ -1703,8 +1957,8 @@ export function skipTransactionMeta(d: DataView, p: number, k: number): number {
 }
 
 export function walkEnvelopesTransactionSetV1(d: DataView, p: number, v: EnvelopesVisitor): number {
-  let n0 = d.getUint32(p + 32);
-  if (n0 * 8 > d.byteLength - p - 36) fail();
+  let n0 = d.getInt32(p + 32);
+  if (n0 < 0 || n0 * 8 > d.byteLength - p - 36) fail();
   p += 36;
   for (; n0 > 0; n0--) {
     p = walkEnvelopesTransactionPhase(d, p, v);
@@ -1719,8 +1973,8 @@ export function skipSignerKey(d: DataView, p: number): number {
       break;
     }
     case 3: {
-      const n0 = d.getUint32(p + 36);
-      if (n0 > 64 || n0 > d.byteLength - p - 40) fail();
+      const n0 = d.getInt32(p + 36);
+      if (n0 < 0 || n0 > 64 || n0 > d.byteLength - p - 40) fail();
       p += 40 + ((n0 + 3) & ~3);
       break;
     }
@@ -1753,7 +2007,8 @@ export function skipTrustLineEntryV1Ext(d: DataView, p: number): number {
       break;
     }
     case 2: {
-      if (d.getUint32(p + 8) > 0) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > 0) fail();
       p += 12;
       break;
     }
@@ -1771,8 +2026,8 @@ export function skipClaimPredicate(d: DataView, p: number, k: number): number {
       break;
     }
     case 1: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 > 2 || n0 * 4 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 2 || n0 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         p = skipClaimPredicate(d, p, k + 1);
@@ -1780,8 +2035,8 @@ export function skipClaimPredicate(d: DataView, p: number, k: number): number {
       break;
     }
     case 2: {
-      let n1 = d.getUint32(p + 4);
-      if (n1 > 2 || n1 * 4 > d.byteLength - p - 8) fail();
+      let n1 = d.getInt32(p + 4);
+      if (n1 < 0 || n1 > 2 || n1 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n1 > 0; n1--) {
         p = skipClaimPredicate(d, p, k + 1);
@@ -1789,8 +2044,8 @@ export function skipClaimPredicate(d: DataView, p: number, k: number): number {
       break;
     }
     case 3: {
-      const n2 = d.getUint32(p + 4);
-      if (n2 > 1) fail();
+      const n2 = d.getInt32(p + 4);
+      if (n2 < 0 || n2 > 1) fail();
       p += 8;
       if (n2 === 1) {
         p = skipClaimPredicate(d, p, k + 1);
@@ -1814,7 +2069,8 @@ export function skipClaimableBalanceEntryExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 12;
       break;
     }
@@ -1824,44 +2080,53 @@ export function skipClaimableBalanceEntryExt(d: DataView, p: number): number {
   return p;
 }
 
+export function skipContractCodeEntryV1(d: DataView, p: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 > 0) fail();
+  p += 48;
+  return p;
+}
+
 export function skipFrozenLedgerKeys(d: DataView, p: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p);
-    if (n1 > d.byteLength - p - 4) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > d.byteLength - p - 4) fail();
     p += 4 + ((n1 + 3) & ~3);
   }
   return p;
 }
 
 export function skipFrozenLedgerKeysDelta(d: DataView, p: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p);
-    if (n1 > d.byteLength - p - 4) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > d.byteLength - p - 4) fail();
     p += 4 + ((n1 + 3) & ~3);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 4 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
-    const n3 = d.getUint32(p);
-    if (n3 > d.byteLength - p - 4) fail();
+    const n3 = d.getInt32(p);
+    if (n3 < 0 || n3 > d.byteLength - p - 4) fail();
     p += 4 + ((n3 + 3) & ~3);
   }
   return p;
 }
 
 export function skipFreezeBypassTxsDelta(d: DataView, p: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 * 32 > d.byteLength - p - 4) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 32 > d.byteLength - p - 4) fail();
   p += 4 + n0 * 32;
-  const n1 = d.getUint32(p);
-  if (n1 * 32 > d.byteLength - p - 4) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 32 > d.byteLength - p - 4) fail();
   p += 4 + n1 * 32;
   return p;
 }
@@ -1870,8 +2135,8 @@ export function skipPathPaymentStrictReceiveOp(d: DataView, p: number): number {
   p = skipAsset(d, p);
   p = skipMuxedAccount(d, p + 8);
   p = skipAsset(d, p);
-  let n0 = d.getUint32(p + 8);
-  if (n0 > 5 || n0 * 4 > d.byteLength - p - 12) fail();
+  let n0 = d.getInt32(p + 8);
+  if (n0 < 0 || n0 > 5 || n0 * 4 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n0 > 0; n0--) {
     p = skipAsset(d, p);
@@ -1880,43 +2145,44 @@ export function skipPathPaymentStrictReceiveOp(d: DataView, p: number): number {
 }
 
 export function skipSetOptionsOp(d: DataView, p: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4;
   if (n0 === 1) {
-    if (d.getUint32(p) > 0) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > 0) fail();
     p += 36;
   }
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
-  p += 4 + n1 * 4;
-  const n2 = d.getUint32(p);
-  if (n2 > 1) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
   p += 4 + n2 * 4;
-  const n3 = d.getUint32(p);
-  if (n3 > 1) fail();
+  const n3 = d.getInt32(p);
+  if (n3 < 0 || n3 > 1) fail();
   p += 4 + n3 * 4;
-  const n4 = d.getUint32(p);
-  if (n4 > 1) fail();
+  const n4 = d.getInt32(p);
+  if (n4 < 0 || n4 > 1) fail();
   p += 4 + n4 * 4;
-  const n5 = d.getUint32(p);
-  if (n5 > 1) fail();
+  const n5 = d.getInt32(p);
+  if (n5 < 0 || n5 > 1) fail();
   p += 4 + n5 * 4;
-  const n6 = d.getUint32(p);
-  if (n6 > 1) fail();
+  const n6 = d.getInt32(p);
+  if (n6 < 0 || n6 > 1) fail();
   p += 4 + n6 * 4;
-  const n7 = d.getUint32(p);
-  if (n7 > 1) fail();
+  const n7 = d.getInt32(p);
+  if (n7 < 0 || n7 > 1) fail();
+  p += 4 + n7 * 4;
+  const n8 = d.getInt32(p);
+  if (n8 < 0 || n8 > 1) fail();
   p += 4;
-  if (n7 === 1) {
-    const n8 = d.getUint32(p);
-    if (n8 > 32 || n8 > d.byteLength - p - 4) fail();
-    p += 4 + ((n8 + 3) & ~3);
+  if (n8 === 1) {
+    const n9 = d.getInt32(p);
+    if (n9 < 0 || n9 > 32 || n9 > d.byteLength - p - 4) fail();
+    p += 4 + ((n9 + 3) & ~3);
   }
-  const n9 = d.getUint32(p);
-  if (n9 > 1) fail();
+  const n10 = d.getInt32(p);
+  if (n10 < 0 || n10 > 1) fail();
   p += 4;
-  if (n9 === 1) {
+  if (n10 === 1) {
     p = skipSignerKey(d, p);
     p += 4;
   }
@@ -1930,12 +2196,14 @@ export function skipChangeTrustAsset(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 8) > 0) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > 0) fail();
       p += 44;
       break;
     }
     case 2: {
-      if (d.getUint32(p + 16) > 0) fail();
+      const n1 = d.getInt32(p + 16);
+      if (n1 < 0 || n1 > 0) fail();
       p += 52;
       break;
     }
@@ -1969,15 +2237,15 @@ export function skipAssetCode(d: DataView, p: number): number {
 }
 
 export function skipManageDataOp(d: DataView, p: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 64 || n0 > d.byteLength - p - 4) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 64 || n0 > d.byteLength - p - 4) fail();
   p += 4 + ((n0 + 3) & ~3);
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 1) fail();
   p += 4;
   if (n1 === 1) {
-    const n2 = d.getUint32(p);
-    if (n2 > 64 || n2 > d.byteLength - p - 4) fail();
+    const n2 = d.getInt32(p);
+    if (n2 < 0 || n2 > 64 || n2 > d.byteLength - p - 4) fail();
     p += 4 + ((n2 + 3) & ~3);
   }
   return p;
@@ -1987,8 +2255,8 @@ export function skipPathPaymentStrictSendOp(d: DataView, p: number): number {
   p = skipAsset(d, p);
   p = skipMuxedAccount(d, p + 8);
   p = skipAsset(d, p);
-  let n0 = d.getUint32(p + 8);
-  if (n0 > 5 || n0 * 4 > d.byteLength - p - 12) fail();
+  let n0 = d.getInt32(p + 8);
+  if (n0 < 0 || n0 > 5 || n0 * 4 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n0 > 0; n0--) {
     p = skipAsset(d, p);
@@ -1998,12 +2266,13 @@ export function skipPathPaymentStrictSendOp(d: DataView, p: number): number {
 
 export function skipCreateClaimableBalanceOp(d: DataView, p: number, k: number): number {
   p = skipAsset(d, p);
-  let n0 = d.getUint32(p + 8);
-  if (n0 > 10 || n0 * 44 > d.byteLength - p - 12) fail();
+  let n0 = d.getInt32(p + 8);
+  if (n0 < 0 || n0 > 10 || n0 * 44 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n0 > 0; n0--) {
     if (d.getInt32(p) !== 0) fail();
-    if (d.getUint32(p + 4) > 0) fail();
+    const n1 = d.getInt32(p + 4);
+    if (n1 < 0 || n1 > 0) fail();
     p = skipClaimPredicate(d, p + 40, k);
   }
   return p;
@@ -2016,7 +2285,8 @@ export function skipRevokeSponsorshipOp(d: DataView, p: number, k: number): numb
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p = skipSignerKey(d, p + 40);
       break;
     }
@@ -2028,8 +2298,8 @@ export function skipRevokeSponsorshipOp(d: DataView, p: number, k: number): numb
 
 export function skipInvokeHostFunctionOp(d: DataView, p: number, k: number): number {
   p = skipHostFunction(d, p, k);
-  let n0 = d.getUint32(p);
-  if (n0 * 24 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 24 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipSorobanCredentials(d, p, k);
@@ -2041,8 +2311,8 @@ export function skipInvokeHostFunctionOp(d: DataView, p: number, k: number): num
 export function skipInnerTransactionResultResult(d: DataView, p: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 4 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         p = skipOperationResult(d, p);
@@ -2050,8 +2320,8 @@ export function skipInnerTransactionResultResult(d: DataView, p: number): number
       break;
     }
     case -1: {
-      let n1 = d.getUint32(p + 4);
-      if (n1 * 4 > d.byteLength - p - 8) fail();
+      let n1 = d.getInt32(p + 4);
+      if (n1 < 0 || n1 * 4 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n1 > 0; n1--) {
         p = skipOperationResult(d, p);
@@ -2091,8 +2361,8 @@ export function walkChangesOperationMeta(d: DataView, p: number, v: ChangesVisit
 
 export function walkChangesTransactionMetaV1(d: DataView, p: number, v: ChangesVisitor): number {
   p = v.changes(d, p, LIST_TRANSACTION);
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkChangesOperationMeta(d, p, v);
@@ -2102,8 +2372,8 @@ export function walkChangesTransactionMetaV1(d: DataView, p: number, v: ChangesV
 
 export function walkChangesTransactionMetaV2(d: DataView, p: number, v: ChangesVisitor): number {
   p = v.changes(d, p, LIST_TRANSACTION);
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = walkChangesOperationMeta(d, p, v);
@@ -2113,70 +2383,73 @@ export function walkChangesTransactionMetaV2(d: DataView, p: number, v: ChangesV
 }
 
 export function walkChangesTransactionMetaV3(d: DataView, p: number, v: ChangesVisitor): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = v.changes(d, p + 4, LIST_TRANSACTION);
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = walkChangesOperationMeta(d, p, v);
   }
   p = v.changes(d, p, LIST_TRANSACTION);
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
   p += 4;
-  if (n1 === 1) {
+  if (n2 === 1) {
     p = skipSorobanTransactionMeta(d, p, 0);
   }
   return p;
 }
 
 export function walkChangesTransactionMetaV4(d: DataView, p: number, v: ChangesVisitor): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = v.changes(d, p + 4, LIST_TRANSACTION);
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = walkChangesOperationMetaV2(d, p, v);
   }
   p = v.changes(d, p, LIST_TRANSACTION);
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
   p += 4;
-  if (n1 === 1) {
+  if (n2 === 1) {
     p = skipSorobanTransactionMetaV2(d, p, 0);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 28 > d.byteLength - p - 4) fail();
-  p += 4;
-  for (; n2 > 0; n2--) {
-    p = skipContractEvent(d, p + 4, 0);
-  }
-  let n3 = d.getUint32(p);
-  if (n3 * 28 > d.byteLength - p - 4) fail();
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 28 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n3 > 0; n3--) {
+    p = skipContractEvent(d, p + 4, 0);
+  }
+  let n4 = d.getInt32(p);
+  if (n4 < 0 || n4 * 28 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n4 > 0; n4--) {
     p = skipContractEvent(d, p + 4, 0);
   }
   return p;
 }
 
 export function skipScpEnvelope(d: DataView, p: number): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = skipScpStatementPledges(d, p + 44);
-  const n0 = d.getUint32(p);
-  if (n0 > 64 || n0 > d.byteLength - p - 4) fail();
-  p += 4 + ((n0 + 3) & ~3);
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 64 || n1 > d.byteLength - p - 4) fail();
+  p += 4 + ((n1 + 3) & ~3);
   return p;
 }
 
 export function skipTxSetComponentTxsMaybeDiscountedFee(d: DataView, p: number, k: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4 + n0 * 8;
-  let n1 = d.getUint32(p);
-  if (n1 * 68 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 68 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipTransactionEnvelope(d, p, k);
@@ -2185,19 +2458,19 @@ export function skipTxSetComponentTxsMaybeDiscountedFee(d: DataView, p: number, 
 }
 
 export function skipParallelTxsComponent(d: DataView, p: number, k: number): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4 + n0 * 8;
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
-    let n2 = d.getUint32(p);
-    if (n2 * 4 > d.byteLength - p - 4) fail();
+    let n2 = d.getInt32(p);
+    if (n2 < 0 || n2 * 4 > d.byteLength - p - 4) fail();
     p += 4;
     for (; n2 > 0; n2--) {
-      let n3 = d.getUint32(p);
-      if (n3 * 68 > d.byteLength - p - 4) fail();
+      let n3 = d.getInt32(p);
+      if (n3 < 0 || n3 * 68 > d.byteLength - p - 4) fail();
       p += 4;
       for (; n3 > 0; n3--) {
         p = skipTransactionEnvelope(d, p, k);
@@ -2207,9 +2480,89 @@ export function skipParallelTxsComponent(d: DataView, p: number, k: number): num
   return p;
 }
 
+export function walkEventsOperationMeta(d: DataView, p: number, v: EventsVisitor): number {
+  p = v.changes(d, p, LIST_OPERATION);
+  return p;
+}
+
+export function walkEventsTransactionMetaV1(d: DataView, p: number, v: EventsVisitor): number {
+  p = v.changes(d, p, LIST_TRANSACTION);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n0 > 0; n0--) {
+    p = walkEventsOperationMeta(d, p, v);
+  }
+  return p;
+}
+
+export function walkEventsTransactionMetaV2(d: DataView, p: number, v: EventsVisitor): number {
+  p = v.changes(d, p, LIST_TRANSACTION);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n0 > 0; n0--) {
+    p = walkEventsOperationMeta(d, p, v);
+  }
+  p = v.changes(d, p, LIST_TRANSACTION);
+  return p;
+}
+
+export function walkEventsTransactionMetaV3(d: DataView, p: number, v: EventsVisitor): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = v.changes(d, p + 4, LIST_TRANSACTION);
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n1 > 0; n1--) {
+    p = walkEventsOperationMeta(d, p, v);
+  }
+  p = v.changes(d, p, LIST_TRANSACTION);
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
+  p += 4;
+  if (n2 === 1) {
+    p = walkEventsSorobanTransactionMeta(d, p, v);
+  }
+  return p;
+}
+
+export function walkEventsTransactionMetaV4(d: DataView, p: number, v: EventsVisitor): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = v.changes(d, p + 4, LIST_TRANSACTION);
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n1 > 0; n1--) {
+    p = walkEventsOperationMetaV2(d, p, v);
+  }
+  p = v.changes(d, p, LIST_TRANSACTION);
+  const n2 = d.getInt32(p);
+  if (n2 < 0 || n2 > 1) fail();
+  p += 4;
+  if (n2 === 1) {
+    p = skipSorobanTransactionMetaV2(d, p, 0);
+  }
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 28 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n3 > 0; n3--) {
+    p = skipContractEvent(d, p + 4, 0);
+  }
+  let n4 = d.getInt32(p);
+  if (n4 < 0 || n4 * 28 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n4 > 0; n4--) {
+    p = skipContractEvent(d, p + 4, 0);
+  }
+  return p;
+}
+
 export function skipOperationMeta(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipLedgerEntryChange(d, p, k);
@@ -2218,14 +2571,14 @@ export function skipOperationMeta(d: DataView, p: number, k: number): number {
 }
 
 export function skipTransactionMetaV1(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipOperationMeta(d, p, k);
@@ -2234,20 +2587,20 @@ export function skipTransactionMetaV1(d: DataView, p: number, k: number): number
 }
 
 export function skipTransactionMetaV2(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 12 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipOperationMeta(d, p, k);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 12 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
     p = skipLedgerEntryChange(d, p, k);
@@ -2256,70 +2609,72 @@ export function skipTransactionMetaV2(d: DataView, p: number, k: number): number
 }
 
 export function skipTransactionMetaV3(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
-  p += 4;
-  for (; n1 > 0; n1--) {
-    p = skipOperationMeta(d, p, k);
-  }
-  let n2 = d.getUint32(p);
-  if (n2 * 12 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
+    p = skipOperationMeta(d, p, k);
+  }
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n3 > 0; n3--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  const n3 = d.getUint32(p);
-  if (n3 > 1) fail();
+  const n4 = d.getInt32(p);
+  if (n4 < 0 || n4 > 1) fail();
   p += 4;
-  if (n3 === 1) {
+  if (n4 === 1) {
     p = skipSorobanTransactionMeta(d, p, k);
   }
   return p;
 }
 
 export function skipTransactionMetaV4(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 8) fail();
   p += 8;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 12 > d.byteLength - p - 4) fail();
-  p += 4;
-  for (; n1 > 0; n1--) {
-    p = skipOperationMetaV2(d, p, k);
-  }
-  let n2 = d.getUint32(p);
-  if (n2 * 12 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 12 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
+    p = skipOperationMetaV2(d, p, k);
+  }
+  let n3 = d.getInt32(p);
+  if (n3 < 0 || n3 * 12 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n3 > 0; n3--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  const n3 = d.getUint32(p);
-  if (n3 > 1) fail();
+  const n4 = d.getInt32(p);
+  if (n4 < 0 || n4 > 1) fail();
   p += 4;
-  if (n3 === 1) {
+  if (n4 === 1) {
     p = skipSorobanTransactionMetaV2(d, p, k);
   }
-  let n4 = d.getUint32(p);
-  if (n4 * 28 > d.byteLength - p - 4) fail();
-  p += 4;
-  for (; n4 > 0; n4--) {
-    p = skipContractEvent(d, p + 4, k);
-  }
-  let n5 = d.getUint32(p);
-  if (n5 * 28 > d.byteLength - p - 4) fail();
+  let n5 = d.getInt32(p);
+  if (n5 < 0 || n5 * 28 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n5 > 0; n5--) {
+    p = skipContractEvent(d, p + 4, k);
+  }
+  let n6 = d.getInt32(p);
+  if (n6 < 0 || n6 * 28 > d.byteLength - p - 4) fail();
+  p += 4;
+  for (; n6 > 0; n6--) {
     p = skipContractEvent(d, p + 4, k);
   }
   return p;
@@ -2328,8 +2683,8 @@ export function skipTransactionMetaV4(d: DataView, p: number, k: number): number
 export function walkEnvelopesTransactionPhase(d: DataView, p: number, v: EnvelopesVisitor): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 12 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 12 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
         p = walkEnvelopesTxSetComponent(d, p, v);
@@ -2374,8 +2729,8 @@ export function skipHostFunction(d: DataView, p: number, k: number): number {
       break;
     }
     case 2: {
-      const n0 = d.getUint32(p + 4);
-      if (n0 > d.byteLength - p - 8) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > d.byteLength - p - 8) fail();
       p += 8 + ((n0 + 3) & ~3);
       break;
     }
@@ -2413,8 +2768,8 @@ export function skipSorobanCredentials(d: DataView, p: number, k: number): numbe
 export function skipSorobanAuthorizedInvocation(d: DataView, p: number, k: number): number {
   if (k >= XDR_DEPTH_MAX) fail();
   p = skipSorobanAuthorizedFunction(d, p, k + 1);
-  let n0 = d.getUint32(p);
-  if (n0 * 20 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 20 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipSorobanAuthorizedInvocation(d, p, k + 1);
@@ -2536,15 +2891,15 @@ export function skipOperationResultTr(d: DataView, p: number): number {
 
 export function skipSorobanTransactionMeta(d: DataView, p: number, k: number): number {
   p = skipSorobanTransactionMetaExt(d, p);
-  let n0 = d.getUint32(p);
-  if (n0 * 24 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 24 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipContractEvent(d, p, k);
   }
   p = skipScVal(d, p, k);
-  let n1 = d.getUint32(p);
-  if (n1 * 28 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 28 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipContractEvent(d, p + 4, k);
@@ -2553,12 +2908,13 @@ export function skipSorobanTransactionMeta(d: DataView, p: number, k: number): n
 }
 
 export function walkChangesOperationMetaV2(d: DataView, p: number, v: ChangesVisitor): number {
-  if (d.getUint32(p) > 0) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
   p = v.changes(d, p + 4, LIST_OPERATION);
-  let n0 = d.getUint32(p);
-  if (n0 * 24 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 24 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n0 > 0; n0--) {
+  for (; n1 > 0; n1--) {
     p = skipContractEvent(d, p, 0);
   }
   return p;
@@ -2566,8 +2922,8 @@ export function walkChangesOperationMetaV2(d: DataView, p: number, v: ChangesVis
 
 export function skipSorobanTransactionMetaV2(d: DataView, p: number, k: number): number {
   p = skipSorobanTransactionMetaExt(d, p);
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4;
   if (n0 === 1) {
     p = skipScVal(d, p, k);
@@ -2576,10 +2932,11 @@ export function skipSorobanTransactionMetaV2(d: DataView, p: number, k: number):
 }
 
 export function skipContractEvent(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
-  const n0 = d.getUint32(p + 4);
-  if (n0 > 1) fail();
-  p += 8 + n0 * 32;
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  const n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 > 1) fail();
+  p += 8 + n1 * 32;
   if (d.getInt32(p + 4) !== 0) fail();
   p = skipContractEventV0(d, p + 8, k);
   return p;
@@ -2592,15 +2949,15 @@ export function skipScpStatementPledges(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      const n0 = d.getUint32(p + 8);
-      if (n0 > d.byteLength - p - 12) fail();
+      const n0 = d.getInt32(p + 8);
+      if (n0 < 0 || n0 > d.byteLength - p - 12) fail();
       p += 12 + ((n0 + 3) & ~3);
       p += 44;
       break;
     }
     case 2: {
-      const n1 = d.getUint32(p + 8);
-      if (n1 > d.byteLength - p - 12) fail();
+      const n1 = d.getInt32(p + 8);
+      if (n1 < 0 || n1 > d.byteLength - p - 12) fail();
       p += 12 + ((n1 + 3) & ~3);
       p += 36;
       break;
@@ -2615,18 +2972,40 @@ export function skipScpStatementPledges(d: DataView, p: number): number {
   return p;
 }
 
-export function skipOperationMetaV2(d: DataView, p: number, k: number): number {
-  if (d.getUint32(p) > 0) fail();
-  let n0 = d.getUint32(p + 4);
-  if (n0 * 12 > d.byteLength - p - 8) fail();
-  p += 8;
+export function walkEventsSorobanTransactionMeta(d: DataView, p: number, v: EventsVisitor): number {
+  p = skipSorobanTransactionMetaExt(d, p);
+  p = v.events(d, p);
+  p = skipScVal(d, p, 0);
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 28 > d.byteLength - p - 4) fail();
+  p += 4;
   for (; n0 > 0; n0--) {
+    p = skipContractEvent(d, p + 4, 0);
+  }
+  return p;
+}
+
+export function walkEventsOperationMetaV2(d: DataView, p: number, v: EventsVisitor): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = v.changes(d, p + 4, LIST_OPERATION);
+  p = v.events(d, p);
+  return p;
+}
+
+export function skipOperationMetaV2(d: DataView, p: number, k: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  let n1 = d.getInt32(p + 4);
+  if (n1 < 0 || n1 * 12 > d.byteLength - p - 8) fail();
+  p += 8;
+  for (; n1 > 0; n1--) {
     p = skipLedgerEntryChange(d, p, k);
   }
-  let n1 = d.getUint32(p);
-  if (n1 * 24 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 24 > d.byteLength - p - 4) fail();
   p += 4;
-  for (; n1 > 0; n1--) {
+  for (; n2 > 0; n2--) {
     p = skipContractEvent(d, p, k);
   }
   return p;
@@ -2639,19 +3018,19 @@ export function walkEnvelopesTxSetComponent(d: DataView, p: number, v: Envelopes
 }
 
 export function walkEnvelopesParallelTxsComponent(d: DataView, p: number, v: EnvelopesVisitor): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4 + n0 * 8;
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
-    let n2 = d.getUint32(p);
-    if (n2 * 4 > d.byteLength - p - 4) fail();
+    let n2 = d.getInt32(p);
+    if (n2 < 0 || n2 * 4 > d.byteLength - p - 4) fail();
     p += 4;
     for (; n2 > 0; n2--) {
-      let n3 = d.getUint32(p);
-      if (n3 * 68 > d.byteLength - p - 4) fail();
+      let n3 = d.getInt32(p);
+      if (n3 < 0 || n3 * 68 > d.byteLength - p - 4) fail();
       p += 4;
       for (; n3 > 0; n3--) {
         p = v.envelope(d, p);
@@ -2662,15 +3041,16 @@ export function walkEnvelopesParallelTxsComponent(d: DataView, p: number, v: Env
 }
 
 export function skipAccountEntryExtensionV2(d: DataView, p: number): number {
-  let n0 = d.getUint32(p + 8);
-  if (n0 > 20 || n0 * 4 > d.byteLength - p - 12) fail();
+  let n0 = d.getInt32(p + 8);
+  if (n0 < 0 || n0 > 20 || n0 * 4 > d.byteLength - p - 12) fail();
   p += 12;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p);
-    if (n1 > 1) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > 1) fail();
     p += 4;
     if (n1 === 1) {
-      if (d.getUint32(p) > 0) fail();
+      const n2 = d.getInt32(p);
+      if (n2 < 0 || n2 > 0) fail();
       p += 36;
     }
   }
@@ -2680,11 +3060,11 @@ export function skipAccountEntryExtensionV2(d: DataView, p: number): number {
 
 export function skipInvokeContractArgs(d: DataView, p: number, k: number): number {
   p = skipScAddress(d, p);
-  const n0 = d.getUint32(p);
-  if (n0 > 32 || n0 > d.byteLength - p - 4) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 32 || n0 > d.byteLength - p - 4) fail();
   p += 4 + ((n0 + 3) & ~3);
-  let n1 = d.getUint32(p);
-  if (n1 * 4 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = skipScVal(d, p, k);
@@ -2712,8 +3092,8 @@ export function skipContractIdPreimage(d: DataView, p: number): number {
 export function skipCreateContractArgsV2(d: DataView, p: number, k: number): number {
   p = skipContractIdPreimage(d, p);
   p = skipContractExecutable(d, p);
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipScVal(d, p, k);
@@ -2724,8 +3104,8 @@ export function skipCreateContractArgsV2(d: DataView, p: number, k: number): num
 export function skipSorobanAddressCredentialsWithDelegates(d: DataView, p: number, k: number): number {
   p = skipScAddress(d, p);
   p = skipScVal(d, p + 12, k);
-  let n0 = d.getUint32(p);
-  if (n0 * 44 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 44 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipSorobanDelegateSignature(d, p, k);
@@ -2869,11 +3249,12 @@ export function skipAccountMergeResult(d: DataView, p: number): number {
 export function skipInflationResult(d: DataView, p: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      let n0 = d.getUint32(p + 4);
-      if (n0 * 44 > d.byteLength - p - 8) fail();
+      let n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 * 44 > d.byteLength - p - 8) fail();
       p += 8;
       for (; n0 > 0; n0--) {
-        if (d.getUint32(p) > 0) fail();
+        const n1 = d.getInt32(p);
+        if (n1 < 0 || n1 > 0) fail();
         p += 44;
       }
       break;
@@ -2951,7 +3332,8 @@ export function skipPathPaymentStrictSendResult(d: DataView, p: number): number 
 export function skipCreateClaimableBalanceResult(d: DataView, p: number): number {
   switch (d.getInt32(p)) {
     case 0: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 40;
       break;
     }
@@ -3120,7 +3502,8 @@ export function skipSorobanTransactionMetaExt(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 32;
       break;
     }
@@ -3131,8 +3514,8 @@ export function skipSorobanTransactionMetaExt(d: DataView, p: number): number {
 }
 
 export function skipContractEventV0(d: DataView, p: number, k: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 4 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipScVal(d, p, k);
@@ -3142,23 +3525,23 @@ export function skipContractEventV0(d: DataView, p: number, k: number): number {
 }
 
 export function skipScpStatementPrepare(d: DataView, p: number): number {
-  const n0 = d.getUint32(p + 36);
-  if (n0 > d.byteLength - p - 40) fail();
+  const n0 = d.getInt32(p + 36);
+  if (n0 < 0 || n0 > d.byteLength - p - 40) fail();
   p += 40 + ((n0 + 3) & ~3);
-  const n1 = d.getUint32(p);
-  if (n1 > 1) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 1) fail();
   p += 4;
   if (n1 === 1) {
-    const n2 = d.getUint32(p + 4);
-    if (n2 > d.byteLength - p - 8) fail();
+    const n2 = d.getInt32(p + 4);
+    if (n2 < 0 || n2 > d.byteLength - p - 8) fail();
     p += 8 + ((n2 + 3) & ~3);
   }
-  const n3 = d.getUint32(p);
-  if (n3 > 1) fail();
+  const n3 = d.getInt32(p);
+  if (n3 < 0 || n3 > 1) fail();
   p += 4;
   if (n3 === 1) {
-    const n4 = d.getUint32(p + 4);
-    if (n4 > d.byteLength - p - 8) fail();
+    const n4 = d.getInt32(p + 4);
+    if (n4 < 0 || n4 > d.byteLength - p - 8) fail();
     p += 8 + ((n4 + 3) & ~3);
   }
   p += 8;
@@ -3166,31 +3549,31 @@ export function skipScpStatementPrepare(d: DataView, p: number): number {
 }
 
 export function skipScpNomination(d: DataView, p: number): number {
-  let n0 = d.getUint32(p + 32);
-  if (n0 * 4 > d.byteLength - p - 36) fail();
+  let n0 = d.getInt32(p + 32);
+  if (n0 < 0 || n0 * 4 > d.byteLength - p - 36) fail();
   p += 36;
   for (; n0 > 0; n0--) {
-    const n1 = d.getUint32(p);
-    if (n1 > d.byteLength - p - 4) fail();
+    const n1 = d.getInt32(p);
+    if (n1 < 0 || n1 > d.byteLength - p - 4) fail();
     p += 4 + ((n1 + 3) & ~3);
   }
-  let n2 = d.getUint32(p);
-  if (n2 * 4 > d.byteLength - p - 4) fail();
+  let n2 = d.getInt32(p);
+  if (n2 < 0 || n2 * 4 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n2 > 0; n2--) {
-    const n3 = d.getUint32(p);
-    if (n3 > d.byteLength - p - 4) fail();
+    const n3 = d.getInt32(p);
+    if (n3 < 0 || n3 > d.byteLength - p - 4) fail();
     p += 4 + ((n3 + 3) & ~3);
   }
   return p;
 }
 
 export function walkEnvelopesTxSetComponentTxsMaybeDiscountedFee(d: DataView, p: number, v: EnvelopesVisitor): number {
-  const n0 = d.getUint32(p);
-  if (n0 > 1) fail();
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 1) fail();
   p += 4 + n0 * 8;
-  let n1 = d.getUint32(p);
-  if (n1 * 68 > d.byteLength - p - 4) fail();
+  let n1 = d.getInt32(p);
+  if (n1 < 0 || n1 * 68 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n1 > 0; n1--) {
     p = v.envelope(d, p);
@@ -3205,7 +3588,8 @@ export function skipAccountEntryExtensionV2Ext(d: DataView, p: number): number {
       break;
     }
     case 3: {
-      if (d.getUint32(p + 4) > 0) fail();
+      const n0 = d.getInt32(p + 4);
+      if (n0 < 0 || n0 > 0) fail();
       p += 20;
       break;
     }
@@ -3219,8 +3603,8 @@ export function skipSorobanDelegateSignature(d: DataView, p: number, k: number):
   if (k >= XDR_DEPTH_MAX) fail();
   p = skipScAddress(d, p);
   p = skipScVal(d, p, k + 1);
-  let n0 = d.getUint32(p);
-  if (n0 * 44 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 44 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipSorobanDelegateSignature(d, p, k + 1);
@@ -3229,21 +3613,22 @@ export function skipSorobanDelegateSignature(d: DataView, p: number, k: number):
 }
 
 export function skipPathPaymentStrictReceiveResultSuccess(d: DataView, p: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipClaimAtom(d, p);
   }
-  if (d.getUint32(p) > 0) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
   p = skipAsset(d, p + 36);
   p += 8;
   return p;
 }
 
 export function skipManageOfferSuccessResult(d: DataView, p: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipClaimAtom(d, p);
@@ -3253,13 +3638,14 @@ export function skipManageOfferSuccessResult(d: DataView, p: number): number {
 }
 
 export function skipPathPaymentStrictSendResultSuccess(d: DataView, p: number): number {
-  let n0 = d.getUint32(p);
-  if (n0 * 60 > d.byteLength - p - 4) fail();
+  let n0 = d.getInt32(p);
+  if (n0 < 0 || n0 * 60 > d.byteLength - p - 4) fail();
   p += 4;
   for (; n0 > 0; n0--) {
     p = skipClaimAtom(d, p);
   }
-  if (d.getUint32(p) > 0) fail();
+  const n1 = d.getInt32(p);
+  if (n1 < 0 || n1 > 0) fail();
   p = skipAsset(d, p + 36);
   p += 8;
   return p;
@@ -3274,10 +3660,7 @@ export function skipClaimAtom(d: DataView, p: number): number {
       break;
     }
     case 1: {
-      if (d.getUint32(p + 4) > 0) fail();
-      p = skipAsset(d, p + 48);
-      p = skipAsset(d, p + 8);
-      p += 8;
+      p = skipClaimOfferAtom(d, p + 4);
       break;
     }
     case 2: {
@@ -3305,5 +3688,14 @@ export function skipManageOfferSuccessResultOffer(d: DataView, p: number): numbe
     default:
       fail();
   }
+  return p;
+}
+
+export function skipClaimOfferAtom(d: DataView, p: number): number {
+  const n0 = d.getInt32(p);
+  if (n0 < 0 || n0 > 0) fail();
+  p = skipAsset(d, p + 44);
+  p = skipAsset(d, p + 8);
+  p += 8;
   return p;
 }

@@ -1,0 +1,36 @@
+/**
+ * Makes dist/lib: src/index.ts as one ES module for Node 20, with type declarations beside it. Bun imports the sources
+ * themselves. Packages stay outside of the module, so that its record batches are those of the importer's apache-arrow.
+ */
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "..");
+const out = join(root, "dist", "lib");
+
+function run(command: string[]): void {
+  const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { cwd: root, encoding: "utf8" });
+  if (status === 0) return;
+  process.stderr.write(`${stdout}${stderr}`);
+  process.exit(status ?? 1);
+}
+
+rmSync(out, { recursive: true, force: true });
+run([
+  process.execPath,
+  "build",
+  "src/index.ts",
+  "--target=node",
+  "--format=esm",
+  "--packages=external",
+  `--outdir=${out}`,
+]);
+run([
+  "node_modules/.bin/tsc",
+  ...["--ignoreConfig", "--declaration", "--emitDeclarationOnly", "--outDir", out, "--rootDir", "src"],
+  ...["--target", "esnext", "--module", "esnext", "--moduleResolution", "bundler", "--skipLibCheck"],
+  ...["--allowImportingTsExtensions", "--rewriteRelativeImportExtensions", "--types", "bun-types", "--strict"],
+  "src/index.ts",
+]);
+console.log(`${out}: index.js, index.d.ts`);

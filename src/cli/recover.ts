@@ -1,0 +1,29 @@
+import { text } from "../config/types.ts";
+import { recoverStore } from "../sessions/store-recovery.ts";
+import { defineCommand } from "./command.ts";
+import { option } from "./flags.ts";
+import { UsageError } from "./usage-error.ts";
+
+export const command = defineCommand({
+  usage: "--data-dir FOLDER",
+  description:
+    "For a server that refuses to start because its record of sessions is damaged. What can be read is put into a new file, what cannot is listed, the damaged file is set aside. Stop the server first.",
+  flags: {
+    "data-dir": option({
+      placeholder: "FOLDER",
+      type: text,
+      summary: "The server's DATA_DIR. Default: DATA_DIR in the environment.",
+    }),
+  },
+  examples: [
+    { command: "contract-data-processor recover --data-dir /var/lib/contract-data", meaning: "save what can be saved" },
+  ],
+  async run({ flags, env, print }) {
+    const folder = flags["data-dir"] || env.DATA_DIR;
+    if (!folder) throw new UsageError("--data-dir FOLDER is missing");
+    const { sessions, lost, setAside } = recoverStore(folder);
+    for (const what of lost) print(`lost: ${what}`);
+    print(`${sessions} sessions kept, ${lost.length} records lost; the damaged file is ${setAside}`);
+    return undefined;
+  },
+});

@@ -1,0 +1,91 @@
+/** Sessions as text and as JSON, for the commands that show them. */
+import { type Filters, type Session, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
+import { columns, grouped } from "./control-call.ts";
+
+export function statusName(status: number): string {
+  return Object.entries(Status).find(([, number]) => number === status)?.[0] ?? String(status);
+}
+
+/** Any message of the control API as JSON, with the names that its proto file has. */
+export function sessionJson(message: unknown): string {
+  return JSON.stringify(named(message));
+}
+
+function named(value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value); // its keys are labels, not names
+  if (Array.isArray(value)) return value.map(named);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      snake(name),
+      name === "status" && typeof inner === "number" ? statusName(inner) : named(inner),
+    ]),
+  );
+}
+
+function snake(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** `5 of 9`, `none yet` */
+export function ledgerText(current: number, target: number): string {
+  const text = current === 0 ? "none yet" : String(current);
+  return target === 0 ? text : `${text} of ${target}`;
+}
+
+/** One line of a list or a watch. */
+export function sessionLine({ sessionId, status, metrics, request, message, error }: Session): string {
+  const said = error?.message || message;
+  return `${sessionId}  ${statusName(status).padEnd(8)}  ledger ${ledgerText(metrics?.currentLedger ?? 0, request?.endLedger ?? 0)}  ${grouped(metrics?.contractsProcessed ?? 0)} rows  ${grouped(metrics?.processingRate ?? 0)}/s  ${metrics?.clients ?? 0} clients${labelText(request?.labels)}${said ? `  ${said}` : ""}`;
+}
+
+function labelText(labels: Map<string, string> | undefined): string {
+  if (labels === undefined || labels.size === 0) return "";
+  return `  ${[...labels].map(([key, value]) => `${key}=${value}`).join(",")}`;
+}
+
+/** All of a session. */
+export function sessionTable(session: Session): string {
+  const { request, metrics, checkpoint, error } = session;
+  const rows: [string, string][] = [
+    ["session", session.sessionId],
+    ["status", statusName(session.status)],
+    ["ledger", ledgerText(metrics?.currentLedger ?? 0, request?.endLedger ?? 0)],
+    ["started at", `ledger ${request?.startLedger}`],
+    ["source", session.sourceDescription],
+    ["rows", grouped(metrics?.contractsProcessed ?? 0)],
+    ["left out by filters", grouped(metrics?.entriesSkipped ?? 0)],
+    ["delivered", `${grouped(metrics?.rowsDelivered ?? 0)} rows, to all clients together`],
+    ["clients", String(metrics?.clients ?? 0)],
+    ["created", time(session.createdAtMs)],
+    ["worked", `${(session.activeMs / 1000).toFixed(1)} s, resumed ${session.resumes} times`],
+  ];
+  if (session.endedAtMs > 0) rows.push(["ended", time(session.endedAtMs)]);
+  if (checkpoint !== undefined) rows.push(["checkpoint", `ledger ${checkpoint.ledger}, ${time(checkpoint.savedAtMs)}`]);
+  for (const { fromLedger, filters } of session.filterHistory) {
+    rows.push([`filters from ${fromLedger}`, filterText(filters)]);
+  }
+  for (const { peer, rows: count, leftAtMs } of session.deliveries) {
+    rows.push([`client ${peer}`, `${grouped(count)} rows${leftAtMs === 0 ? ", reading" : ""}`]);
+  }
+  for (const [key, value] of request?.labels ?? []) rows.push([`label ${key}`, value]);
+  if (error !== undefined) rows.push(["error", `${error.message} (${error.reason})`]);
+  else if (session.message) rows.push(["message", session.message]);
+  return columns(rows);
+}
+
+function time(unixMs: number): string {
+  return unixMs === 0 ? "not yet" : new Date(unixMs).toISOString();
+}
+
+function filterText(filters: Filters | undefined): string {
+  if (filters === undefined) return "everything";
+  const kinds = Object.entries(filters)
+    .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : typeof value === "string" && value !== ""))
+    .map(([name, value]) => {
+      if (!Array.isArray(value)) return `${snake(name)} ${value}`;
+      return `${snake(name)} ${value.length > 3 ? `(${value.length})` : value.join(" ")}`;
+    });
+  const deleted = filters.includeDeleted ? "with removed entries" : "without removed entries";
+  return `${kinds.length === 0 ? "everything" : kinds.join(", ")}, ${deleted}`;
+}

@@ -1,0 +1,86 @@
+/**
+ * Columns whose values are one of few words, as Arrow dictionaries. A dictionary holds every word that its column can
+ * have, in a fixed order, so it is sent once, right after the schema, and never changes: no reader has to cope with
+ * deltas or replacements. HOT PATH.
+ */
+import { Dictionary, Int8, Utf8 } from "apache-arrow";
+import { BufferRegion, DictionaryBatch, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import type { RowSet } from "../ledger/row-set.ts";
+import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement } from "./column.ts";
+import type { Value } from "./fixed-columns.ts";
+
+const WORDS_MAX = 127; // indices are int8
+
+/** A message of an IPC stream in its two parts, as FlightData carries them: flatbuffer, body. */
+export interface IpcMessage {
+  header: Uint8Array;
+  body: Uint8Array;
+}
+
+export class DictionaryColumn extends Column {
+  readonly type: Dictionary<Utf8, Int8>;
+  readonly width = 8;
+  /** The dictionary, in its order. */
+  readonly words: readonly string[];
+  /** Index in the dictionary by code; -1 is null. */
+  private readonly indices: Int8Array;
+
+  /**
+   * `words` by code: an empty word is null; a code without a row (`left out`) takes no place in the dictionary.
+   * `id` numbers the dictionary in its stream and belongs to the column for good.
+   */
+  constructor(
+    spec: ColumnSpec,
+    readonly id: number,
+    words: readonly string[],
+    private readonly code: Value,
+    leftOut: readonly string[] = [],
+    override readonly needsAssets = false,
+  ) {
+    super(spec);
+    this.words = words.filter((word) => word !== "" && !leftOut.includes(word));
+    if (this.words.length > WORDS_MAX) throw new RangeError(`${spec.name} has ${this.words.length} words`);
+    this.indices = Int8Array.from(words, (word) => this.words.indexOf(word));
+    this.type = new Dictionary(new Utf8(), new Int8(), id, false);
+  }
+
+  measure(rows: RowSet, first: number, end: number, sum: Measure): void {
+    for (let row = first; row < end; row++) if (this.indices[this.code(rows, row)]! < 0) sum.nulls++;
+  }
+
+  write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const validity = place.validityAt < 0 ? undefined : new BitWriter(out, place.validityAt);
+    let q = place.dataAt;
+    for (let row = first; row < end; row++, q++) {
+      const index = this.indices[this.code(rows, row)]!;
+      validity?.push(index >= 0);
+      out.setInt8(q, Math.max(index, 0));
+    }
+    validity?.finish();
+    return q;
+  }
+
+  cell(rows: RowSet, row: number): Cell {
+    return this.words[this.indices[this.code(rows, row)]!] ?? null;
+  }
+
+  /** The DictionaryBatch that a reader needs before the first record batch. */
+  message(): IpcMessage {
+    const texts = this.words.map((word) => new TextEncoder().encode(word));
+    const align = (bytes: number): number => (bytes + 7) & ~7;
+    const offsetsBytes = 4 * (texts.length + 1);
+    const dataAt = align(offsetsBytes);
+    const dataBytes = texts.reduce((sum, text) => sum + text.length, 0);
+    const body = new Uint8Array(align(dataAt + dataBytes));
+    const view = new DataView(body.buffer);
+    let q = dataAt;
+    texts.forEach((text, i) => {
+      body.set(text, q);
+      q += text.length;
+      view.setInt32(4 * (i + 1), q - dataAt, true);
+    });
+    const regions = [new BufferRegion(0, 0), new BufferRegion(0, offsetsBytes), new BufferRegion(dataAt, dataBytes)];
+    const batch = new RecordBatch(texts.length, [new FieldNode(texts.length, 0)], regions, null);
+    return { header: Message.encode(Message.from(new DictionaryBatch(batch, this.id, false), body.length)), body };
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Schema versions as plain data: what proto/schemas/ holds, what GetSchema-like calls can serve, and the check that a
+ * change to a schema breaks no reader.
+ */
+import { type DataType, Decimal, Timestamp } from "apache-arrow";
+import { BatchEncoder, type SchemaVersion } from "./batch-encoder.ts";
+import { DictionaryColumn } from "./dictionary-column.ts";
+
+export interface DictionaryDescription {
+  /** Number of the dictionary in its stream. */
+  id: number;
+  index_type: "int8";
+  /** Every word, by index. */
+  values: string[];
+}
+
+export interface FieldDescription {
+  name: string;
+  /** Arrow type, of the values where there is a dictionary: `utf8`, `decimal128(38, 0)`, `timestamp[us, UTC]`, … */
+  type: string;
+  nullable: boolean;
+  description: string;
+  dictionary?: DictionaryDescription;
+}
+
+export interface SchemaDescription {
+  /** Schema metadata `schema_version`. */
+  schema_version: string;
+  /** Schema metadata `schema_type`. */
+  schema_type: string;
+  description: string;
+  /** Keys of the schema's metadata; their values are above, or differ from stream to stream. */
+  metadata_keys: string[];
+  /** Columns whose values together are one row's alone; null compares as a value. Empty: there are none. */
+  natural_key: string[];
+  fields: FieldDescription[];
+}
+
+const NATURAL_KEYS: Readonly<Record<SchemaVersion, readonly string[]>> = {
+  1: [],
+  2: ["ledger_sequence", "transaction_index", "change_index"],
+};
+
+function typeName(type: DataType): string {
+  if (type instanceof Decimal) return `decimal${type.bitWidth}(${type.precision}, ${type.scale})`;
+  if (type instanceof Timestamp) return `timestamp[us, ${type.timezone}]`;
+  return String(type).toLowerCase();
+}
+
+/** What a schema version is. */
+export function describeSchema(schemaVersion: SchemaVersion): SchemaDescription {
+  const { schema, columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
+  return {
+    schema_version: schema.metadata.get("schema_version")!,
+    schema_type: schema.metadata.get("schema_type")!,
+    description: schema.metadata.get("description")!,
+    metadata_keys: [...schema.metadata.keys()],
+    natural_key: [...NATURAL_KEYS[schemaVersion]],
+    fields: columns.map((column) => {
+      const { name, nullable, description } = column.spec;
+      if (!(column instanceof DictionaryColumn)) return { name, type: typeName(column.type), nullable, description };
+      const dictionary: DictionaryDescription = { id: column.id, index_type: "int8", values: [...column.words] };
+      return { name, type: typeName(column.type.dictionary), nullable, description, dictionary };
+    }),
+  };
+}
+
+/**
+ * What breaks a reader of schema `before` that is given `after`, one sentence each; empty where nothing does. Allowed
+ * are new fields at the end, null where there was none before, new words at a dictionary's end, and other descriptions.
+ */
+export function schemaCompatibility(before: SchemaDescription, after: SchemaDescription): string[] {
+  const broken: string[] = [];
+  const same = (what: string, old: unknown, now: unknown): void => {
+    if (old !== now) broken.push(`${what} was ${old} and is ${now}`);
+  };
+  same("schema_version", before.schema_version, after.schema_version);
+  same("schema_type", before.schema_type, after.schema_type);
+  same("natural_key", before.natural_key.join(), after.natural_key.join());
+  for (const key of before.metadata_keys) {
+    if (!after.metadata_keys.includes(key)) broken.push(`metadata ${key} is gone`);
+  }
+  before.fields.forEach((old, at) => {
+    const now = after.fields.find((field) => field.name === old.name);
+    if (now === undefined) {
+      broken.push(`field ${old.name} is gone`);
+      return;
+    }
+    same(`place of field ${old.name}`, at, after.fields.indexOf(now));
+    same(`type of field ${old.name}`, old.type, now.type);
+    if (old.nullable && !now.nullable) broken.push(`field ${old.name} was nullable and is not`);
+    compareDictionaries(old, now, broken);
+  });
+  return broken;
+}
+
+function compareDictionaries(old: FieldDescription, now: FieldDescription, broken: string[]): void {
+  const { name } = old;
+  if (old.dictionary === undefined || now.dictionary === undefined) {
+    if (old.dictionary !== now.dictionary) broken.push(`field ${name} is a dictionary in one of the two only`);
+    return;
+  }
+  if (old.dictionary.id !== now.dictionary.id) broken.push(`dictionary of field ${name} has another id`);
+  if (old.dictionary.index_type !== now.dictionary.index_type) {
+    broken.push(`dictionary of field ${name} has another index type`);
+  }
+  old.dictionary.values.forEach((word, index) => {
+    if (now.dictionary!.values[index] !== word) broken.push(`word ${index} of field ${name} was ${word}`);
+  });
+}

@@ -1,0 +1,118 @@
+/**
+ * ContractDataService, which stood beside ControlService before it, in both of its packages (their messages are alike):
+ * the same sessions, seen as one.
+ */
+import { type Address, dialTarget } from "../config/address.ts";
+import { CodedError } from "../error.ts";
+import { ContractDataService, type FilterConfig } from "../grpc/generated/contract-data-service.ts";
+import { ContractDataService as StellarContractDataService } from "../grpc/generated/contract-data-service-stellar.ts";
+import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
+import type { Handlers } from "../grpc/service.ts";
+import type { SessionService, SessionSnapshot } from "../sessions/session.ts";
+import { isActive } from "../sessions/states.ts";
+import type { FilterRecord } from "../workers/records.ts";
+
+export const CONTRACT_DATA_SERVICES = [ContractDataService, StellarContractDataService] as const;
+
+/** What the process tells of itself. */
+export interface ServiceDescription {
+  name: string;
+  version: string;
+  /** A passphrase. */
+  network: string;
+  startedUnixMs: number;
+  /** Where Flight listens. An empty host is every interface. */
+  flight: Address;
+}
+
+const FEATURES = [
+  "arrow_flight",
+  "sessions",
+  "resume",
+  "ranges",
+  "filter_contract_ids",
+  "filter_asset_codes",
+  "filter_asset_issuers",
+  "filter_balance_holders",
+  "filter_min_balance",
+  "filter_include_deleted",
+  "dynamic_filters",
+];
+
+export function contractDataHandlers(
+  sessions: SessionService,
+  service: ServiceDescription,
+): Handlers<typeof ContractDataService> {
+  return {
+    getServiceInfo: () => ({
+      name: service.name,
+      version: service.version,
+      network: service.network,
+      supportedFeatures: FEATURES,
+      arrowFlightEndpoint: dialTarget(service.flight),
+      startedAt: timestamp(service.startedUnixMs),
+    }),
+
+    getStatus: () => {
+      const all = sessions.list();
+      const active = all.filter(({ state }) => isActive(state));
+      // What is over says something only while nothing else is under way.
+      const seen = active.length > 0 ? active : all.slice(0, 1);
+      const failed = seen.find(({ state }) => state === "ERROR");
+      const sum = (value: (session: SessionSnapshot) => number) => all.reduce((total, each) => total + value(each), 0);
+      return {
+        currentLedger: Math.max(0, ...seen.map(({ ledgerCurrent }) => ledgerCurrent)),
+        contractsProcessed: sum(({ entriesProcessed }) => entriesProcessed),
+        recordsStreamed: sum(({ rowsDelivered }) => rowsDelivered),
+        processingRatePerSecond: sum(({ ratePerSecond }) => ratePerSecond),
+        lastUpdate: timestamp(Math.max(service.startedUnixMs, ...all.map(({ updatedUnixMs }) => updatedUnixMs))),
+        isHealthy: failed === undefined,
+        errorMessage: failed?.error?.message,
+        bytesProcessed: sum(({ bytesProcessed }) => bytesProcessed),
+      };
+    },
+
+    getFilterConfig: () => {
+      const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin } =
+        sessions.defaultFilter;
+      return {
+        contractIds: [...(contractIds ?? [])],
+        assetCodes: [...(assetCodes ?? [])],
+        assetIssuers: [...(assetIssuers ?? [])],
+        balanceHolders: [...(balanceHolders ?? [])],
+        includeDeleted: includeDeleted ?? true,
+        minBalance: int64Text(balanceMin),
+      };
+    },
+
+    updateFilterConfig: (config) => {
+      sessions.configureFilters({ replace: filterOf(config) });
+      return {};
+    },
+  };
+}
+
+/** @throws CodedError INVALID_ARGUMENT for what no filter can express */
+function filterOf(config: FilterConfig): FilterRecord {
+  const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, minBalance } = config;
+  if (config.modifiedAfterLedger !== 0) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "MODIFIED_AFTER_LEDGER",
+      `modified_after_ledger is ${config.modifiedAfterLedger}: rows are selected by ledger with the range of a session or a ticket; leave it 0`,
+    );
+  }
+  const balanceMin = minBalance === "" || minBalance === "0" ? undefined : minBalance;
+  return { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin };
+}
+
+/** The old field is an int64: a filter above it is told as its largest value. */
+function int64Text(balance: string | undefined): string {
+  const largest = 2n ** 63n - 1n;
+  const value = BigInt(balance ?? "0");
+  return String(value > largest ? largest : value);
+}
+
+function timestamp(unixMs: number): Timestamp {
+  return { seconds: Math.floor(unixMs / 1000), nanos: Math.floor(unixMs % 1000) * 1_000_000 };
+}

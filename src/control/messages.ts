@@ -1,0 +1,209 @@
+/** Between the messages of proto/control.proto and the values of the session service. */
+import { CodedError } from "../error.ts";
+import {
+  Compression,
+  type ConfigureFiltersRequest,
+  type FilterPatch,
+  type Filters,
+  type GetMetricsResponse,
+  GetStatusResponse_Status,
+  type Session,
+  type StartProcessingRequest,
+} from "../grpc/generated/control.ts";
+import type { Init } from "../grpc/service.ts";
+import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session.ts";
+import type { FilterRecord } from "../workers/records.ts";
+
+const COMPRESSIONS = {
+  [Compression.COMPRESSION_UNSPECIFIED]: "none",
+  [Compression.COMPRESSION_NONE]: "none",
+  [Compression.COMPRESSION_LZ4]: "lz4",
+  [Compression.COMPRESSION_ZSTD]: "zstd",
+} as const;
+
+const COMPRESSION_NUMBERS = {
+  none: Compression.COMPRESSION_NONE,
+  lz4: Compression.COMPRESSION_LZ4,
+  zstd: Compression.COMPRESSION_ZSTD,
+} as const;
+
+export function requestOf(request: StartProcessingRequest): SessionRequest {
+  const { startLedger, endLedger, batchSize, source, filters, schemaVersion, partitions, labels } = request;
+  const compression: SessionRequest["compression"] = COMPRESSIONS[request.compression];
+  if (compression === undefined) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "COMPRESSION",
+      `compression is ${request.compression}, which stands for nothing: use COMPRESSION_NONE, _LZ4 or _ZSTD`,
+    );
+  }
+  return {
+    ledgerStart: startLedger,
+    ledgerEnd: endLedger,
+    batchRows: batchSize,
+    source,
+    filter: filters === undefined ? undefined : filterOf(filters),
+    schemaVersion,
+    compression,
+    partitions,
+    labels: Object.fromEntries(labels),
+    idempotencyKey: request.idempotencyKey,
+  };
+}
+
+export function filterOf(filters: Filters): FilterRecord {
+  const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, minBalance, keyTypes } = filters;
+  return {
+    contractIds,
+    assetCodes,
+    assetIssuers,
+    balanceHolders,
+    includeDeleted,
+    balanceMin: minBalance,
+    keyTypes,
+    durability: filters.durability as FilterRecord["durability"],
+    changeTypes: filters.changeTypes as FilterRecord["changeTypes"],
+  };
+}
+
+export function filtersMessage(filter: FilterRecord): Init<Filters> {
+  return {
+    contractIds: [...(filter.contractIds ?? [])],
+    assetCodes: [...(filter.assetCodes ?? [])],
+    assetIssuers: [...(filter.assetIssuers ?? [])],
+    balanceHolders: [...(filter.balanceHolders ?? [])],
+    includeDeleted: filter.includeDeleted ?? true,
+    minBalance: filter.balanceMin ?? "",
+    keyTypes: [...(filter.keyTypes ?? [])],
+    durability: filter.durability ?? "",
+    changeTypes: [...(filter.changeTypes ?? [])],
+  };
+}
+
+/** What ConfigureFilters asks for. @throws CodedError INVALID_ARGUMENT where it asks for two things at once */
+export function filterChangeOf(request: ConfigureFiltersRequest): FilterChange {
+  const { contractIds, assetCodes, assetIssuers, includeDeleted, filters, patch } = request;
+  const plain = contractIds.length + assetCodes.length + assetIssuers.length > 0 || includeDeleted;
+  if (Number(plain) + Number(filters !== undefined) + Number(patch !== undefined) > 1) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "FILTERS_AMBIGUOUS",
+      "the request has more than one of filters, patch, and the plain lists with include_deleted: give one of them",
+    );
+  }
+  if (patch !== undefined) return patchOf(patch);
+  return {
+    replace: filters === undefined ? { contractIds, assetCodes, assetIssuers, includeDeleted } : filterOf(filters),
+  };
+}
+
+function patchOf({ add, remove, includeDeleted, minBalance, durability }: FilterPatch): FilterChange {
+  for (const [name, part] of Object.entries({ add, remove })) {
+    if (part === undefined || !(part.includeDeleted || part.minBalance || part.durability)) continue;
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "PATCH_FIELDS",
+      `patch.${name} has more than lists: include_deleted, min_balance and durability are fields of the patch itself`,
+    );
+  }
+  return {
+    patch: {
+      add: add === undefined ? {} : listsOf(add),
+      remove: remove === undefined ? {} : listsOf(remove),
+      includeDeleted,
+      balanceMin: minBalance,
+      durability,
+    },
+  };
+}
+
+function listsOf(filters: Filters): FilterRecord {
+  const { contractIds, assetCodes, assetIssuers, balanceHolders, keyTypes, changeTypes } = filterOf(filters);
+  return { contractIds, assetCodes, assetIssuers, balanceHolders, keyTypes, changeTypes };
+}
+
+export function metricsMessage(session: SessionSnapshot): Init<GetMetricsResponse> {
+  const { ledgerCurrent, ledgerTip } = session;
+  return {
+    contractsProcessed: session.entriesProcessed,
+    entriesSkipped: session.entriesSkipped,
+    batchesCreated: session.batchesCreated,
+    bytesProcessed: session.bytesProcessed,
+    processingRate: session.ratePerSecond,
+    lastUpdateTime: Math.floor(session.updatedUnixMs / 1000),
+    overallRate: session.rateOverall,
+    currentLedger: ledgerCurrent,
+    tipLedger: ledgerTip,
+    lagLedgers: ledgerTip === 0 ? 0 : Math.max(0, ledgerTip - ledgerCurrent),
+    lagSeconds: session.lagSeconds,
+    errors: session.errors,
+    ledgersProcessed: session.ledgersProcessed,
+    batchBytes: session.batchBytes,
+    rowsDelivered: session.rowsDelivered,
+    bytesDelivered: session.bytesDelivered,
+    clients: session.clients,
+    retainedBytes: session.retainedBytes,
+    ledgersSkipped: session.ledgersSkipped,
+  };
+}
+
+/** GetStatus' sentence: why it failed, or how it ended; nothing while all is well. */
+export function finalMessage({ state, error, message }: SessionSnapshot): string {
+  if (state === "ERROR") return error?.message ?? message;
+  return state === "STOPPED" ? message : "";
+}
+
+export function sessionMessage(session: SessionSnapshot): Init<Session> {
+  const { error } = session;
+  return {
+    sessionId: session.id,
+    status: GetStatusResponse_Status[session.state],
+    message: session.message,
+    error: error === undefined ? undefined : { code: error.code, reason: error.reason, message: error.message },
+    request: requestMessage(session.request),
+    metrics: metricsMessage(session),
+    createdAtMs: session.createdUnixMs,
+    startedAtMs: session.startedUnixMs,
+    updatedAtMs: session.updatedUnixMs,
+    endedAtMs: session.endedUnixMs,
+    activeMs: Math.round(session.activeMs),
+    resumes: session.resumes,
+    sourceDescription: session.source,
+  };
+}
+
+export function detailsMessage(session: SessionDetails): Init<Session> {
+  const { position, savedUnixMs } = session.checkpoint;
+  return {
+    ...sessionMessage(session),
+    checkpoint: { ledger: position.ledger, row: position.row, savedAtMs: savedUnixMs },
+    filterHistory: session.filterHistory.map(({ ledgerFrom, filter, changedUnixMs }) => ({
+      fromLedger: ledgerFrom,
+      filters: filtersMessage(filter),
+      changedAtMs: changedUnixMs,
+    })),
+    deliveries: session.deliveries.map(({ peer, rows, batches, bytes, joinedUnixMs, leftUnixMs }) => ({
+      peer,
+      rows,
+      batches,
+      bytes,
+      joinedAtMs: joinedUnixMs,
+      leftAtMs: leftUnixMs,
+    })),
+  };
+}
+
+function requestMessage(request: SessionRequest): Init<StartProcessingRequest> {
+  return {
+    startLedger: request.ledgerStart,
+    endLedger: request.ledgerEnd,
+    batchSize: request.batchRows,
+    source: request.source,
+    filters: request.filter === undefined ? undefined : filtersMessage(request.filter),
+    schemaVersion: request.schemaVersion ?? 1,
+    compression: COMPRESSION_NUMBERS[request.compression ?? "none"],
+    partitions: request.partitions,
+    labels: new Map(Object.entries(request.labels ?? {})),
+    idempotencyKey: request.idempotencyKey,
+  };
+}

@@ -1,0 +1,40 @@
+/** One ledger to one Arrow record batch, for programs that want nothing else. */
+import { type RecordBatch, RecordBatchReader } from "apache-arrow";
+import { BatchEncoder, type BatchEncoderOptions } from "./columns/batch-encoder.ts";
+import { encapsulate, STREAM_END, streamHead } from "./columns/ipc.ts";
+import { type Compat, type DecoderOptions, LedgerDecoder } from "./ledger/decoder.ts";
+import { RowSet } from "./ledger/row-set.ts";
+
+export interface DecodeLedgerOptions
+  extends Omit<DecoderOptions, "compat" | "keyHash" | "schemaVersion" | "assets">,
+    Partial<Omit<BatchEncoderOptions, "networkPassphrase">> {
+  /** Default: `default`. */
+  compat?: Compat;
+}
+
+/**
+ * The contract-data changes in one LedgerCloseMeta as a record batch of schema version 1 (or `schemaVersion`), with all
+ * its columns or those in `columns`, and the rows that `filter` selects. The passphrase is not checked against the
+ * ledger: `checkNetwork` does that. To decode many ledgers, keep a LedgerDecoder, a RowSet and a BatchEncoder: this makes
+ * all three anew.
+ * @param ledger XDR of one LedgerCloseMeta; the ledgers of a LedgerCloseMetaBatch come from `splitBatch`
+ * @throws XdrError (DATA_LOSS) where the bytes are not one; CodedError INVALID_ARGUMENT for options that cannot be
+ */
+export function decodeLedger(ledger: Uint8Array, options: DecodeLedgerOptions): RecordBatch {
+  const { schemaVersion = 1, compat = "default" } = options;
+  const encoder = new BatchEncoder({ ...options, schemaVersion });
+  const rows = new RowSet();
+  new LedgerDecoder({ ...options, compat, ...encoder.decoderOptions }).decode(ledger, rows);
+  const plan = encoder.plan(rows, 0, rows.length);
+  const head = [streamHead(encoder), encapsulate(encoder.header(plan))];
+  const bodyAt = head.reduce((sum, part) => sum + part.length, 0);
+  const stream = new Uint8Array(bodyAt + plan.bodyBytes + STREAM_END.length);
+  let at = 0;
+  for (const part of head) {
+    stream.set(part, at);
+    at += part.length;
+  }
+  encoder.write(rows, plan, stream, bodyAt);
+  stream.set(STREAM_END, bodyAt + plan.bodyBytes);
+  return RecordBatchReader.from(stream).next().value as RecordBatch;
+}

@@ -1,0 +1,95 @@
+/**
+ * Credentials of Flight clients: a name and a password become a bearer token. Clients send them in one of two ways,
+ * and get the token back the same way:
+ *
+ * - header `authorization: Basic …` on Handshake (pyarrow's authenticate_basic_token, JDBC, ADBC); the answer's header
+ *   is `authorization: Bearer <token>`
+ * - a BasicAuth message as Handshake's payload (Flight's older handlers); the answer's payload is the token, and calls
+ *   carry it in `auth-token-bin`
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type * as grpc from "@grpc/grpc-js";
+import { CodedError } from "../error.ts";
+import { BasicAuth } from "./proto/flight.ts";
+
+const TOKEN_BYTES = 32; // 256 bits: not to be guessed
+const TOKENS_MAX = 10_000; // logins that are valid at once; the oldest makes room
+const TOKEN_TTL_MS = 24 * 3_600_000; // a client that runs for longer logs in again
+
+export interface Credential {
+  name: string;
+  password: string;
+}
+
+export interface IssuedToken {
+  token: string;
+  identity: string;
+}
+
+function unauthenticated(message: string): CodedError {
+  return new CodedError("UNAUTHENTICATED", "CREDENTIALS", message);
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** Knows who may log in, and who has. */
+export class BasicAuthenticator {
+  private readonly passwords: Map<string, Buffer>;
+  private readonly tokens = new Map<string, { identity: string; expiresMs: number }>();
+
+  constructor(
+    credentials: readonly Credential[],
+    private readonly nowMs: () => number = Date.now,
+  ) {
+    this.passwords = new Map(credentials.map(({ name, password }) => [name, digest(password)]));
+  }
+
+  /** @param payload of the HandshakeRequest @throws CodedError UNAUTHENTICATED */
+  login(metadata: grpc.Metadata, payload: Uint8Array): IssuedToken {
+    const { name, password } = basicHeader(metadata) ?? basicPayload(payload);
+    const known = this.passwords.get(name);
+    // compared in any case, so that time does not tell which names exist
+    const equal = timingSafeEqual(digest(password), known ?? digest(""));
+    if (known === undefined || !equal) throw unauthenticated("no such name and password");
+    const token = randomBytes(TOKEN_BYTES).toString("base64url");
+    this.tokens.set(token, { identity: name, expiresMs: this.nowMs() + TOKEN_TTL_MS });
+    if (this.tokens.size > TOKENS_MAX) this.tokens.delete(this.tokens.keys().next().value!);
+    return { token, identity: name };
+  }
+
+  /** Who sends these headers. @throws CodedError UNAUTHENTICATED */
+  identify(metadata: grpc.Metadata): string {
+    const bearer = /^Bearer (.+)$/i.exec(String(metadata.get("authorization")[0] ?? ""))?.[1];
+    const binary = metadata.get("auth-token-bin")[0];
+    const token = bearer ?? (binary === undefined ? undefined : Buffer.from(binary).toString("utf8"));
+    if (token === undefined)
+      throw unauthenticated("this server asks for a token: call Handshake with name and password");
+    const known = this.tokens.get(token);
+    if (known === undefined || known.expiresMs < this.nowMs()) {
+      this.tokens.delete(token);
+      throw unauthenticated("the token is unknown or has expired: call Handshake again");
+    }
+    return known.identity;
+  }
+}
+
+function basicHeader(metadata: grpc.Metadata): Credential | undefined {
+  const encoded = /^Basic (.+)$/i.exec(String(metadata.get("authorization")[0] ?? ""))?.[1];
+  if (encoded === undefined) return undefined;
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 0) throw unauthenticated("the basic credentials have no colon");
+  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+function basicPayload(payload: Uint8Array): Credential {
+  try {
+    const { username, password } = BasicAuth.decode(payload);
+    if (username !== "") return { name: username, password };
+  } catch {
+    // told below
+  }
+  throw unauthenticated("send name and password: header authorization: Basic …, or a BasicAuth message");
+}

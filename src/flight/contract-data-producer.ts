@@ -1,0 +1,365 @@
+/** Contract data as Flight sees it: sessions that many read together, and ranges that one client reads for itself. */
+import { randomUUID } from "node:crypto";
+import { CodedError } from "../error.ts";
+import type { FlightDataMessage } from "../grpc/flight-data.ts";
+import type { Init } from "../grpc/service.ts";
+import type { FlightTotals } from "../pipeline/flight-totals.ts";
+import type { Hub, HubStream } from "../pipeline/hub.ts";
+import type { MainThread } from "../pipeline/main-thread.ts";
+import { RangeFeed } from "../pipeline/range-feed.ts";
+import { SessionFeed } from "../pipeline/session-feed.ts";
+import { contractDataActions } from "./actions.ts";
+import { ContractDataStream } from "./contract-data-stream.ts";
+import { rangeInfo, sessionInfo, timestampOf } from "./flight-info.ts";
+import { JsonObject, quoted } from "./json-object.ts";
+import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
+import {
+  FlightDescriptor_DescriptorType as DescriptorType,
+  type FlightDescriptor,
+  type FlightInfo,
+  type PollInfo,
+} from "./proto/flight.ts";
+import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
+import { filterOfRange, type RangeTicket } from "./range-ticket.ts";
+import { type SchemaForms, Schemas } from "./schemas.ts";
+import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
+
+const SESSION_WAIT_MS = 30_000; // the legacy ticket may come before the session; nobody waits longer without a word
+const POLL_WAIT_MS = 10_000; // PollFlightInfo answers at a change, or after this long
+const POLL_STEP_MS = 50; // between looks for a change; a poll is for people and schedulers
+const RANGE_STALL_MS = 300_000; // who reads a range and takes nothing for this long gives its place to others
+
+export interface ContractDataOptions {
+  hub: Hub;
+  main: MainThread;
+  totals: FlightTotals;
+  networkPassphrase: string;
+  service: { name: string; version: string };
+  slowClientGraceMs: number;
+  nowMs: () => number;
+}
+
+export class ContractDataProducer implements FlightProducer {
+  readonly actions: readonly FlightAction[];
+  readonly flights = new RangeFlights();
+  readonly schemas = new Schemas();
+
+  constructor(readonly options: ContractDataOptions) {
+    this.actions = contractDataActions(this);
+  }
+
+  async listFlights(criteria: Uint8Array): Promise<Iterable<Init<FlightInfo>>> {
+    const selects = await this.selection(criteria);
+    const streams = this.options.hub.sessions().reverse();
+    return streams.filter(selects).map((stream) => sessionInfo(stream, this.formsOf(stream), {}));
+  }
+
+  async getFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<FlightInfo>> {
+    const read = parseDescriptor(descriptor);
+    if (read.kind === "range") return this.rangeInfo(read.range, descriptor);
+    const stream = await this.session(read, context);
+    return sessionInfo(stream, this.formsOf(stream), partOf(read), descriptor);
+  }
+
+  /** Ranges are ready at once; a session is complete when it is over. */
+  async pollFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<PollInfo>> {
+    const { read, seen } = parsePoll(descriptor);
+    if (read.kind === "range") {
+      const info = await this.rangeInfo(read.range, descriptor);
+      return { info, progress: 1, expirationTime: info.endpoint?.[0]?.expirationTime };
+    }
+    const stream = await this.session(read, context);
+    const { opening, cell } = stream;
+    const until = this.options.nowMs() + POLL_WAIT_MS;
+    while (seen !== undefined && !stream.over && cell.get("ledgerCurrent") === seen) {
+      if (context.signal.aborted || this.options.nowMs() >= until) break;
+      await new Promise((resolve) => setTimeout(resolve, POLL_STEP_MS));
+    }
+    const failed = stream.log.ending?.error;
+    if (failed !== undefined) throw failed;
+    const info = sessionInfo(stream, this.formsOf(stream), partOf(read), descriptor);
+    if (stream.over) return { info, progress: 1 };
+    const current = cell.get("ledgerCurrent");
+    const cmd = Buffer.from(JSON.stringify({ session: opening.id, poll: current }));
+    const ledgers = opening.ledgerEnd - opening.ledgerStart + 1;
+    return {
+      info,
+      flightDescriptor: { type: DescriptorType.CMD, cmd },
+      progress: opening.ledgerEnd === 0 ? undefined : Math.max(0, current + 1 - opening.ledgerStart) / ledgers,
+      expirationTime: timestampOf(Date.now() + TICKET_TTL_MS),
+    };
+  }
+
+  async getSchema(descriptor: FlightDescriptor, context: CallContext): Promise<Uint8Array> {
+    const read = parseDescriptor(descriptor);
+    if (read.kind === "range") return this.formsOfRange(read.range).encapsulated;
+    if (read.kind === "newest") return this.legacyForms().encapsulated;
+    return this.formsOf(await this.session(read, context)).encapsulated;
+  }
+
+  async doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
+    const read = parseTicket(ticket);
+    if (read.kind === "range") return this.rangeStream(read.range, context);
+    if (read.kind === "newest" && this.options.hub.newest() === undefined) {
+      return new WaitingStream(messagesOf(this.legacyForms()), async () =>
+        this.sessionStream(await this.session(read, context), read, context),
+      );
+    }
+    return this.sessionStream(await this.session(read, context), read, context);
+  }
+
+  /** Ends clients that hold others back, or hold a range's place, for too long. Call it a few times a grace period. */
+  endSlowClients(): void {
+    const { hub, slowClientGraceMs, nowMs, totals } = this.options;
+    const now = nowMs();
+    for (const stream of hub.all()) {
+      for (const reader of stream.log.slowReaders(now, slowClientGraceMs)) {
+        totals.add("slowClientsEnded", 1);
+        reader.end(
+          slow(
+            `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while the stream was full`,
+          ),
+        );
+      }
+      for (const client of stream.clients as Set<ContractDataStream>) {
+        const blockedMs = client.blockedSinceMs === undefined ? 0 : now - client.blockedSinceMs;
+        if (stream.opening.kind === "range" && blockedMs > RANGE_STALL_MS) {
+          totals.add("slowClientsEnded", 1);
+          client.feed.end(slow(`this client took no batch of its range for ${RANGE_STALL_MS / 1000} s`));
+        } else if (client.mode === "catchingUp" && blockedMs > slowClientGraceMs && hub.catchUpsWaiting > 0) {
+          totals.add("slowClientsEnded", 1);
+          client.feed.end(
+            slow(
+              `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while others waited to catch up`,
+            ),
+          );
+        }
+      }
+    }
+    this.flights.sweep();
+  }
+
+  /**
+   * The session that is asked for.
+   * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION; FAILED_PRECONDITION when it is encoded otherwise
+   */
+  async session(read: Exclude<ReadRequest, { kind: "range" }>, context: CallContext): Promise<HubStream> {
+    const { hub } = this.options;
+    if (read.kind === "session") {
+      const stream = hub.session(read.id) ?? (await this.afterMainThread(read.id)).session(read.id);
+      if (stream === undefined) {
+        throw new CodedError(
+          "NOT_FOUND",
+          "SESSION_UNKNOWN",
+          `no session has the id ${quoted(read.id)}: StartProcessing answers with one, ListFlights has them all`,
+        );
+      }
+      assertWanted(stream, read);
+      return stream;
+    }
+    const known = hub.newest();
+    if (known !== undefined) await this.afterMainThread(known.opening.id);
+    const stream = await hub.awaitNewest(SESSION_WAIT_MS, context.signal);
+    if (stream === undefined && hub.isEnding) {
+      throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down: no session will start");
+    }
+    if (stream === undefined) {
+      throw new CodedError(
+        "NOT_FOUND",
+        "NO_SESSION",
+        `there is no session, and none was started within ${SESSION_WAIT_MS / 1000} s: call StartProcessing`,
+      );
+    }
+    const { schemaVersion, id } = stream.opening;
+    if (schemaVersion !== 1) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "SCHEMA_VERSION_OF_SESSION",
+        `this ticket means schema version 1, and session ${id} was started with ${schemaVersion}: name the session in the ticket, {"session":"${id}"}`,
+      );
+    }
+    return stream;
+  }
+
+  /**
+   * The hub with every session that StartProcessing has answered for: its answer may reach a client, and that client
+   * this thread, before the message that opens the stream. An answer of the main thread comes behind such messages.
+   */
+  private async afterMainThread(id: string): Promise<Hub> {
+    try {
+      await this.options.main.ask("sessions", { id });
+    } catch (thrown) {
+      if (CodedError.from(thrown).code !== "NOT_FOUND") throw thrown;
+    }
+    return this.options.hub;
+  }
+
+  formsOf({ opening }: HubStream): SchemaForms {
+    return this.schemas.get(opening.schemaVersion, opening.networkPassphrase, opening.columns);
+  }
+
+  private legacyForms(): SchemaForms {
+    const newest = this.options.hub.newest();
+    if (newest?.opening.schemaVersion === 1) return this.formsOf(newest);
+    return this.schemas.get(1, this.options.networkPassphrase);
+  }
+
+  private formsOfRange({ schemaVersion, columns }: RangeTicket): SchemaForms {
+    return this.schemas.get(schemaVersion, this.options.networkPassphrase, columns);
+  }
+
+  private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
+    const { hub, main, totals, nowMs } = this.options;
+    const from = read.kind === "session" ? (read.from ?? "oldest") : "oldest";
+    const feed = new SessionFeed(stream, from, hub, main, nowMs);
+    return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals);
+  }
+
+  private async rangeStream(range: RangeTicket, { peer, signal }: CallContext): Promise<OutgoingStream> {
+    this.flights.check(range);
+    const opening = messagesOf(this.formsOfRange(range));
+    const { ledgerStart, ledgerEnd, schemaVersion, columns, compression, batchRows, from } = range;
+    if (from !== undefined && ledgerEnd !== 0 && from.ledger > ledgerEnd) return new EmptyStream(opening);
+    const { hub, main, totals, nowMs } = this.options;
+    const asked = {
+      id: range.id ?? randomUUID(),
+      start: from ?? { ledger: ledgerStart, row: 0 },
+      ledgerEnd,
+      filter: filterOfRange(range),
+      schemaVersion,
+      columns,
+      compression,
+      batchRows,
+    };
+    const feed = await RangeFeed.open(hub, main, asked, nowMs);
+    const stream: ContractDataStream = new ContractDataStream(feed, opening, peer, totals, (outcome) =>
+      this.flights.leave(range, stream, outcome === "completed"),
+    );
+    this.flights.join(range, stream);
+    if (signal.aborted) stream.close("cancelled");
+    return stream;
+  }
+
+  private async rangeInfo(asked: RangeTicket, descriptor: FlightDescriptor): Promise<Init<FlightInfo>> {
+    const forms = this.formsOfRange(asked);
+    const { source, ledgerLatest } = await this.options.main.ask("rangeSource", {});
+    if (ledgerLatest !== undefined && asked.ledgerEnd > ledgerLatest) {
+      throw new CodedError(
+        "OUT_OF_RANGE",
+        "LEDGER_AFTER_SOURCE",
+        `ledgers up to ${asked.ledgerEnd} were asked for, and ${source} ends with ${ledgerLatest} for now: end there, or follow it with end_ledger 0`,
+      );
+    }
+    const range = { ...asked, id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
+    return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor);
+  }
+
+  /** `{"state":"RUNNING","session":"<start of an id>"}`, both optional; nothing at all selects every session. */
+  private async selection(criteria: Uint8Array): Promise<(stream: HubStream) => boolean> {
+    if (criteria.length === 0) return () => true;
+    const json = JsonObject.parse(Buffer.from(criteria).toString("utf8"), "criteria", '{"state":"RUNNING"}');
+    const state = json.oneOf("state", ["STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"]);
+    const prefix = json.text("session") ?? "";
+    json.end();
+    const { sessions } = await this.options.main.ask("sessions", {});
+    const states = new Map(sessions.map((session) => [session.session, session.state]));
+    return ({ opening: { id } }) => id.startsWith(prefix) && (state === undefined || states.get(id) === state);
+  }
+}
+
+function messagesOf({ header, dictionaries }: SchemaForms): FlightDataMessage[] {
+  return [{ dataHeader: header }, ...dictionaries];
+}
+
+function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
+  return read.kind === "session" ? { from: read.from, wants: read.wants } : {};
+}
+
+function slow(what: string): CodedError {
+  return new CodedError("RESOURCE_EXHAUSTED", "SLOW_CLIENT", `${what}: resume from the cursor in the trailers`);
+}
+
+/** A session's encoding is fixed when it starts. */
+function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): void {
+  const compare = [
+    ["schema_version", wants.schemaVersion, opening.schemaVersion],
+    ["columns", wants.columns?.join(","), opening.columns?.join(",") ?? "all"],
+    ["batch_size", wants.batchRows, opening.batchRows],
+    ["compression", wants.compression, opening.compression],
+  ] as const;
+  for (const [key, wanted, is] of compare) {
+    if (wanted === undefined || wanted === is) continue;
+    throw new CodedError(
+      "FAILED_PRECONDITION",
+      "SESSION_ENCODING",
+      `session ${id} was started with ${key} ${is}, and the ticket asks for ${wanted}: leave ${key} out, or read a range, which each client encodes as it likes`,
+    );
+  }
+}
+
+/** The descriptor of a first poll, or the one that a poll has answered with. */
+function parsePoll(descriptor: FlightDescriptor): { read: ReadRequest; seen?: number } {
+  if (descriptor.type === DescriptorType.CMD && descriptor.cmd.length > 0 && descriptor.cmd[0] === 0x7b) {
+    const json = JsonObject.parse(Buffer.from(descriptor.cmd).toString("utf8"), "descriptor", '{"session":"<id>"}');
+    if (json.has("poll")) {
+      const id = json.text("session");
+      const seen = json.integer("poll", 0, Number.MAX_SAFE_INTEGER);
+      json.end();
+      if (id === undefined) throw json.missing("session", "a session id");
+      return { read: { kind: "session", id }, seen };
+    }
+  }
+  return { read: parseDescriptor(descriptor) };
+}
+
+/** The schema goes out at once, the rest when there is something to stream. */
+class WaitingStream implements OutgoingStream {
+  private inner: OutgoingStream | undefined;
+  private over = false;
+
+  constructor(
+    readonly opening: readonly FlightDataMessage[],
+    private readonly start: () => Promise<OutgoingStream>,
+  ) {}
+
+  async next(): Promise<OutgoingBatch | undefined> {
+    if (this.inner === undefined) {
+      const inner = await this.start();
+      if (this.over) inner.close("cancelled");
+      this.inner = inner;
+    }
+    return this.inner.next();
+  }
+
+  get endedSignal(): AbortSignal | undefined {
+    return this.inner?.endedSignal;
+  }
+
+  writing(): void {
+    this.inner?.writing?.();
+  }
+
+  wrote(batch: OutgoingBatch, waitedMs: number): void {
+    this.inner?.wrote?.(batch, waitedMs);
+  }
+
+  cursor(): string | undefined {
+    return this.inner?.cursor?.();
+  }
+
+  close(outcome: Parameters<OutgoingStream["close"]>[0]): void {
+    this.over = true;
+    this.inner?.close(outcome);
+  }
+}
+
+/** A range that has been read to its end. */
+class EmptyStream implements OutgoingStream {
+  constructor(readonly opening: readonly FlightDataMessage[]) {}
+
+  next(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  close(): void {}
+}

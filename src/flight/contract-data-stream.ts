@@ -1,0 +1,95 @@
+/** DoGet of contract data: a feed's slots as messages, with what its client has had. */
+
+import type { FlightDataMessage } from "../grpc/flight-data.ts";
+import { encodeCursor } from "../pipeline/cursor.ts";
+import type { Feed } from "../pipeline/feed.ts";
+import type { FlightTotals } from "../pipeline/flight-totals.ts";
+import type { StreamClient } from "../pipeline/stream-client.ts";
+import type { Position } from "../workers/records.ts";
+import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
+
+let clientCount = 0;
+
+/** A client and its feed, for the duration of a DoGet. */
+export class ContractDataStream implements OutgoingStream, StreamClient {
+  readonly number = ++clientCount;
+  readonly joinedUnixMs = Date.now();
+  batches = 0;
+  rows = 0;
+  bytes = 0;
+  blockedMs = 0;
+  /** Since when the present batch waits for the client, monotonic milliseconds; undefined when none does. */
+  blockedSinceMs: number | undefined;
+  private closed = false;
+
+  /** @param closing what else is to be done when the call ends */
+  constructor(
+    readonly feed: Feed,
+    readonly opening: readonly FlightDataMessage[],
+    readonly peer: string,
+    private readonly totals: FlightTotals,
+    private readonly closing: (outcome: GetOutcome) => void = () => {},
+  ) {
+    feed.stream.addClient(this);
+    totals.add("clients", 1);
+  }
+
+  get mode(): "catchingUp" | "following" {
+    return this.feed.mode;
+  }
+
+  get position(): Position {
+    return this.feed.position;
+  }
+
+  get lag(): StreamClient["lag"] {
+    const current = this.feed.stream.cell.get("ledgerCurrent");
+    return { ledgers: Math.max(0, current + 1 - this.feed.position.ledger), ...this.feed.lag };
+  }
+
+  get endedSignal(): AbortSignal {
+    return this.feed.endedSignal;
+  }
+
+  async next(): Promise<OutgoingBatch | undefined> {
+    const slot = await this.feed.next();
+    if (slot === undefined) return undefined;
+    const { dataHeader, dataBody, appMetadata, record } = slot;
+    return { message: { dataHeader, dataBody, appMetadata }, rows: record.rows, release: () => slot.release() };
+  }
+
+  writing(): void {
+    this.blockedSinceMs = performance.now();
+  }
+
+  wrote({ message, rows }: OutgoingBatch, waitedMs: number): void {
+    this.blockedSinceMs = undefined;
+    const bytes =
+      (message.dataHeader?.length ?? 0) + (message.dataBody?.length ?? 0) + (message.appMetadata?.length ?? 0);
+    this.batches += 1;
+    this.rows += rows;
+    this.bytes += bytes;
+    this.blockedMs += waitedMs;
+    const { cell } = this.feed.stream;
+    cell.add("rowsSent", rows);
+    cell.add("bytesSent", bytes);
+    this.totals.add("batchesSent", 1);
+    this.totals.add("rowsSent", rows);
+    this.totals.add("bytesSent", bytes);
+    this.totals.add("blockedMicros", waitedMs * 1000);
+  }
+
+  cursor(): string {
+    return encodeCursor(this.feed.position);
+  }
+
+  close(outcome: GetOutcome): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.feed.close();
+    this.feed.stream.removeClient(this);
+    this.totals.add("clients", -1);
+    this.totals.add(`gets${outcome[0]!.toUpperCase()}${outcome.slice(1)}` as "getsCompleted", 1);
+    this.closing(outcome);
+  }
+}

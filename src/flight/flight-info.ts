@@ -1,0 +1,81 @@
+/** FlightInfo of sessions and ranges. */
+
+import type { Init } from "../grpc/service.ts";
+import type { HubStream } from "../pipeline/hub.ts";
+import {
+  FlightDescriptor_DescriptorType as DescriptorType,
+  type FlightDescriptor,
+  type FlightInfo,
+} from "./proto/flight.ts";
+import { partsOf, type RangeTicket } from "./range-ticket.ts";
+import type { SchemaForms } from "./schemas.ts";
+import { type SessionRead, ticketOf } from "./tickets.ts";
+
+export const UNKNOWN_COUNT = -1; // Flight's way to say that a total is not known
+
+/** Rows and bytes of a flight that has been read to its end. */
+export interface Totals {
+  rows: number;
+  bytes: number;
+}
+
+/** Milliseconds since 1970 as google.protobuf.Timestamp. */
+export function timestampOf(unixMs: number): { seconds: number; nanos: number } {
+  return { seconds: Math.floor(unixMs / 1000), nanos: (unixMs % 1000) * 1_000_000 };
+}
+
+/** @param descriptor the one that was asked for; absent: the session's own path */
+export function sessionInfo(
+  stream: HubStream,
+  forms: SchemaForms,
+  read: Omit<SessionRead, "kind" | "id">,
+  descriptor?: Init<FlightDescriptor>,
+): Init<FlightInfo> {
+  const { opening, cell } = stream;
+  const whole = read.from === undefined || read.from === "start";
+  const known = whole && stream.over && stream.log.ending?.error === undefined;
+  return {
+    schema: forms.encapsulated,
+    flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: ["contract", "data", opening.id] },
+    endpoint: [{ ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read }) } }],
+    totalRecords: known ? cell.get("rows") : UNKNOWN_COUNT,
+    totalBytes: known ? cell.get("batchBytes") : UNKNOWN_COUNT,
+    ordered: true,
+    appMetadata: jsonBytes({
+      session: opening.id,
+      start_ledger: opening.ledgerStart,
+      end_ledger: opening.ledgerEnd,
+      current_ledger: cell.get("ledgerCurrent"),
+    }),
+  };
+}
+
+/** One endpoint a part, in the order in which their rows follow each other. */
+export function rangeInfo(
+  range: RangeTicket,
+  forms: SchemaForms,
+  totalsOf: (part: RangeTicket) => Totals | undefined,
+  descriptor: Init<FlightDescriptor>,
+): Init<FlightInfo> {
+  const parts = partsOf(range);
+  const totals = parts.map(totalsOf);
+  const sum = (of: (totals: Totals) => number) =>
+    totals.reduce((all, part) => (part === undefined || all < 0 ? UNKNOWN_COUNT : all + of(part)), 0);
+  return {
+    schema: forms.encapsulated,
+    flightDescriptor: descriptor,
+    endpoint: parts.map((part) => ({
+      ticket: { ticket: ticketOf({ kind: "range", range: part }) },
+      expirationTime: part.expiresAtUnixMs === undefined ? undefined : timestampOf(part.expiresAtUnixMs),
+      appMetadata: jsonBytes({ start_ledger: part.ledgerStart, end_ledger: part.ledgerEnd }),
+    })),
+    totalRecords: sum((part) => part.rows),
+    totalBytes: sum((part) => part.bytes),
+    ordered: true,
+    appMetadata: jsonBytes({ range: range.id, start_ledger: range.ledgerStart, end_ledger: range.ledgerEnd }),
+  };
+}
+
+export function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}

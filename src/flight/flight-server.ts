@@ -1,0 +1,139 @@
+/** The Flight service on a grpc-js server: transport, credentials and the shape of calls; a producer has the content. */
+import * as grpc from "@grpc/grpc-js";
+import { CodedError } from "../error.ts";
+import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "../grpc/flight-data.ts";
+import { addService, type Handlers, type Init } from "../grpc/service.ts";
+import type { BasicAuthenticator } from "./auth.ts";
+import { type DoGetCall, runDoGet } from "./do-get.ts";
+import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
+import { FlightService } from "./proto/flight.ts";
+
+export interface FlightServerOptions {
+  /** Who may call; absent: everybody. */
+  authenticator?: BasicAuthenticator;
+  log: (message: string, fields: Record<string, unknown>) => void;
+}
+
+/** FlightData by the one-copy codec (grpc/flight-data.ts). */
+const FLIGHT_DATA = {
+  typeName: FlightService.methods.doGet.response.typeName,
+  encode: (message: Init<OutgoingFlightData>) => serializeFlightData(message as OutgoingFlightData),
+  decode: (bytes: Uint8Array): OutgoingFlightData => decodeFlightData(bytes),
+};
+
+interface AnyCall {
+  readonly metadata: grpc.Metadata;
+  getPeer(): string;
+  sendMetadata(metadata: grpc.Metadata): void;
+  on(event: "cancelled", listener: () => void): unknown;
+}
+
+/** Registers the service. */
+export function addFlightService(server: grpc.Server, producer: FlightProducer, options: FlightServerOptions): void {
+  const { doGet, doPut, doExchange } = FlightService.methods;
+  const service = {
+    ...FlightService,
+    methods: {
+      ...FlightService.methods,
+      doGet: { ...doGet, response: FLIGHT_DATA },
+      doPut: { ...doPut, request: FLIGHT_DATA },
+      doExchange: { ...doExchange, request: FLIGHT_DATA, response: FLIGHT_DATA },
+    },
+  };
+  const { authenticator } = options;
+  const unexpected = (error: unknown, method: string) => {
+    options.log("unexpected error in a Flight call", { method, error: String(error) });
+  };
+
+  /** @throws CodedError UNAUTHENTICATED */
+  const contextOf = (call: AnyCall): CallContext => {
+    const identity = authenticator?.identify(call.metadata);
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort());
+    const sendHeaders = (headers: grpc.Metadata) => call.sendMetadata(headers);
+    return { peer: call.getPeer(), metadata: call.metadata, identity, signal: abort.signal, sendHeaders };
+  };
+
+  const handlers: Handlers<typeof service> = {
+    async handshake(call) {
+      if (authenticator === undefined) {
+        throw unimplemented("Handshake", "this server asks for no credentials; call it without");
+      }
+      await handshake(call, authenticator);
+    },
+    async listFlights(call) {
+      for (const info of await producer.listFlights(call.request.expression, contextOf(call))) call.write(info);
+      call.end();
+    },
+    getFlightInfo: async (request, call) => producer.getFlightInfo(request, contextOf(call)),
+    pollFlightInfo: async (request, call) => producer.pollFlightInfo(request, contextOf(call)),
+    getSchema: async (request, call) => ({ schema: await producer.getSchema(request, contextOf(call)) }),
+    async doGet(call) {
+      const stream = await producer.doGet(call.request.ticket, contextOf(call));
+      const failed = (thrown: unknown) => {
+        if (!(thrown instanceof CodedError)) unexpected(thrown, "DoGet");
+      };
+      await runDoGet(call as unknown as DoGetCall, stream, failed, () => performance.now());
+    },
+    async doPut(call) {
+      if (producer.doPut === undefined) throw unimplemented("DoPut", "this server only reads: nothing can be put");
+      await producer.doPut(call as unknown as Parameters<NonNullable<FlightProducer["doPut"]>>[0], contextOf(call));
+    },
+    async doExchange(call) {
+      if (producer.doExchange === undefined) throw unimplemented("DoExchange", "this server only reads: use DoGet");
+      type Exchange = Parameters<NonNullable<FlightProducer["doExchange"]>>[0];
+      await producer.doExchange(call as unknown as Exchange, contextOf(call));
+    },
+    async doAction(call) {
+      const action = findAction(producer.actions, call.request.type);
+      for (const body of await action.run(call.request.body, contextOf(call))) call.write({ body });
+      call.end();
+    },
+    async listActions(call) {
+      contextOf(call);
+      for (const { type, description } of producer.actions) call.write({ type, description });
+      call.end();
+    },
+  };
+  addService(server, service, handlers, unexpected);
+}
+
+function unimplemented(method: string, why: string): CodedError {
+  return new CodedError("UNIMPLEMENTED", "UNIMPLEMENTED", `${method} is not offered: ${why}`);
+}
+
+/** @throws CodedError INVALID_ARGUMENT / ACTION_UNKNOWN */
+function findAction(actions: readonly FlightAction[], type: string): FlightAction {
+  const action = actions.find((candidate) => candidate.type === type);
+  if (action !== undefined) return action;
+  throw new CodedError(
+    "UNIMPLEMENTED",
+    "ACTION_UNKNOWN",
+    `there is no action ${JSON.stringify(type.slice(0, 64))}: the actions are ${actions.map((known) => known.type).join(", ")}`,
+  );
+}
+
+/** Answers the first request with a token, in the header and in the payload. */
+async function handshake(
+  call: Parameters<Handlers<typeof FlightService>["handshake"]>[0],
+  authenticator: BasicAuthenticator,
+): Promise<void> {
+  let answered = false;
+  const answer = (payload: Uint8Array) => {
+    answered = true;
+    const { token } = authenticator.login(call.metadata, payload);
+    const headers = new grpc.Metadata();
+    headers.set("authorization", `Bearer ${token}`);
+    call.sendMetadata(headers);
+    call.write({ payload: Buffer.from(token) });
+  };
+  const iterator = (
+    call as unknown as NodeJS.ReadableStream & { iterator(o: object): AsyncIterable<{ payload: Uint8Array }> }
+  ).iterator({ destroyOnReturn: false });
+  for await (const request of iterator) {
+    if (!answered) answer(request.payload);
+    // Flight's older clients send their message and wait for the answer before they close their side.
+  }
+  if (!answered) answer(new Uint8Array(0)); // the header may be all that there is
+  call.end();
+}

@@ -1,0 +1,110 @@
+/** Reads a JSON object that a client sent, strictly: an unknown key or a wrong type is an error that names the key. */
+import { CodedError } from "../error.ts";
+
+const SHOWN_MAX = 64; // characters of a client's text that an error repeats
+
+/** A client's text, shortened and quoted for an error message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
+}
+
+function invalid(reason: string, message: string): CodedError {
+  return new CodedError("INVALID_ARGUMENT", reason, message);
+}
+
+export class JsonObject {
+  private readonly left: Set<string>;
+
+  /** @param what how errors call the object: `ticket`, `filters in the ticket` */
+  constructor(
+    private readonly values: Readonly<Record<string, unknown>>,
+    readonly what: string,
+  ) {
+    this.left = new Set(Object.keys(values));
+  }
+
+  /** @throws CodedError INVALID_ARGUMENT / JSON_INVALID */
+  static parse(text: string, what: string, example: string): JsonObject {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw invalid("JSON_INVALID", `the ${what} is not JSON: it must be an object like ${example}`);
+    }
+    return JsonObject.of(value, what, example);
+  }
+
+  static of(value: unknown, what: string, example: string): JsonObject {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw invalid("JSON_INVALID", `the ${what} must be a JSON object like ${example}`);
+    }
+    return new JsonObject(value as Record<string, unknown>, what);
+  }
+
+  has(key: string): boolean {
+    return Object.hasOwn(this.values, key);
+  }
+
+  /** The value as it is; undefined where it is absent or null. */
+  take(key: string): unknown {
+    this.left.delete(key);
+    return Object.hasOwn(this.values, key) ? (this.values[key] ?? undefined) : undefined;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.take(key);
+    if (value !== undefined && (typeof value !== "string" || value === "")) throw this.wrong(key, "a text");
+    return value;
+  }
+
+  boolean(key: string): boolean | undefined {
+    const value = this.take(key);
+    if (value !== undefined && typeof value !== "boolean") throw this.wrong(key, "true or false");
+    return value;
+  }
+
+  integer(key: string, min: number, max: number): number | undefined {
+    const value = this.take(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+      throw this.wrong(key, `an integer from ${min} to ${max}`);
+    }
+    return value;
+  }
+
+  texts(key: string): string[] | undefined {
+    const value = this.take(key);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || value.some((item) => typeof item !== "string"))
+      throw this.wrong(key, "a list of texts");
+    return value as string[];
+  }
+
+  oneOf<T extends string>(key: string, choices: readonly T[]): T | undefined {
+    const value = this.take(key);
+    if (value === undefined) return undefined;
+    if (!choices.includes(value as T)) throw this.wrong(key, `one of ${choices.join(", ")}`);
+    return value as T;
+  }
+
+  object(key: string, example: string): JsonObject | undefined {
+    const value = this.take(key);
+    return value === undefined ? undefined : JsonObject.of(value, `"${key}" of the ${this.what}`, example);
+  }
+
+  wrong(key: string, expected: string): CodedError {
+    return invalid("KEY_INVALID", `"${key}" in the ${this.what} must be ${expected}`);
+  }
+
+  missing(key: string, expected: string): CodedError {
+    return invalid("KEY_MISSING", `"${key}" is missing in the ${this.what}: give ${expected}`);
+  }
+
+  /** Call when every known key has been taken. @throws CodedError INVALID_ARGUMENT / KEY_UNKNOWN */
+  end(): void {
+    const [unknown] = this.left;
+    if (unknown !== undefined) {
+      throw invalid("KEY_UNKNOWN", `the ${this.what} has an unknown key ${quoted(unknown)}`);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** What stands behind a Flight server: the service's methods without their transport (flight-server.ts has that). */
+import type * as grpc from "@grpc/grpc-js";
+import type { FlightDataMessage, OutgoingFlightData } from "../grpc/flight-data.ts";
+import type { Init } from "../grpc/service.ts";
+import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "./proto/flight.ts";
+
+/** Of one call. */
+export interface CallContext {
+  /** Address of the client, as the transport gives it. */
+  readonly peer: string;
+  /** Request headers. */
+  readonly metadata: grpc.Metadata;
+  /** Who the client has proved to be; undefined where nobody has to. */
+  readonly identity: string | undefined;
+  /** Aborts when the client has left. */
+  readonly signal: AbortSignal;
+  /** Sends response headers, before the first message. */
+  sendHeaders(headers: grpc.Metadata): void;
+}
+
+export interface OutgoingBatch {
+  readonly message: FlightDataMessage;
+  readonly rows: number;
+  /** Called once, when the message has been copied or will never be read. */
+  release(): void;
+}
+
+export type GetOutcome = "completed" | "cancelled" | "failed";
+
+/** One DoGet. */
+export interface OutgoingStream {
+  /** Sent at once: the schema, then dictionaries. */
+  readonly opening: readonly FlightDataMessage[];
+  /** The next batch; undefined at the end. @throws CodedError, which ends the call */
+  next(): Promise<OutgoingBatch | undefined>;
+  /** Aborts when the stream has been ended and waiting for the client is of no use any more. */
+  readonly endedSignal?: AbortSignal;
+  /** A batch begins to wait for its client. */
+  writing?(): void;
+  /** It went. */
+  wrote?(batch: OutgoingBatch, waitedMs: number): void;
+  /** Where the client goes on; sent with an error, as the trailer `cursor`. */
+  cursor?(): string | undefined;
+  /** Called once, in any case. */
+  close(outcome: GetOutcome): void;
+}
+
+export interface FlightAction {
+  readonly type: string;
+  readonly description: string;
+  /** Result bodies. @throws CodedError */
+  run(body: Uint8Array, context: CallContext): Promise<Iterable<Uint8Array>>;
+}
+
+export interface FlightProducer {
+  readonly actions: readonly FlightAction[];
+  listFlights(criteria: Uint8Array, context: CallContext): Promise<Iterable<Init<FlightInfo>>>;
+  getFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<FlightInfo>>;
+  pollFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<PollInfo>>;
+  /** An encapsulated IPC schema message. */
+  getSchema(descriptor: FlightDescriptor, context: CallContext): Promise<Uint8Array>;
+  doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream>;
+  /** Absent: UNIMPLEMENTED. Takes what a client uploads. */
+  doPut?(call: grpc.ServerDuplexStream<FlightDataMessage, Init<PutResult>>, context: CallContext): Promise<void>;
+  /** Absent: UNIMPLEMENTED. */
+  doExchange?(
+    call: grpc.ServerDuplexStream<FlightDataMessage, OutgoingFlightData>,
+    context: CallContext,
+  ): Promise<void>;
+}

@@ -1,0 +1,236 @@
+/**
+ * A range of ledgers as a ticket or a CMD descriptor says it, in JSON:
+ *
+ * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"batch_size":…,
+ *   "compression":"none|lz4|zstd","partitions":…,"shard":{"index":…,"count":…},"from":<cursor>}`
+ *
+ * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
+ * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
+ */
+import type { SchemaVersion } from "../columns/batch-encoder.ts";
+import { CodedError } from "../error.ts";
+import { CompiledFilter } from "../ledger/filter.ts";
+import type { ChangeType } from "../ledger/terms.ts";
+import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
+import { checkLedgers } from "../pipeline/range-desk.ts";
+import type { Compression, FilterRecord, Position } from "../workers/records.ts";
+import { JsonObject } from "./json-object.ts";
+
+export const COMPRESSIONS = ["none", "lz4", "zstd"] as const satisfies Compression[];
+export const LEGACY_RANGE_PREFIX = "contract_data:";
+export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
+const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
+const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
+const SHARDS_MAX = 65_536; // as the filter's
+const FILTER_EXAMPLE = '{"contract_ids":["C…"],"include_deleted":true}';
+
+/** What a session or a range is encoded with. */
+export interface Encoding {
+  schemaVersion: SchemaVersion;
+  /** Absent: all. */
+  columns?: string[];
+  /** 0 = the server's choice. */
+  batchRows: number;
+  compression: Compression;
+}
+
+export interface RangeTicket extends Encoding {
+  ledgerStart: number;
+  /** Inclusive; 0 = follows the source for ever. */
+  ledgerEnd: number;
+  /** Absent: what the server selects by default. */
+  filter?: FilterRecord;
+  /** Endpoints that GetFlightInfo answers with. */
+  partitions: number;
+  shard?: { index: number; count: number };
+  /** Where to go on; absent: at the start. */
+  from?: Position;
+  /** Of the flight that the ticket belongs to. */
+  id?: string;
+  expiresAtUnixMs?: number;
+}
+
+/** Keys that say how batches are to be encoded. Absent ones stay absent. */
+export function takeEncoding(json: JsonObject): Partial<Encoding> {
+  return {
+    schemaVersion: json.integer("schema_version", 1, 1000) as SchemaVersion | undefined,
+    columns: json.texts("columns"),
+    batchRows: json.integer("batch_size", 0, BATCH_ROWS_MAX),
+    compression: json.oneOf("compression", COMPRESSIONS),
+  };
+}
+
+/** @throws CodedError INVALID_ARGUMENT naming the key */
+export function takeRange(json: JsonObject): RangeTicket {
+  const ledgerStart = json.integer("start_ledger", 1, LEDGER_MAX);
+  const ledgerEnd = json.integer("end_ledger", 0, LEDGER_MAX);
+  if (ledgerStart === undefined) throw json.missing("start_ledger", "the first ledger");
+  if (ledgerEnd === undefined) {
+    throw json.missing("end_ledger", "the last ledger, inclusive, or 0 to follow the source for ever");
+  }
+  checkLedgers(ledgerStart, ledgerEnd);
+  const encoding = takeEncoding(json);
+  const shardJson = json.object("shard", '{"index":0,"count":4}');
+  const shard = shardJson === undefined ? undefined : takeShard(shardJson);
+  const filterJson = json.object("filters", FILTER_EXAMPLE);
+  const filter = filterJson === undefined ? undefined : takeFilter(filterJson);
+  const partitions = json.integer("partitions", 1, PARTITIONS_MAX) ?? 1;
+  if (partitions > 1 && ledgerEnd === 0) throw json.wrong("partitions", "1 where end_ledger is 0");
+  const from = json.text("from");
+  const range: RangeTicket = {
+    ledgerStart,
+    ledgerEnd,
+    filter,
+    columns: encoding.columns,
+    schemaVersion: encoding.schemaVersion ?? 1,
+    batchRows: encoding.batchRows ?? 0,
+    compression: encoding.compression ?? "none",
+    partitions,
+    shard,
+    from: from === undefined || from === "start" ? undefined : decodeCursor(from),
+    id: json.text("range"),
+    expiresAtUnixMs: json.integer("expires_at", 0, Number.MAX_SAFE_INTEGER),
+  };
+  json.end();
+  checkFrom(range);
+  return range;
+}
+
+/** `contract_data:<start>:<end>:<filter_json>`; the filter may be missing. @throws CodedError INVALID_ARGUMENT */
+export function parseLegacyRange(text: string, what: string): RangeTicket {
+  const match = /^contract_data:(\d{1,10}):(\d{1,10})(?::(.*))?$/s.exec(text);
+  if (match === null) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "TICKET_INVALID",
+      `the ${what} begins like contract_data:<start_ledger>:<end_ledger>:<filter_json> and does not go on like it`,
+    );
+  }
+  const [, start, end, filter] = match;
+  const ledgerStart = Number(start);
+  const ledgerEnd = Number(end);
+  checkLedgers(ledgerStart, ledgerEnd);
+  return {
+    ledgerStart,
+    ledgerEnd,
+    filter: filter ? takeFilter(JsonObject.parse(filter, `filter of the ${what}`, FILTER_EXAMPLE)) : undefined,
+    schemaVersion: 1,
+    batchRows: 0,
+    compression: "none",
+    partitions: 1,
+  };
+}
+
+/** The ticket in its JSON form. */
+export function rangeTicketOf(range: RangeTicket): Uint8Array {
+  return Buffer.from(
+    JSON.stringify({
+      start_ledger: range.ledgerStart,
+      end_ledger: range.ledgerEnd,
+      filters: range.filter === undefined ? undefined : filterJson(range.filter),
+      columns: range.columns,
+      schema_version: range.schemaVersion,
+      batch_size: range.batchRows === 0 ? undefined : range.batchRows,
+      compression: range.compression === "none" ? undefined : range.compression,
+      shard: range.shard,
+      from: range.from === undefined ? undefined : encodeCursor(range.from),
+      range: range.id,
+      expires_at: range.expiresAtUnixMs,
+    }),
+  );
+}
+
+/** The filter with the shard in it. */
+export function filterOfRange({ filter, shard }: RangeTicket): FilterRecord | undefined {
+  return shard === undefined ? filter : { ...filter, shard };
+}
+
+/**
+ * Consecutive parts of the range, at most as many as asked for and as there are ledgers; their rows, in that order,
+ * are the range's.
+ */
+export function partsOf(range: RangeTicket): RangeTicket[] {
+  const { ledgerStart, ledgerEnd, from } = range;
+  const start = from?.ledger ?? ledgerStart;
+  const ledgers = ledgerEnd - start + 1;
+  const count = Math.max(1, Math.min(range.partitions, ledgers));
+  if (count === 1) return [{ ...range, partitions: 1 }];
+  return Array.from({ length: count }, (_, part) => ({
+    ...range,
+    partitions: 1,
+    ledgerStart: start + Math.floor((ledgers * part) / count),
+    ledgerEnd: start + Math.floor((ledgers * (part + 1)) / count) - 1,
+    from: part === 0 ? from : undefined,
+  }));
+}
+
+const FILTER_KEYS = [
+  ["contract_ids", "contractIds"],
+  ["asset_codes", "assetCodes"],
+  ["asset_issuers", "assetIssuers"],
+  ["balance_holders", "balanceHolders"],
+  ["key_types", "keyTypes"],
+  ["change_types", "changeTypes"],
+] as const;
+
+/** @throws CodedError INVALID_ARGUMENT naming the key or the value */
+export function takeFilter(json: JsonObject): FilterRecord {
+  const filter: FilterRecord = {};
+  for (const [key, name] of FILTER_KEYS) {
+    const values = json.texts(key);
+    if (values !== undefined) filter[name] = values as string[] & ChangeType[];
+  }
+  filter.durability = json.oneOf("durability", ["temporary", "persistent"]);
+  filter.includeDeleted = json.boolean("include_deleted");
+  const least = json.take("min_balance");
+  if (least !== undefined) {
+    // as decimal text where it is beyond what JSON numbers hold exactly
+    if (!(typeof least === "number" ? Number.isSafeInteger(least) && least >= 0 : isDecimal(least))) {
+      throw json.wrong("min_balance", "an integer of at least 0, as a number or as decimal text");
+    }
+    filter.balanceMin = String(least);
+  }
+  json.end();
+  new CompiledFilter({
+    ...filter,
+    balanceMin: filter.balanceMin === undefined ? undefined : BigInt(filter.balanceMin),
+  });
+  return filter;
+}
+
+function filterJson(filter: FilterRecord): Record<string, unknown> {
+  const json: Record<string, unknown> = {};
+  for (const [key, name] of FILTER_KEYS) json[key] = filter[name];
+  return {
+    ...json,
+    durability: filter.durability,
+    include_deleted: filter.includeDeleted,
+    min_balance: filter.balanceMin,
+  };
+}
+
+function takeShard(json: JsonObject): { index: number; count: number } {
+  const count = json.integer("count", 1, SHARDS_MAX);
+  if (count === undefined) throw json.missing("count", "the number of shards");
+  const index = json.integer("index", 0, count - 1);
+  if (index === undefined) throw json.missing("index", `the shard's number, 0 to ${count - 1}`);
+  json.end();
+  return { index, count };
+}
+
+function isDecimal(value: unknown): boolean {
+  return typeof value === "string" && /^\d{1,39}$/.test(value);
+}
+
+function checkFrom({ from, ledgerStart, ledgerEnd }: RangeTicket): void {
+  if (from === undefined) return;
+  // right after the last ledger is a range that has been read to its end: it is empty, and no error
+  const last = ledgerEnd === 0 ? LEDGER_MAX : ledgerEnd + 1;
+  if (from.ledger < ledgerStart || comparePositions(from, { ledger: last, row: 0 }) > 0) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "CURSOR_OUTSIDE_RANGE",
+      `the cursor is at ledger ${from.ledger}, and the range is ${ledgerStart} to ${ledgerEnd}: use the ticket that it came from`,
+    );
+  }
+}

@@ -1,0 +1,103 @@
+/** The schemas that this server sends, in the forms that Flight sends them in, and whether a client's schema fits. */
+import { type Field, MessageReader, type Schema } from "apache-arrow";
+import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { encapsulate, schemaMessage } from "../columns/ipc.ts";
+import { CodedError } from "../error.ts";
+import type { FlightDataMessage } from "../grpc/flight-data.ts";
+
+const SCHEMAS_CACHED_MAX = 256; // projections that clients have asked for lately; one is some kilobytes
+
+export interface SchemaForms {
+  schema: Schema;
+  /** Bare flatbuffer: the data_header of a stream's first message. */
+  header: Uint8Array;
+  /** Encapsulated IPC message: FlightInfo.schema, SchemaResult. */
+  encapsulated: Uint8Array;
+  /** Messages that follow the schema at once: the values of dictionary-encoded columns. */
+  dictionaries: FlightDataMessage[];
+}
+
+export interface FieldDescription {
+  name: string;
+  type: string;
+  nullable: boolean;
+  description?: string;
+}
+
+export interface SchemaDescription {
+  schema_version: number;
+  metadata: Record<string, string>;
+  fields: FieldDescription[];
+}
+
+/** Schemas by version, columns and network; those asked for lately are kept. */
+export class Schemas {
+  private readonly cached = new Map<string, SchemaForms>();
+
+  /** @throws CodedError INVALID_ARGUMENT for a version or a column that does not exist */
+  get(schemaVersion: SchemaVersion, networkPassphrase: string, columns?: readonly string[]): SchemaForms {
+    const key = JSON.stringify([schemaVersion, networkPassphrase, columns]);
+    let forms = this.cached.get(key);
+    if (forms === undefined) {
+      const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+      const header = schemaMessage(encoder.schema);
+      forms = {
+        schema: encoder.schema,
+        header,
+        encapsulated: encapsulate(header),
+        dictionaries: dictionariesOf(encoder),
+      };
+    } else this.cached.delete(key);
+    this.cached.set(key, forms);
+    if (this.cached.size > SCHEMAS_CACHED_MAX) this.cached.delete(this.cached.keys().next().value!);
+    return forms;
+  }
+}
+
+function dictionariesOf(encoder: BatchEncoder): FlightDataMessage[] {
+  return encoder.dictionaryMessages().map(({ header, body }) => ({ dataHeader: header, dataBody: body }));
+}
+
+export function describeSchema(schemaVersion: SchemaVersion, schema: Schema): SchemaDescription {
+  return {
+    schema_version: schemaVersion,
+    metadata: Object.fromEntries(schema.metadata),
+    fields: schema.fields.map((field) => ({
+      name: field.name,
+      type: String(field.type),
+      nullable: field.nullable,
+      description: field.metadata.get("description"),
+    })),
+  };
+}
+
+/**
+ * What stands in the way of a client that was written for `expected` reading `offered`: a column that is gone, another
+ * type, or nulls where the client expects none. Empty when it can. Columns that only the server has do no harm.
+ */
+export function incompatibilities(expected: readonly Field[], offered: Schema): string[] {
+  const byName = new Map(offered.fields.map((field) => [field.name, field]));
+  return expected.flatMap((field) => {
+    const ours = byName.get(field.name);
+    if (ours === undefined) return [`column ${field.name} is not there`];
+    const found: string[] = [];
+    if (String(ours.type) !== String(field.type)) found.push(`column ${field.name} is ${ours.type}, not ${field.type}`);
+    if (ours.nullable && !field.nullable) found.push(`column ${field.name} may be null`);
+    return found;
+  });
+}
+
+/** @param bytes an encapsulated IPC schema message @throws CodedError INVALID_ARGUMENT / SCHEMA_UNREADABLE */
+export function readSchema(bytes: Uint8Array): Schema {
+  try {
+    const schema = new MessageReader(bytes).readSchema();
+    if (schema) return schema;
+  } catch {
+    // told below
+  }
+  throw new CodedError(
+    "INVALID_ARGUMENT",
+    "SCHEMA_UNREADABLE",
+    "the schema is no Arrow IPC schema message: send it in its encapsulated form, base64",
+  );
+}

@@ -1,0 +1,23 @@
+/**
+ * The decoder as a library: XDR, rules and columns, without any of the server. Pure: no I/O, no clock, no threads; runs
+ * in Bun and in Node 20.
+ */
+export {
+  BatchEncoder,
+  type BatchEncoderOptions,
+  type BatchPlan,
+  columnNames,
+  type SchemaVersion,
+} from "./columns/batch-encoder.ts";
+export { encapsulate, encapsulatedSchema, STREAM_END, schemaMessage } from "./columns/ipc.ts";
+export { TSV_COLUMNS, TsvWriter, toNdjson } from "./columns/text.ts";
+export { type DecodeLedgerOptions, decodeLedger } from "./decode-ledger.ts";
+export { type Code, CodedError } from "./error.ts";
+export { type BatchLedger, batchRange, splitBatch } from "./ledger/batch.ts";
+export { type Compat, type DecoderOptions, LedgerDecoder, type LedgerSummary } from "./ledger/decoder.ts";
+export { CompiledFilter, type RowFilter } from "./ledger/filter.ts";
+export { type LedgerHeaderInfo, ledgerHeader } from "./ledger/header.ts";
+export { checkNetwork, detectNetwork, KNOWN_NETWORKS, type Network, networkId } from "./ledger/network.ts";
+export { NONE, type RowLedger, RowSet } from "./ledger/row-set.ts";
+export type { ChangeType } from "./ledger/terms.ts";
+export { XdrError, type XdrReason } from "./xdr/error.ts";

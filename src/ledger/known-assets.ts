@@ -1,0 +1,156 @@
+/**
+ * Assets of contracts that are known before a ledger is read. A contract's id is the hash of its asset, so an asset
+ * alone is enough to know its contract, and nothing here can be wrong: the only question is from which ledger on it is
+ * known, and that must not depend on how the work is spread.
+ *
+ * The rule: what is given at the start is known from the first ledger. What an instance row shows in ledger L is known
+ * in ledger L itself (the decoder sees to that), and again from the beginning of the second-next block of
+ * ASSET_BLOCK_LEDGERS ledgers on: `knownFrom(L)`. So the rows of a ledger depend on ledgers before
+ * `settledBefore(ledger)` only, however many workers there are and wherever spans are cut. A pipeline that wants this
+ * - collects what each decoder learned (LedgerDecoder.takeLearned) with its span's end,
+ * - adds it with `add(asset, knownFrom(ledger))` to the table of every decoder of the stream (an entry may come early:
+ *   it waits for its ledger),
+ * - hands no ledger M to a worker before all ledgers below `settledBefore(M)` are done: with blocks longer than what is
+ *   in flight, nobody ever waits,
+ * - keeps `list()` with the stream's position, and starts from it again, since a stream that resumes must know what it
+ *   knew.
+ * A pipeline that does not, has a table that never changes, and rows that depend on their ledger and that table alone.
+ */
+import { CodedError } from "../error.ts";
+import { formatStrkey, parseStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
+import { AssetContract } from "./asset-contract.ts";
+import { AssetStore, isCodeLength } from "./asset-store.ts";
+import { networkId } from "./network.ts";
+import { sameId, secretHash } from "./secret-hash.ts";
+
+/** More than all spans in flight hold together, some 20 minutes of ledgers. */
+export const ASSET_BLOCK_LEDGERS = 256;
+
+const KNOWN_ASSETS_MAX = 1 << 20; // some hundred MB; pubnet has issued fewer with a contract
+const NATIVE = "native";
+
+/** The first ledger that knows what ledger `ledgerSequence` showed (apart from itself). */
+export function knownFrom(ledgerSequence: number): number {
+  return (Math.floor(ledgerSequence / ASSET_BLOCK_LEDGERS) + 2) * ASSET_BLOCK_LEDGERS;
+}
+
+/** Ledgers below this one must be done, and their learned assets added, before ledger `ledgerSequence` is decoded. */
+export function settledBefore(ledgerSequence: number): number {
+  return Math.max(0, (Math.floor(ledgerSequence / ASSET_BLOCK_LEDGERS) - 1) * ASSET_BLOCK_LEDGERS);
+}
+
+/** An asset as SEP-11 writes it (`native`, `CODE:G…`), its contract, and the first ledger that knows it. */
+export interface KnownAsset {
+  asset: string;
+  /** C… strkey. */
+  contractId: string;
+  ledgerFrom: number;
+}
+
+export class KnownAssets {
+  /** Counts the changes of the table. */
+  version = 0;
+  /** The assets, by number. */
+  readonly store = new AssetStore();
+  private readonly contracts: AssetContract;
+  private readonly from: number[] = [];
+  private readonly texts: string[] = [];
+  /** 32-byte contract ids, by number. */
+  private ids = new DataView(new ArrayBuffer(16 * 32));
+  /** Open addressing: 0 is empty, else 1 + number. */
+  private slots = new Uint32Array(32);
+
+  /**
+   * A table with the native asset's contract and those of `assets` (SEP-11), known from the first ledger on.
+   * @throws CodedError INVALID_ARGUMENT / INVALID_ASSET naming the one that is none
+   */
+  constructor(networkPassphrase: string, assets: Iterable<string> = []) {
+    this.contracts = new AssetContract(networkId(networkPassphrase));
+    this.add(NATIVE);
+    for (const asset of assets) this.add(asset);
+  }
+
+  get size(): number {
+    return this.texts.length;
+  }
+
+  /** Adds an asset (SEP-11), known from `ledgerFrom` on; of two such ledgers the earlier stays. */
+  add(asset: string, ledgerFrom = 0): void {
+    const index = this.texts.length;
+    if (index >= KNOWN_ASSETS_MAX) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "TOO_MANY_ASSETS",
+        `a table of known assets holds ${KNOWN_ASSETS_MAX} assets at most`,
+      );
+    }
+    if ((index + 1) * 32 > this.ids.byteLength) this.enlarge();
+    const id = this.append(asset);
+    const slot = this.slotOf(id, 0);
+    const known = this.slots[slot]!;
+    if (known !== 0) {
+      this.store.size--; // it was there
+      if (ledgerFrom >= this.from[known - 1]!) return;
+      this.from[known - 1] = ledgerFrom;
+    } else {
+      this.slots[slot] = index + 1;
+      this.texts.push(asset);
+      this.from.push(ledgerFrom);
+      for (let i = 0; i < 32; i += 4) this.ids.setUint32(index * 32 + i, id.getUint32(i));
+    }
+    this.version++;
+  }
+
+  /** Number of the asset whose contract's id lies at `p`, if ledger `ledgerSequence` knows it; else -1. */
+  find(d: DataView, p: number, ledgerSequence: number): number {
+    const index = this.slots[this.slotOf(d, p)]! - 1;
+    return index >= 0 && this.from[index]! <= ledgerSequence ? index : -1;
+  }
+
+  /** Everything in the table, in the order added. */
+  list(): KnownAsset[] {
+    return this.texts.map((asset, index) => ({
+      asset,
+      contractId: formatStrkey(new Uint8Array(this.ids.buffer, index * 32, 32), STRKEY_CONTRACT),
+      ledgerFrom: this.from[index]!,
+    }));
+  }
+
+  /** Puts the asset at the store's end; its contract's id. */
+  private append(asset: string): DataView {
+    if (asset === NATIVE) {
+      this.store.addNative();
+      return this.contracts.native;
+    }
+    const refuse = (why: string): never => {
+      throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `"${asset}" is neither native nor CODE:G…: ${why}`);
+    };
+    const colon = asset.indexOf(":");
+    const code = asset.slice(0, Math.max(0, colon));
+    if (!isCodeLength(code.length)) refuse(`its code has ${code.length} characters, not 1 to 12`);
+    if (!/^[a-zA-Z0-9]+$/.test(code)) refuse("its code has other characters than letters and digits");
+    const issuer = new DataView(parseStrkey(asset.slice(colon + 1), STRKEY_ACCOUNT).buffer);
+    const bytes = new DataView(new TextEncoder().encode(code).buffer);
+    this.store.addIssued(bytes, 0, code.length, issuer, 0);
+    return this.contracts.of(bytes, 0, code.length, issuer, 0);
+  }
+
+  /** The slot of the 32-byte id at `p`, or the empty one where it belongs. */
+  private slotOf(d: DataView, p: number): number {
+    const mask = this.slots.length - 1;
+    let slot = secretHash(d, p) & mask;
+    for (let entry = this.slots[slot]!; entry !== 0; entry = this.slots[slot]!) {
+      if (sameId(d, p, this.ids, (entry - 1) * 32)) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  private enlarge(): void {
+    const ids = new Uint8Array(this.ids.byteLength * 2);
+    ids.set(new Uint8Array(this.ids.buffer));
+    this.ids = new DataView(ids.buffer);
+    this.slots = new Uint32Array(this.slots.length * 2);
+    for (let index = 0; index < this.texts.length; index++) this.slots[this.slotOf(this.ids, index * 32)] = index + 1;
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Where a DoGet gets its batches from, one after the other. `SessionFeed` follows a session, and reads again from its
+ * source what is no longer retained; `RangeFeed` reads a stream that nobody else reads.
+ */
+import type { CodedError } from "../error.ts";
+import type { Position } from "../workers/records.ts";
+import type { HubStream } from "./hub.ts";
+import type { Slot } from "./slot.ts";
+
+export interface Feed {
+  /** The stream that the client asked for. */
+  readonly stream: HubStream;
+  /** The next batch, held for the caller (`slot.release()` when done); undefined at the end. @throws CodedError */
+  next(): Promise<Slot | undefined>;
+  /** Where the client goes on when it has had everything that `next` gave. */
+  readonly position: Position;
+  readonly mode: "catchingUp" | "following";
+  /** Retained for this client and not taken. */
+  readonly lag: { batches: number; bytes: number };
+  /** Aborts when the feed is ended for being slow: a write under way need not wait any longer. */
+  readonly endedSignal: AbortSignal;
+  /** Ends this feed alone: `next` throws the error. */
+  end(error: CodedError): void;
+  /** Gives everything back. Idempotent; `next` then answers undefined. */
+  close(): void;
+}

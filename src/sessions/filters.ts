@@ -1,0 +1,84 @@
+/** Filters of sessions: what a request may say, and what a patch makes of the filter in force. */
+import { CodedError } from "../error.ts";
+import { CompiledFilter, type RowFilter } from "../ledger/filter.ts";
+import type { FilterRecord } from "../workers/records.ts";
+import type { FilterChange, FilterPatch } from "./session.ts";
+
+export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
+const VALUE_LENGTH_MAX = 64; // strkeys have 56 characters, everything else is shorter; longer ones are not repeated in errors
+const LISTS = ["contractIds", "assetCodes", "assetIssuers", "balanceHolders", "keyTypes", "changeTypes"] as const;
+type ListName = (typeof LISTS)[number];
+
+/** The filter that a change makes of `before`. @throws CodedError INVALID_ARGUMENT / INVALID_FILTER, FILTER_TOO_LONG */
+export function changedFilter(before: FilterRecord, change: FilterChange): FilterRecord {
+  return checkedFilter("replace" in change ? change.replace : patched(before, change.patch));
+}
+
+/**
+ * The same filter without empty kinds and repeated values, once it is known to be one.
+ * @throws CodedError INVALID_ARGUMENT / INVALID_FILTER, FILTER_TOO_LONG
+ */
+export function checkedFilter(filter: FilterRecord): FilterRecord {
+  const checked: FilterRecord = { includeDeleted: filter.includeDeleted ?? true };
+  for (const name of LISTS) {
+    const values = filter[name] as readonly string[] | undefined;
+    if (values === undefined || values.length === 0) continue;
+    if (values.length > FILTER_VALUES_MAX) {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "FILTER_TOO_LONG",
+        `${name} has ${values.length} values, over max ${FILTER_VALUES_MAX}: select by another kind, or run several sessions`,
+      );
+    }
+    const long = values.find((value) => value.length > VALUE_LENGTH_MAX);
+    if (long !== undefined) {
+      refuse(`${name} has a value of ${long.length} characters: none has more than ${VALUE_LENGTH_MAX}`);
+    }
+    setList(checked, name, [...new Set(values)]);
+  }
+  const { balanceMin, durability } = filter;
+  if (balanceMin !== undefined && balanceMin !== "") {
+    if (!/^\d{1,39}$/.test(balanceMin)) {
+      refuse(`min_balance is ${JSON.stringify(balanceMin.slice(0, VALUE_LENGTH_MAX))}: up to 39 digits are accepted`);
+    }
+    checked.balanceMin = balanceMin;
+  }
+  if (durability !== undefined && (durability as string) !== "") checked.durability = durability;
+  new CompiledFilter(rowFilter(checked)); // knows what every kind may hold
+  return checked;
+}
+
+function rowFilter({ balanceMin, ...filter }: FilterRecord): RowFilter {
+  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
+}
+
+function patched(before: FilterRecord, patch: FilterPatch): FilterRecord {
+  const after: FilterRecord = { ...before };
+  for (const name of LISTS) {
+    const out = new Set(patch.remove[name] as readonly string[] | undefined);
+    const kept = [...((before[name] as readonly string[] | undefined) ?? []), ...((patch.add[name] as string[]) ?? [])];
+    setList(
+      after,
+      name,
+      kept.filter((value) => !out.has(value)),
+    );
+    // An empty list would select everything, the opposite of what taking its last value out can mean.
+    if (out.size > 0 && kept.length > 0 && after[name]!.length === 0) {
+      refuse(
+        `the patch takes the last value out of ${name}, which would select everything: replace the filter instead`,
+      );
+    }
+  }
+  if (patch.includeDeleted !== undefined) after.includeDeleted = patch.includeDeleted;
+  if (patch.balanceMin !== undefined) after.balanceMin = patch.balanceMin;
+  if (patch.durability !== undefined) after.durability = patch.durability as FilterRecord["durability"];
+  return after;
+}
+
+function setList(filter: FilterRecord, name: ListName, values: string[]): void {
+  Object.assign(filter, { [name]: values });
+}
+
+function refuse(message: string): never {
+  throw new CodedError("INVALID_ARGUMENT", "INVALID_FILTER", message);
+}

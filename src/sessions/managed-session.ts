@@ -1,0 +1,205 @@
+/**
+ * One session as the manager holds it: what is on record, the stream that works for it now (if any), and its counters
+ * over its whole life. The record's numbers are those of its last checkpoint; the stream's are counted from there.
+ */
+import type { CodedError } from "../error.ts";
+import type { Counter } from "../pipeline/stream-cell.ts";
+import type { EngineStream } from "../pipeline/stream-engine.ts";
+import type { LedgerSource } from "../sources/source.ts";
+import type { Position } from "../workers/records.ts";
+import { Rate } from "./rate.ts";
+import type { Delivery, FilterHistoryStep, SessionDetails, SessionSnapshot, SessionState } from "./session.ts";
+import { isActive } from "./states.ts";
+import type { StoredCheckpoint, StoredSession } from "./store.ts";
+
+/** Counters that a session's streams add up to. */
+export const SUMMED = [
+  "ledgers",
+  "ledgersSkipped",
+  "rows",
+  "rowsFiltered",
+  "batches",
+  "xdrBytes",
+  "batchBytes",
+  "errors",
+  "rowsSent",
+  "bytesSent",
+] as const satisfies readonly Counter[];
+/** Those of which the newest counts. */
+const NEWEST = ["ledgerCurrent", "closedAtUnixSeconds", "updatedUnixMs"] as const satisfies readonly Counter[];
+/** Those that do not belong to a span: what clients have had, and errors that end a stream between two spans. */
+const LIVE: readonly Counter[] = ["rowsSent", "bytesSent", "errors"];
+
+const RESERVE_BURST_MS = 100; // reservations that come faster than this are made larger
+const RESERVE_LEDGERS_MIN = 64; // one span
+const RESERVE_LEDGERS_MAX = 65_536; // a minute of the fastest replay
+
+export class ManagedSession {
+  state: SessionState = "UNKNOWN";
+  stream: EngineStream | undefined;
+  source: LedgerSource | undefined;
+  /** Settles when a stop that is under way has taken effect. */
+  rest: Promise<void> | undefined;
+  error: CodedError | undefined;
+  rate = new Rate();
+  /** Counters of the streams before the present one. */
+  base: Record<string, number>;
+  /** Filters may change from this ledger on: what lies before may have been delivered already. */
+  filterFloor: number;
+  /** What the last checkpoint was made of. */
+  savedAt = "";
+  /** What was told last to those who watch. */
+  toldAt = "";
+  /** How often the present stream was ended on purpose, with an error for its clients. */
+  ownEndings = 0;
+  /** What clients had of earlier streams. */
+  delivered: Delivery[] = [];
+  private openedMs = 0;
+  private reservedMs = Number.NEGATIVE_INFINITY;
+  private reservedAhead = 0;
+
+  constructor(
+    readonly stored: StoredSession,
+    readonly steps: FilterHistoryStep[],
+    public checkpoint: StoredCheckpoint,
+    /** No ledger above has ever been given to a worker. */
+    public reservedTo: number,
+  ) {
+    this.base = checkpoint.counters;
+    this.filterFloor = reservedTo + 1;
+  }
+
+  get id(): string {
+    return this.stored.id;
+  }
+
+  get complete(): boolean {
+    const { ledgerEnd } = this.stored.request;
+    return ledgerEnd !== 0 && this.checkpoint.position.ledger > ledgerEnd;
+  }
+
+  /** A stream begins to work at the checkpoint. */
+  opened(stream: EngineStream, nowMs: number): void {
+    this.base = this.checkpoint.counters;
+    this.stream = stream;
+    this.openedMs = nowMs;
+    this.savedAt = "";
+    this.ownEndings = 0;
+    this.rate = new Rate(nowMs, this.counter("rows"));
+  }
+
+  /** The stream works no more; its counters stay. */
+  rested(nowMs: number): void {
+    this.checkpoint = { ...this.checkpoint, activeMs: this.activeMs(nowMs) };
+    this.openedMs = 0;
+  }
+
+  /** Over the session's whole life. */
+  counter(name: Counter): number {
+    const live = this.streamCounter(name);
+    const base = this.base[name] ?? 0;
+    return (NEWEST as readonly Counter[]).includes(name) ? Math.max(live, base) : live + base;
+  }
+
+  /** Of the present stream alone. */
+  streamCounter(name: Counter): number {
+    const { stream } = this;
+    if (stream === undefined) return 0;
+    const value = stream.cell.get(name);
+    if (name !== "errors") return value;
+    // The data plane counts every error with which a stream ends; what we end it with is none.
+    return stream.request.finished === undefined ? Math.max(0, value - this.ownEndings) : 0;
+  }
+
+  activeMs(nowMs: number): number {
+    return this.checkpoint.activeMs + (this.openedMs === 0 ? 0 : nowMs - this.openedMs);
+  }
+
+  /** Changes whenever there is something new to save or to tell. */
+  get progress(): string {
+    const cell = this.stream?.cell;
+    return cell === undefined ? "" : `${cell.marks}/${cell.get("rows")}/${cell.get("rowsSent")}/${cell.get("clients")}`;
+  }
+
+  /**
+   * Where the session stands: behind the last span that is in order.
+   * @param nowMs monotonic, for the time that it has worked
+   */
+  takeCheckpoint(nowMs: number, nowUnixMs: number): StoredCheckpoint {
+    const { stream, base } = this;
+    if (stream === undefined || stream.request.finished !== undefined) return this.checkpoint;
+    const mark = stream.cell.mark();
+    const counters: Record<string, number> = { ...base };
+    let position: Position = stream.request.start;
+    for (const name of LIVE) counters[name] = this.counter(name);
+    if (mark !== undefined) {
+      for (const name of SUMMED) {
+        if (!LIVE.includes(name)) counters[name] = (base[name] ?? 0) + mark[name];
+      }
+      for (const name of NEWEST) counters[name] = Math.max(base[name] ?? 0, mark[name]);
+      if (mark.ledgerCurrent >= position.ledger) position = { ledger: mark.ledgerCurrent + 1, row: 0 };
+    }
+    const checkpoint = { position, savedUnixMs: nowUnixMs, counters, activeMs: this.activeMs(nowMs) };
+    this.checkpoint = { ...checkpoint, activeMs: this.checkpoint.activeMs };
+    return checkpoint;
+  }
+
+  /**
+   * The last ledger that may be given to workers now: exactly what is asked at the tip, more where ledgers come fast, so
+   * that writing it down costs nothing.
+   */
+  reserve(ledger: number, nowMs: number): number {
+    const burst = nowMs - this.reservedMs < RESERVE_BURST_MS;
+    this.reservedAhead = burst
+      ? Math.min(RESERVE_LEDGERS_MAX, Math.max(RESERVE_LEDGERS_MIN, this.reservedAhead * 2))
+      : 0;
+    this.reservedMs = nowMs;
+    this.reservedTo = ledger + this.reservedAhead;
+    return this.reservedTo;
+  }
+
+  snapshot(nowMs: number, nowUnixMs: number, ledgerTip: number): SessionSnapshot {
+    const { stored, stream } = this;
+    // The ledger first: the data plane moves it on after it has counted what is in it.
+    const ledgerCurrent = this.counter("ledgerCurrent");
+    const rows = this.counter("rows");
+    const activeMs = this.activeMs(nowMs);
+    const closedAt = this.counter("closedAtUnixSeconds");
+    return {
+      id: stored.id,
+      state: this.state,
+      request: stored.request,
+      source: this.source?.description ?? stored.request.source ?? "",
+      ledgerCurrent,
+      entriesProcessed: rows,
+      entriesSkipped: this.counter("rowsFiltered"),
+      ledgersProcessed: this.counter("ledgers"),
+      batchesCreated: this.counter("batches"),
+      bytesProcessed: this.counter("xdrBytes"),
+      batchBytes: this.counter("batchBytes"),
+      errors: this.counter("errors"),
+      ledgersSkipped: this.counter("ledgersSkipped"),
+      ratePerSecond: isActive(this.state) && stream !== undefined ? this.rate.read(rows, nowMs) : 0,
+      rateOverall: activeMs > 0 ? (rows * 1000) / activeMs : 0,
+      ledgerTip,
+      lagSeconds: closedAt === 0 ? 0 : Math.max(0, nowUnixMs / 1000 - closedAt),
+      clients: stream?.cell.get("clients") ?? 0,
+      rowsDelivered: this.counter("rowsSent"),
+      bytesDelivered: this.counter("bytesSent"),
+      retainedBytes: stream?.cell.get("retainedBytes") ?? 0,
+      createdUnixMs: stored.createdUnixMs,
+      startedUnixMs: stored.startedUnixMs,
+      updatedUnixMs: Math.max(this.counter("updatedUnixMs"), stored.createdUnixMs, stored.endedUnixMs),
+      endedUnixMs: stored.endedUnixMs,
+      activeMs,
+      resumes: stored.resumes,
+      message: stored.message,
+      error: stored.error,
+    };
+  }
+
+  details(snapshot: SessionSnapshot, deliveries: Delivery[]): SessionDetails {
+    const { position, savedUnixMs } = this.checkpoint;
+    return { ...snapshot, checkpoint: { position, savedUnixMs }, filterHistory: [...this.steps], deliveries };
+  }
+}

@@ -1,0 +1,109 @@
+/** What StartProcessing may ask for, in one place, with its limits. */
+import { CodedError } from "../error.ts";
+import { checkedFilter } from "./filters.ts";
+import type { SessionRequest } from "./session.ts";
+
+const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
+export const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
+export const LABELS_MAX = 32; // they come back with every list
+export const LABEL_KEY_LENGTH_MAX = 63; // as in Kubernetes, whose users know it
+export const LABEL_VALUE_LENGTH_MAX = 256; // a path or a URL
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 128; // a UUID with a prefix
+
+/** What this build can do beyond the plain session. */
+export interface Abilities {
+  schemaVersions: readonly number[];
+  compressions: readonly string[];
+  partitionsMax: number;
+}
+
+/**
+ * The request with its defaults filled in where they are not the server's to decide later.
+ * @throws CodedError INVALID_ARGUMENT with the field, UNIMPLEMENTED for what this build cannot do
+ */
+export function checkedRequest(request: SessionRequest, abilities: Abilities): SessionRequest {
+  const { ledgerStart, ledgerEnd, batchRows } = request;
+  integer("start_ledger", ledgerStart, LEDGER_MAX);
+  integer("end_ledger", ledgerEnd, LEDGER_MAX);
+  integer("batch_size", batchRows, BATCH_ROWS_MAX);
+  if (ledgerStart === 0) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "START_LEDGER_MISSING",
+      "start_ledger is 0: give the first ledger to read, 1 or more",
+    );
+  }
+  if (ledgerEnd !== 0 && ledgerEnd < ledgerStart) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "LEDGER_RANGE_INVALID",
+      `end_ledger ${ledgerEnd} is before start_ledger ${ledgerStart}: give the last ledger, inclusive, or 0 for no end`,
+    );
+  }
+  const checked: SessionRequest = { ledgerStart, ledgerEnd, batchRows };
+  if (request.source) checked.source = request.source;
+  if (request.filter !== undefined) checked.filter = checkedFilter(request.filter);
+  const schemaVersion = request.schemaVersion || 1;
+  if (!abilities.schemaVersions.includes(schemaVersion)) {
+    refuse(
+      "SCHEMA_VERSION",
+      `schema_version is ${schemaVersion}: this server makes ${abilities.schemaVersions.join(" and ")}`,
+    );
+  }
+  if (schemaVersion !== 1) checked.schemaVersion = schemaVersion;
+  const compression = request.compression ?? "none";
+  if (!abilities.compressions.includes(compression)) {
+    refuse("COMPRESSION", `compression is ${compression}: this server makes ${abilities.compressions.join(", ")}`);
+  }
+  if (compression !== "none") checked.compression = compression;
+  const partitions = request.partitions ?? 0;
+  if (partitions > Math.max(1, abilities.partitionsMax)) {
+    refuse(
+      "PARTITIONS",
+      `partitions is ${partitions}: a session of this server has at most ${abilities.partitionsMax}`,
+    );
+  }
+  if (partitions > 1) checked.partitions = partitions;
+  const labels = Object.entries(request.labels ?? {});
+  if (labels.length > LABELS_MAX) refuse("LABELS", `${labels.length} labels are given, over max ${LABELS_MAX}`);
+  for (const [key, value] of labels) {
+    if (key.length < 1 || key.length > LABEL_KEY_LENGTH_MAX || value.length > LABEL_VALUE_LENGTH_MAX) {
+      refuse(
+        "LABELS",
+        `the label ${JSON.stringify(key.slice(0, LABEL_KEY_LENGTH_MAX))} has a key of ${key.length} and a value of ${value.length} characters: 1 to ${LABEL_KEY_LENGTH_MAX}, and up to ${LABEL_VALUE_LENGTH_MAX}, are accepted`,
+      );
+    }
+  }
+  if (labels.length > 0) checked.labels = Object.fromEntries(labels);
+  const key = request.idempotencyKey ?? "";
+  if (key.length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+    refuse(
+      "IDEMPOTENCY_KEY",
+      `the idempotency key has ${key.length} characters, over max ${IDEMPOTENCY_KEY_LENGTH_MAX}`,
+    );
+  }
+  if (key !== "") checked.idempotencyKey = key;
+  return checked;
+}
+
+/** Whether two checked requests ask for the same. */
+export function sameRequest(a: SessionRequest, b: SessionRequest): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+function integer(name: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= max) return;
+  throw new CodedError("INVALID_ARGUMENT", "REQUEST_INVALID", `${name} is ${value}: take 0 to ${max}`);
+}
+
+function refuse(reason: string, message: string): never {
+  throw new CodedError("INVALID_ARGUMENT", reason, message);
+}

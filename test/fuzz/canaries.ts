@@ -1,0 +1,84 @@
+/** Decoders that are wrong, each in one way: a judge that lets one of them pass cannot be believed. */
+import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { RowSet } from "../../src/ledger/row-set.ts";
+import type { MakeDecoder } from "./check.ts";
+
+type Decode = LedgerDecoder["decode"];
+
+/** A decoder that does something with what the real one does. */
+function broken(change: (decode: Decode, bytes: Uint8Array, rows: RowSet) => ReturnType<Decode>): MakeDecoder {
+  return (options: DecoderOptions) => {
+    const real = new LedgerDecoder(options);
+    return { decode: (bytes, rows) => change(real.decode.bind(real), bytes, rows) };
+  };
+}
+
+/** After the real decoder, one change to its rows. */
+function after(change: (rows: RowSet) => void): MakeDecoder {
+  return broken((decode, bytes, rows) => {
+    const summary = decode(bytes, rows);
+    if (rows.length > 0) change(rows);
+    return summary;
+  });
+}
+
+export const CANARIES: Readonly<Record<string, MakeDecoder>> = {
+  "loses the last row": after((rows) => rows.truncate(rows.length - 1, rows.ledgers.length)),
+  "gives a row twice": after((rows) => {
+    rows.add();
+    rows.reorder(
+      0,
+      Array.from({ length: rows.length }, (_, i) => Math.max(0, i - 1)),
+    );
+  }),
+  "has rows in another order": after((rows) => {
+    const order = Array.from({ length: rows.length }, (_, i) => rows.length - 1 - i);
+    rows.reorder(0, order);
+  }),
+  "takes another ledger for the last modification": after((rows) => {
+    rows.lastModified[0]!++;
+  }),
+  "has another hash": after((rows) => {
+    rows.keyHash[31]! ^= 1;
+  }),
+  "forgets expirations": after((rows) => rows.liveUntil.fill(0)),
+  "has a balance that is one byte off": after((rows) => {
+    for (let row = 0; row < rows.length; row++) if (rows.balanceAt[row] !== 0xffff_ffff) rows.balanceAt[row]! -= 4;
+  }),
+  "throws what is not a coded error": broken((decode, bytes, rows) => {
+    try {
+      return decode(bytes, rows);
+    } catch {
+      throw new RangeError("out of bounds");
+    }
+  }),
+  "leaves rows behind an error": broken((decode, bytes, rows) => {
+    try {
+      return decode(bytes, rows);
+    } catch (thrown) {
+      rows.add();
+      throw thrown;
+    }
+  }),
+  "takes bytes that end early": broken((decode, bytes, rows) => {
+    try {
+      return decode(bytes, rows);
+    } catch {
+      return { rows: 0 } as ReturnType<Decode>;
+    }
+  }),
+  "does not filter": (options) => new LedgerDecoder({ ...options, filter: undefined }),
+  "refuses what it does not like": broken((decode, bytes, rows) => {
+    if (bytes.some((byte, i) => byte === 0xff && i % 64 === 0)) return decode(bytes.subarray(0, 8), rows);
+    return decode(bytes, rows);
+  }),
+};
+
+/** Right rows, at the cost of reading the ledger once more for every 16 bytes of it. */
+export const STEP_CANARY: MakeDecoder = broken((decode, bytes, rows) => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let from = 0; from + 4 <= bytes.length; from += 16) {
+    for (let at = from; at + 4 <= bytes.length; at += 4) view.getUint32(at);
+  }
+  return decode(bytes, rows);
+});

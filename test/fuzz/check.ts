@@ -1,0 +1,218 @@
+/**
+ * The judge of one case. Three readers look at the same bytes: the decoder under test, the plain decoder, and the SDK's
+ * own XDR reader, which validates what src/xdr/README.md says is stepped over unread. They must agree:
+ *
+ *   decoder     plain       SDK       verdict
+ *   rows        same rows   reads     good
+ *   rows        same rows   refuses   good only where the plain decoder saw a value that nothing validates
+ *   error       fault       refuses   good
+ *   error       fault       reads     good only where the fault is one of the rules' or the depth limit's, not XDR's
+ *   anything else                     a finding
+ *
+ * So a difference between this project and the SDK is let pass for exactly the bytes that are written down as
+ * unvalidated, and rows are never compared with any tolerance.
+ */
+import { xdr } from "@stellar/stellar-sdk";
+import { RecordBatchReader } from "apache-arrow";
+import { neutralText } from "../../bench/support/neutral-text.ts";
+import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
+import { encapsulate, encapsulatedSchema, STREAM_END } from "../../src/columns/ipc.ts";
+import { TsvWriter } from "../../src/columns/text.ts";
+import { CodedError } from "../../src/error.ts";
+import { splitBatch } from "../../src/ledger/batch.ts";
+import { type Compat, type DecoderOptions, LedgerDecoder, type LedgerSummary } from "../../src/ledger/decoder.ts";
+import type { RowFilter } from "../../src/ledger/filter.ts";
+import { ledgerHeader } from "../../src/ledger/header.ts";
+import { matchNetwork } from "../../src/ledger/network.ts";
+import { RowSet } from "../../src/ledger/row-set.ts";
+import { XdrError } from "../../src/xdr/error.ts";
+import { concat, int } from "./bytes.ts";
+import type { FuzzCase } from "./cases.ts";
+import { Dice } from "./dice.ts";
+import { canonicalLine, type PlainLedger, type PlainRow, plainDecode, schemaV1Cells } from "./plain-decoder.ts";
+import { randomFilter, selects } from "./random-filter.ts";
+import { PlainFault } from "./tree.ts";
+
+/** What became of a case that is good. */
+export type Outcome = "rows" | "no rows" | "error";
+
+/** A case that is not good. */
+export class Finding extends Error {}
+
+// The SDK counts levels of every type; here its limit is out of the way, so that the plain decoder's alone counts.
+const SDK_DEPTH_MAX = 1_000_000;
+(xdr.LedgerCloseMeta as unknown as { _maxDepth: number })._maxDepth = SDK_DEPTH_MAX;
+
+const writer = new TsvWriter();
+
+/** What is under test; the canaries put something broken in its place. */
+export type MakeDecoder = (options: DecoderOptions) => Pick<LedgerDecoder, "decode">;
+
+export const makeLedgerDecoder: MakeDecoder = (options) => new LedgerDecoder(options);
+
+/** Checks one case under both settings. @throws Finding */
+export function check(fuzzCase: FuzzCase, makeDecoder = makeLedgerDecoder): Outcome {
+  const { bytes } = fuzzCase;
+  let outcome: Outcome = "error";
+  for (const compat of ["default", "go"] as const) {
+    const own = decodeOwn(fuzzCase, compat, makeDecoder);
+    const plain = decodePlain(fuzzCase, compat);
+    outcome = compareRows(own, plain);
+    if (compat === "default") {
+      compareWithSdk(bytes, plain);
+      if (!(plain instanceof PlainFault)) {
+        compareArrow(fuzzCase, plain, makeDecoder);
+        compareFiltered(fuzzCase, plain, makeDecoder);
+      }
+    }
+  }
+  checkOtherReaders(bytes);
+  return outcome;
+}
+
+interface OwnLedger {
+  lines: string[];
+  summary: LedgerSummary;
+}
+
+/** @throws Finding where something other than a coded error comes out, or rows stay behind after one */
+function decodeOwn(
+  { bytes, passphrase }: FuzzCase,
+  compat: Compat,
+  makeDecoder: MakeDecoder,
+  filter?: RowFilter,
+): OwnLedger | XdrError {
+  const rows = new RowSet();
+  let summary: LedgerSummary;
+  try {
+    summary = makeDecoder({ networkPassphrase: passphrase, compat, filter }).decode(bytes, rows);
+  } catch (thrown) {
+    if (rows.length !== 0 || rows.ledgers.length !== 0) throw new Finding(`${rows.length} rows stayed after an error`);
+    return codedError(thrown, bytes);
+  }
+  const text = Buffer.from(writer.write(rows)).toString("latin1");
+  const lines = text === "" ? [] : text.slice(0, -1).split("\n");
+  return { lines: lines.map((line, i) => `${line}\t${rows.liveUntil[i]}\t${rows.changeIndex[i]}`), summary };
+}
+
+function codedError(thrown: unknown, bytes: Uint8Array): XdrError {
+  if (!(thrown instanceof XdrError)) {
+    const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack}` : String(thrown);
+    throw new Finding(`not a coded error: ${what}`);
+  }
+  const isPlaced = Number.isInteger(thrown.byteOffset) && thrown.byteOffset >= 0 && thrown.byteOffset <= bytes.length;
+  if (!isPlaced) throw new Finding(`an error at byte ${thrown.byteOffset} of ${bytes.length}: ${thrown.message}`);
+  if (thrown.message.includes("finds no fault") || thrown.message.includes("the walk ended at")) {
+    throw new Finding(`the fast and the slow reader disagree: ${thrown.message}`);
+  }
+  return thrown;
+}
+
+function decodePlain({ bytes, passphrase }: FuzzCase, compat: Compat): PlainLedger | PlainFault {
+  try {
+    return plainDecode(bytes, { passphrase, compat });
+  } catch (thrown) {
+    if (thrown instanceof PlainFault) return thrown;
+    throw thrown;
+  }
+}
+
+function compareRows(own: OwnLedger | XdrError, plain: PlainLedger | PlainFault): Outcome {
+  if (own instanceof XdrError) {
+    if (plain instanceof PlainFault) return "error";
+    throw new Finding(`refused, although the plain decoder finds ${plain.rows.length} rows: ${own.message}`);
+  }
+  if (plain instanceof PlainFault) {
+    throw new Finding(`${own.lines.length} rows, although the plain decoder refuses: ${plain.message}`);
+  }
+  compareLines(own.lines, plain.rows);
+  return plain.rows.length > 0 ? "rows" : "no rows";
+}
+
+function compareLines(own: readonly string[], plain: readonly PlainRow[]): void {
+  plain.forEach((row, i) => {
+    const line = `${canonicalLine(row)}\t${row.liveUntil}\t${row.changeIndex}`;
+    if (own[i] !== line) throw new Finding(`row ${i} differs\n  plain: ${line}\n  own:   ${own[i]}`);
+  });
+  if (own.length !== plain.length) throw new Finding(`${own.length} rows, and the plain decoder finds ${plain.length}`);
+}
+
+/** A random filter leaves exactly the rows that it names, and counts the others. */
+function compareFiltered(fuzzCase: FuzzCase, plain: PlainLedger, makeDecoder: MakeDecoder): void {
+  const filter = randomFilter(new Dice(fuzzCase.bytes.length), plain.rows);
+  const own = decodeOwn(fuzzCase, "default", makeDecoder, filter);
+  const name = (): string => JSON.stringify(filter, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+  if (own instanceof XdrError) throw new Finding(`refused with filter ${name()}: ${own.message}`);
+  const selected = plain.rows.filter((row) => selects(filter, row));
+  try {
+    compareLines(own.lines, selected);
+  } catch (thrown) {
+    throw new Finding(`filter ${name()}: ${(thrown as Finding).message}`);
+  }
+  const left = plain.rows.length - selected.length;
+  if (own.summary.rows !== selected.length || own.summary.rowsFiltered !== left) {
+    throw new Finding(
+      `filter ${name()}: ${own.summary.rows} rows and ${own.summary.rowsFiltered} left out are counted`,
+    );
+  }
+}
+
+function compareWithSdk(bytes: Uint8Array, plain: PlainLedger | PlainFault): void {
+  let refusal: unknown;
+  try {
+    xdr.LedgerCloseMeta.fromXDR(Buffer.from(bytes));
+  } catch (thrown) {
+    refusal = thrown;
+  }
+  if (plain instanceof PlainFault) {
+    if (plain.kind === "xdr" && refusal === undefined) {
+      throw new Finding(`the SDK reads what the plain decoder refuses: ${plain.message}`);
+    }
+    return;
+  }
+  const { unvalidated } = plain;
+  if (unvalidated.length === 0 && refusal !== undefined) {
+    throw new Finding(`read, although the SDK refuses and nothing unvalidated explains it: ${refusal}`);
+  }
+  if (unvalidated.length > 0 && refusal === undefined) {
+    throw new Finding(`the SDK reads, and so validates not, ${unvalidated[0]!.what} at byte ${unvalidated[0]!.at}`);
+  }
+}
+
+/** The record batch, read back by apache-arrow, holds the plain decoder's cells. */
+function compareArrow({ bytes, passphrase }: FuzzCase, plain: PlainLedger, makeDecoder: MakeDecoder): void {
+  const rows = new RowSet();
+  makeDecoder({ networkPassphrase: passphrase, compat: "default" }).decode(bytes, rows);
+  const encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: passphrase });
+  const plan = encoder.plan(rows, 0, rows.length);
+  const body = new Uint8Array(plan.bodyBytes).fill(0xaa); // memory is not always new
+  encoder.write(rows, plan, body);
+  const message = encapsulate(encoder.header(plan));
+  const stream = Buffer.concat([encapsulatedSchema(encoder.schema), message, body, STREAM_END]);
+  let found = "";
+  for (const batch of RecordBatchReader.from(stream)) found += neutralText(batch);
+  const expected = plain.rows.map((row) => `${schemaV1Cells(row)}\n`).join("");
+  if (found === expected) return;
+  const lines = expected.split("\n");
+  const at = found.split("\n").findIndex((line, i) => line !== lines[i]);
+  throw new Finding(`record batch: row ${at} differs\n  plain: ${lines[at]}\n  own:   ${found.split("\n")[at]}`);
+}
+
+/** Whatever else reads ledgers must fail in the same orderly way. */
+function checkOtherReaders(bytes: Uint8Array): void {
+  const batch = concat(int(7), int(8), int(2), bytes, bytes);
+  const readers = [
+    () => ledgerHeader(bytes),
+    () => matchNetwork(bytes, ["a network"]),
+    () => [...splitBatch(bytes)],
+    () => [...splitBatch(batch)],
+  ];
+  for (const read of readers) {
+    try {
+      read();
+    } catch (thrown) {
+      if (thrown instanceof CodedError) continue;
+      throw new Finding(`${read}: not a coded error: ${thrown instanceof Error ? thrown.stack : thrown}`);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** The fixed part of the fuzzing, what was once found, and proof that the judge can find. `make fuzz` runs more. */
+import { describe, expect, test } from "bun:test";
+import {
+  buildLedger,
+  concat,
+  created,
+  id,
+  scBytes,
+  scInstance,
+  scInstanceKey,
+  scSymbol,
+  scU32,
+  scVec,
+  u32,
+} from "../ledger/build.ts";
+import { CANARIES, STEP_CANARY } from "./canaries.ts";
+import { type FuzzCase, makeCase } from "./cases.ts";
+import { check, Finding, type MakeDecoder } from "./check.ts";
+import { keptCases } from "./kept-cases.ts";
+import { PUBNET } from "./ledger-fixtures.ts";
+import { runCases } from "./run.ts";
+import { checkSteps } from "./steps.ts";
+
+const SEED = 20_251_124;
+const CASES = 500;
+const RUN_MS_MAX = 60_000; // a hang's end, not a speed: a run takes some 4 s
+const CANARY_CASES = 40; // of the same run: enough that every canary meets a ledger that it gets wrong
+
+test(
+  `${CASES} ledgers of seed ${SEED}`,
+  () => {
+    const findings: string[] = [];
+    const totals = runCases(SEED, 0, CASES, (index, fuzzCase, thrown) => {
+      findings.push(`case ${index} (${fuzzCase.description}): ${thrown}`);
+    });
+    expect(findings).toEqual([]);
+    // the run is worth something only if it sees all three ends
+    expect(totals.rows).toBeGreaterThan(CASES / 5);
+    expect(totals["no rows"]).toBeGreaterThan(CASES / 50);
+    expect(totals.error).toBeGreaterThan(CASES / 5);
+  },
+  RUN_MS_MAX,
+);
+
+describe("once found", () => {
+  for (const kept of keptCases()) {
+    test(`${kept.name}: ${kept.found}`, () => {
+      check(kept);
+      checkSteps(kept);
+    });
+  }
+});
+
+describe("the judge finds a decoder that", () => {
+  const cases = Array.from({ length: CANARY_CASES }, (_, i) => makeCase(SEED, i));
+  const findings = (judge: (fuzzCase: FuzzCase) => void): number => {
+    let found = 0;
+    for (const fuzzCase of cases) {
+      try {
+        judge(fuzzCase);
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(Finding);
+        found++;
+      }
+    }
+    return found;
+  };
+
+  test.each(Object.entries(CANARIES))("%s", (_, makeDecoder: MakeDecoder) => {
+    expect(findings((fuzzCase) => check(fuzzCase, makeDecoder))).toBeGreaterThan(0);
+  });
+
+  test(
+    "reads too often",
+    () => {
+      expect(findings((fuzzCase) => check(fuzzCase, STEP_CANARY))).toBe(0);
+      expect(findings((fuzzCase) => checkSteps(fuzzCase, STEP_CANARY))).toBeGreaterThan(0);
+    },
+    RUN_MS_MAX,
+  );
+});
+
+describe("work is bounded by the input's length", () => {
+  const ledger = (...changes: Uint8Array[]): FuzzCase => {
+    const bytes = buildLedger({ transactions: [{ operations: [changes] }] });
+    return { description: "", passphrase: PUBNET, bytes };
+  };
+  const descending = (n: number, key: (i: number) => Uint8Array): FuzzCase =>
+    ledger(...Array.from({ length: n }, (_, i) => created({ key: key(n - i) })));
+  const deep = (levels: number): Uint8Array =>
+    concat(...Array.from({ length: levels }, () => concat(u32(16), u32(1), u32(1))), scU32(1));
+  const assetInfo = scVec([scSymbol("AssetInfo")]);
+  const ttl = (hash: Uint8Array): Uint8Array => concat(u32(0), u32(100), u32(9), hash, u32(1), u32(0));
+
+  test.each([
+    ["a long list in the opposite order", descending(2000, (i) => scU32(i))],
+    ["long keys that differ at their ends", descending(40, (i) => scBytes(concat(new Uint8Array(4000), u32(i))))],
+    ["keys nested to the limit", descending(40, () => deep(190))],
+    ["nested far past the limit", descending(1, () => deep(8000))],
+    [
+      "storage that almost names an asset",
+      ledger(
+        created({
+          key: scInstanceKey,
+          val: scInstance(
+            "asset",
+            Array.from({ length: 2000 }, (): [Uint8Array, Uint8Array] => [scVec([scSymbol("AssetInfp")]), assetInfo]),
+          ),
+        }),
+      ),
+    ],
+    ["one TTL over and over", ledger(created({ key: scU32(1) }), ...Array.from({ length: 2000 }, () => ttl(id(7))))],
+    [
+      "TTLs whose hashes differ at their ends",
+      ledger(
+        created({ key: scU32(1) }),
+        ...Array.from({ length: 2000 }, (_, i) => ttl(concat(new Uint8Array(28), u32(i)))),
+      ),
+    ],
+    ["an error at the very end", ledger(...Array.from({ length: 2000 }, () => created({ key: scU32(1) })), u32(9))],
+  ])("%s", (_, fuzzCase) => {
+    check(fuzzCase);
+    checkSteps(fuzzCase);
+  });
+});

@@ -1,0 +1,380 @@
+/**
+ * LedgerCloseMeta to contract-data rows once more, written to be read: over trees of nodes, with lists and sorts and
+ * strings. What src/ledger gives must be what this gives.
+ */
+import { createHash } from "node:crypto";
+import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import {
+  contentOf,
+  field,
+  hasField,
+  int32,
+  LEDGER_CLOSE_META,
+  PlainFault,
+  rawOf,
+  readTree,
+  type Unvalidated,
+  type XdrNode,
+} from "./tree.ts";
+
+export interface PlainSettings {
+  passphrase: string;
+  compat: "default" | "go";
+}
+
+/** One row, as text where text is what columns show; "" for none. */
+export interface PlainRow {
+  ledgerSequence: number;
+  closedAt: number;
+  txHash: string;
+  txIndex: number;
+  opIndex: number;
+  changeIndex: number;
+  reason: Reason;
+  contractId: string;
+  keyType: string;
+  durability: string;
+  /** Latin-1: one character a byte. */
+  assetCode: string;
+  hasAssetCode: boolean;
+  assetIssuer: string;
+  assetType: string;
+  holder: string;
+  balance: bigint | undefined;
+  lastModified: number;
+  change: number;
+  keyHash: string;
+  keyXdr: string;
+  valXdr: string;
+  instanceType: string;
+  wasmHash: string;
+  liveUntil: number;
+}
+
+export interface PlainLedger {
+  rows: PlainRow[];
+  unvalidated: Unvalidated[];
+}
+
+type Reason = "fee" | "transaction" | "operation" | "fee_refund" | "upgrade";
+
+interface Change {
+  kind: number;
+  /** What the entry is after the change; before it, where it was removed. */
+  entry: XdrNode;
+}
+
+interface Place {
+  reason: Reason;
+  txHash: string;
+  txIndex: number;
+  opIndex: number;
+}
+
+const CREATED = 0;
+const UPDATED = 1;
+const REMOVED = 2;
+const STATE = 3;
+const RESTORED = 4;
+const CLOSE_TIME_MAX = (2n ** 63n - 1n) / 1_000_000n; // in microseconds it is an int64
+
+/** The rows of one ledger. @throws PlainFault */
+export function plainDecode(bytes: Uint8Array, settings: PlainSettings): PlainLedger {
+  const { root, unvalidated } = readTree(LEDGER_CLOSE_META, bytes);
+  const meta = root.children[0]!;
+  const header = field(field(meta, "ledgerHeader"), "header");
+  const closeTime = Buffer.from(rawOf(field(field(header, "scpValue"), "closeTime"))).readBigUInt64BE();
+  if (closeTime > CLOSE_TIME_MAX) throw new PlainFault("header", `close time ${closeTime}`);
+  const context = new LedgerContext(settings, unsigned(field(header, "ledgerSeq")), Number(closeTime));
+
+  const fees: PlainRow[] = [];
+  const own: PlainRow[] = [];
+  const refunds: PlainRow[] = [];
+  field(meta, "txProcessing").children.forEach((processing, i) => {
+    const txHash = hex(rawOf(field(field(processing, "result"), "transactionHash")));
+    const place = { txHash, txIndex: i + 1, opIndex: 0 };
+    context.beginTransaction();
+    fees.push(...context.list(field(processing, "feeProcessing"), { ...place, reason: "fee" }));
+    own.push(...transactionRows(context, field(processing, "txApplyProcessing"), place));
+    if (hasField(processing, "postTxApplyFeeProcessing")) {
+      refunds.push(...context.list(field(processing, "postTxApplyFeeProcessing"), { ...place, reason: "fee_refund" }));
+    }
+  });
+  const upgrades: PlainRow[] = [];
+  context.beginTransaction();
+  for (const upgrade of field(meta, "upgradesProcessing").children) {
+    const place: Place = { reason: "upgrade", txHash: "", txIndex: 0, opIndex: 0 };
+    upgrades.push(...context.list(field(upgrade, "changes"), place));
+  }
+  const rows = [...fees, ...own, ...refunds, ...upgrades];
+  if (settings.compat === "default") for (const row of rows) row.liveUntil = context.liveUntil.get(row.keyHash) ?? 0;
+  return { rows, unvalidated };
+}
+
+function transactionRows(context: LedgerContext, meta: XdrNode, place: Omit<Place, "reason">): PlainRow[] {
+  const content = meta.children[0]!;
+  const rows: PlainRow[] = [];
+  const before = (name: string): void => {
+    if (hasField(content, name)) rows.push(...context.list(field(content, name), { ...place, reason: "transaction" }));
+  };
+  before("txChanges");
+  before("txChangesBefore");
+  const operations = content.shape.kind === "list" ? content : field(content, "operations");
+  operations.children.forEach((operation, opIndex) => {
+    rows.push(...context.list(field(operation, "changes"), { ...place, reason: "operation", opIndex }));
+  });
+  before("txChangesAfter");
+  return rows;
+}
+
+class LedgerContext {
+  readonly liveUntil = new Map<string, number>();
+  private changeIndex = 0;
+  private readonly networkId: Buffer;
+
+  constructor(
+    private readonly settings: PlainSettings,
+    private readonly sequence: number,
+    private readonly closedAt: number,
+  ) {
+    this.networkId = sha256(Buffer.from(settings.passphrase));
+  }
+
+  beginTransaction(): void {
+    this.changeIndex = 0;
+  }
+
+  /** The rows of one change list. */
+  list(changes: XdrNode, place: Place): PlainRow[] {
+    const candidates = paired(changes.children).filter((change) => {
+      const data = dataOf(change.entry);
+      if (data.name === "ttl" && change.kind !== REMOVED) this.noteTtl(data.content);
+      return data.name === "contractData" && this.becomesRow(change, data.content, place);
+    });
+    for (const { entry } of candidates) {
+      const durability = unsigned(field(dataOf(entry).content, "durability"));
+      if (durability > 1) throw new PlainFault("durability", `durability ${durability}`);
+    }
+    const byKey = candidates.map((change) => ({ change, key: ledgerKeyOf(dataOf(change.entry).content) }));
+    byKey.sort((a, b) => Buffer.compare(a.key, b.key)); // Array.sort is stable
+    return byKey.map(({ change, key }) => this.row(change, key, place));
+  }
+
+  private noteTtl(ttl: XdrNode): void {
+    const key = hex(rawOf(field(ttl, "keyHash")));
+    const until = unsigned(field(ttl, "liveUntilLedgerSeq"));
+    this.liveUntil.set(key, Math.max(until, this.liveUntil.get(key) ?? 0));
+  }
+
+  private becomesRow(change: Change, data: XdrNode, place: Place): boolean {
+    if (armOf(field(data, "key")) === "nonceKey") return false;
+    if (armOf(field(data, "contract")) !== "contractId") return false;
+    if (this.settings.compat === "default") return true;
+    return change.kind !== RESTORED && (place.reason === "operation" || place.reason === "transaction");
+  }
+
+  private row(change: Change, key: Buffer, place: Place): PlainRow {
+    const data = dataOf(change.entry).content;
+    const keyVal = field(data, "key");
+    const val = field(data, "val");
+    const contractId = rawOf(field(data, "contract").children[0]!);
+    const row: PlainRow = {
+      ...place,
+      ledgerSequence: this.sequence,
+      closedAt: this.closedAt,
+      changeIndex: this.changeIndex++,
+      contractId: formatStrkey(contractId, STRKEY_CONTRACT),
+      keyType: goName(keyVal),
+      durability: `ContractDataDurability${unsigned(field(data, "durability")) === 1 ? "Persistent" : "Temporary"}`,
+      ...{ assetCode: "", hasAssetCode: false, assetIssuer: "", assetType: "" },
+      ...{ holder: "", balance: undefined, instanceType: "", wasmHash: "" },
+      lastModified: unsigned(field(change.entry, "lastModifiedLedgerSeq")),
+      change: change.kind,
+      keyHash: hex(sha256(key)),
+      keyXdr: Buffer.from(rawOf(keyVal)).toString("base64"),
+      valXdr: Buffer.from(rawOf(val)).toString("base64"),
+      liveUntil: 0,
+    };
+    const balance = balanceOf(keyVal, val);
+    if (balance !== undefined) Object.assign(row, balance);
+    const isInstance = keyVal.number === SCV_LEDGER_KEY_CONTRACT_INSTANCE && armOf(val) === "instance";
+    if (isInstance) this.instance(row, val.children[0]!, contractId);
+    return row;
+  }
+
+  private instance(row: PlainRow, instance: XdrNode, contractId: Uint8Array): void {
+    const executable = field(instance, "executable");
+    if (this.settings.compat === "default" || row.change !== REMOVED) {
+      row.instanceType = ["wasm", "stellar_asset", "external_ref"][executable.number]!;
+      if (executable.number === 0) row.wasmHash = hex(rawOf(executable.children[0]!));
+    }
+    const storage = field(instance, "storage").children[0];
+    const info = storage?.children.find((entry) => {
+      const key = vecOf(field(entry, "key"));
+      return key?.length === 1 && isSymbol(key[0]!, "AssetInfo");
+    });
+    const named = info === undefined ? undefined : vecOf(field(info, "val"));
+    if (named !== undefined) this.asset(row, named, contractId);
+  }
+
+  private asset(row: PlainRow, named: XdrNode[], contractId: Uint8Array): void {
+    if (named.length < 1 || named.length > 2) return;
+    const [kind, content] = named;
+    const isContract = (asset: Buffer): boolean => this.contractOf(asset).equals(contractId);
+    if (isSymbol(kind!, "Native")) {
+      const isRecognised = named.length === 2 || this.settings.compat === "default";
+      if (isRecognised && isContract(Buffer.from(int32(0)))) {
+        row.assetType = "AssetTypeAssetTypeNative";
+        return;
+      }
+    } else if (!isSymbol(kind!, "AlphaNum4") && !isSymbol(kind!, "AlphaNum12")) return;
+    const entries = content === undefined ? undefined : mapOf(content);
+    if (entries?.length !== 2) return;
+    const [code, issuer] = entries;
+    if (!isSymbol(code!.key, "asset_code") || armOf(code!.val) !== "str") return;
+    if (!isSymbol(issuer!.key, "issuer") || armOf(issuer!.val) !== "bytes") return;
+    const codeBytes = contentOf(code!.val.children[0]!);
+    const issuerBytes = contentOf(issuer!.val.children[0]!);
+    if (codeBytes.length < 1 || codeBytes.length > 12 || issuerBytes.length !== 32) return;
+    if (!/^[A-Za-z0-9\0]+$/.test(Buffer.from(codeBytes).toString("latin1"))) return;
+    const room = codeBytes.length <= 4 ? 4 : 12;
+    const asset = Buffer.concat([
+      int32(room === 4 ? 1 : 2),
+      Buffer.concat([codeBytes], room),
+      int32(0), // PublicKey: ed25519
+      issuerBytes,
+    ]);
+    if (!isContract(asset)) return;
+    row.assetType = `AssetTypeAssetTypeCreditAlphanum${room}`;
+    row.assetCode = Buffer.from(codeBytes.filter((byte) => byte !== 0)).toString("latin1");
+    row.hasAssetCode = true;
+    row.assetIssuer = formatStrkey(issuerBytes, STRKEY_ACCOUNT);
+  }
+
+  /** The id of an asset's contract: sha256 of HashIDPreimage, envelope type 8, made from an asset (1). */
+  private contractOf(asset: Buffer): Buffer {
+    return sha256(Buffer.concat([int32(8), this.networkId, int32(1), asset]));
+  }
+}
+
+/** Changes with the entry that each is about; states alone are none. */
+function paired(changes: readonly XdrNode[]): Change[] {
+  const found: Change[] = [];
+  changes.forEach((change, i) => {
+    const kind = change.number;
+    const content = change.children[0]!;
+    if (kind === STATE) return;
+    if (kind === CREATED || kind === RESTORED) {
+      found.push({ kind, entry: content });
+      return;
+    }
+    const prior = changes[i - 1];
+    if (prior === undefined || (prior.number !== STATE && prior.number !== RESTORED)) {
+      throw new PlainFault("pairing", `change ${i} follows neither a state nor a restored entry`);
+    }
+    const before = dataOf(prior.children[0]!);
+    const own = kind === UPDATED ? dataOf(content) : { name: armOf(content), content: content.children[0]! };
+    if (own.name !== before.name) throw new PlainFault("pairing", `change ${i} follows an entry of another type`);
+    if (own.name === "contractData" && !keyPartsOf(own.content).equals(keyPartsOf(before.content))) {
+      throw new PlainFault("pairing", `change ${i} follows the state of another key`);
+    }
+    found.push({ kind, entry: kind === UPDATED ? content : prior.children[0]! });
+  });
+  return found;
+}
+
+function dataOf(entry: XdrNode): { name: string; content: XdrNode } {
+  const data = field(entry, "data");
+  return { name: armOf(data), content: data.children[0]! };
+}
+
+/** Contract, key and durability of a ContractDataEntry or a LedgerKeyContractData: the LedgerKey's content. */
+function keyPartsOf(data: XdrNode): Buffer {
+  return Buffer.concat(["contract", "key", "durability"].map((name) => rawOf(field(data, name))));
+}
+
+function ledgerKeyOf(data: XdrNode): Buffer {
+  return Buffer.concat([int32(6), keyPartsOf(data)]);
+}
+
+const SCV_LEDGER_KEY_CONTRACT_INSTANCE = 20;
+const GO_NAMES: Readonly<Record<number, string>> = {
+  ...{ 0: "Bool", 1: "Void", 2: "Error", 3: "U32", 4: "I32", 5: "U64", 6: "I64", 7: "Timepoint", 8: "Duration" },
+  ...{ 9: "U128", 10: "I128", 11: "U256", 12: "I256", 13: "Bytes", 14: "String", 15: "Symbol", 16: "Vec", 17: "Map" },
+  ...{ 18: "Address", 19: "ContractInstance", 20: "LedgerKeyContractInstance", 21: "LedgerKeyNonce" },
+  22: "ExecutableTag",
+};
+
+function goName(val: XdrNode): string {
+  return `ScValTypeScv${GO_NAMES[val.number]}`;
+}
+
+/** The name of the arm that a union has. */
+function armOf(node: XdrNode): string {
+  if (node.shape.kind !== "union") throw new Error(`${node.shape.kind} has no arm`);
+  return node.shape.arms.get(node.number)!.name;
+}
+
+function isSymbol(val: XdrNode, text: string): boolean {
+  return armOf(val) === "sym" && Buffer.from(contentOf(val.children[0]!)).toString("latin1") === text;
+}
+
+function vecOf(val: XdrNode): XdrNode[] | undefined {
+  return armOf(val) === "vec" ? val.children[0]!.children[0]?.children : undefined;
+}
+
+function mapOf(val: XdrNode): { key: XdrNode; val: XdrNode }[] | undefined {
+  if (armOf(val) !== "map") return undefined;
+  return val.children[0]!.children[0]?.children.map((e) => ({ key: field(e, "key"), val: field(e, "val") }));
+}
+
+function balanceOf(keyVal: XdrNode, val: XdrNode): { holder: string; balance: bigint } | undefined {
+  const key = vecOf(keyVal);
+  if (key?.length !== 2 || !isSymbol(key[0]!, "Balance") || armOf(key[1]!) !== "address") return undefined;
+  const address = key[1]!.children[0]!;
+  if (armOf(address) !== "contractId") return undefined;
+  const entries = mapOf(val);
+  if (entries?.length !== 3) return undefined;
+  const [amount, authorized, clawback] = entries;
+  if (!isSymbol(amount!.key, "amount") || armOf(amount!.val) !== "i128") return undefined;
+  if (!isSymbol(authorized!.key, "authorized") || armOf(authorized!.val) !== "b") return undefined;
+  if (!isSymbol(clawback!.key, "clawback") || armOf(clawback!.val) !== "b") return undefined;
+  const parts = Buffer.from(rawOf(amount!.val.children[0]!));
+  const balance = (parts.readBigInt64BE(0) << 64n) | parts.readBigUInt64BE(8);
+  if (balance < 0n) return undefined;
+  return { holder: formatStrkey(rawOf(address.children[0]!), STRKEY_CONTRACT), balance };
+}
+
+function unsigned(node: XdrNode): number {
+  return node.number >>> 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
+
+/** The row as a canonical line (Latin-1). */
+export function canonicalLine(row: PlainRow): string {
+  return [
+    ...[row.ledgerSequence, row.closedAt, row.txHash, row.txIndex, row.opIndex, row.reason],
+    ...[row.contractId, row.keyType, row.durability, row.assetCode, row.assetIssuer, row.assetType],
+    ...[row.holder, row.balance ?? "", row.lastModified, row.change, row.change === REMOVED, row.keyHash],
+    ...[row.keyXdr, row.valXdr, row.instanceType, row.wasmHash],
+  ].join("\t");
+}
+
+/** The row as schema version 1 has it, one cell a column: text, with \N for null. */
+export function schemaV1Cells(row: PlainRow): string {
+  const orNull = (text: string): string => (text === "" ? "\\N" : text);
+  const fits = row.balance !== undefined && row.balance < 2n ** 63n;
+  return [
+    ...[row.contractId, row.keyType, row.durability, orNull(row.assetCode), orNull(row.assetIssuer)],
+    ...[orNull(row.assetType), orNull(row.holder), fits ? row.balance : "\\N", row.lastModified],
+    ...[row.change === REMOVED, row.ledgerSequence, BigInt(row.closedAt) * 1_000_000n, row.keyHash, row.keyXdr],
+    ...[row.valXdr, orNull(row.instanceType), orNull(row.wasmHash), row.liveUntil === 0 ? "\\N" : row.liveUntil],
+  ].join("\t");
+}

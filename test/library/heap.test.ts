@@ -1,0 +1,23 @@
+/** Decoding keeps nothing: the short form of bench/decode-heap.ts, which does a million rows. */
+import { expect, test } from "bun:test";
+import { watchHeap } from "../../bench/support/heap.ts";
+import { ledger58752000, PUBNET } from "../fuzz/ledger-fixtures.ts";
+
+const ROWS = 100_000;
+const WARM_UP_ROWS = 20_000;
+const RUN_MS_MAX = 60_000; // a hang's end, not a speed
+const GROWTH_OBJECTS_MAX = 1000; // one object a ledger would be 332 and its slots more, one a row 100,000
+const GROWTH_BYTES_MAX = 1_000_000; // a byte and more a row kept would be found at a tenth of this
+
+test(
+  `${ROWS} rows leave nothing on the heap`,
+  () => {
+    const samples = watchHeap(ledger58752000(), PUBNET, ROWS, WARM_UP_ROWS, 2);
+    const [begin, , end] = samples;
+    expect(end!.rows).toBeGreaterThanOrEqual(ROWS);
+    expect(end!.keptObjects - begin!.keptObjects).toBeLessThan(GROWTH_OBJECTS_MAX);
+    expect(end!.keptBytes - begin!.keptBytes).toBeLessThan(GROWTH_BYTES_MAX);
+    expect(end!.externalBytes - begin!.externalBytes).toBeLessThan(GROWTH_BYTES_MAX);
+  },
+  RUN_MS_MAX,
+);

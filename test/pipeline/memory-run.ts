@@ -1,0 +1,135 @@
+/**
+ * Runs a server at full speed against a client that reads slowly and watches its resident memory.
+ *
+ *   bun test/pipeline/memory-run.ts [--seconds 20] [--ledgers dense|large] [--memory 256] [--workers 2]
+ *
+ * `dense`: the sample over and over, from memory, as fast as it goes. `large`: ledgers of nearly 64 MiB from a
+ * RawLedgerService. Ends with 1 when resident memory went over MAX_MEMORY_MB + PROCESS_OVERHEAD_MIB, or when nothing moved.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { connectControl } from "../../src/control/client.ts";
+import { FlightClient } from "../../src/flight/client.ts";
+import { headerOffsets } from "../../src/sources/header-offsets.ts";
+import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
+import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+
+/**
+ * What the process takes beside MAX_MEMORY_MB: code and heaps of the main thread, the data plane and two workers, gRPC's
+ * buffers, the sample's ledgers that are repeated, and memory that the collector has not given back yet.
+ */
+export const PROCESS_OVERHEAD_MIB = 400;
+/** A ledger of 64 MiB on its way through gRPC is there several times: as frames, as one message, and in a worker. */
+export const LARGE_LEDGER_OVERHEAD_MIB = 8 * 64;
+const SLOW_READ_MS = 150; // between two batches
+const SAMPLE_MS = 100;
+
+export interface MemoryRun {
+  residentMibMost: number;
+  residentMibLimit: number;
+  /** After a tenth, and at the end. */
+  residentMibEarly: number;
+  residentMibLast: number;
+  batches: number;
+  ledgers: number;
+}
+
+/** Undefined when there is no such process. */
+function residentMib(pid: number): number | undefined {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+async function largeSource(): Promise<RawLedgerServer> {
+  const val = scBytes(new Uint8Array(60_000));
+  const changes = Array.from({ length: 1000 }, (_, row) => created({ contract: id(1), key: scU32(row), val }));
+  const ledger = buildLedger({ transactions: [{ operations: [changes] }] });
+  const view = new DataView(ledger.buffer, ledger.byteOffset, ledger.length);
+  const { ledgerSequence } = headerOffsets("made ledger", ledger);
+  return RawLedgerServer.start(async (call) => {
+    for (let sequence = call.startLedger; !call.cancelled; sequence++) {
+      view.setUint32(ledgerSequence, sequence);
+      await call.send(sequence, ledger.slice()); // gRPC reads it later
+    }
+  });
+}
+
+export async function memoryRun(options: {
+  seconds: number;
+  ledgers: "dense" | "large";
+  memoryMib: number;
+  workers: number;
+}): Promise<MemoryRun> {
+  const { seconds, ledgers, memoryMib, workers } = options;
+  const source = ledgers === "large" ? await largeSource() : undefined;
+  const processor: Processor = await startProcessor([
+    `--source-endpoint=${source?.address ?? `repeat:${SAMPLE.folder}`}`,
+    "--network-passphrase=Public Global Stellar Network ; September 2015",
+    "--include-deleted",
+    `--worker-count=${workers}`,
+    `--max-memory-mb=${memoryMib}`,
+    "--flight-message-bytes-max=1MiB",
+  ]);
+  const control = connectControl(processor.control);
+  const client = new FlightClient(processor.flight, 64 << 10);
+  let sampling: ReturnType<typeof setInterval> | undefined;
+  try {
+    const overheadMib = PROCESS_OVERHEAD_MIB + (ledgers === "large" ? LARGE_LEDGER_OVERHEAD_MIB : 0);
+    const run: MemoryRun = {
+      residentMibMost: 0,
+      residentMibLimit: memoryMib + overheadMib,
+      residentMibEarly: 0,
+      residentMibLast: 0,
+      batches: 0,
+      ledgers: 0,
+    };
+    const { sessionId } = await control.startProcessing({ startLedger: 1000, endLedger: 0 });
+    const end = performance.now() + seconds * 1000;
+    const early = performance.now() + seconds * 100;
+    sampling = setInterval(() => {
+      const resident = residentMib(processor.pid);
+      if (resident === undefined) return clearInterval(sampling); // the server is gone, which the reading end reports
+      run.residentMibMost = Math.max(run.residentMibMost, resident);
+      if (performance.now() < early) run.residentMibEarly = resident;
+      run.residentMibLast = resident;
+    }, SAMPLE_MS);
+    for await (const _ of client.doGet(Buffer.from(JSON.stringify({ session: sessionId, from: "start" })))) {
+      run.batches += 1;
+      if (performance.now() >= end) break;
+      await new Promise((resolve) => setTimeout(resolve, SLOW_READ_MS));
+    }
+    run.ledgers = (await control.getStatus({ sessionId })).currentLedger - 999;
+    return run;
+  } catch (thrown) {
+    throw new Error(`the server said:\n${processor.output()}`, { cause: thrown });
+  } finally {
+    clearInterval(sampling);
+    client.close();
+    control.close();
+    await processor.stop();
+    source?.[Symbol.dispose]();
+  }
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "20" },
+      ledgers: { type: "string", default: "dense" },
+      memory: { type: "string", default: "256" },
+      workers: { type: "string", default: "2" },
+    },
+  });
+  const run = await memoryRun({
+    seconds: Number(values.seconds),
+    ledgers: values.ledgers as "dense" | "large",
+    memoryMib: Number(values.memory),
+    workers: Number(values.workers),
+  });
+  console.log(JSON.stringify(run));
+  process.exit(run.residentMibMost <= run.residentMibLimit && run.batches > 2 ? 0 : 1);
+}

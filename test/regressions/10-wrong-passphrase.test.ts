@@ -1,0 +1,54 @@
+/** Defect 10: a wrong passphrase left a session RUNNING with no rows. */
+import { expect, test } from "bun:test";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { LocalLake } from "../../src/sources/local-lake.ts";
+import { RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
+import type { LedgerSource } from "../../src/sources/source.ts";
+import { TemporaryLake } from "../sources/lake-fixture.ts";
+import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { SAMPLE } from "../support/processor.ts";
+import { PUBNET, sampleLedgers, TestServer } from "./support.ts";
+
+const TESTNET = "Test SDF Network ; September 2015";
+
+async function fails(source: LedgerSource, first: number, last: number): Promise<void> {
+  await using server = await TestServer.start(source, { NETWORK_PASSPHRASE: TESTNET });
+  const id = await server.startSession(first, last);
+  const reader = server.read({ session: id });
+  const failure = await reader.failure();
+  expect({ code: failure.code, reason: failure.reason, batches: reader.batches.length }).toEqual({
+    code: "FAILED_PRECONDITION",
+    reason: "NETWORK_MISMATCH",
+    batches: 0,
+  });
+  // the one that was given, and the one that is right
+  expect(failure.message).toContain(`"${TESTNET}"`);
+  expect(failure.message).toContain(`"${PUBNET}"`);
+  await server.reached(id, "ERROR");
+  expect(await server.control.getStatus({ sessionId: id })).toMatchObject({
+    status: Status.ERROR,
+    entriesProcessed: 0,
+    errorMessage: failure.message,
+  });
+  // A client that comes later is told the same.
+  expect((await server.read({ session: id }).failure()).message).toBe(failure.message);
+}
+
+test("the ledgers of a raw source tell: the session fails at the first one with a transaction", async () => {
+  const ledger = await sampleLedgers();
+  using upstream = await RawLedgerServer.start(async (call) => {
+    for (let sequence = call.startLedger; !call.cancelled; sequence++)
+      await call.send(sequence, await ledger(sequence));
+  });
+  await fails(new RawLedgerSource(upstream.address), SAMPLE.first, 0);
+});
+
+test("so do those of a lake without a manifest, and a manifest says it at once", async () => {
+  using lake = new TemporaryLake(undefined, "none");
+  cpSync(SAMPLE.folder, lake.folder, { recursive: true });
+  await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
+  rmSync(join(lake.folder, ".config.json"));
+  await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
+});

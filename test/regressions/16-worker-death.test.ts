@@ -1,0 +1,45 @@
+/** Defect 16, when it is not a ledger that is broken but a worker: its sessions say so, the others never notice. */
+import { expect, test } from "bun:test";
+import { RepeatingSource } from "../../src/sources/repeating.ts";
+import { SAMPLE } from "../support/processor.ts";
+import { CountedSource, cursorOf, expectRows, sampleRows, TestServer, until, untilHeldBack } from "./support.ts";
+import { recordThreads } from "./threads.ts";
+
+const FIRST = 1000;
+
+test("a decode worker that dies takes the sessions with work on it with it, and is replaced", async () => {
+  const threads = recordThreads();
+  const source = new CountedSource(await RepeatingSource.open(SAMPLE.folder));
+  await using server = await TestServer.start(source, { WORKER_COUNT: "2", CHANNEL_BUFFER_SIZE: "3" });
+  threads.stop();
+  expect(threads.decoders.length).toBe(2);
+
+  // One that is held back by its client, with all that it began in order: it has nothing on any worker.
+  const waiting = await server.startSession(FIRST, FIRST + 349, 100);
+  await untilHeldBack(source, () => server.session(waiting));
+  // One that works all the time.
+  const busy = await server.startSession(FIRST, 0, 100);
+  const reader = server.read({ session: busy });
+  await reader.next();
+  const reading = reader.failure();
+  await until("it is well under way", () => server.session(busy).ledgerCurrent > FIRST + 100);
+  await threads.decoders[0]!.terminate();
+
+  const failure = await reading;
+  expect({ code: failure.code, reason: failure.reason }).toEqual({ code: "INTERNAL", reason: "WORKER_DIED" });
+  const session = await server.reached(busy, "ERROR");
+  expect(session.error).toMatchObject({ reason: "WORKER_DIED", message: failure.message });
+  expect(failure.message).toMatch(/ledger \d+/);
+  // What it had delivered is right, and the cursor goes on right behind it.
+  const { ledger_last } = reader.batches.at(-1)!.metadata;
+  expectRows(reader, sampleRows(FIRST, ledger_last).slice(0, reader.rows));
+  expect(cursorOf(failure)).toBe(reader.cursor);
+  expect(server.log.some((line) => line.includes("a decode worker died and is replaced"))).toBe(true);
+
+  // The pool is whole again: the other session goes through, and so do new ones, on both workers.
+  expectRows(await server.read({ session: waiting }).rest(), sampleRows(FIRST, FIRST + 349));
+  const next = await server.startSession(FIRST, FIRST + 139, 50);
+  expectRows(await server.read({ session: next }).rest(), sampleRows(FIRST, FIRST + 139));
+  expect((await server.reached(next, "STOPPED")).errors).toBe(0);
+  expect((await server.get("/health")).status).toBe(200);
+});

@@ -1,0 +1,360 @@
+/** Sessions on the real server: filters that change under way, stops of every kind, idempotency, watches, limits. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import * as grpc from "@grpc/grpc-js";
+import type { BatchMetadata } from "../../src/flight/client.ts";
+import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
+import { ContractDataService as StellarService } from "../../src/grpc/generated/contract-data-service-stellar.ts";
+import {
+  GetStatusResponse_Status as Status,
+  StopMode,
+  type WatchSessionResponse,
+} from "../../src/grpc/generated/control.ts";
+import { serviceClient } from "../../src/grpc/service.ts";
+import { GatedSource } from "../support/gated-source.ts";
+import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { SAMPLE } from "../support/processor.ts";
+
+const SESSIONS_MAX = 8;
+let source: GatedSource;
+let server: LocalServer;
+
+beforeAll(async () => {
+  source = await GatedSource.open();
+  server = await localServer(source, {
+    "sessions-max": String(SESSIONS_MAX),
+    "channel-buffer-size": "4",
+    "max-memory-mb": "256",
+    "checkpoint-interval": "50ms",
+    sources: `lake=${SAMPLE.folder},away=/no/such/lake`,
+  });
+});
+afterAll(async () => {
+  await server.close();
+  await source.close();
+});
+
+const stateOf = async (sessionId: string) => (await server.control.getStatus({ sessionId })).status;
+const ended = (sessionId: string) =>
+  until(async () => [Status.STOPPED, Status.ERROR].includes((await stateOf(sessionId)) as never), "ended");
+
+interface Row {
+  ledger: number;
+  contract: string;
+  deleted: boolean;
+}
+
+async function read(
+  session: string,
+  signal?: AbortSignal,
+  onBatch?: (rows: Row[], metadata: BatchMetadata) => unknown,
+): Promise<Row[]> {
+  const all: Row[] = [];
+  const ticket = Buffer.from(JSON.stringify({ session, from: "start" }));
+  for await (const { table, metadata } of server.flight.doGet(ticket, signal)) {
+    const rows = Array.from({ length: table.numRows }, (_, row) => ({
+      ledger: Number(table.getChild("ledger_sequence")!.get(row)),
+      contract: String(table.getChild("contract_id")!.get(row)),
+      deleted: Boolean(table.getChild("deleted")!.get(row)),
+    }));
+    all.push(...rows);
+    await onBatch?.(rows, metadata);
+  }
+  return all;
+}
+
+describe("ConfigureFilters on a running session", () => {
+  test("holds from the ledger that the answer names, for every row of every worker", async () => {
+    source.tip = Number.POSITIVE_INFINITY;
+    const { sessionId } = await server.control.startProcessing({ startLedger: 1000, endLedger: 1699, batchSize: 50 });
+    const everything = await server.control.startProcessing({ startLedger: 1000, endLedger: 1699, batchSize: 50 });
+    const oracle = read(everything.sessionId);
+    const steps = [{ from: 1000, contracts: [] as string[], deleted: true }];
+    let batches = 0;
+    const told: Array<{ last: number; from: number }> = [];
+    const rows = await read(sessionId, undefined, async (batch, metadata) => {
+      told.push({
+        last: metadata.ledger_last,
+        from: (metadata as BatchMetadata & { filters_from: number }).filters_from,
+      });
+      batches += 1;
+      if (batches % 20 !== 0 || steps.length > 3) return;
+      const contracts = [...new Set(batch.map(({ contract }) => contract))].slice(0, 2);
+      const deleted = steps.length % 2 === 0;
+      const { applied } = await server.control.configureFilters({
+        sessionId,
+        contractIds: contracts,
+        includeDeleted: deleted,
+      });
+      expect(applied).toHaveLength(1);
+      steps.push({ from: applied[0]!.fromLedger, contracts, deleted });
+    });
+    expect(steps.length).toBeGreaterThan(1);
+    const expected = (await oracle).filter(({ ledger, contract, deleted }) => {
+      const step = steps.findLast(({ from }) => from <= ledger)!;
+      return (step.contracts.length === 0 || step.contracts.includes(contract)) && (step.deleted || !deleted);
+    });
+    expect(rows).toEqual(expected);
+    for (const { last, from } of told) expect(from).toBe(steps.findLast((step) => step.from <= last)!.from);
+    const { session } = await server.control.getSession({ sessionId });
+    const history = session!.filterHistory.map(({ fromLedger, filters }) => ({
+      from: fromLedger,
+      contracts: filters!.contractIds,
+      deleted: filters!.includeDeleted,
+    }));
+    expect(history).toEqual(steps);
+    expect(session!.metrics).toMatchObject({ contractsProcessed: rows.length, rowsDelivered: rows.length });
+    expect(session!.metrics!.entriesSkipped).toBe((await oracle).length - rows.length);
+  }, 120_000);
+
+  test("without a session: the default and all that have not ended; patches add and take out", async () => {
+    source.tip = 105;
+    const first = (await server.control.startProcessing({ startLedger: 100 })).sessionId;
+    const own = (
+      await server.control.startProcessing({
+        startLedger: 100,
+        filters: { assetCodes: ["AQUA"], includeDeleted: true },
+      })
+    ).sessionId;
+    const before = await server.control.configureFilters({ includeDeleted: true });
+    expect(before.applied.map(({ sessionId }) => sessionId).sort()).toEqual([first, own].sort());
+    expect(before.defaultFilters).toMatchObject({ assetCodes: [], includeDeleted: true });
+    const patched = await server.control.configureFilters({
+      patch: { add: { assetCodes: ["USDC", "EURC"] }, includeDeleted: false },
+    });
+    expect(patched.defaultFilters).toMatchObject({ assetCodes: ["USDC", "EURC"], includeDeleted: false });
+    const out = await server.control.configureFilters({
+      sessionId: first,
+      patch: { remove: { assetCodes: ["USDC"] }, minBalance: "5" },
+    });
+    expect(out.applied[0]!.filters).toMatchObject({ assetCodes: ["EURC"], minBalance: "5", includeDeleted: false });
+    expect(out.defaultFilters).toBeUndefined();
+    // The same again changes nothing: a call whose answer was lost can be repeated.
+    const again = await server.control.configureFilters({ sessionId: first, patch: { minBalance: "5" } });
+    expect(again.applied).toEqual(out.applied);
+    const third = (await server.control.startProcessing({ startLedger: 100 })).sessionId;
+    const { session } = await server.control.getSession({ sessionId: third });
+    expect(session!.filterHistory[0]!.filters).toMatchObject({ assetCodes: ["USDC", "EURC"] });
+    for (const [request, reason] of [
+      [{ sessionId: first, patch: { remove: { assetCodes: ["EURC"] } } }, "INVALID_FILTER"],
+      [{ sessionId: first, patch: { add: { minBalance: "1" } } }, "PATCH_FIELDS"],
+      [{ sessionId: first, assetCodes: ["A"], filters: {} }, "FILTERS_AMBIGUOUS"],
+      [{ sessionId: first, contractIds: Array.from({ length: 10_001 }, (_, n) => `C${n}`) }, "FILTER_TOO_LONG"],
+      [{ filters: { changeTypes: ["moved"] } }, "INVALID_FILTER"],
+      [{ filters: { minBalance: "-1" } }, "INVALID_FILTER"],
+    ] as const) {
+      const error = await failureOf(server.control.configureFilters(request as object));
+      expect(error.toRecord()).toMatchObject({ code: "INVALID_ARGUMENT", reason });
+    }
+    for (const sessionId of [first, own, third]) await server.control.deleteSession({ sessionId, force: true });
+    await server.control.configureFilters({ includeDeleted: true });
+  }, 60_000);
+});
+
+describe("ContractDataService, in both packages", () => {
+  for (const service of [ContractDataService, StellarService]) {
+    test(service.typeName, async () => {
+      const channel = new grpc.Client(server.address, grpc.credentials.createInsecure());
+      const calls = serviceClient(channel, service as typeof ContractDataService);
+      source.tip = 106;
+      const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
+      await until(async () => (await server.control.getStatus({ sessionId })).currentLedger > 100, "progress");
+      const info = await calls.getServiceInfo({});
+      expect(info).toMatchObject({
+        name: "contract-data-processor",
+        arrowFlightEndpoint: expect.stringMatching(/:\d+$/),
+      });
+      const status = await calls.getStatus({});
+      expect(status).toMatchObject({ isHealthy: true, errorMessage: "" });
+      expect(status.currentLedger).toBeGreaterThan(100);
+      await calls.updateFilterConfig({ assetCodes: ["USDC"], minBalance: "9", includeDeleted: true });
+      expect(await calls.getFilterConfig({})).toMatchObject({ assetCodes: ["USDC"], minBalance: "9" });
+      const { session } = await server.control.getSession({ sessionId });
+      expect(session!.filterHistory.at(-1)!.filters).toMatchObject({ assetCodes: ["USDC"], minBalance: "9" });
+      const refused = await failureOf(calls.updateFilterConfig({ modifiedAfterLedger: 5 }));
+      expect(refused.reason).toBe("MODIFIED_AFTER_LEDGER");
+      await calls.updateFilterConfig({ includeDeleted: true });
+      await server.control.deleteSession({ sessionId, force: true });
+      channel.close();
+    }, 60_000);
+  }
+});
+
+describe("StartProcessing", () => {
+  test("a repeated idempotency key is answered with the first session; with another request it is refused", async () => {
+    source.tip = 105;
+    const request = { startLedger: 100, endLedger: 103, idempotencyKey: "job-1", labels: new Map([["a", "b"]]) };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => server.control.startProcessing(request)));
+    expect(new Set(answers.map(({ sessionId }) => sessionId)).size).toBe(1);
+    expect(answers.filter(({ alreadyStarted }) => !alreadyStarted)).toHaveLength(1);
+    const error = await failureOf(server.control.startProcessing({ ...request, endLedger: 104 }));
+    expect(error.toRecord()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "IDEMPOTENCY_KEY_REUSED" });
+    const { sessionId } = answers[0]!;
+    await ended(sessionId);
+    await server.control.deleteSession({ sessionId });
+    const anew = await server.control.startProcessing(request);
+    expect(anew.alreadyStarted).toBe(false);
+    await ended(anew.sessionId);
+  }, 30_000);
+
+  test("a named source; one that is unknown or away is an error and no session", async () => {
+    const { sessionId } = await server.control.startProcessing({
+      startLedger: SAMPLE.first,
+      endLedger: SAMPLE.last,
+      source: "lake",
+      schemaVersion: 2,
+    });
+    await ended(sessionId);
+    const { session } = await server.control.getSession({ sessionId });
+    expect(session).toMatchObject({ status: Status.STOPPED, sourceDescription: `lake ${SAMPLE.folder}` });
+    expect(session!.metrics!.contractsProcessed).toBe(SAMPLE.rows);
+    expect(session!.request!.schemaVersion).toBe(2);
+    const total = (await server.control.listSessions({})).total;
+    const unknown = await failureOf(server.control.startProcessing({ startLedger: 1, source: "nowhere" }));
+    expect(unknown.toRecord()).toMatchObject({ code: "NOT_FOUND", reason: "SOURCE_UNKNOWN" });
+    expect(unknown.message).toContain("lake, away");
+    expect((await failureOf(server.control.startProcessing({ startLedger: 1, source: "away" }))).code).toBe(
+      "NOT_FOUND",
+    );
+    expect((await server.control.listSessions({})).total).toBe(total);
+  }, 30_000);
+
+  test("limits have a reason each", async () => {
+    const labels = (count: number, length: number) =>
+      new Map(Array.from({ length: count }, (_, n) => [`label-${n}`, "x".repeat(length)]));
+    for (const [request, reason] of [
+      [{ startLedger: 0 }, "START_LEDGER_MISSING"],
+      [{ startLedger: 9, endLedger: 8 }, "LEDGER_RANGE_INVALID"],
+      [{ startLedger: 1, batchSize: 1_000_001 }, "REQUEST_INVALID"],
+      [{ startLedger: 1, schemaVersion: 3 }, "SCHEMA_VERSION"],
+      [{ startLedger: 1, partitions: 7 }, "PARTITIONS"],
+      [{ startLedger: 1, labels: labels(33, 1) }, "LABELS"],
+      [{ startLedger: 1, labels: labels(1, 257) }, "LABELS"],
+      [{ startLedger: 1, idempotencyKey: "x".repeat(129) }, "IDEMPOTENCY_KEY"],
+      [{ startLedger: 1, filters: { contractIds: ["CABC"] } }, "INVALID_STRKEY"],
+    ] as const) {
+      const error = await failureOf(server.control.startProcessing(request as object));
+      expect(error.toRecord(), reason).toMatchObject({ code: "INVALID_ARGUMENT", reason });
+    }
+  });
+});
+
+describe("StopProcessing", () => {
+  test("drain with a deadline waits for the clients, and says what they got", async () => {
+    source.tip = Number.POSITIVE_INFINITY;
+    const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
+    let rows = 0;
+    const reading = read(sessionId, undefined, (batch) => {
+      rows += batch.length;
+    });
+    await until(() => rows > 1000, "some rows");
+    const { session, message } = await server.control.stopProcessing({ sessionId, deadlineMs: 30_000 });
+    const all = await reading;
+    expect(session!.status).toBe(Status.STOPPED);
+    expect(message).toMatch(/^cancelled after ledger \d+$/);
+    expect(session!.metrics).toMatchObject({ contractsProcessed: all.length, rowsDelivered: all.length, clients: 0 });
+    expect(session!.deliveries).toMatchObject([{ peer: expect.stringContaining("127.0.0.1"), rows: all.length }]);
+    expect(session!.deliveries[0]!.leftAtMs).toBeGreaterThan(0);
+  }, 60_000);
+
+  test("drop ends clients with CANCELLED, and the session can go on from there", async () => {
+    source.tip = Number.POSITIVE_INFINITY;
+    const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
+    let rows = 0;
+    const reading = read(sessionId, undefined, async (batch) => {
+      rows += batch.length;
+      await Bun.sleep(20);
+    });
+    const failure = failureOf(reading);
+    await until(() => rows > 500, "some rows");
+    const { session } = await server.control.stopProcessing({ sessionId, mode: StopMode.STOP_MODE_DROP });
+    expect(session!.status).toBe(Status.STOPPED);
+    expect(session!.message).toContain("dropped");
+    expect(session!.deliveries).toHaveLength(1);
+    expect(session!.deliveries[0]!.rows).toBe(session!.metrics!.rowsDelivered);
+    expect((await failure).toRecord()).toMatchObject({ code: "CANCELLED", reason: "SESSION_DROPPED" });
+    expect((await server.control.getMetrics({ sessionId })).errors).toBe(0);
+    source.tip = session!.checkpoint!.ledger + 3;
+    await server.control.resumeSession({ sessionId });
+    await until(async () => (await server.control.getStatus({ sessionId })).currentLedger === source.tip, "goes on");
+    await server.control.deleteSession({ sessionId, force: true });
+  }, 60_000);
+});
+
+describe("WatchSession and ListSessions", () => {
+  test("tells of every change of state and of progress, and ends with the session", async () => {
+    source.tip = 102;
+    source.closed = true;
+    const { sessionId } = await server.control.startProcessing({ startLedger: 100, endLedger: 110 });
+    const seen: WatchSessionResponse[] = [];
+    const watch = server.control.watchSession({ sessionId, intervalMs: 50 });
+    const over = new Promise<void>((resolve, reject) => watch.on("end", resolve).on("error", reject));
+    watch.on("data", (message: WatchSessionResponse) => seen.push(message));
+    const last = () => seen.at(-1)?.session;
+    await until(() => last()?.status === Status.STARTING, "starting");
+    source.closed = false;
+    await until(() => last()?.metrics?.currentLedger === 102, "progress");
+    source.tip = 110;
+    await over;
+    const states = seen.map(({ session }) => session!.status);
+    expect(states.filter((state, index) => state !== states[index - 1]) as number[]).toEqual([
+      Status.STARTING,
+      Status.RUNNING,
+      Status.STOPPED,
+    ]);
+    expect(last()).toMatchObject({ status: Status.STOPPED, message: "completed at ledger 110" });
+  }, 30_000);
+
+  test("lists by label and state, in pages that new sessions do not disturb", async () => {
+    source.tip = 100;
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) {
+      const labels = new Map([["page", n % 2 === 0 ? "even" : "odd"]]);
+      ids.unshift((await server.control.startProcessing({ startLedger: 100, labels })).sessionId);
+    }
+    const first = await server.control.listSessions({ labels: new Map([["page", "even"]]), pageSize: 2 });
+    expect(first.sessions.map(({ sessionId }) => sessionId)).toEqual([ids[0]!, ids[2]!]);
+    expect(first.total).toBe(3);
+    const added = await server.control.startProcessing({ startLedger: 100, labels: new Map([["page", "even"]]) });
+    const pageToken = first.nextPageToken;
+    const second = await server.control.listSessions({ labels: new Map([["page", "even"]]), pageSize: 2, pageToken });
+    expect(second.sessions.map(({ sessionId }) => sessionId)).toEqual([ids[4]!]);
+    expect(second.nextPageToken).toBe("");
+    expect((await failureOf(server.control.listSessions({ pageToken: "gone" }))).reason).toBe("PAGE_TOKEN");
+    expect((await failureOf(server.control.listSessions({ pageSize: 1001 }))).reason).toBe("PAGE_SIZE");
+    for (const sessionId of [...ids, added.sessionId]) await server.control.deleteSession({ sessionId, force: true });
+  }, 30_000);
+});
+
+test("1,000 calls at once: limits are answered with RESOURCE_EXHAUSTED, and nothing is left behind", async () => {
+  source.tip = 101;
+  const before = await server.control.listSessions({ statuses: [Status.RUNNING, Status.STARTING] });
+  expect(before.total).toBe(0);
+  const started: string[] = [];
+  let refused = 0;
+  await Promise.all(
+    Array.from({ length: 1000 }, async (_, n) => {
+      const id = started[n % Math.max(1, started.length)];
+      if (n % 2 === 0 || id === undefined) {
+        try {
+          started.push((await server.control.startProcessing({ startLedger: 100 })).sessionId);
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+          refused += 1;
+        }
+      } else if (n % 4 === 1) await server.control.getStatus({ sessionId: id });
+      else await server.control.stopProcessing({ sessionId: id });
+    }),
+  );
+  expect(refused).toBeGreaterThan(0);
+  expect(refused + started.length).toBeGreaterThanOrEqual(500);
+  const { sessions } = await server.control.listSessions({
+    statuses: [Status.RUNNING, Status.STARTING],
+    pageSize: 1000,
+  });
+  expect(sessions.length).toBeLessThanOrEqual(SESSIONS_MAX);
+  await Promise.all(started.map((sessionId) => server.control.stopProcessing({ sessionId })));
+  await Promise.all(started.map((sessionId) => server.control.deleteSession({ sessionId }).catch(() => {})));
+  await until(() => source.reading === 0, "all reads have ended");
+  expect(server.processor.sessions.totals()).toMatchObject({ active: 0, clients: 0 });
+  expect((await server.control.startProcessing({ startLedger: 100, endLedger: 101 })).success).toBe(true);
+}, 120_000);

@@ -1,0 +1,401 @@
+/**
+ * One simulated run: sessions with clients over the real pipeline (workers, rings, pump, hub), while sources stall and
+ * fail, threads die, filters change and clients dawdle. Everything follows from the seed but the threads' own timing.
+ *
+ * A session that fails is started again from where its slowest client is, with the filters that it had, as a server
+ * would after a restart; a client drops the rows that it has had already, by their position.
+ */
+import { CodedError } from "../../src/error.ts";
+import type { HubStream } from "../../src/pipeline/hub.ts";
+import { Sequencer } from "../../src/pipeline/sequencer.ts";
+import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
+import { StreamCell } from "../../src/pipeline/stream-cell.ts";
+import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
+import type { FilterStep, Position } from "../../src/workers/records.ts";
+import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
+import { FILTERS, SimulatedSource, seeded, World } from "./world.ts";
+
+const RUN_MS_MAX = 20_000; // a run takes about a second; one that does not end is a deadlock
+const RESTARTS_MAX = 200;
+
+/** Bugs that can be put in, to see that the simulation finds them. */
+export const CANARIES = ["order", "gate", "slots", "cursor"] as const;
+export type Canary = (typeof CANARIES)[number];
+
+export interface RunReport {
+  seed: number;
+  sessions: number;
+  rows: number;
+  restarts: number;
+  deaths: number;
+  filterChanges: number;
+  inFlightBytesMost: number;
+  retainedBytesMost: number;
+}
+
+/** @throws Error that says what is wrong */
+export async function simulate(seed: number, canary?: Canary): Promise<RunReport> {
+  const restore = canary === undefined ? () => {} : infect(canary);
+  const simulation = new Simulation(seed);
+  try {
+    return await simulation.run();
+  } catch (thrown) {
+    throw new Error(`seed ${seed}: ${(thrown as Error).message}`, { cause: thrown });
+  } finally {
+    restore();
+    await simulation.close();
+  }
+}
+
+class Simulation {
+  private readonly random: () => number;
+  private readonly world: World;
+  private pipeline: TestPipeline | undefined;
+  private readonly report: RunReport;
+  private over = false;
+
+  constructor(seed: number) {
+    this.random = seeded(seed);
+    this.world = new World(seed, { ledgerBytesLarge: 300_000, bad: this.random() < 0.4 });
+    this.report = {
+      seed,
+      sessions: 0,
+      rows: 0,
+      restarts: 0,
+      deaths: 0,
+      filterChanges: 0,
+      inFlightBytesMost: 0,
+      retainedBytesMost: 0,
+    };
+  }
+
+  async run(): Promise<RunReport> {
+    const { random, report } = this;
+    const workers = 1 + this.pick(3);
+    const ringBytes = 4096 << this.pick(8);
+    const inFlightBytesMax = 20_000 << this.pick(7);
+    const pipeline = await TestPipeline.start({
+      workers,
+      flushIntervalMs: [1, 20, 500][this.pick(3)]!,
+      onError: "skip",
+      batchBytesTarget: 4096 << this.pick(6),
+      batchRowsMinTarget: 1 + this.pick(100),
+      batchBytesMax: 256 << 10,
+      memory: {
+        pool: {
+          inputRingBytes: ringBytes,
+          outputRingBytes: 4096 << this.pick(8),
+          retainedBytesMax: 10_000 << this.pick(8),
+          freeBytesMax: 100_000,
+        },
+        inFlightBytesMax,
+        streamsBytesMax: 64 << 20,
+      },
+    });
+    this.pipeline = pipeline;
+    const sessions = Array.from({ length: 1 + this.pick(3) }, (_, index) => this.session(index));
+    report.sessions = sessions.length;
+    const disturbing = this.disturb(random() < 0.5);
+    const watching = this.watch(inFlightBytesMax);
+    const deadline = new Promise<never>((_, reject) => {
+      const timer = setTimeout(() => reject(new Error(`it stands still: ${pipeline.state}`)), RUN_MS_MAX);
+      void Promise.allSettled(sessions).then(() => clearTimeout(timer));
+    });
+    try {
+      await Promise.race([Promise.all(sessions), deadline, watching]);
+    } finally {
+      this.over = true;
+    }
+    await disturbing;
+    await watching;
+    report.deaths = pipeline.deaths.length;
+    await this.checkNothingLeft(pipeline);
+    return report;
+  }
+
+  async close(): Promise<void> {
+    this.over = true;
+    await this.pipeline?.close();
+    if (this.pipeline !== undefined && this.pipeline.threads !== 0) {
+      throw new Error(`seed ${this.report.seed}: ${this.pipeline.threads} threads are left`);
+    }
+  }
+
+  private pick(count: number): number {
+    return Math.floor(this.random() * count);
+  }
+
+  private async session(index: number): Promise<void> {
+    const pipeline = this.pipeline!;
+    const first = 1 + this.pick(50) * 4; // on the boundary of any lake file
+    const last = first + 20 + this.pick(130);
+    const bad = this.world.hasBad;
+    const batch = bad ? 1 : [1, 1, 4][this.pick(3)]!;
+    const source = new SimulatedSource(
+      this.world,
+      { stalls: this.random() * 0.05, failures: this.random() < 0.5 ? 0.004 : 0, batch, zstd: this.random() < 0.5 },
+      this.random,
+    );
+    const clients = Array.from({ length: 1 + this.pick(3) }, () => new Client(this.random, first));
+    let steps: FilterStep[] = [{ ledgerFrom: first, filter: FILTERS[this.pick(FILTERS.length)]! }];
+    // What an earlier stream of the session has given out keeps its filter, as the server's reservations see to.
+    let dispatchedTo = first;
+    for (let restarts = 0; ; restarts++) {
+      if (restarts > RESTARTS_MAX) throw new Error(`session ${index} was restarted ${restarts} times`);
+      const start = clients.map(({ position }) => position).reduce((a, b) => (before(a, b) ? a : b));
+      const [stream, hubStream] = await pipeline.open({
+        id: `session ${index}`,
+        source,
+        start,
+        ledgerEnd: last,
+        filters: steps,
+        batchRows: this.random() < 0.3 ? 0 : 1 + this.pick(40),
+        slotsMax: 1 + this.pick(8),
+      });
+      const changing = this.changeFilters(stream, last, dispatchedTo);
+      const killed = this.kill(stream);
+      const ends = await Promise.all(clients.map((client) => client.read(hubStream, start)));
+      const error = await stream.over;
+      await Promise.all([changing, killed]);
+      steps = [...stream.filters];
+      dispatchedTo = Math.max(dispatchedTo, stream.nextUndispatched);
+      stream.forget();
+      await until(() => source.reading === 0, `session ${index} has left its source`);
+      if (error === undefined && ends.every((end) => end === undefined)) break;
+      if (error === undefined || !["SIMULATED", "WORKER_DIED", "SESSION_GONE"].includes(error.reason)) {
+        throw new Error(
+          `session ${index}: ${error?.reason ?? "a client failed"}: ${error?.message ?? ends.join("; ")}`,
+        );
+      }
+      this.report.restarts += 1;
+    }
+    const expected = this.world.allRows(first, last, steps);
+    for (const [number, client] of clients.entries()) {
+      const { rows } = client;
+      const wrong = expected.findIndex((row, at) => rows[at] !== row);
+      if (rows.length !== expected.length || wrong >= 0) {
+        throw new Error(
+          `session ${index}, client ${number}: ${rows.length} rows, the oracle has ${expected.length}; first difference at ${wrong}: ${rows[wrong]?.slice(0, 60)} in place of ${expected[wrong]?.slice(0, 60)}`,
+        );
+      }
+      if (client.position.ledger !== last + 1) {
+        throw new Error(
+          `session ${index}, client ${number}: its cursor ends at ledger ${client.position.ledger}, not ${last + 1}`,
+        );
+      }
+      this.report.rows += rows.length;
+    }
+  }
+
+  /** Takes a session away in the middle, as the end of the process would: clients come back with their cursors. */
+  private async kill(stream: EngineStream): Promise<void> {
+    if (this.random() < 0.5) return;
+    await new Promise((resolve) => setTimeout(resolve, this.random() * 150));
+    if (stream.isOver || this.over) return;
+    stream.stop();
+    stream.forget();
+  }
+
+  private async changeFilters(stream: EngineStream, last: number, ledgerMin: number): Promise<void> {
+    while (this.random() < 0.5 && !stream.isOver && !this.over) {
+      await new Promise((resolve) => setTimeout(resolve, this.random() * 60));
+      if (stream.isOver || stream.nextUndispatched > last) return;
+      stream.setFilter(FILTERS[this.pick(FILTERS.length)]!, ledgerMin);
+      this.report.filterChanges += 1;
+    }
+  }
+
+  /** Ends a decode thread now and then. */
+  private async disturb(deaths: boolean): Promise<void> {
+    for (let left = deaths ? 3 : 0; left > 0 && !this.over; left--) {
+      await new Promise((resolve) => setTimeout(resolve, 20 + this.random() * 150));
+      if (!this.over) await this.pipeline!.killWorker(this.pick(3));
+    }
+  }
+
+  /** Bytes in flight stay under their bounds, at every moment that this thread sees. */
+  private async watch(inFlightBytesMax: number): Promise<void> {
+    const { report } = this;
+    const pipeline = this.pipeline!;
+    const ledgerBytesLarge = 4 * 700 * 1000; // a file of the largest ledgers goes through alone
+    const seen = new Map<number, { spans: number; floor: number }>();
+    while (!this.over) {
+      const inFlight = pipeline.engine.inFlight.usedBytes;
+      report.inFlightBytesMost = Math.max(report.inFlightBytesMost, inFlight);
+      if (inFlight > inFlightBytesMax + ledgerBytesLarge) {
+        throw new Error(`${inFlight} B are in flight, over ${inFlightBytesMax} B`);
+      }
+      report.retainedBytesMost = Math.max(report.retainedBytesMost, pipeline.hub.slotBytes.retained);
+      for (const stream of pipeline.hub.all()) {
+        const spansMax = 2 * pipeline.pool.size;
+        if (stream.waitingSpans > spansMax) throw new Error(`${stream.waitingSpans} spans wait, over ${spansMax}`);
+        this.checkGate(stream, seen);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /**
+   * What a span becomes is not known before, so held batches may go over their limit; but no span is begun as long as
+   * they are. A stream that was full when looked at twice, with nothing read in between, was full all the time.
+   */
+  private checkGate(stream: HubStream, seen: Map<number, { spans: number; floor: number }>): void {
+    const { log, opening } = stream;
+    const pump = (this.pipeline!.engine.stream(opening.stream) as unknown as { pump?: { spanCount: number } })?.pump;
+    const now = { spans: pump?.spanCount ?? 0, floor: log.endNumber - log.heldBatches };
+    const earlier = seen.get(opening.stream);
+    if (!log.full || stream.over) seen.delete(opening.stream);
+    else seen.set(opening.stream, now);
+    if (log.full && !stream.over && earlier?.floor === now.floor && earlier.spans !== now.spans) {
+      throw new Error(`a span was begun while ${log.heldBatches} batches were held, over ${opening.slotsMax}`);
+    }
+  }
+
+  private async checkNothingLeft(pipeline: TestPipeline): Promise<void> {
+    await until(() => pipeline.engine.inFlight.usedBytes === 0, `nothing in flight: ${pipeline.state}`);
+    await until(() => pipeline.hub.all().length === 0, "no stream in the data plane");
+    await until(() => pipeline.inputBytes.every((bytes) => bytes === 0), `empty rings: ${pipeline.state}`);
+    const { retained } = pipeline.hub.slotBytes;
+    if (retained !== 0) throw new Error(`${retained} B of batches are left`);
+    await until(() => slotCounts.live === 0, `every batch released: ${slotCounts.live} are not`, 2000);
+  }
+}
+
+/** One client of a session, over all its restarts. */
+class Client {
+  readonly rows: string[] = [];
+  position: Position;
+  private readonly pace: number;
+
+  constructor(
+    private readonly random: () => number,
+    ledgerFirst: number,
+  ) {
+    this.position = { ledger: ledgerFirst, row: 0 };
+    this.pace = random();
+  }
+
+  /** Reads to the end, or to the error, which it answers with; or leaves and comes back now and then. */
+  async read(stream: HubStream, start: Position): Promise<CodedError | undefined> {
+    let reader = stream.log.join(0);
+    let at = start;
+    try {
+      for (;;) {
+        const slot = await reader.next(() => performance.now());
+        if (slot === undefined) return undefined;
+        try {
+          this.take(slot, at);
+          at = slot.record.next;
+        } finally {
+          slot.release();
+        }
+        if (this.random() < 0.3 * this.pace) await new Promise((resolve) => setTimeout(resolve, this.random() * 8));
+        if (this.random() < 0.02 && stream.log.ending === undefined) {
+          const back = stream.log.joinAt(at, 0); // before it leaves, so that its place is kept
+          reader.leave();
+          reader = back;
+        }
+      }
+    } catch (thrown) {
+      return CodedError.from(thrown);
+    } finally {
+      reader.leave();
+    }
+  }
+
+  /** Rows of a batch that begins at `at`, without those that came before. */
+  private take(slot: Slot, at: Position): void {
+    const { next } = slot.record;
+    if (!before(this.position, next)) return;
+    const rows = rowsOfSlot(slot);
+    if (rows.length !== slot.record.rows) throw new Error(`a batch of ${slot.record.rows} rows has ${rows.length}`);
+    for (const { row, position } of positioned(rows, at)) {
+      if (!before(position, this.position)) this.rows.push(row);
+    }
+    this.position = next;
+  }
+}
+
+/** Each row's own position: its ledger, and how many rows of that ledger come before it. */
+function* positioned(rows: string[], at: Position): Generator<{ row: string; position: Position }> {
+  let { ledger, row: index } = at;
+  for (const row of rows) {
+    const of = Number(row.slice(0, row.indexOf("|")));
+    if (of !== ledger) {
+      ledger = of;
+      index = 0;
+    }
+    yield { row, position: { ledger, row: index++ } };
+  }
+}
+
+function before(a: Position, b: Position): boolean {
+  return a.ledger < b.ledger || (a.ledger === b.ledger && a.row < b.row);
+}
+
+/** Memory of slots taken and not given back. */
+const slotCounts = { live: 0 };
+{
+  const { take, give } = SlotPool.prototype;
+  SlotPool.prototype.take = function (this: SlotPool, bytes: number) {
+    slotCounts.live += 1;
+    return take.call(this, bytes);
+  };
+  SlotPool.prototype.give = function (this: SlotPool, memory: Uint8Array) {
+    slotCounts.live -= 1;
+    give.call(this, memory);
+  };
+}
+
+/** Puts a bug in; answers with how to take it out. */
+function infect(canary: Canary): () => void {
+  switch (canary) {
+    case "order": {
+      // spans are let through as they come
+      const { batch } = Sequencer.prototype;
+      Sequencer.prototype.batch = function (this: Sequencer, slot: Slot) {
+        (this as unknown as { emit(slot: Slot): void }).emit(slot);
+      };
+      return () => {
+        Sequencer.prototype.batch = batch;
+      };
+    }
+    case "gate": {
+      // the source is never held back
+      const getter = Object.getOwnPropertyDescriptor(StreamCell.prototype, "open")!;
+      const { get } = StreamCell.prototype;
+      Object.defineProperty(StreamCell.prototype, "open", { configurable: true, get: () => true });
+      StreamCell.prototype.get = function (this: StreamCell, counter) {
+        return counter === "heldBatches" || counter === "heldBytes" ? 0 : get.call(this, counter);
+      };
+      return () => {
+        Object.defineProperty(StreamCell.prototype, "open", getter);
+        StreamCell.prototype.get = get;
+      };
+    }
+    case "slots": {
+      // one reader in a while forgets to let a batch go
+      const { release } = Slot.prototype;
+      let count = 0;
+      Slot.prototype.release = function (this: Slot) {
+        count += 1;
+        if (count % 50 !== 0) release.call(this);
+      };
+      return () => {
+        Slot.prototype.release = release;
+        slotCounts.live = 0;
+      };
+    }
+    case "cursor": {
+      // cursors are one row late
+      const { batch } = Sequencer.prototype;
+      Sequencer.prototype.batch = function (this: Sequencer, slot: Slot) {
+        slot.record.next = { ...slot.record.next, row: slot.record.next.row + 1 };
+        batch.call(this, slot);
+      };
+      return () => {
+        Sequencer.prototype.batch = batch;
+      };
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/** The simulated world: ledgers that follow from a seed, sources that stall and fail, and the oracle's rows. */
+import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
+import { CodedError } from "../../src/error.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { RowSet } from "../../src/ledger/row-set.ts";
+import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
+import type { FilterRecord, FilterStep } from "../../src/workers/records.ts";
+import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import { buildLedger, concat, created, id, NETWORK, removed, scBytes, scU32, state, u32 } from "../ledger/build.ts";
+import { rowsOf } from "../support/pipeline.ts";
+import { randomFrom } from "../support/random.ts";
+
+const CONTRACTS = 4;
+const VALUE_BYTES_MAX = 60_000; // a batch of one row stays under its limit
+
+/** What sessions of a simulation may be filtered by. */
+export const FILTERS: readonly FilterRecord[] = [
+  { includeDeleted: true },
+  { includeDeleted: false },
+  { includeDeleted: true, contractIds: [formatStrkey(id(1), STRKEY_CONTRACT)] },
+  { includeDeleted: true, contractIds: [2, 3].map((contract) => formatStrkey(id(contract), STRKEY_CONTRACT)) },
+  { includeDeleted: true, contractIds: [formatStrkey(id(200), STRKEY_CONTRACT)] }, // none of them
+];
+
+export interface WorldOptions {
+  /** Size of the largest ledgers. */
+  ledgerBytesLarge: number;
+  /** Whether some ledgers cannot be decoded. */
+  bad: boolean;
+}
+
+/** Randomness that follows from all its parts; neighbouring numbers give nothing alike. */
+export function seeded(...parts: (string | number)[]): () => number {
+  return randomFrom(Number(BigInt(Bun.hash(parts.join(" "))) & 0xffffffffn));
+}
+
+/** Ledgers of one seed: the same number is always the same ledger. */
+export class World {
+  private readonly plain = new Map<number, Uint8Array>();
+  private readonly expected = new Map<string, string[]>();
+  private readonly encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK });
+
+  constructor(
+    readonly seed: number,
+    private readonly options: WorldOptions,
+  ) {}
+
+  ledger(sequence: number): Uint8Array {
+    let bytes = this.plain.get(sequence);
+    if (bytes === undefined) {
+      bytes = this.make(sequence);
+      this.plain.set(sequence, bytes);
+    }
+    return bytes;
+  }
+
+  get hasBad(): boolean {
+    return this.options.bad;
+  }
+
+  /** Whether the ledger cannot be decoded. */
+  isBad(sequence: number): boolean {
+    return this.options.bad && seeded(this.seed, "bad", sequence)() < 0.02;
+  }
+
+  /** The oracle: rows of one ledger under a filter, decoded here and now. */
+  rows(sequence: number, filter: FilterRecord): string[] {
+    const key = `${sequence} ${JSON.stringify(filter)}`;
+    let rows = this.expected.get(key);
+    if (rows === undefined) {
+      const set = new RowSet();
+      new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default", filter: filter as never }).decode(
+        this.ledger(sequence),
+        set,
+      );
+      const plan = this.encoder.plan(set, 0, set.length);
+      const body = new Uint8Array(plan.bodyBytes);
+      this.encoder.write(set, plan, body);
+      rows = set.length === 0 ? [] : rowsOf(this.encoder.header(plan), body);
+      this.expected.set(key, rows);
+    }
+    return rows;
+  }
+
+  /** Rows from `first` to `last`, each ledger under the filter of its step; bad ledgers have none. */
+  allRows(first: number, last: number, steps: readonly FilterStep[]): string[] {
+    const all: string[] = [];
+    for (let ledger = first; ledger <= last; ledger++) {
+      const step = steps.findLast(({ ledgerFrom }) => ledgerFrom <= ledger)!;
+      if (!this.isBad(ledger)) for (const row of this.rows(ledger, step.filter)) all.push(row);
+    }
+    return all;
+  }
+
+  private make(sequence: number): Uint8Array {
+    const random = seeded(this.seed, "ledger", sequence);
+    const kind = random();
+    const rows = kind < 0.4 ? 0 : kind < 0.9 ? Math.floor(random() * 40) : Math.floor(random() * 700);
+    const valBytes =
+      kind > 0.985 ? Math.floor(this.options.ledgerBytesLarge / Math.max(1, rows)) : Math.floor(random() * 300);
+    const changes = Array.from({ length: rows }, (_, row) => {
+      const data = {
+        contract: id(1 + Math.floor(random() * CONTRACTS)),
+        key: scU32(row),
+        val: scBytes(new Uint8Array(Math.min(valBytes, VALUE_BYTES_MAX)).fill(row)),
+      };
+      return random() < 0.2 ? [state(data), removed(data)] : [created(data)];
+    });
+    return buildLedger({ sequence, transactions: [{ operations: [changes.flat()] }] });
+  }
+}
+
+export interface SourceOptions {
+  /** Chance of a stall, of a failure, a ledger. */
+  stalls: number;
+  failures: number;
+  /** Ledgers a lake file. */
+  batch: number;
+  zstd: boolean;
+}
+
+/** A source over the world: plain or compressed ledgers, alone or in files, with stalls and failures. */
+export class SimulatedSource implements LedgerSource {
+  readonly description = "simulated ledgers";
+  readonly seekable = true;
+  /** Reads under way. */
+  reading = 0;
+
+  constructor(
+    private readonly world: World,
+    private readonly options: SourceOptions,
+    private readonly random: () => number,
+  ) {}
+
+  networkPassphrase(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  ledgerLatest(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject> {
+    const { stalls, failures, batch, zstd } = this.options;
+    this.reading += 1;
+    try {
+      let next = start;
+      while (next <= end) {
+        if (this.random() < stalls) await new Promise((resolve) => setTimeout(resolve, this.random() * 25));
+        else if (this.random() < 0.3) await new Promise((resolve) => setImmediate(resolve));
+        if (signal.aborted) return;
+        if (this.random() < failures) throw new CodedError("UNAVAILABLE", "SIMULATED", "the source went away");
+        const first = batch === 1 ? next : next - ((next - 1) % batch);
+        const last = first + batch - 1;
+        yield this.object(first, last, zstd);
+        next = last + 1;
+      }
+    } finally {
+      this.reading -= 1;
+    }
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  private object(first: number, last: number, zstd: boolean): LedgerObject {
+    const ledgers: Uint8Array[] = [];
+    for (let ledger = first; ledger <= last; ledger++) ledgers.push(this.bytes(ledger));
+    const single = last === first;
+    const bytes = single ? ledgers[0]! : concat(u32(first), u32(last), u32(ledgers.length), ...ledgers);
+    return {
+      name: `simulated ledgers ${first} to ${last}`,
+      ledgerFirst: first,
+      ledgerLast: last,
+      encoding: zstd ? "zstd" : "none",
+      container: single ? "ledger" : "batch",
+      bytes: zstd ? Bun.zstdCompressSync(bytes as Uint8Array<ArrayBuffer>, { level: 1 }) : bytes,
+    };
+  }
+
+  private bytes(ledger: number): Uint8Array {
+    const bytes = this.world.ledger(ledger);
+    return this.world.isBad(ledger) ? bytes.subarray(0, bytes.length - 4) : bytes;
+  }
+}

@@ -1,0 +1,67 @@
+/** The real server inside the test's process, on free ports, with its clients; for tests that hold its source. */
+import { loadConfig } from "../../src/config/load.ts";
+import { type ControlClient, connectControl } from "../../src/control/client.ts";
+import { CodedError } from "../../src/error.ts";
+import { FlightClient } from "../../src/flight/client.ts";
+import { createLogger } from "../../src/ops/log.ts";
+import { type RunningProcessor, startServer } from "../../src/server.ts";
+import type { LedgerSource } from "../../src/sources/source.ts";
+
+export interface LocalServer {
+  processor: RunningProcessor;
+  control: ControlClient;
+  flight: FlightClient;
+  /** host:port of the control plane. */
+  address: string;
+  close(): Promise<void>;
+}
+
+/** @param flags settings by flag name */
+export async function localServer(source: LedgerSource, flags: Record<string, string> = {}): Promise<LocalServer> {
+  const network = await source.networkPassphrase();
+  const { values } = loadConfig({
+    flags: {
+      "grpc-address": "127.0.0.1:0",
+      "flight-address": "127.0.0.1:0",
+      "health-port": "127.0.0.1:0",
+      "worker-count": "2",
+      "include-deleted": "true",
+      ...(network === undefined ? {} : { "network-passphrase": network }),
+      ...flags,
+    },
+  });
+  const processor = await startServer(values, source, createLogger({ level: "error" }));
+  const address = `127.0.0.1:${processor.addresses.control.port}`;
+  const control = connectControl(address, { deadlineMs: 60_000 });
+  const flight = new FlightClient(`127.0.0.1:${processor.addresses.flight.port}`);
+  return {
+    processor,
+    control,
+    flight,
+    address,
+    async close() {
+      control.close();
+      flight.close();
+      await processor.close(0);
+    },
+  };
+}
+
+/** Waits until `seen` is true. @throws Error after the time is up */
+export async function until(seen: () => boolean | Promise<boolean>, what: string, msMax = 30_000): Promise<void> {
+  const late = performance.now() + msMax;
+  while (!(await seen())) {
+    if (performance.now() > late) throw new Error(`not within ${msMax} ms: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** The CodedError with which a call fails; it must fail. Not `expect(…).rejects`, which holds up a server in this process. */
+export async function failureOf(call: Promise<unknown>): Promise<CodedError> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof CodedError) return error;
+  throw new Error(`the call did not fail as it should: ${error}`);
+}
