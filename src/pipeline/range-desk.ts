@@ -10,6 +10,7 @@ import type { EngineStream, StreamEngine } from "./stream-engine.ts";
 
 const RANGE_SLOTS = 16; // one client reads it: enough that every worker decodes while it is sent
 const CATCH_UP_WAIT_MS = 60_000; // clients that come back together queue; who waits longer does better to try again
+const MEMORY_POLL_MS = 100; // memory may also come back from elsewhere, of which nobody tells
 const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
 
 export interface RangeOptions {
@@ -82,23 +83,33 @@ export class RangeDesk {
     const of = this.engine.stream(session);
     if (of === undefined) throw new CodedError("NOT_FOUND", "SESSION_GONE", "the session has been removed");
     assertSeekable(of.request.source, "what a session no longer retains");
-    await this.turn();
     const { id, source, schemaVersion, columns, compression, batchRows } = of.request;
-    const stream = this.engine.open({
-      kind: "catchUp",
-      id,
-      source,
-      start,
-      ledgerEnd: end.row > 0 ? end.ledger : end.ledger - 1,
-      end: end.row > 0 ? end : undefined,
-      filters: stepsFrom(of, start),
-      schemaVersion,
-      columns,
-      compression,
-      batchRows,
-      slotsMax: RANGE_SLOTS,
-    });
-    return this.opened(stream, "catchUp");
+    const until = performance.now() + CATCH_UP_WAIT_MS;
+    for (;;) {
+      await this.turn(until);
+      try {
+        const stream = this.engine.open({
+          kind: "catchUp",
+          id,
+          source,
+          start,
+          ledgerEnd: end.row > 0 ? end.ledger : end.ledger - 1,
+          end: end.row > 0 ? end : undefined,
+          filters: stepsFrom(of, start),
+          schemaVersion,
+          columns,
+          compression,
+          batchRows,
+          slotsMax: RANGE_SLOTS,
+        });
+        return this.opened(stream, "catchUp");
+      } catch (thrown) {
+        // Memory comes back as other catch-ups end, so this one waits for it as it waits for its turn.
+        const full = thrown instanceof CodedError && thrown.reason === "MEMORY_EXHAUSTED";
+        if (!full || performance.now() >= until) throw thrown;
+        await this.wait(Math.min(MEMORY_POLL_MS, until - performance.now()));
+      }
+    }
   }
 
   closeRange({ stream }: Asked<"closeRange">): Record<string, never> {
@@ -117,8 +128,7 @@ export class RangeDesk {
   }
 
   /** Waits until one more catch-up may begin. */
-  private async turn(): Promise<void> {
-    const until = performance.now() + CATCH_UP_WAIT_MS;
+  private async turn(until: number): Promise<void> {
     while (this.count("catchUp") >= this.options.catchUpsMax) {
       const left = until - performance.now();
       if (left <= 0) {
@@ -128,16 +138,21 @@ export class RangeDesk {
           `${this.options.catchUpsMax} clients are catching up, and none was done within ${CATCH_UP_WAIT_MS / 1000} s: try again with the cursor`,
         );
       }
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          clearTimeout(timer);
-          this.queue.splice(this.queue.indexOf(wake), 1);
-          resolve();
-        };
-        const timer = setTimeout(wake, left);
-        this.queue.push(wake);
-      });
+      await this.wait(left);
     }
+  }
+
+  /** Until a private stream ends, or the time is up. */
+  private async wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.queue.splice(this.queue.indexOf(wake), 1);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.queue.push(wake);
+    });
   }
 }
 
