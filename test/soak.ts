@@ -13,6 +13,7 @@ const bun = process.execPath;
 /** Name, command, additional environment. */
 const SOAKS: readonly [name: string, command: string[], env?: Record<string, string>][] = [
   ["SIGKILL at 100 random instants", [bun, "test/sessions/kill-soak.ts", "--kills", "100"]],
+  ["no stall on fresh connections, 64 KiB to 2 MiB bodies", [bun, "test/grpc/stall-stress.ts"]],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
     "1 GB from one DoGet, 100 times a client",
