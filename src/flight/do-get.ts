@@ -5,7 +5,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import type { OutgoingFlightData } from "../grpc/flight-data.ts";
 import { statusOf } from "../grpc/service.ts";
-import { writeWithBackpressure } from "../grpc/write.ts";
+import { flushed, writeWithBackpressure } from "../grpc/write.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
 import type { Ticket } from "./proto/flight.ts";
 
@@ -54,6 +54,7 @@ export async function runDoGet(
     const cursor = stream.cursor?.();
     if (cursor !== undefined) status.metadata.set("cursor", cursor);
     close("failed");
+    await flushed(call);
     call.emit("error", status);
   }
 }

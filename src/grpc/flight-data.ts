@@ -134,6 +134,31 @@ export function serializeFlightData(message: OutgoingFlightData): Buffer {
   return new LazyFlightData(message) as unknown as Buffer;
 }
 
+const GRPC_PREFIX_BYTES = 5; // not compressed (1), length (4)
+
+/**
+ * The message as gRPC sends it, prefix included, in two parts: everything before the body, in memory of its own, and the
+ * body as it is given. Throws RESOURCE_EXHAUSTED when it is over FLIGHT_DATA_BYTES_MAX. Does not call `onCopied`.
+ */
+export function grpcFlightDataParts(message: FlightDataMessage): [front: Uint8Array, body: Uint8Array] {
+  const { dataBody: body = NOTHING } = message;
+  const byteLength = assertFlightDataFits(message);
+  const front = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + byteLength - body.byteLength);
+  front[0] = 0;
+  front.writeUInt32BE(byteLength, 1);
+  let position = putField(front, GRPC_PREFIX_BYTES, TAG_DESCRIPTOR, message.descriptor);
+  position = putField(front, position, TAG_DATA_HEADER, message.dataHeader);
+  position = putField(front, position, TAG_APP_METADATA, message.appMetadata);
+  if (body.byteLength > 0) {
+    front[position] = TAG_DATA_BODY_LOW;
+    front[position + 1] = TAG_DATA_BODY_HIGH;
+    putVarint(front, position + 2, body.byteLength);
+  }
+  return [front, body];
+}
+
+const NOTHING = new Uint8Array(0);
+
 /** The encoded message in a Buffer of its own (`requestSerialize` of a client, tests). Calls `onCopied` as well. */
 export function encodeFlightData(message: OutgoingFlightData): Buffer {
   const lazy = new LazyFlightData(message);

@@ -4,8 +4,9 @@
  */
 import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
 import type { DetailedPeerCertificate } from "node:tls";
-import type { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Metadata, type Server, type ServerCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
+import type { Lane } from "./http2-lane.ts";
 
 /** What `server.createConnectionInjector` returns. */
 export type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
@@ -48,11 +49,33 @@ export function http2SessionOf(call: object): Http2Session | undefined {
 }
 
 /**
+ * The way to a server call's client past node:http2 (http2-lane.ts); the response headers go out with it. Undefined where
+ * the connection has none, as on Node, and for a call that is over. Use one way only for the messages of a call.
+ */
+export function laneOf(call: LanedCall): Lane | undefined {
+  const known = lanes.get(call);
+  if (known !== undefined) return known ?? undefined; // null: it has none
+  const stream = http2StreamOf(call);
+  const { openLane } = (stream?.session?.socket ?? {}) as { openLane?: (stream: number) => Lane | undefined };
+  const lane = stream?.id === undefined ? undefined : openLane?.(stream.id);
+  lanes.set(call, lane ?? null);
+  if (lane !== undefined && !stream!.headersSent) call.sendMetadata(new Metadata());
+  return lane;
+}
+
+const lanes = new WeakMap<object, Lane | null>();
+
+interface LanedCall {
+  sendMetadata(metadata: Metadata): void;
+}
+
+/**
  * Ends a server call at once by RST_STREAM, dropping what is queued for its client: for clients that do not read, whom a
  * status would never reach. The call then emits "cancelled". grpc-js itself has only `destroy`, which leaves the
  * stream open.
  */
 export function resetCall(call: object): void {
+  lanes.get(call)?.reset(constants.NGHTTP2_CANCEL);
   http2StreamOf(call)?.close(constants.NGHTTP2_CANCEL);
 }
 

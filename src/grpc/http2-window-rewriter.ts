@@ -13,7 +13,8 @@
  *     HEADERS that opens stream S           HEADERS, WINDOW_UPDATE(S, W)
  *     SETTINGS (window W + d)               SETTINGS without it, WINDOW_UPDATE(S, d) for every open stream
  *     SETTINGS (window W − d)               SETTINGS without it, held back while a stream owes; every open stream owes d
- *     WINDOW_UPDATE(S, n), S owes o         nothing if n ≤ o, else WINDOW_UPDATE(S, n − o)
+ *     WINDOW_UPDATE(S, n), S owes o         nothing if n ≤ o, else WINDOW_UPDATE(S, n − o); nothing if S has a lane
+ *     WINDOW_UPDATE(0, n)                   nothing: http2-outbound.ts tells it of the connection's window
  *     everything else                       the same bytes, not copied
  *
  * A window cannot be taken back by a WINDOW_UPDATE, so a decrease becomes a debt of the stream which later credit
@@ -22,7 +23,7 @@
  * the owner calls `releaseSettings` because the client should not wait for its acknowledgement any longer.
  *
  * A stream is open from the end of the header block that opens it until RST_STREAM from either side or END_STREAM from
- * the server, after which no credit matters; so the frames that leave are looked at as well.
+ * the server, after which no credit matters; the owner tells of ends that the server makes (`ended`).
  */
 import { CodedError } from "../error.ts";
 import {
@@ -48,12 +49,27 @@ export const OPEN_STREAMS_MAX = 10_000; // far over any max_concurrent_streams i
 /** SETTINGS frames held back at a time. */
 export const HELD_SETTINGS_MAX = 8; // clients wait for the acknowledgement before they change the window again
 
+/** Told of what the client allows, in the order in which it says so. */
+export interface WindowListener {
+  /** A stream begins. */
+  opened(stream: number): void;
+  /** WINDOW_UPDATE; stream 0 = the connection. False when that is more than HTTP/2 allows. */
+  credited(stream: number, bytes: number): boolean;
+  /** Each SETTINGS frame that is no acknowledgement, with the change of all streams' windows that it makes, in bytes. */
+  settings(windowChange: number): void;
+  /** The client has reset the stream. */
+  forget(stream: number): void;
+  /** Whether node:http2 needs no window for that stream. */
+  hasLane(stream: number): boolean;
+}
+
 function refuse(reason: string, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 
 export class WindowRewriter {
   readonly #emit: (bytes: Buffer) => void;
+  readonly #listener: WindowListener;
 
   // What is known of the client's windows.
   #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT;
@@ -75,14 +91,10 @@ export class WindowRewriter {
   #opensAtFrameEnd = 0; // stream that is open when the frame at hand has passed
   #feeding = false;
 
-  // Position in the bytes that go out.
-  readonly #outHeader = Buffer.alloc(FRAME_HEADER_BYTES);
-  #outHeaderFill = 0;
-  #outPayloadLeft = 0;
-
   /** `emit` receives the bytes for node:http2, in order; they are views on what was fed, or small new buffers. */
-  constructor(emit: (bytes: Buffer) => void) {
+  constructor(emit: (bytes: Buffer) => void, listener: WindowListener) {
     this.#emit = emit;
+    this.#listener = listener;
   }
 
   /** True once the client's first SETTINGS frame has come: the connection speaks HTTP/2. */
@@ -214,11 +226,12 @@ export class WindowRewriter {
         }
         return false;
       case FrameType.RST_STREAM:
-        this.#forget(stream);
+        this.#listener.forget(stream);
+        this.ended(stream);
         return false;
       case FrameType.WINDOW_UPDATE:
         // One of another length than 4 is an error, which node:http2 answers.
-        return length === 4 && (this.#debts.get(stream) ?? 0) > 0;
+        return length === 4;
       case FrameType.SETTINGS:
         if ((flags & FrameFlag.ACK) !== 0) return false;
         if (length > SETTINGS_FRAME_BYTES_MAX) {
@@ -245,12 +258,17 @@ export class WindowRewriter {
     const stream = frame.readUInt32BE(5) & STREAM_ID_MASK;
     const increment = frame.readUInt32BE(FRAME_HEADER_BYTES) & WINDOW_BYTES_MAX;
     const debt = this.#debts.get(stream);
-    if (increment === 0 || debt === undefined) {
+    if (increment === 0 || (debt === undefined && stream !== 0)) {
       this.#emit(frame); // an error, which node:http2 answers, or a stream that has ended since
       return;
     }
+    if (!this.#listener.credited(stream, increment)) {
+      throw refuse("HTTP2_PROTOCOL", `the window of stream ${stream} (0: the connection) is over ${WINDOW_BYTES_MAX}`);
+    }
+    if (debt === undefined) return;
     const rest = this.#pay(stream, debt, increment);
-    if (rest > 0) this.#emit(windowUpdates([stream, rest]));
+    if (rest > 0 && !this.#listener.hasLane(stream))
+      this.#emit(rest === increment ? frame : windowUpdates([stream, rest]));
     if (this.#debtors === 0) this.#flushHeld();
   }
 
@@ -302,6 +320,8 @@ export class WindowRewriter {
         this.#debts.set(stream, debt - change);
       }
     }
+    // The first window is counted from HTTP/2's own default, as every change after it.
+    this.#listener.settings(change);
     this.#hold(settings);
     if (credit.length > 0) this.#emit(windowUpdates(credit));
   }
@@ -340,56 +360,17 @@ export class WindowRewriter {
       throw refuse("HTTP2_LIMIT", `one connection has over ${OPEN_STREAMS_MAX} streams open: end calls or reconnect`);
     }
     this.#debts.set(stream, 0);
+    this.#listener.opened(stream);
   }
 
-  #forget(stream: number): void {
+  /** A stream is over; no credit matters to it any more. */
+  ended(stream: number): void {
     const debt = this.#debts.get(stream);
     if (debt === undefined) return;
     this.#debts.delete(stream);
     if (debt > 0) {
       this.#debtors--;
       this.#flushHeld();
-    }
-  }
-
-  /** Looks at bytes on their way to the client, split anywhere, for the ends of streams. */
-  outbound(chunk: Uint8Array): void {
-    const end = chunk.length;
-    let at = 0;
-    while (at < end) {
-      if (this.#outPayloadLeft > 0) {
-        const count = Math.min(this.#outPayloadLeft, end - at);
-        at += count;
-        this.#outPayloadLeft -= count;
-        continue;
-      }
-      let header: Uint8Array = chunk;
-      let headerAt = at;
-      if (this.#outHeaderFill > 0 || end - at < FRAME_HEADER_BYTES) {
-        while (at < end && this.#outHeaderFill < FRAME_HEADER_BYTES) {
-          this.#outHeader[this.#outHeaderFill++] = chunk[at++] as number;
-        }
-        if (this.#outHeaderFill < FRAME_HEADER_BYTES) return;
-        this.#outHeaderFill = 0;
-        header = this.#outHeader;
-        headerAt = 0;
-      } else {
-        at += FRAME_HEADER_BYTES;
-      }
-      this.#outPayloadLeft =
-        ((header[headerAt] as number) << 16) |
-        ((header[headerAt + 1] as number) << 8) |
-        (header[headerAt + 2] as number);
-      const type = header[headerAt + 3] as number;
-      const ends = ((header[headerAt + 4] as number) & FrameFlag.END_STREAM) !== 0;
-      if (type === FrameType.RST_STREAM || (ends && (type === FrameType.DATA || type === FrameType.HEADERS))) {
-        this.#forget(
-          (((header[headerAt + 5] as number) & 0x7f) << 24) |
-            ((header[headerAt + 6] as number) << 16) |
-            ((header[headerAt + 7] as number) << 8) |
-            (header[headerAt + 8] as number),
-        );
-      }
     }
   }
 }

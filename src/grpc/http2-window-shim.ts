@@ -1,5 +1,6 @@
 /**
- * The duplex stream between a client's socket and node:http2 which carries WindowRewriter's work (read that first).
+ * The duplex stream between a client's socket and node:http2 which carries WindowRewriter's work (read that first) and
+ * OutboundFrames': large messages pass node:http2 by, on lanes (http2-lane.ts).
  * Give it to grpc-js in place of the socket: `server.createConnectionInjector(credentials).injectConnection(shim)`.
  *
  * Nothing is buffered here beyond what the two streams hold by themselves: bytes from the client are passed on as views,
@@ -9,6 +10,9 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
+import { windowUpdates } from "./http2-frames.ts";
+import type { Lane } from "./http2-lane.ts";
+import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
 
 /** How long a client may take from connecting to its first SETTINGS frame. */
@@ -18,6 +22,8 @@ export const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick e
 export const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
 
 export interface WindowShimOptions {
+  /** Whether calls can have lanes. Default true. */
+  lanes?: boolean;
   /** Default HANDSHAKE_MS_MAX. */
   handshakeMsMax?: number;
   /** Default SETTINGS_HOLD_MS_MAX. */
@@ -32,9 +38,14 @@ export class WindowShim extends Duplex {
 
   readonly #socket: Socket;
   readonly #rewriter: WindowRewriter;
+  readonly #outbound: OutboundFrames;
+  readonly #lanes: boolean;
   readonly #settingsHoldMsMax: number;
   #pushedAll = true; // false once a push found the read side full
   #onDrained: (() => void) | undefined;
+  #onFlushed: (() => void) | undefined; // node:http2 has ended, and lanes have not
+  #inboundEnded = false;
+  #room = true; // what the socket said of its last write
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,17 +57,36 @@ export class WindowShim extends Duplex {
     this.#socket = socket;
     this.secure = "encrypted" in socket && socket.encrypted === true;
     this.peerCertificate = this.secure ? readPeerCertificate(socket as TLSSocket) : undefined;
+    this.#lanes = options.lanes ?? true;
     this.#settingsHoldMsMax = options.settingsHoldMsMax ?? SETTINGS_HOLD_MS_MAX;
-    this.#rewriter = new WindowRewriter((bytes) => {
+    const read = (bytes: Buffer) => {
       if (!this.push(bytes)) this.#pushedAll = false;
+    };
+    const written = () => this.#written();
+    this.#outbound = new OutboundFrames({
+      write: (bytes) => {
+        // A plain socket that was idle has sent or copied the bytes before it returns; of TLS that is not known.
+        this.#room = socket.write(this.secure ? Uint8Array.from(bytes) : bytes, written);
+      },
+      get idle() {
+        return socket.writableLength === 0 && !socket.destroyed;
+      },
+      grant: (bytes) => {
+        if (!this.destroyed) read(windowUpdates([0, bytes]));
+      },
+      ended: (stream) => this.#rewriter.ended(stream),
     });
+    this.#rewriter = new WindowRewriter(read, this.#outbound);
     const handshakeMsMax = options.handshakeMsMax ?? HANDSHAKE_MS_MAX;
     this.#handshakeTimer = setTimeout(() => this.#handshakeTimedOut(handshakeMsMax), handshakeMsMax);
     this.#handshakeTimer.unref();
 
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.#drained());
-    socket.on("end", () => this.push(null));
+    socket.on("end", () => {
+      this.#inboundEnded = true;
+      this.push(null);
+    });
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => this.destroy());
   }
@@ -67,6 +97,11 @@ export class WindowShim extends Duplex {
    */
   readonly wake = (): void => {
     if (!this.destroyed && !this.writableNeedDrain) this.emit("drain");
+  };
+
+  /** The way to the client for a stream's messages past node:http2; undefined when the stream is over. */
+  readonly openLane = (stream: number): Lane | undefined => {
+    return this.destroyed || !this.#lanes ? undefined : this.#outbound.openLane(stream);
   };
 
   /** Streams of this connection that can still be given credit. */
@@ -119,9 +154,27 @@ export class WindowShim extends Duplex {
     this.#socket.resume();
   }
 
+  /** The socket has taken something over. */
+  #written(): void {
+    if (this.destroyed) return;
+    this.#outbound.pump();
+    this.#endIfFlushed();
+  }
+
+  #endIfFlushed(): void {
+    if (this.#onFlushed === undefined) return;
+    // A client that has closed its side grants nothing more: what stands still now does so for ever.
+    const stuck = this.#inboundEnded && this.#socket.writableLength === 0;
+    if (!this.#outbound.flushed && !stuck) return;
+    const end = this.#onFlushed;
+    this.#onFlushed = undefined;
+    end();
+  }
+
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#rewriter.outbound(chunk);
-    if (this.#socket.write(chunk)) callback();
+    this.#room = true;
+    this.#outbound.fromNode(chunk);
+    if (this.#room || !this.#socket.writableNeedDrain) callback();
     else this.#onDrained = callback;
   }
 
@@ -129,25 +182,26 @@ export class WindowShim extends Duplex {
     chunks: { chunk: Buffer; encoding: BufferEncoding }[],
     callback: (error?: Error | null) => void,
   ): void {
-    this.#socket.cork();
-    let room = true;
-    for (const { chunk } of chunks) {
-      this.#rewriter.outbound(chunk);
-      room = this.#socket.write(chunk);
-    }
+    this.#socket.cork(); // lanes do not find it idle meanwhile
+    this.#room = true;
+    for (const { chunk } of chunks) this.#outbound.fromNode(chunk);
     this.#socket.uncork();
-    if (room || !this.#socket.writableNeedDrain) callback();
+    if (this.#room || !this.#socket.writableNeedDrain) callback();
     else this.#onDrained = callback;
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#socket.end(() => callback());
+    this.#onFlushed = () => this.#socket.end(() => callback());
+    this.#outbound.pump();
+    this.#endIfFlushed();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     clearTimeout(this.#handshakeTimer);
     clearTimeout(this.#holdTimer);
     this.#onDrained = undefined;
+    this.#onFlushed = undefined;
+    this.#outbound.destroy();
     this.#socket.destroy();
     callback(error);
   }

@@ -1,7 +1,16 @@
-/** Writing FlightData to a server call at the speed of its client. */
+/**
+ * Writing FlightData to a server call at the speed of its client: on the call's lane past node:http2 where its connection
+ * has one (http2-lane.ts), else through grpc-js.
+ */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import { assertFlightDataFits, type FlightDataMessage, type OutgoingFlightData } from "./flight-data.ts";
-import { http2SessionOf, resetCall } from "./grpc-internals.ts";
+import {
+  assertFlightDataFits,
+  type FlightDataMessage,
+  grpcFlightDataParts,
+  type OutgoingFlightData,
+} from "./flight-data.ts";
+import { http2SessionOf, laneOf, resetCall } from "./grpc-internals.ts";
+import type { Lane } from "./http2-lane.ts";
 import { noteWaitingWriter } from "./http2-wakeup-guard.ts";
 
 /** A DoGet or DoExchange call whose `responseSerialize` is `serializeFlightData`. */
@@ -11,14 +20,15 @@ export type FlightDataCall<Request = unknown> =
 
 export interface WriteOptions {
   /**
-   * Ends the wait for a client that is too slow: a message that is not copied yet is copied into memory of its own, where
-   * it stays queued, and the promise resolves true at once. Set a status after that, for example by
-   * `call.emit("error", …)`: the client gets it behind what is queued, when it reads again. To drop it all: `resetCall(call)`.
+   * Ends the wait for a client that is too slow: what is not copied yet is copied into memory of its own, where it stays
+   * queued, and the promise resolves true at once. Set a status after `flushed`: the client gets it behind what is
+   * queued, when it reads again. To drop it all: `resetCall(call)`.
    */
   signal?: AbortSignal;
 }
 
 const TIMER_MS_MAX = 0x7fffffff; // setTimeout takes 31 bits and fires at once above
+const TURN_MS = 1; // of writing without giving the event loop a turn; other clients wait for it
 
 function isOver(call: FlightDataCall): boolean {
   return call.cancelled || call.destroyed || call.writableEnded;
@@ -54,7 +64,7 @@ function detach(message: OutgoingFlightData): void {
  * Writes one message, and resolves when the call has copied it and has room for the next:
  * - true: every byte of `message` is copied; its memory may be overwritten, and the next message written;
  * - false: the call is over (cancelled, deadline passed, connection lost, ended or destroyed by the server); the message
- *   was not sent, and nothing will read its memory any more. Further writes give false as well.
+ *   was not sent, or not to its end, and nothing will read its memory any more. Further writes give false as well.
  * True does not say that the client got it: a call that is being cancelled may still copy the message that waits.
  *
  * With one writer per call that awaits each result, at most one message waits uncopied, besides those in the HTTP/2
@@ -70,6 +80,41 @@ export async function writeWithBackpressure(
 ): Promise<boolean> {
   assertFlightDataFits(message);
   if (isOver(call)) return false;
+  const lane = laneOf(call);
+  return lane === undefined ? writeToCall(call, message, signal) : writeToLane(call, lane, message, signal);
+}
+
+/** Resolves when all that was written is sent, or the call is over: a status that is set then comes behind it. */
+export async function flushed(call: FlightDataCall): Promise<void> {
+  if (!isOver(call)) await laneOf(call)?.drained();
+}
+
+let turnMs = 0;
+
+async function writeToLane(
+  call: FlightDataCall,
+  lane: Lane,
+  message: FlightDataMessage,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const written = lane.write(grpcFlightDataParts(message));
+  if (written instanceof Promise) {
+    const sent = await waiting(call, { signal, onAbort: () => lane.detach() }, () => written);
+    if (!sent) lane.close(); // also when the call was given up here and its stream is still open
+    return sent;
+  }
+  if (performance.now() - turnMs >= TURN_MS) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    turnMs = performance.now();
+  }
+  return written;
+}
+
+async function writeToCall(
+  call: FlightDataCall,
+  message: FlightDataMessage,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   let copied = false;
   let settle: (() => void) | undefined;
   const outgoing: OutgoingFlightData = {
@@ -83,43 +128,64 @@ export async function writeWithBackpressure(
   if (copied && !call.writableNeedDrain) return true;
   if (isOver(call)) return false;
   const stopWaiting = noteWaitingWriter(http2SessionOf(call));
+  let finish: (written: boolean) => void = () => {};
+  const check = () => {
+    if (copied && !call.writableNeedDrain) finish(true);
+  };
+  const onAbort = () => {
+    if (!copied) detach(outgoing);
+    finish(true);
+  };
   try {
-    return await new Promise<boolean>((resolve) => {
-      let deadlineTimer: ReturnType<typeof setTimeout> | undefined;
-      const finish = (result: boolean) => {
-        settle = undefined;
-        if (!result) drop(outgoing);
-        clearTimeout(deadlineTimer);
-        call.off("drain", check);
-        call.off("cancelled", onOver);
-        call.off("close", onOver);
-        signal?.removeEventListener("abort", onAbort);
-        resolve(result);
-      };
-      const check = () => {
-        if (copied && !call.writableNeedDrain) finish(true);
-      };
-      const onOver = () => finish(false);
-      const onAbort = () => {
-        if (!copied) detach(outgoing);
-        finish(true);
-      };
-      settle = check;
-      call.on("drain", check);
-      call.on("cancelled", onOver);
-      call.on("close", onOver);
-      signal?.addEventListener("abort", onAbort);
-      // At the deadline grpc-js only puts a status behind what is queued. It tells nobody, and the message that waits
-      // would end up as a write after the end, which leaves the client without any end. It has given up by then too.
-      const onDeadline = () => {
-        finish(false);
-        resetCall(call);
-      };
-      const ms = msToDeadline(call);
-      if (ms !== undefined) deadlineTimer = setTimeout(onDeadline, ms);
-      if (signal?.aborted) onAbort();
-    });
+    call.on("drain", check);
+    const written = await waiting(
+      call,
+      { signal, onAbort },
+      () =>
+        new Promise((resolve) => {
+          finish = resolve;
+          settle = check;
+        }),
+    );
+    if (!written) drop(outgoing);
+    return written;
   } finally {
+    settle = undefined;
+    call.off("drain", check);
     stopWaiting();
+  }
+}
+
+/** Waits for a write, or for the end of its call: then false. */
+async function waiting(
+  call: FlightDataCall,
+  { signal, onAbort }: { signal: AbortSignal | undefined; onAbort: () => void },
+  write: () => Promise<boolean>,
+): Promise<boolean> {
+  let onOver: () => void = () => {};
+  let deadlineTimer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<false>((resolve) => {
+    onOver = () => resolve(false);
+    // At the deadline grpc-js only puts a status behind what is queued. It tells nobody, and the message that waits
+    // would end up as a write after the end, which leaves the client without any end. It has given up by then too.
+    const ms = msToDeadline(call);
+    if (ms === undefined) return;
+    deadlineTimer = setTimeout(() => {
+      resolve(false);
+      resetCall(call);
+    }, ms);
+  });
+  call.on("cancelled", onOver);
+  call.on("close", onOver);
+  signal?.addEventListener("abort", onAbort);
+  const written = write();
+  if (signal?.aborted) onAbort();
+  try {
+    return await Promise.race([written, over]);
+  } finally {
+    clearTimeout(deadlineTimer);
+    call.off("cancelled", onOver);
+    call.off("close", onOver);
+    signal?.removeEventListener("abort", onAbort);
   }
 }

@@ -6,6 +6,7 @@ import {
   WindowRewriter,
 } from "../../src/grpc/http2-window-rewriter.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { type Connection, connection } from "./connection.ts";
 import {
   CLIENT_PREFACE,
   continuation,
@@ -25,16 +26,10 @@ const END_HEADERS = 4;
 
 /** A rewriter after the preface, and the frames that it has emitted since the last look. */
 function rewriter(firstSettings: Buffer | null = initialWindow(1000)) {
-  let emitted: Buffer[] = [];
-  const subject = new WindowRewriter((bytes) => emitted.push(bytes));
-  const frames = (): string[] => {
-    const parsed = parseFrames(Buffer.concat(emitted)).map(describeFrame);
-    emitted = [];
-    return parsed;
-  };
+  const { subject, outbound, toNode } = connection();
+  const frames = (): string[] => parseFrames(Buffer.concat(toNode.splice(0))).map(describeFrame);
   subject.inbound(CLIENT_PREFACE);
-  expect(Buffer.concat(emitted).equals(CLIENT_PREFACE)).toBe(true);
-  emitted = [];
+  expect(Buffer.concat(toNode.splice(0)).equals(CLIENT_PREFACE)).toBe(true);
   if (firstSettings !== null) {
     subject.inbound(firstSettings);
     frames();
@@ -43,7 +38,7 @@ function rewriter(firstSettings: Buffer | null = initialWindow(1000)) {
     subject.inbound(Buffer.concat(parts));
     return frames();
   };
-  return { subject, feed, frames };
+  return { subject, outbound, feed, frames };
 }
 
 describe("credit", () => {
@@ -85,19 +80,15 @@ describe("credit", () => {
     expect(feed(initialWindow(1000))).toEqual(["SETTINGS()"]);
   });
 
-  test("connection windows, acknowledgements, pings and unknown frames pass", () => {
+  test("acknowledgements, pings and unknown frames pass; the connection's window is kept back", () => {
     const { feed } = rewriter();
-    const bytes = [
-      windowUpdate(0, 77),
-      frame(4, 1, 0),
-      frame(6, 0, 0, Buffer.alloc(8)),
-      frame(0xfa, 3, 9, Buffer.alloc(5)),
-    ];
+    const bytes = [frame(4, 1, 0), frame(6, 0, 0, Buffer.alloc(8)), frame(0xfa, 3, 9, Buffer.alloc(5))];
     const emitted: Buffer[] = [];
-    const subject = new WindowRewriter((part) => emitted.push(part));
+    const subject = new WindowRewriter((part) => emitted.push(part), connection().outbound);
     subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1), ...bytes]));
     expect(Buffer.concat(emitted).subarray(-Buffer.concat(bytes).length).equals(Buffer.concat(bytes))).toBe(true);
-    expect(feed(windowUpdate(0, 77))).toEqual(["WINDOW_UPDATE(0,77)"]);
+    expect(feed(windowUpdate(0, 77))).toEqual([]);
+    expect(feed(windowUpdate(0, 0))).toEqual(["WINDOW_UPDATE(0,0)"]); // an error, which node:http2 answers
   });
 
   test("a header block in CONTINUATION frames is topped up after the last of them", () => {
@@ -163,12 +154,12 @@ describe("a decrease", () => {
 
   test("is settled by the end of the stream from either side", () => {
     for (const end of ["client reset", "server reset", "server end"]) {
-      const { feed, subject, frames } = rewriter();
+      const { feed, subject, outbound, frames } = rewriter();
       feed(headers(1), headers(3));
       feed(initialWindow(400), windowUpdate(3, 600));
       if (end === "client reset") expect(feed(reset(1))).toEqual(["RST_STREAM(1)", "SETTINGS()"]);
       else {
-        subject.outbound(end === "server reset" ? reset(1) : data(1, 3, END_STREAM));
+        outbound.fromNode(end === "server reset" ? reset(1) : data(1, 3, END_STREAM));
         expect(frames()).toEqual(["SETTINGS()"]);
       }
       expect(subject.openStreams).toBe(1);
@@ -176,11 +167,11 @@ describe("a decrease", () => {
   });
 
   test("releases the SETTINGS between two frames only, never inside a header block", () => {
-    const { feed, subject, frames } = rewriter();
+    const { feed, subject, outbound, frames } = rewriter();
     feed(headers(1));
     feed(initialWindow(400));
     subject.inbound(headers(3, 0).subarray(0, 4));
-    subject.outbound(reset(1));
+    outbound.fromNode(reset(1));
     subject.inbound(headers(3, 0).subarray(4));
     expect(frames()).toEqual(["HEADERS(3)"]);
     expect(feed(continuation(3, END_HEADERS))).toEqual(["CONTINUATION(3)", "WINDOW_UPDATE(3,400)", "SETTINGS()"]);
@@ -198,14 +189,14 @@ describe("a decrease", () => {
 
 describe("streams are forgotten", () => {
   test("when the server ends or resets them, or the client resets them", () => {
-    const { feed, subject } = rewriter();
+    const { feed, subject, outbound } = rewriter();
     feed(headers(1), headers(3), headers(5), headers(7));
-    subject.outbound(headers(1, END_HEADERS)); // response headers
-    subject.outbound(data(1, 100));
+    outbound.fromNode(headers(1, END_HEADERS)); // response headers
+    outbound.fromNode(data(1, 100));
     expect(subject.openStreams).toBe(4);
-    subject.outbound(headers(1, END_HEADERS | END_STREAM)); // trailers
-    subject.outbound(data(3, 0, END_STREAM));
-    subject.outbound(reset(5));
+    outbound.fromNode(headers(1, END_HEADERS | END_STREAM)); // trailers
+    outbound.fromNode(data(3, 0, END_STREAM));
+    outbound.fromNode(reset(5));
     expect(subject.openStreams).toBe(1);
     feed(reset(7));
     expect(subject.openStreams).toBe(0);
@@ -214,23 +205,21 @@ describe("streams are forgotten", () => {
   });
 
   test("also when node:http2 answers while it is given the header block", () => {
-    const emitted: Buffer[] = [];
-    const subject: WindowRewriter = new WindowRewriter((bytes) => {
-      emitted.push(bytes);
-      if (bytes.includes("block")) subject.outbound(headers(1, END_HEADERS | END_STREAM));
+    const { subject, outbound, toNode }: Connection = connection((bytes) => {
+      if (bytes.includes("block")) outbound.fromNode(headers(1, END_HEADERS | END_STREAM));
     });
     subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1000), headers(1)]));
     expect(subject.openStreams).toBe(0);
-    const frames = parseFrames(Buffer.concat(emitted).subarray(CLIENT_PREFACE.length)).map(describeFrame);
+    const frames = parseFrames(Buffer.concat(toNode).subarray(CLIENT_PREFACE.length)).map(describeFrame);
     expect(frames).toEqual(["SETTINGS(4=0)", "HEADERS(1)"]);
   });
 
   test("flags and ids of other frame types mean nothing on the way out", () => {
-    const { feed, subject } = rewriter();
+    const { feed, subject, outbound } = rewriter();
     feed(headers(1));
-    subject.outbound(frame(6, 1, 0, Buffer.alloc(8))); // PING with ACK, the bit of END_STREAM
-    subject.outbound(frame(4, 1, 0));
-    subject.outbound(data(3, 10, END_STREAM));
+    outbound.fromNode(frame(6, 1, 0, Buffer.alloc(8))); // PING with ACK, the bit of END_STREAM
+    outbound.fromNode(frame(4, 1, 0));
+    outbound.fromNode(data(3, 10, END_STREAM));
     expect(subject.openStreams).toBe(1);
   });
 });
@@ -281,7 +270,7 @@ describe("refuses", () => {
 
 test("DATA is passed on as views on the bytes that came, not copied", () => {
   const emitted: Buffer[] = [];
-  const subject = new WindowRewriter((bytes) => emitted.push(bytes));
+  const subject = new WindowRewriter((bytes) => emitted.push(bytes), connection().outbound);
   subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1), headers(1)]));
   emitted.length = 0;
   const chunk = Buffer.concat([data(1, 50_000), data(1, 70_000).subarray(0, 60_000)]);
@@ -367,20 +356,21 @@ test("random connections at random splits: same output, exact windows, nothing e
   for (let round = 0; round < 300; round++) {
     const { steps, granted } = randomConnection(random);
     const run = (chunkMax: number): { emitted: Buffer; subject: WindowRewriter } => {
-      const parts: Buffer[] = [];
-      const subject = new WindowRewriter((bytes) => parts.push(Buffer.from(bytes)));
+      const { subject, outbound, toNode, toClient } = connection();
       for (const { bytes, outward } of steps) {
         for (let at = 0; at < bytes.length; ) {
           const end = Math.min(
             bytes.length,
             at + (chunkMax === Infinity ? bytes.length : 1 + Math.floor(random() * chunkMax)),
           );
-          if (outward) subject.outbound(bytes.subarray(at, end));
+          if (outward) outbound.fromNode(bytes.subarray(at, end));
           else subject.inbound(bytes.subarray(at, end));
           at = end;
         }
       }
-      return { emitted: Buffer.concat(parts), subject };
+      const outward = Buffer.concat(steps.filter((step) => step.outward).map(({ bytes }) => bytes));
+      expect(Buffer.concat(toClient).equals(outward)).toBe(true);
+      return { emitted: Buffer.concat(toNode), subject };
     };
     const whole = run(Infinity);
     for (const chunkMax of [1, 20, 500]) {
@@ -397,7 +387,7 @@ test("random connections at random splits: same output, exact windows, nothing e
 
     const others = (bytes: Buffer) =>
       parseFrames(bytes.subarray(CLIENT_PREFACE.length))
-        .filter(({ type, flags, stream }) => (type !== 4 || (flags & 1) !== 0) && (type !== 8 || stream === 0))
+        .filter(({ type, flags }) => (type !== 4 || (flags & 1) !== 0) && type !== 8)
         .map(({ type, flags, stream, payload }) => `${type} ${flags} ${stream} ${payload.toString("hex")}`);
     const sent = Buffer.concat(steps.filter(({ outward }) => !outward).map(({ bytes }) => bytes));
     expect(others(whole.emitted)).toEqual(others(sent));

@@ -1,0 +1,380 @@
+/**
+ * What goes to one client: the frames that node:http2 writes, and between them the DATA frames of lanes
+ * (http2-lane.ts), which go to the socket without passing through node:http2.
+ *
+ * Both spend the same windows, and node:http2 knows nothing of what lanes spend. So the connection's window is kept
+ * here, and node:http2 is only ever told of a part of it:
+ *
+ *     connection    what the client has granted, less every DATA byte sent: what may be sent in truth
+ *     believed      what node:http2 thinks it may send: topped up to NODE_WINDOW_BYTES while the connection has it
+ *
+ * Lanes may have spent what node:http2 believes in. A DATA frame of its own for which the window does not suffice is
+ * held here, and with it, in their order, all later frames of streams (headers too: their compression depends on their
+ * order), until the client grants more. Frames of the connection itself (SETTINGS, PING, WINDOW_UPDATE, GOAWAY) pass, and
+ * so does a RST_STREAM, which drops what is held of its stream. What is held is bounded by NODE_WINDOW_BYTES and headers.
+ *
+ * A stream's window counts for its lane alone: node:http2 sends no DATA on a stream that has one. DATA on a stream that
+ * is over (reset by the client or by its lane) goes nowhere.
+ */
+import {
+  FRAME_HEADER_BYTES,
+  FrameFlag,
+  FrameType,
+  INITIAL_WINDOW_BYTES_DEFAULT,
+  putFrameHeader,
+  STREAM_ID_MASK,
+  WINDOW_BYTES_MAX,
+} from "./http2-frames.ts";
+import { LANE_CHUNK_BYTES_MAX, Lane } from "./http2-lane.ts";
+import type { WindowListener } from "./http2-window-rewriter.ts";
+
+/** What node:http2 may send before it is told of more; calls without a lane are small. */
+export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
+const RESET_PAYLOAD_BYTES = 4; // RFC 9113 section 6.4
+const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste
+
+/** The socket, and node:http2's reading side. */
+export interface OutboundPeers {
+  /** Sends bytes; they are taken over, or copied, before it returns. */
+  write(bytes: Uint8Array): void;
+  /** True while the socket has taken everything that it was given. */
+  readonly idle: boolean;
+  /** Lets node:http2 send so many bytes more. Called in a turn of the event loop of its own. */
+  grant(bytes: number): void;
+  /** The stream is over: the server has ended or reset it. */
+  ended(stream: number): void;
+}
+
+interface StreamState {
+  /** What the client allows on this stream; below 0 after it has made its windows smaller. */
+  window: number;
+  /** Response headers are on their way, so DATA may follow. */
+  answered: boolean;
+  lane?: Lane;
+}
+
+interface HeldFrame {
+  type: number;
+  flags: number;
+  stream: number;
+  bytes: Buffer;
+}
+
+type Fate = "pass" | "hold" | "drop";
+
+/** Shared by all connections: what is in it has gone to the socket before anybody else uses it. */
+let chunk: Buffer | undefined;
+
+export class OutboundFrames implements WindowListener {
+  readonly #peers: OutboundPeers;
+  readonly #streams = new Map<number, StreamState>();
+  /** What a new stream begins with. */
+  #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT;
+  /** By how much each SETTINGS that is not acknowledged yet makes it larger. */
+  readonly #unacknowledged: number[] = [];
+  #connection = INITIAL_WINDOW_BYTES_DEFAULT;
+  #believed = INITIAL_WINDOW_BYTES_DEFAULT;
+  #topUpDue = false;
+
+  /** Lanes with something to send; the first is next. */
+  #busy: Lane[] = [];
+  #pumping = false;
+  #held: HeldFrame[] = [];
+  /** DATA bytes in it. */
+  #heldBytes = 0;
+
+  // Position in the bytes of node:http2.
+  readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
+  #headerFill = 0;
+  #payloadLeft = 0;
+  #fate: Fate = "pass"; // of the frame at hand
+  #holding: HeldFrame | undefined; // where it goes if it is held
+  #holdingFill = 0;
+  #type = 0; // of the frame at hand
+  #flags = 0;
+  #stream = 0;
+  #inBlock = false; // between HEADERS and the CONTINUATION that ends them no other frame may stand
+
+  constructor(peers: OutboundPeers) {
+    this.#peers = peers;
+  }
+
+  /** True when nothing waits here. */
+  get flushed(): boolean {
+    return this.#busy.length === 0 && this.#held.length === 0;
+  }
+
+  // ── what the client says ────────────────────────────────────────────────────────────────────────────────────────
+
+  opened(stream: number): void {
+    this.#streams.set(stream, { window: this.#initialWindow, answered: false });
+  }
+
+  credited(stream: number, bytes: number): boolean {
+    if (stream === 0) {
+      this.#connection += bytes;
+      if (this.#connection > WINDOW_BYTES_MAX) return false;
+      this.#topUpSoon();
+    } else {
+      const state = this.#streams.get(stream);
+      if (state === undefined) return true;
+      state.window += bytes;
+      if (state.window > WINDOW_BYTES_MAX) return false;
+    }
+    this.pump();
+    return true;
+  }
+
+  /**
+   * SETTINGS. Smaller windows hold at once; larger ones once node:http2 has acknowledged them, since clients count what
+   * comes before that by the old ones.
+   */
+  settings(windowChange: number): void {
+    this.#unacknowledged.push(Math.max(0, windowChange));
+    if (windowChange < 0) this.#changeWindows(windowChange);
+  }
+
+  #changeWindows(bytes: number): void {
+    this.#initialWindow += bytes;
+    for (const state of this.#streams.values()) state.window += bytes;
+  }
+
+  forget(stream: number): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined) return;
+    this.#streams.delete(stream);
+    this.#close(state);
+  }
+
+  // ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The lane of a stream whose response headers node:http2 has sent or will send; undefined when the stream is over. */
+  openLane(stream: number): Lane | undefined {
+    const state = this.#streams.get(stream);
+    if (state === undefined) return undefined;
+    state.lane ??= new Lane(
+      stream,
+      (lane) => {
+        this.#busy.push(lane);
+        this.pump();
+      },
+      (code) => this.reset(stream, code),
+    );
+    return state.lane;
+  }
+
+  hasLane(stream: number): boolean {
+    return this.#streams.get(stream)?.lane !== undefined;
+  }
+
+  /** Ends a stream by RST_STREAM, in front of everything that is not sent yet. node:http2 on Bun only half closes it. */
+  reset(stream: number, code: number): void {
+    if (!this.#streams.has(stream)) return;
+    this.forget(stream);
+    this.#dropHeld(stream);
+    const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + RESET_PAYLOAD_BYTES);
+    putFrameHeader(bytes, 0, RESET_PAYLOAD_BYTES, FrameType.RST_STREAM, 0, stream);
+    bytes.writeUInt32BE(code, FRAME_HEADER_BYTES);
+    const frame = { type: FrameType.RST_STREAM, flags: 0, stream, bytes };
+    if (this.#held.some((held) => held.stream === stream)) this.#held.push(frame);
+    else this.#held.unshift(frame);
+    this.pump();
+  }
+
+  /** The connection is gone. */
+  destroy(): void {
+    for (const state of this.#streams.values()) this.#close(state);
+    this.#streams.clear();
+    this.#busy = [];
+    this.#held = [];
+  }
+
+  #close({ lane }: StreamState): void {
+    if (lane === undefined) return;
+    const at = this.#busy.indexOf(lane);
+    if (at >= 0) this.#busy.splice(at, 1);
+    lane.close();
+  }
+
+  /** Sends what may be sent: held frames first, then the lanes, each a chunk in its turn. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      this.#releaseHeld();
+      for (let idleLanes = 0; idleLanes < this.#busy.length && this.#mayInterpose && this.#peers.idle; ) {
+        const lane = this.#busy.shift()!;
+        const sent = this.#send(lane);
+        if (lane.bytesLeft > 0) this.#busy.push(lane);
+        idleLanes = sent ? 0 : idleLanes + 1;
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** One chunk, as far as the windows allow. */
+  #send(lane: Lane): boolean {
+    const state = this.#streams.get(lane.stream);
+    if (state === undefined || !state.answered) return false;
+    const bytes = Math.min(lane.bytesLeft, state.window, this.#connection - this.#heldBytes, LANE_CHUNK_BYTES_MAX);
+    if (bytes <= 0) return false;
+    chunk ??= Lane.createChunk();
+    state.window -= bytes;
+    this.#connection -= bytes;
+    const framed = lane.take(bytes, chunk);
+    this.#peers.write(chunk.subarray(0, framed));
+    lane.taken();
+    return true;
+  }
+
+  /** Whether what node:http2 has written ends between two frames, where another one may stand. */
+  get #mayInterpose(): boolean {
+    return this.#payloadLeft === 0 && this.#headerFill === 0 && !this.#inBlock && this.#holding === undefined;
+  }
+
+  // ── what node:http2 says ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes bytes from node:http2, split anywhere. */
+  fromNode(bytes: Uint8Array): void {
+    const end = bytes.length;
+    let at = 0;
+    let from = 0; // written, held or kept up to here
+    while (at < end) {
+      if (this.#payloadLeft > 0) {
+        const count = Math.min(this.#payloadLeft, end - at);
+        if (this.#holding !== undefined) {
+          this.#holding.bytes.set(bytes.subarray(at, at + count), this.#holdingFill);
+          this.#holdingFill += count;
+        }
+        at += count;
+        if (this.#fate !== "pass") from = at;
+        this.#payloadLeft -= count;
+      } else {
+        // A frame begins; its header may come in pieces, and goes on whole.
+        const inPieces = this.#headerFill > 0 || end - at < FRAME_HEADER_BYTES;
+        if (inPieces) {
+          if (from < at) this.#peers.write(bytes.subarray(from, at));
+          while (at < end && this.#headerFill < FRAME_HEADER_BYTES) this.#header[this.#headerFill++] = bytes[at++]!;
+          from = at;
+          if (this.#headerFill < FRAME_HEADER_BYTES) return;
+          this.#headerFill = 0;
+        } else at += FRAME_HEADER_BYTES;
+        const header = inPieces ? this.#header : bytes.subarray(at - FRAME_HEADER_BYTES, at);
+        this.#start(header);
+        if (this.#fate !== "pass") {
+          if (!inPieces && from < at - FRAME_HEADER_BYTES)
+            this.#peers.write(bytes.subarray(from, at - FRAME_HEADER_BYTES));
+          from = at;
+        } else if (inPieces) this.#peers.write(Uint8Array.from(header));
+      }
+      if (this.#payloadLeft > 0) continue;
+      if (this.#holding !== undefined) {
+        this.#held.push(this.#holding);
+        this.#holding = undefined;
+      } else if (this.#fate === "pass") {
+        if (this.#ends(this.#type, this.#flags)) {
+          if (from < at) this.#peers.write(bytes.subarray(from, at));
+          from = at;
+        }
+        this.#passed(this.#type, this.#flags, this.#stream);
+      }
+    }
+    if (from < end) this.#peers.write(from === 0 ? bytes : bytes.subarray(from, end));
+    this.#topUpSoon();
+    this.pump();
+  }
+
+  /** Reads a frame's header, and decides what becomes of it. */
+  #start(header: Uint8Array): void {
+    const length = (header[0]! << 16) | (header[1]! << 8) | header[2]!;
+    const type = header[3]!;
+    const flags = header[4]!;
+    const stream = ((header[5]! << 24) | (header[6]! << 16) | (header[7]! << 8) | header[8]!) & STREAM_ID_MASK;
+    this.#payloadLeft = length;
+    this.#type = type;
+    this.#flags = flags;
+    this.#stream = stream;
+    let hold = false;
+    this.#fate = "pass";
+    if (type === FrameType.DATA) {
+      this.#believed -= length;
+      if (!this.#streams.has(stream)) {
+        this.#fate = "drop";
+        return;
+      }
+      hold = this.#held.length > 0 || length > this.#connection;
+      if (hold) this.#heldBytes += length;
+      else this.#connection -= length;
+    } else if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) {
+      hold = this.#held.length > 0;
+      this.#inBlock = !hold && (flags & FrameFlag.END_HEADERS) === 0;
+    } else if (type === FrameType.RST_STREAM && this.#held.length > 0) {
+      this.#dropHeld(stream);
+      hold = this.#held.some((frame) => frame.stream === stream); // behind headers that have to go
+    }
+    if (!hold) return;
+    this.#fate = "hold";
+    const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
+    bytes.set(header);
+    this.#holding = { type, flags, stream, bytes };
+    this.#holdingFill = FRAME_HEADER_BYTES;
+  }
+
+  #ends(type: number, flags: number): boolean {
+    if (type === FrameType.RST_STREAM) return true;
+    return (type === FrameType.DATA || type === FrameType.HEADERS) && (flags & FrameFlag.END_STREAM) !== 0;
+  }
+
+  /** A frame of node:http2 has gone to the socket (or is about to, with nothing in between). */
+  #passed(type: number, flags: number, stream: number): void {
+    if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
+      this.#changeWindows(this.#unacknowledged.shift() ?? 0);
+    const state = this.#streams.get(stream);
+    if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
+    if (!this.#ends(type, flags)) return;
+    this.forget(stream);
+    this.#peers.ended(stream);
+  }
+
+  #releaseHeld(): void {
+    while (this.#held.length > 0 && this.#mayInterpose) {
+      const { type, flags, stream, bytes } = this.#held[0]!;
+      if (type === FrameType.DATA) {
+        const length = bytes.length - FRAME_HEADER_BYTES;
+        if (length > this.#connection) return;
+        this.#connection -= length;
+        this.#heldBytes -= length;
+      }
+      this.#held.shift();
+      this.#peers.write(bytes);
+      this.#passed(type, flags, stream);
+    }
+  }
+
+  #dropHeld(stream: number): void {
+    this.#held = this.#held.filter((frame) => {
+      if (frame.stream !== stream || frame.type !== FrameType.DATA) return true;
+      this.#heldBytes -= frame.bytes.length - FRAME_HEADER_BYTES;
+      return false;
+    });
+  }
+
+  /** In a turn of its own: node:http2 may be writing, and must not be given something to read meanwhile. */
+  #topUpSoon(): void {
+    if (this.#topUpDue || this.#topUpBytes() === 0) return;
+    this.#topUpDue = true;
+    setImmediate(() => {
+      this.#topUpDue = false;
+      const bytes = this.#topUpBytes();
+      if (bytes === 0) return;
+      this.#believed += bytes;
+      this.#peers.grant(bytes);
+    });
+  }
+
+  #topUpBytes(): number {
+    const bytes = Math.min(NODE_WINDOW_BYTES, this.#connection - this.#heldBytes) - this.#believed;
+    return bytes >= TOP_UP_BYTES_MIN ? Math.floor(bytes) : 0;
+  }
+}

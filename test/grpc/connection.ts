@@ -1,0 +1,36 @@
+/** Both sides of a connection's frames as WindowShim wires them, over buffers instead of a socket and node:http2. */
+import { windowUpdates } from "../../src/grpc/http2-frames.ts";
+import { OutboundFrames } from "../../src/grpc/http2-outbound.ts";
+import { WindowRewriter } from "../../src/grpc/http2-window-rewriter.ts";
+
+export interface Connection {
+  subject: WindowRewriter;
+  outbound: OutboundFrames;
+  /** What node:http2 has been given to read. */
+  toNode: Buffer[];
+  /** What has gone to the client. */
+  toClient: Buffer[];
+  /** False: the socket is full. Call `outbound.pump()` after setting it. */
+  socket: { idle: boolean };
+}
+
+/** @param onRead called for what node:http2 is given to read, when it is */
+export function connection(onRead: (bytes: Buffer) => void = () => {}): Connection {
+  const toNode: Buffer[] = [];
+  const toClient: Buffer[] = [];
+  const socket = { idle: true };
+  const read = (bytes: Buffer) => {
+    toNode.push(Buffer.from(bytes));
+    onRead(bytes);
+  };
+  const outbound = new OutboundFrames({
+    write: (bytes) => toClient.push(Buffer.from(bytes)),
+    get idle() {
+      return socket.idle;
+    },
+    grant: (bytes) => read(windowUpdates([0, bytes])),
+    ended: (stream) => subject.ended(stream),
+  });
+  const subject: WindowRewriter = new WindowRewriter(read, outbound);
+  return { subject, outbound, toNode, toClient, socket };
+}
