@@ -3,30 +3,24 @@
  * beside a Go service of the same shape (go/pipeline) on the same ledgers, cores and client in one run. Rates of a busy
  * machine mean little by themselves; the ratios are what is looked at.
  *
- *   bun bench/pipeline.ts [--ledgers 800] [--go-ledgers 200] [--rounds 3] [--workers 2]
+ *   bun bench/pipeline.ts [--ledgers 800] [--go-ledgers 200] [--rounds 3] [--workers 2] [--only lake|raw]
  */
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { connectControl } from "../src/control/client.ts";
-import { splitBatch } from "../src/ledger/batch.ts";
-import { headerOffsets } from "../src/sources/header-offsets.ts";
-import { lakeKey } from "../src/sources/lake-layout.ts";
 import { goClient, runClient } from "../test/clients/toolchain.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../test/support/processor.ts";
+import { type Processor, startProcessor } from "../test/support/processor.ts";
 import { writeFrames } from "./support/frames.ts";
+import { buildGoPrograms, startGoProgram } from "./support/go-program.ts";
+import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
+import { threadCpuSeconds } from "./support/thread-cpu.ts";
 
-const PUBNET = "Public Global Stellar Network ; September 2015";
-const SHARED_LAKE = join(ROOT, "../shared/ledgers/lake");
-const LAYOUT = { ledgersPerBatch: 1, batchesPerPartition: 64000, extension: "zst" } as const;
 const FIRST = 64_000_000; // of the made lake
 const TARGET_LAKE = 10; // times the Go service
 const TARGET_RAW = 5;
-const WARM_UP_LEDGERS = 1500; // until the JIT has compiled what is hot
-const CHILD_READY_MS = 60_000;
+const WARM_UP_LEDGERS = Number(process.env.WARM ?? 1500); // until the JIT has compiled what is hot
 
 const { values: flags } = parseArgs({
   options: {
@@ -34,6 +28,7 @@ const { values: flags } = parseArgs({
     "go-ledgers": { type: "string", default: "200" },
     rounds: { type: "string", default: "3" },
     workers: { type: "string", default: "2" },
+    only: { type: "string" },
   },
 });
 const ledgers = Number(flags.ledgers);
@@ -41,61 +36,55 @@ const goLedgers = Number(flags["go-ledgers"]);
 const rounds = Number(flags.rounds);
 const workers = Number(flags.workers);
 
-/** Dense ledgers: the shared lake's where that is, else the sample's last one. */
-function templates(): Uint8Array[] {
-  const folder = existsSync(SHARED_LAKE) ? SHARED_LAKE : SAMPLE.folder;
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".zst"));
-  const all: Uint8Array[] = [];
-  for (const file of files.sort()) {
-    const inflated = Bun.zstdDecompressSync(readFileSync(join(folder, file)));
-    for (const { bytes } of splitBatch(inflated)) all.push(new Uint8Array(bytes)); // a Buffer's slice would be a view
-  }
-  return folder === SHARED_LAKE ? all : all.filter((bytes) => bytes.length > 1_000_000).slice(-1);
-}
-
-function renumber(template: Uint8Array, sequence: number): Uint8Array {
-  const bytes = new Uint8Array(template);
-  new DataView(bytes.buffer).setUint32(headerOffsets("template", bytes).ledgerSequence, sequence);
-  return bytes;
-}
-
-function writeLake(folder: string, from: readonly Uint8Array[], count: number): void {
-  for (let n = 0; n < count; n++) {
-    const sequence = FIRST + n;
-    const ledger = renumber(from[n % from.length]!, sequence);
-    const batch = new Uint8Array(12 + ledger.length);
-    const view = new DataView(batch.buffer);
-    view.setUint32(0, sequence);
-    view.setUint32(4, sequence);
-    view.setUint32(8, 1);
-    batch.set(ledger, 12);
-    const path = join(folder, lakeKey(LAYOUT, sequence));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, Bun.zstdCompressSync(batch, { level: 3 }));
-  }
-}
-
-/** Starts a program that prints its address first. */
-async function child(command: string[]): Promise<{ address: string; pid: number; stop(): void }> {
-  const started = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "inherit"] });
-  const lines = createInterface({ input: started.stdout })[Symbol.asyncIterator]();
-  const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`${command[0]} is not ready`)), CHILD_READY_MS).unref();
-  });
-  const { value } = (await Promise.race([lines.next(), late])) as { value: string };
-  return { address: value, pid: started.pid!, stop: () => started.kill("SIGKILL") };
-}
-
 /** CPU seconds of a process so far (Linux). */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-async function stageSeconds(processor: Processor): Promise<Record<string, number>> {
+interface Stage {
+  wallSeconds: number;
+  cpuSeconds: number;
+}
+
+async function stageSeconds(processor: Processor): Promise<Map<string, Stage>> {
   const text = await (await fetch(`http://${processor.http}/metrics`)).text();
-  const found = text.matchAll(/^contract_data_stage_seconds_total\{stage="(\w+)"\} (\S+)$/gm);
-  return Object.fromEntries([...found].map((match) => [match[1]!, Number(match[2])]));
+  const read = (metric: string) => {
+    const found = text.matchAll(new RegExp(`^${metric}\\{stage="(\\w+)"\\} (\\S+)$`, "gm"));
+    return new Map([...found].map((match) => [match[1]!, Number(match[2])]));
+  };
+  const cpu = read("contract_data_stage_cpu_seconds_total");
+  return new Map(
+    [...read("contract_data_stage_seconds_total")].map(([stage, wallSeconds]) => [
+      stage,
+      { wallSeconds, cpuSeconds: cpu.get(stage) ?? 0 },
+    ]),
+  );
+}
+
+/** Where a ledger's time goes, by stage and by thread. */
+function printTimes(
+  ledgers: number,
+  cpuSecondsInAll: number,
+  stages: [before: Map<string, Stage>, after: Map<string, Stage>],
+  threads: [before: Record<string, number>, after: Record<string, number>],
+): void {
+  const ms = (seconds: number) => ((seconds * 1000) / ledgers).toFixed(3).padStart(9);
+  console.log("  milliseconds a ledger, by stage:   wall      CPU");
+  let named = 0;
+  for (const [stage, after] of stages[1]) {
+    const before = stages[0].get(stage);
+    const wall = after.wallSeconds - (before?.wallSeconds ?? 0);
+    const cpu = after.cpuSeconds - (before?.cpuSeconds ?? 0);
+    named += cpu;
+    console.log(`    ${stage.padEnd(26)} ${ms(wall)}${stage.endsWith("Wait") ? "" : ms(cpu)}`);
+  }
+  console.log(`    ${"in no stage".padEnd(26)} ${" ".repeat(9)}${ms(cpuSecondsInAll - named)}`);
+  console.log(`    ${"in all".padEnd(26)} ${" ".repeat(9)}${ms(cpuSecondsInAll)}`);
+  console.log("  the same CPU by thread:");
+  for (const [role, after] of Object.entries(threads[1])) {
+    console.log(`    ${role.padEnd(26)} ${" ".repeat(9)}${ms(after - (threads[0][role] ?? 0))}`);
+  }
 }
 
 interface Measured {
@@ -150,24 +139,20 @@ const scratch = mkdtempSync(join(tmpdir(), "bench-pipeline-"));
 const stops: Array<() => void> = [() => rmSync(scratch, { recursive: true, force: true })];
 let missed = 0;
 try {
-  for (const program of ["pipeline", "rawsource"]) {
-    const { status } = spawnSync("go", ["build", "-trimpath", "-o", join(scratch, program), `./${program}`], {
-      cwd: join(ROOT, "bench/go"),
-      stdio: "inherit",
-    });
-    if (status !== 0) throw new Error("the Go programs cannot be built");
-  }
-  const from = templates();
+  buildGoPrograms(scratch, ["pipeline", "rawsource"]);
+  const from = denseLedgers();
   const xdrMb = from.reduce((sum, bytes) => sum + bytes.length, 0) / from.length / 1e6;
   console.log(`${ledgers} ledgers, ${xdrMb.toFixed(2)} MB of XDR each; ${workers} workers; ${rounds} rounds, medians`);
-  writeLake(join(scratch, "lake"), from, ledgers);
+  writeLake(join(scratch, "lake"), from, FIRST, ledgers);
   writeFrames(join(scratch, "frames"), from);
 
   for (const kind of ["lake", "raw"] as const) {
-    const source = kind === "raw" ? await child([join(scratch, "rawsource"), join(scratch, "frames")]) : undefined;
+    if (flags.only !== undefined && flags.only !== kind) continue;
+    const source =
+      kind === "raw" ? await startGoProgram([join(scratch, "rawsource"), join(scratch, "frames")]) : undefined;
     if (source !== undefined) stops.push(source.stop);
     const goSource = source === undefined ? ["-lake", join(scratch, "lake")] : ["-raw", source.address];
-    const reference = await child([
+    const reference = await startGoProgram([
       join(scratch, "pipeline"),
       ...goSource,
       "-workers",
@@ -191,11 +176,13 @@ try {
     const ownRates: Measured[] = [];
     const goRates: Measured[] = [];
     const before = await stageSeconds(processor);
+    const threadsBefore = threadCpuSeconds(processor.pid);
     for (let round = 0; round < rounds; round++) {
       ownRates.push(await own(processor, ledgers));
       goRates.push(await timed(reference.pid, goLedgers, () => get(reference.address, "x")));
     }
     const after = await stageSeconds(processor);
+    const threads = threadCpuSeconds(processor.pid);
     const ownRate = median(ownRates.map(({ ledgersPerSecond }) => ledgersPerSecond));
     const goRate = median(goRates.map(({ ledgersPerSecond }) => ledgersPerSecond));
     const target = kind === "lake" ? TARGET_LAKE : TARGET_RAW;
@@ -220,19 +207,7 @@ try {
     console.log(`  rows a ledger: ${rowsPer(ownRates, ledgers)} here, ${rowsPer(goRates, goLedgers)} in Go`);
 
     const cpu = ownRates.reduce((sum, one) => sum + one.cpuSeconds, 0);
-    const total = rounds * ledgers;
-    console.log("  milliseconds a ledger, by stage (waits are no work):");
-    let known = 0;
-    for (const [stage, seconds] of Object.entries(after)) {
-      const spent = seconds - (before[stage] ?? 0);
-      const wait = stage.endsWith("Wait");
-      if (!wait) known += spent;
-      console.log(`    ${stage.padEnd(12)} ${((spent * 1000) / total).toFixed(3)}${wait ? "  (wait)" : ""}`);
-    }
-    console.log(
-      `    ${"all others".padEnd(12)} ${(((cpu - known) * 1000) / total).toFixed(3)}  source, Flight writes, collector: CPU that no stage names`,
-    );
-    console.log(`    ${"CPU in all".padEnd(12)} ${((cpu * 1000) / total).toFixed(3)}`);
+    printTimes(rounds * ledgers, cpu, [before, after], [threadsBefore, threads]);
     await processor.stop();
 
     if (kind === "lake" && workers > 1) {

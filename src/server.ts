@@ -16,7 +16,7 @@ import { startOpsServer } from "./ops/server.ts";
 import type { Component } from "./ops/status.ts";
 import { DataPlaneClient, type DataPlaneEvents } from "./pipeline/data-plane-client.ts";
 import { FlightTotals } from "./pipeline/flight-totals.ts";
-import { planMemory } from "./pipeline/memory-plan.ts";
+import { memoryBytesLeast, planMemory } from "./pipeline/memory-plan.ts";
 import { RangeDesk } from "./pipeline/range-desk.ts";
 import { StreamEngine } from "./pipeline/stream-engine.ts";
 import { type SessionDefaults, SessionManager } from "./sessions/manager.ts";
@@ -36,6 +36,7 @@ const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wa
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
 const COMPRESSIONS = ["none", "lz4", "zstd"];
 const PARTITIONS_MAX = 1; // sessions are not shared out to consumer groups
+const MIB = 1 << 20;
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 
 export interface ServerAddresses {
@@ -85,6 +86,15 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     const flightTotals = FlightTotals.create();
     const times = new StageTimes();
     const memory = planMemory(config.memoryBytesMax, config.workerCount);
+    const leastMib = Math.ceil(memoryBytesLeast(config.workerCount) / MIB);
+    if (config.memoryBytesMax < leastMib * MIB) {
+      const { memoryBytesMax, workerCount } = config;
+      log.warn("MAX_MEMORY_MB cannot be held", {
+        maxMemoryMb: memoryBytesMax / MIB,
+        leastMb: leastMib,
+        remedy: `raise it to ${leastMib}, or lower WORKER_COUNT ${workerCount}`,
+      });
+    }
     const dataPlane = await DataPlaneClient.start(
       {
         host: config.flightAddress.host,

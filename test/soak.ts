@@ -24,11 +24,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
   [
     "MAX_MEMORY_MB, ten minutes of dense ledgers and a slow client",
-    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--memory", "256"],
+    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--memory", "384"],
   ],
   [
     "MAX_MEMORY_MB, ten minutes of 64 MiB ledgers and a slow client",
-    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--ledgers", "large", "--memory", "512"],
+    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--ledgers", "large", "--memory", "1024"],
   ],
 ];
 

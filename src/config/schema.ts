@@ -250,7 +250,8 @@ export const SETTINGS = {
     type: mebibytes(64, MEMORY_MIB_MAX),
     default: "1024",
     unit: "MiB",
-    description: "Memory for buffers and retained batches; a session that does not fit is refused.",
+    description:
+      "Resident memory that the process keeps to, from 288 + 32 a worker on; a session that does not fit is refused.",
     example: "4096",
   }),
   ledgerBytesMax: setting({

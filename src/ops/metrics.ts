@@ -12,7 +12,7 @@ export interface ProcessMetrics {
   /** Counter: ledgers left out because they could not be decoded (ON_ERROR=skip). */
   ledgersSkipped?: number;
   /** Counters: where the pipeline's time goes, by stage. */
-  stageSeconds?: Readonly<Record<string, number>>;
+  stageSeconds?: { wall: Readonly<Record<string, number>>; cpu: Readonly<Record<string, number>> };
   /** How long ledgers took to decode. */
   processingDuration: DurationHistogram;
   /** The newest ledger of any session; 0 before the first. */
@@ -101,7 +101,16 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   ];
   return [
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
-    stages(metrics.stageSeconds ?? {}),
+    stages(
+      "contract_data_stage_seconds_total",
+      "Time of all threads by stage of the pipeline; waits are stages of their own.",
+      metrics.stageSeconds?.wall ?? {},
+    ),
+    stages(
+      "contract_data_stage_cpu_seconds_total",
+      "CPU time of all threads by stage of the pipeline; waits take none.",
+      metrics.stageSeconds?.cpu ?? {},
+    ),
     histogram(
       "contract_data_processing_duration_seconds",
       "Time to decode one ledger, in a worker.",
@@ -115,11 +124,10 @@ function head(name: string, kind: Kind | "histogram", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 }
 
-function stages(seconds: Readonly<Record<string, number>>): string {
-  const name = "contract_data_stage_seconds_total";
+function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {
   const lines = Object.entries(seconds).map(([stage, value]) => `${name}{stage="${label(stage)}"} ${number(value)}\n`);
   if (lines.length === 0) return "";
-  return `${head(name, "counter", "Time of all threads by stage of the pipeline; waits are stages of their own.")}${lines.join("")}`;
+  return `${head(name, "counter", help)}${lines.join("")}`;
 }
 
 function histogram(name: string, help: string, { boundsSeconds, counts, sumSeconds }: DurationHistogram): string {

@@ -337,12 +337,13 @@ export class Hub {
   /** Whether there was anything. */
   private drain(): boolean {
     const until = performance.now() + DRAIN_MS;
+    const mark = this.times?.mark();
     let worked = false;
     for (let more = true; more && performance.now() < until; ) {
       more = false;
       for (const reader of this.readers) if (reader !== undefined && this.take(reader.messages)) more = worked = true;
     }
-    if (worked) this.times?.add("hub", performance.now() - until + DRAIN_MS);
+    if (worked && mark !== undefined) this.times?.add("hub", mark);
     return worked;
   }
 

@@ -7,6 +7,7 @@
 import { CodedError } from "../error.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import { scanZstd } from "../sources/zstd-frame.ts";
+import { DroppedMemory } from "../workers/dropped-memory.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -74,6 +75,7 @@ export class SpanPump {
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
   private sourceSkips = 0;
+  private readonly dropped = new DroppedMemory();
 
   constructor(
     private readonly pool: DecodePool,
@@ -201,7 +203,7 @@ export class SpanPump {
       this.sourceError = CodedError.from(thrown);
       throw this.sourceError;
     } finally {
-      this.pool.times.add("sourceWait", performance.now() - begun);
+      this.pool.times.addWait("sourceWait", performance.now() - begun);
     }
   }
 
@@ -235,7 +237,8 @@ export class SpanPump {
       },
       object.bytes,
     );
-    this.pool.times.add("creditWait", performance.now() - begun);
+    this.pool.times.addWait("creditWait", performance.now() - begun);
+    this.dropped.add(object.bytes.length);
     this.nextLedger = ledgerLast + 1;
     this.sourceSkips = 0;
     span.ledgers += ledgerLast - ledgerFirst + 1;

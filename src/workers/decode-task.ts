@@ -98,7 +98,7 @@ export function decodeTask(data: DecodeTaskData): void {
     else {
       const begun = performance.now();
       bell.wait(seen, SLEEP_MS);
-      shared.times.add("inputWait", performance.now() - begun);
+      shared.times.addWait("inputWait", performance.now() - begun);
       if (++idleSleeps === IDLE_SLEEPS_MAX) {
         memory.trim();
         messages.trim();

@@ -4,11 +4,13 @@
  * once. Whole messages, which are nearly all, are read in place.
  */
 import { CodedError } from "../error.ts";
+import { DroppedMemory } from "./dropped-memory.ts";
 import { messageBytesMax, type RingConsumer, type RingProducer } from "./ring.ts";
 
 const MORE = 0x80000000; // top bit of the tag
 const FIRST = 0x40000000; // the bit below it
 const SIZE_BYTES = 8; // the whole's size, before the first fragment's bytes
+const JOINED_KEPT_BYTES_MAX = 16 << 20; // memory for the next joined message; larger ones are rare, and there is one in each thread
 const NOTHING = new Uint8Array(0);
 const WAIT_MS = 1000; // longest single sleep; a thread that is told to end looks up at least this often
 
@@ -105,6 +107,7 @@ export class MessageReader {
   private filled = 0;
   /** The rest of a message that was refused is dropped. */
   private dropping = false;
+  private readonly dropped = new DroppedMemory();
 
   constructor(
     private readonly ring: RingConsumer,
@@ -141,8 +144,13 @@ export class MessageReader {
   }
 
   release(): void {
-    if (this.inRing) this.ring.release();
     this.payload = NOTHING;
+    if (this.inRing) this.ring.release();
+    else if (this.joined.length > JOINED_KEPT_BYTES_MAX) {
+      const bytes = this.joined.length;
+      this.joined = NOTHING;
+      this.dropped.addNow(bytes);
+    }
   }
 
   /** Lets the memory for joined messages go; for a reader that has had nothing to do for a while. */

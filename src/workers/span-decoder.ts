@@ -196,11 +196,11 @@ export class SpanDecoder {
   }
 
   private inflate(name: string, stored: Uint8Array, container: "ledger" | "batch"): Uint8Array {
-    const begun = performance.now();
+    const mark = this.parts.times.mark();
     try {
       return this.parts.memory.inflate(this.inUse, name, stored, container, this.spec.ledgerBytesMax);
     } finally {
-      this.parts.times.add("inflate", performance.now() - begun);
+      this.parts.times.add("inflate", mark);
     }
   }
 
@@ -246,7 +246,7 @@ export class SpanDecoder {
       );
     }
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
-    const begun = performance.now();
+    const mark = this.parts.times.mark();
     const start = this.rows.length;
     const ledgers = this.rows.ledgers.length;
     const summary = this.stepOf(sequence).decoder.decode(xdr, this.rows);
@@ -260,9 +260,7 @@ export class SpanDecoder {
     }
     if (this.rows.ledgers.length > ledgers) this.ledgerRows.push(start); // one without rows is not in the set
     this.clip(sequence, start);
-    const tookMs = performance.now() - begun;
-    this.parts.durations.record(tookMs);
-    this.parts.times.add("decode", tookMs);
+    this.parts.durations.record(this.parts.times.add("decode", mark));
     this.count(summary, xdr.length, done);
     while (this.rows.length - this.first >= this.checkAt && this.emitFull(done)) {}
     if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
@@ -356,7 +354,7 @@ export class SpanDecoder {
   private emit(first: number, end: number, done: SpanDoneRecord): void {
     const { rows } = this;
     const { output, times } = this.parts;
-    const begun = performance.now();
+    const mark = times.mark();
     const plan = this.encoder.plan(rows, first, end);
     const packed = this.compressor?.batch(this.encoder, rows, plan);
     const header = packed?.header ?? this.encoder.header(plan);
@@ -380,19 +378,19 @@ export class SpanDecoder {
       if (packed === undefined) this.encoder.write(rows, plan, output.bytes, at + bodyAt);
       else output.bytes.set(packed.body, at + bodyAt);
       output.commit(bytes, OUTPUT.BATCH);
-      times.add("encode", performance.now() - begun - waitedMs);
+      times.add("encode", mark, waitedMs);
     } else {
       const message = new Uint8Array(bytes);
       message.set(front);
       message.set(header, front.length);
       if (packed === undefined) this.encoder.write(rows, plan, message, bodyAt);
       else message.set(packed.body, bodyAt);
-      times.add("encode", performance.now() - begun);
+      times.add("encode", mark);
       const waitBegun = performance.now();
       sendBlocking(output, OUTPUT.BATCH, [message]);
       waitedMs = performance.now() - waitBegun;
     }
-    times.add("outputWait", waitedMs);
+    times.addWait("outputWait", waitedMs);
     this.first = end;
     done.batches += 1;
   }

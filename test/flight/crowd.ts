@@ -103,7 +103,7 @@ export async function runCrowd(options: {
   const processor = await startProcessor(
     [
       ...[`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted", "--worker-count=2", "--ranges-max=100"],
-      ...["--channel-buffer-size=8", `--slow-client-grace=${GRACE_MS}ms`, "--max-memory-mb=256"],
+      ...["--channel-buffer-size=8", `--slow-client-grace=${GRACE_MS}ms`, "--max-memory-mb=512"],
     ],
     {},
   );

@@ -69,10 +69,10 @@ test("CHANNEL_BUFFER_SIZE decides how many batches wait for a client", async () 
 
 test("MAX_MEMORY_MB decides how many bytes of batches wait for a client", async () => {
   const settings = { CHANNEL_BUFFER_SIZE: "10000", SESSIONS_MAX: "8" };
-  const little = await heldBack({ ...settings, MAX_MEMORY_MB: "64" }, 0);
-  const much = await heldBack({ ...settings, MAX_MEMORY_MB: "128" }, 0);
-  expect(little.batchBytes).toBeLessThan(64 << 20);
-  expect(much.batchBytes).toBeLessThan(128 << 20);
+  const little = await heldBack({ ...settings, MAX_MEMORY_MB: "384" }, 0);
+  const much = await heldBack({ ...settings, MAX_MEMORY_MB: "512" }, 0);
+  expect(little.batchBytes).toBeLessThan(384 << 20);
+  expect(much.batchBytes).toBeLessThan(512 << 20);
   expect(much.batchBytes).toBeGreaterThan(1.5 * little.batchBytes);
 });
 

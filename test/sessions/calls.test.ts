@@ -23,7 +23,7 @@ const open = () =>
     "resume-sessions": "false",
     "sessions-max": "100",
     "channel-buffer-size": "4",
-    "max-memory-mb": "256",
+    "max-memory-mb": "512",
   });
 
 beforeAll(async () => {

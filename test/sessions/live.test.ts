@@ -23,7 +23,7 @@ beforeAll(async () => {
   server = await localServer(source, {
     "sessions-max": String(SESSIONS_MAX),
     "channel-buffer-size": "4",
-    "max-memory-mb": "256",
+    "max-memory-mb": "512",
     "checkpoint-interval": "50ms",
     sources: `lake=${SAMPLE.folder},away=/no/such/lake`,
   });

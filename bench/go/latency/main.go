@@ -1,0 +1,114 @@
+// latency is both ends of what is measured: a RawLedgerService that gives one ledger at a time, and the Flight client
+// that waits for its rows. A ledger is sent once the rows of the one before have come and a pause has passed.
+//
+// It prints the address of its service and then reads one line, "ADDRESS TICKET", of the Flight server that reads from
+// it. At last it prints the milliseconds from each ledger's send to its rows, warm-up left out, one a line.
+//
+//	latency [-first N] [-ledgers N] [-warm-up N] [-pause D] FILE
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"bench/internal/rawledger"
+	"bench/internal/template"
+)
+
+func main() {
+	first := flag.Uint("first", 1000, "the first ledger's number")
+	ledgers := flag.Int("ledgers", 200, "ledgers that count")
+	warmUp := flag.Int("warm-up", 200, "ledgers before them")
+	pause := flag.Duration("pause", 40*time.Millisecond, "between a ledger's rows and the next ledger")
+	flag.Parse()
+	templates, err := template.Load(flag.Arg(0))
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	count := *warmUp + *ledgers
+	sent := make([]time.Time, count)
+	arrived := make(chan struct{}, count)
+	source := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
+	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
+		for n := int(start) - int(*first); n < count; n++ {
+			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
+			time.Sleep(*pause)
+			sent[n] = time.Now()
+			if err := stream.SendMsg(frame); err != nil {
+				return err
+			}
+			select {
+			case <-arrived:
+			case <-stream.Context().Done():
+				return stream.Context().Err()
+			}
+		}
+		<-stream.Context().Done() // the service has no end
+		return nil
+	}), nil)
+	go source.Serve(listener)
+	fmt.Println(listener.Addr())
+
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil {
+		log.Fatal(err)
+	}
+	address, ticket, _ := strings.Cut(strings.TrimSpace(line), " ")
+	client, err := flight.NewClientWithMiddleware(address, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	stream, err := client.DoGet(context.Background(), &flight.Ticket{Ticket: []byte(ticket)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	took := make([]time.Duration, 0, count)
+	for {
+		data, err := stream.Recv()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		now := time.Now()
+		complete := uint32(*first) + uint32(len(took)) // a service that does not say sends one batch a ledger
+		if len(data.AppMetadata) > 0 {
+			var progress struct {
+				Complete uint32 `json:"ledger_complete"`
+			}
+			if err := json.Unmarshal(data.AppMetadata, &progress); err != nil {
+				log.Fatal(err)
+			}
+			complete = progress.Complete
+		} else if len(data.DataBody) == 0 {
+			continue // the schema
+		}
+		for ; len(took) < count && uint32(*first)+uint32(len(took)) <= complete; arrived <- struct{}{} {
+			took = append(took, now.Sub(sent[len(took)]))
+		}
+	}
+	if len(took) < count {
+		log.Fatalf("the rows of %d ledgers came, of %d", len(took), count)
+	}
+	for _, d := range took[*warmUp:] {
+		fmt.Printf("%.3f\n", float64(d.Microseconds())/1000)
+	}
+}
