@@ -48,7 +48,7 @@ bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
 	@$(BUN) bench/decode.ts && $(BUN) bench/decode-heap.ts
 
 bench-pipeline: $(INSTALLED) ## lake and gRPC source to a Flight client, against a Go pipeline (needs Go)
-	@$(BUN) bench/pipeline.ts && $(BUN) bench/latency.ts
+	@$(BUN) bench/pipeline.ts && $(BUN) bench/latency.ts && $(BUN) bench/resident.ts
 
 bench-control: $(INSTALLED) ## control calls, idle and under load, against an empty grpc-go server (needs Go)
 	@$(BUN) bench/control.ts

@@ -22,7 +22,7 @@ const open = () =>
     "data-dir": folder,
     "resume-sessions": "false",
     "sessions-max": "100",
-    "channel-buffer-size": "4",
+    "channel-buffer-size": "32", // more than there can be batches up to the tips of these tests: without a client a session waits
     "max-memory-mb": "512",
   });
 
