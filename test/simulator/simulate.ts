@@ -30,6 +30,10 @@ for (let seed = first; seed < first + runs; seed++) {
     console.log((thrown as Error).message);
     if (runs === 1) console.log((thrown as Error).cause);
   }
+  const done = seed - first + 1;
+  if (runs > 50 && done % 50 === 0) {
+    console.log(`  ${done} of ${runs} runs, ${failed} failed, ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+  }
 }
 console.log(
   `${runs - failed} runs as they should be, ${failed} not, ${((performance.now() - begun) / 1000).toFixed(1)} s`,
