@@ -1,5 +1,4 @@
 /** Assets by number, as bytes: what rows refer to when their own entry does not name their contract's asset. */
-import { CODE_BYTES_MAX } from "./asset-contract.ts";
 import { ASSET_ALPHANUM4, ASSET_ALPHANUM12, ASSET_NATIVE } from "./terms.ts";
 
 const ASSET_BYTES = 48; // issuer 32, code 12, type 1, code length 1, unused 2
@@ -79,9 +78,4 @@ export class AssetStore {
     this.size++;
     return at;
   }
-}
-
-/** Whether a code of this many bytes can be. */
-export function isCodeLength(bytes: number): boolean {
-  return bytes >= 1 && bytes <= CODE_BYTES_MAX;
 }

@@ -217,7 +217,8 @@ export class LedgerDecoder implements EventsVisitor {
 
   /**
    * Appends the rows of one ledger to `rows`. `bytes` is the XDR of one LedgerCloseMeta and nothing else, may be a view
-   * on shared memory, and must not change until `rows.clear()`. When it throws, no row of this ledger was appended.
+   * on shared memory, and must not change until `rows.clear()`. When it throws, no row of this ledger was appended, and
+   * nothing learned from it.
    *
    * @throws XdrError (DATA_LOSS) where the bytes are not a LedgerCloseMeta, with byte offset and XDR path
    */
@@ -244,6 +245,7 @@ export class LedgerDecoder implements EventsVisitor {
       if (end !== view.byteLength) throw explainEnd(end, ROOT, view);
     } catch (thrown) {
       rows.truncate(first, ledger);
+      for (const [asset, sequence] of this.learned) if (sequence === this.sequence) this.learned.delete(asset);
       throw explain(thrown, ROOT, view);
     }
     this.finish(view, first);
@@ -265,6 +267,7 @@ export class LedgerDecoder implements EventsVisitor {
   private begin(rows: RowSet, ledger: number): void {
     this.rows = rows;
     this.ledger = ledger;
+    this.sequence = 0;
     this.transactions = 0;
     this.changeCount = 0;
     this.contractDataCount = 0;

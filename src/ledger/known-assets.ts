@@ -4,39 +4,43 @@
  * known, and that must not depend on how the work is spread.
  *
  * The rule: what is given at the start is known from the first ledger. What an instance row shows in ledger L is known
- * in ledger L itself (the decoder sees to that), and again from the beginning of the second-next block of
- * ASSET_BLOCK_LEDGERS ledgers on: `knownFrom(L)`. So the rows of a ledger depend on ledgers before
- * `settledBefore(ledger)` only, however many workers there are and wherever spans are cut. A pipeline that wants this
- * - collects what each decoder learned (LedgerDecoder.takeLearned) with its span's end,
- * - adds it with `add(asset, knownFrom(ledger))` to the table of every decoder of the stream (an entry may come early:
- *   it waits for its ledger),
- * - hands no ledger M to a worker before all ledgers below `settledBefore(M)` are done: with blocks longer than what is
- *   in flight, nobody ever waits,
- * - keeps `list()` with the stream's position, and starts from it again, since a stream that resumes must know what it
- *   knew.
- * A pipeline that does not, has a table that never changes, and rows that depend on their ledger and that table alone.
+ * in ledger L itself (the decoder sees to that), and again from ledger L + ASSET_DELAY_LEDGERS on: `knownFrom(L)`. So
+ * the rows of a ledger depend on ledgers before `settledBefore(ledger)` only, however many workers there are and
+ * wherever spans are cut. For that, a stream that learns
+ * - has every worker add what its own ledgers show to its own table at once (an entry may come early: it waits for its
+ *   ledger), and report it with its span's end,
+ * - gives it, in ledger order, to the tables of all other workers,
+ * - hands no ledger M to a worker before all ledgers below `settledBefore(M)` are done, but for those of the same span,
+ *   which that worker reads before (src/pipeline/span-pump.ts),
+ * - keeps the table with its position, and starts from it again, since a stream that resumes must know what it knew.
+ * A stream that does not learn has a table that never changes, and rows that depend on their ledger and that table alone.
  */
 import { CodedError } from "../error.ts";
-import { formatStrkey, parseStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
+import { parseSep11, SEP11_NATIVE } from "../xdr/sep11.ts";
+import { formatStrkey, STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import { AssetContract } from "./asset-contract.ts";
-import { AssetStore, isCodeLength } from "./asset-store.ts";
+import { AssetStore } from "./asset-store.ts";
 import { networkId } from "./network.ts";
 import { sameId, secretHash } from "./secret-hash.ts";
 
-/** More than all spans in flight hold together, some 20 minutes of ledgers. */
-export const ASSET_BLOCK_LEDGERS = 256;
+/**
+ * How long a fact travels: as short as can be without a worker that waits for it. What is in flight of one stream is at
+ * most two spans a worker, and a stream that learns cuts its spans so that together they are no longer than this. Below
+ * 256, lakes with files of 64 ledgers, which cannot be cut, would leave some of 4 workers (the default) without one; more
+ * would only come later: at the tip 256 ledgers are some 20 minutes. Single ledgers keep up to 128 workers with two each.
+ */
+export const ASSET_DELAY_LEDGERS = 256;
 
 const KNOWN_ASSETS_MAX = 1 << 20; // some hundred MB; pubnet has issued fewer with a contract
-const NATIVE = "native";
 
 /** The first ledger that knows what ledger `ledgerSequence` showed (apart from itself). */
-export function knownFrom(ledgerSequence: number): number {
-  return (Math.floor(ledgerSequence / ASSET_BLOCK_LEDGERS) + 2) * ASSET_BLOCK_LEDGERS;
+export function knownFrom(ledgerSequence: number, delayLedgers = ASSET_DELAY_LEDGERS): number {
+  return ledgerSequence + delayLedgers;
 }
 
 /** Ledgers below this one must be done, and their learned assets added, before ledger `ledgerSequence` is decoded. */
-export function settledBefore(ledgerSequence: number): number {
-  return Math.max(0, (Math.floor(ledgerSequence / ASSET_BLOCK_LEDGERS) - 1) * ASSET_BLOCK_LEDGERS);
+export function settledBefore(ledgerSequence: number, delayLedgers = ASSET_DELAY_LEDGERS): number {
+  return Math.max(0, ledgerSequence - delayLedgers + 1);
 }
 
 /** An asset as SEP-11 writes it (`native`, `CODE:G…`), its contract, and the first ledger that knows it. */
@@ -66,7 +70,7 @@ export class KnownAssets {
    */
   constructor(networkPassphrase: string, assets: Iterable<string> = []) {
     this.contracts = new AssetContract(networkId(networkPassphrase));
-    this.add(NATIVE);
+    this.add(SEP11_NATIVE);
     for (const asset of assets) this.add(asset);
   }
 
@@ -74,14 +78,18 @@ export class KnownAssets {
     return this.texts.length;
   }
 
-  /** Adds an asset (SEP-11), known from `ledgerFrom` on; of two such ledgers the earlier stays. */
-  add(asset: string, ledgerFrom = 0): void {
+  /**
+   * Adds an asset (SEP-11), known from `ledgerFrom` on; of two such ledgers the earlier stays.
+   * @returns whether that has changed anything
+   * @throws CodedError INVALID_ARGUMENT / INVALID_ASSET, RESOURCE_EXHAUSTED / TOO_MANY_ASSETS
+   */
+  add(asset: string, ledgerFrom = 0): boolean {
     const index = this.texts.length;
     if (index >= KNOWN_ASSETS_MAX) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "TOO_MANY_ASSETS",
-        `a table of known assets holds ${KNOWN_ASSETS_MAX} assets at most`,
+        `${index} assets are known, and a table of known assets holds ${KNOWN_ASSETS_MAX}: no more can be learned`,
       );
     }
     if ((index + 1) * 32 > this.ids.byteLength) this.enlarge();
@@ -90,7 +98,7 @@ export class KnownAssets {
     const known = this.slots[slot]!;
     if (known !== 0) {
       this.store.size--; // it was there
-      if (ledgerFrom >= this.from[known - 1]!) return;
+      if (ledgerFrom >= this.from[known - 1]!) return false;
       this.from[known - 1] = ledgerFrom;
     } else {
       this.slots[slot] = index + 1;
@@ -99,6 +107,7 @@ export class KnownAssets {
       for (let i = 0; i < 32; i += 4) this.ids.setUint32(index * 32 + i, id.getUint32(i));
     }
     this.version++;
+    return true;
   }
 
   /** Number of the asset whose contract's id lies at `p`, if ledger `ledgerSequence` knows it; else -1. */
@@ -118,18 +127,12 @@ export class KnownAssets {
 
   /** Puts the asset at the store's end; its contract's id. */
   private append(asset: string): DataView {
-    if (asset === NATIVE) {
+    if (asset === SEP11_NATIVE) {
       this.store.addNative();
       return this.contracts.native;
     }
-    const refuse = (why: string): never => {
-      throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `"${asset}" is neither native nor CODE:G…: ${why}`);
-    };
-    const colon = asset.indexOf(":");
-    const code = asset.slice(0, Math.max(0, colon));
-    if (!isCodeLength(code.length)) refuse(`its code has ${code.length} characters, not 1 to 12`);
-    if (!/^[a-zA-Z0-9]+$/.test(code)) refuse("its code has other characters than letters and digits");
-    const issuer = new DataView(parseStrkey(asset.slice(colon + 1), STRKEY_ACCOUNT).buffer);
+    const { code, issuer: account } = parseSep11(asset);
+    const issuer = new DataView(account.buffer);
     const bytes = new DataView(new TextEncoder().encode(code).buffer);
     this.store.addIssued(bytes, 0, code.length, issuer, 0);
     return this.contracts.of(bytes, 0, code.length, issuer, 0);

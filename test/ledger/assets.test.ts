@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
-import { ASSET_BLOCK_LEDGERS, KnownAssets, knownFrom, settledBefore } from "../../src/ledger/known-assets.ts";
+import { ASSET_DELAY_LEDGERS, KnownAssets, knownFrom, settledBefore } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
 import { ASSET_NATIVE } from "../../src/ledger/terms.ts";
@@ -204,15 +204,17 @@ describe("the table of known assets", () => {
     },
   );
 
-  test("what is learned counts from the second-next block on, after all of its own block is done", () => {
-    for (let ledger = 1; ledger < 4 * ASSET_BLOCK_LEDGERS; ledger += 7) {
-      expect(knownFrom(ledger)).toBeGreaterThan(ledger + ASSET_BLOCK_LEDGERS);
-      expect(knownFrom(ledger) % ASSET_BLOCK_LEDGERS).toBe(0);
-      // Whoever decodes a ledger that knows it has waited for it.
-      expect(settledBefore(knownFrom(ledger))).toBeGreaterThan(ledger);
-      expect(settledBefore(ledger)).toBeLessThan(ledger);
-    }
-  });
+  test.each([ASSET_DELAY_LEDGERS, 1, 10])(
+    "what is learned counts %d ledgers later, and no earlier ledger waits for it",
+    (delay) => {
+      for (let ledger = 1; ledger < 1000; ledger += 7) {
+        expect(knownFrom(ledger, delay)).toBe(ledger + delay);
+        // Whoever decodes a ledger that knows it has waited for it, and the one before has not.
+        expect(settledBefore(knownFrom(ledger, delay), delay)).toBe(ledger + 1);
+        expect(settledBefore(ledger, delay)).toBe(Math.max(0, ledger - delay + 1));
+      }
+    },
+  );
 });
 
 test("instances are learned once each, before filters, and forged ones never", () => {
@@ -231,10 +233,13 @@ test("instances are learned once each, before filters, and forged ones never", (
   expect(rows.length).toBe(0);
   expect(decoder.takeLearned()).toEqual([{ asset: `USD:${ISSUER}`, ledgerSequence: 100 }]);
   expect(decoder.takeLearned()).toEqual([]);
+  const bytes = buildLedger({ sequence: 102, transactions: [{ operations: [[instanceOf(longer, "LONGERCODE")]] }] });
+  expect(() => decoder.decode(bytes.subarray(0, bytes.length - 4), rows)).toThrow();
+  expect(decoder.takeLearned()).toEqual([]);
 });
 
 test("any split of ledgers over decoders gives the same assets when the rule is kept", () => {
-  const B = ASSET_BLOCK_LEDGERS;
+  const B = ASSET_DELAY_LEDGERS;
   const ledgers = Array.from({ length: 5 * B }, (_, i) => {
     const sequence = B + i;
     const operations = [
