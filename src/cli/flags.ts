@@ -25,7 +25,9 @@ interface FlagText {
 
 function readValue<T>(name: string, type: SettingType<T>, text: string): T {
   const value = type.parse(text);
-  if (value === undefined) throw new UsageError(`--${name} is ${JSON.stringify(text)}: ${type.accepts} is accepted`);
+  if (value === undefined) {
+    throw new UsageError(`--${name} is ${type.fault?.(text) ?? JSON.stringify(text)}: ${type.accepts} is accepted`);
+  }
   return value;
 }
 

@@ -47,7 +47,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     if (value === undefined) {
       const name = origin === "flag" ? `--${flagOf(setting.env)}` : setting.env;
       problems.push(
-        `${name} is ${JSON.stringify(text)} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
+        `${name} is ${setting.type.fault?.(text) ?? JSON.stringify(text)} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
       );
       continue;
     }

@@ -3,6 +3,7 @@
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
 import {
+  assets,
   boolean,
   byteSize,
   dialAddress,
@@ -208,6 +209,16 @@ export const SETTINGS = {
     description:
       "What a ledger that cannot be decoded does: `strict` ends its session with the ledger, the byte offset and the XDR path; `skip` leaves the ledger out, and counts it in status, metrics and the app_metadata of the next batch.",
     example: "skip",
+  }),
+  knownAssets: setting({
+    env: "KNOWN_ASSETS",
+    group: "Processing",
+    type: assets,
+    default: "",
+    defaultNote: "native alone",
+    description:
+      "Assets whose contracts are known from the first ledger on; sessions learn others from the ledgers that create the contracts. It decides about `asset_code` and `asset_issuer` of balances in schema version 2, and which balances an asset filter selects. A session keeps the list that it began with, a range has that of the moment.",
+    example: "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN",
   }),
   filterContractIds: setting({
     env: "FILTER_CONTRACT_IDS",

@@ -1,4 +1,6 @@
 /** The kinds of value that a setting can have: how text becomes the value, and how to say what is accepted. */
+
+import { ASSETS_GIVEN_MAX, checkedAssets } from "../xdr/sep11.ts";
 import { type Address, formatAddress, parseAddress, parsePort } from "./address.ts";
 import { formatDuration, parseDurationMs } from "./duration.ts";
 import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
@@ -12,6 +14,8 @@ export interface SettingType<T> {
   readonly accepts: string;
   /** Undefined where the text is not accepted. */
   parse(text: string): T | undefined;
+  /** What is wrong with a text that is not accepted, where it is too long to be repeated. */
+  fault?(text: string): string;
 }
 
 export const text: SettingType<string> = { name: "text", accepts: "any text", parse: (value) => value };
@@ -107,14 +111,38 @@ export function list(item: RegExp, what: string, itemsMax: number): SettingType<
     name: "list",
     accepts: `up to ${itemsMax} ${what}, separated by commas,`,
     parse(value) {
-      const items = value
-        .split(",")
-        .map((part) => part.trim())
-        .filter((part) => part !== "");
+      const items = itemsOf(value);
       return items.length <= itemsMax && items.every((part) => item.test(part)) ? items : undefined;
     },
   };
 }
+
+function itemsOf(value: string): string[] {
+  return value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** Assets as SEP-11 writes them, comma-separated like a list. */
+export const assets: SettingType<string[]> = {
+  name: "list",
+  accepts: `up to ${ASSETS_GIVEN_MAX} assets (native, or CODE:G… with the strkey of its issuer), separated by commas,`,
+  parse(value) {
+    try {
+      return checkedAssets(itemsOf(value), "entry");
+    } catch {
+      return undefined;
+    }
+  },
+  fault(value) {
+    try {
+      return `a list of ${checkedAssets(itemsOf(value), "entry").length}`;
+    } catch (thrown) {
+      return `no list of assets: ${(thrown as Error).message}`;
+    }
+  },
+};
 
 /** Where to listen. */
 export const listenAddress: SettingType<Address> = {

@@ -51,6 +51,7 @@ test("defaults are those that existing deployments rely on", () => {
     workerCount: 4,
     channelBatches: 100,
     compat: "default",
+    knownAssets: [],
     filterContractIds: [],
     filterAssetCodes: [],
     filterAssetIssuers: [],
