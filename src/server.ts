@@ -111,6 +111,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       {
         asked: (name, asked) => answer(name, asked),
         ended: (stream, error) => engine?.ended(stream, error),
+        learned: (stream, assets) => engine?.learned(stream, assets),
         died: (error) => {
           health.set(FlightService.typeName, false);
           log.error("the data plane died", { error });
@@ -158,6 +159,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         assetIssuers: config.filterAssetIssuers,
         includeDeleted: config.includeDeleted,
       },
+      knownAssets: config.knownAssets,
       batchRows: config.batchRows,
       slotsMax: config.channelBatches,
       sessionsMax: config.sessionsMax,
@@ -176,6 +178,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       rangesMax: config.rangesMax,
       catchUpsMax: CATCH_UPS_MAX,
       defaultFilter: () => manager.defaultFilter,
+      knownAssets: config.knownAssets,
       batchRows: config.batchRows,
     });
     answer = answersOf(ranges, manager);

@@ -27,7 +27,10 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   const hub = new Hub(
     data.workerCount,
     new Bell(data.bell, 0),
-    { ended: (stream, error) => post({ type: "ended", stream, error: error?.toRecord() }) },
+    {
+      ended: (stream, error) => post({ type: "ended", stream, error: error?.toRecord() }),
+      learned: (stream, assets) => post({ type: "learned", stream, assets }),
+    },
     totals,
     new StageTimes(data.times),
   );

@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { DATA_PLANE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
+import type { AssetRecord } from "../workers/records.ts";
 import type {
   ClientReport,
   DataPlaneData,
@@ -13,6 +14,8 @@ import type {
 
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
+  /** Comes before `ended`, and before any question of a client that has had the batch. */
+  learned(stream: number, assets: AssetRecord[]): void;
   /** Answers the data plane's questions. @throws CodedError, which the asker gets */
   asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
   /** The Worker itself is gone: nothing can be delivered any more. */
@@ -34,7 +37,8 @@ export class DataPlaneClient {
     worker.on("message", (message: FromDataPlane) => {
       if (message.type === "ended") {
         events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
-      } else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
+      } else if (message.type === "learned") events.learned(message.stream, message.assets);
+      else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
       else if (message.type === "clients") {
         this.reports.get(message.number)?.(message.clients);
         this.reports.delete(message.number);

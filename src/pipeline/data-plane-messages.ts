@@ -4,7 +4,7 @@
  */
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import type { ErrorRecord } from "../error.ts";
-import type { Compression, FilterRecord, Position } from "../workers/records.ts";
+import type { AssetRecord, Compression, FilterRecord, Position } from "../workers/records.ts";
 
 /** Given to the Worker when it starts. */
 export interface DataPlaneData {
@@ -59,6 +59,8 @@ export interface RangeRequest {
   ledgerEnd: number;
   /** Absent: the filter that new sessions get. An absent `includeDeleted` is also that one's. */
   filter?: FilterRecord;
+  /** Known beside KNOWN_ASSETS, as SEP-11 writes them. */
+  assets?: string[];
   schemaVersion: SchemaVersion;
   columns?: string[];
   compression: Compression;
@@ -130,6 +132,8 @@ export type FromDataPlane =
   | { type: "failedToListen"; error: ErrorRecord }
   /** Every batch of the stream is in order (or it failed); clients may still be reading. */
   | { type: "ended"; stream: number; error?: ErrorRecord }
+  /** What a batch or span that is now in order has taught of assets; counted in the cell as `learnedMessages`. */
+  | { type: "learned"; stream: number; assets: AssetRecord[] }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }
   | { type: "clients"; number: number; clients: ClientReport[] }
   | { type: "closed" };

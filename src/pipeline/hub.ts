@@ -8,7 +8,14 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import type { Bell } from "../workers/bell.ts";
 import { MessageReader } from "../workers/fragments.ts";
-import { align8, type BatchRecord, OUTPUT, type SpanDoneRecord, unpackRecord } from "../workers/records.ts";
+import {
+  type AssetRecord,
+  align8,
+  type BatchRecord,
+  OUTPUT,
+  type SpanDoneRecord,
+  unpackRecord,
+} from "../workers/records.ts";
 import { RingConsumer } from "../workers/ring.ts";
 import type { StageTimes } from "../workers/stage-times.ts";
 import { comparePositions, encodeCursor } from "./cursor.ts";
@@ -47,6 +54,7 @@ export class HubStream {
     readonly opening: StreamOpening,
     private readonly pool: SlotPool,
     private readonly ended: (error: CodedError | undefined) => void,
+    private readonly tellLearned: (assets: AssetRecord[]) => void = () => {},
   ) {
     this.cell = new StreamCell(opening.cell);
     this.log = new StreamLog(
@@ -105,8 +113,16 @@ export class HubStream {
     return [...this.left, ...[...this.clients].map(reportOf)];
   }
 
+  /** The main thread has it before any client has the batch, so that whoever reads this again can be given the same. */
+  private learned({ learned }: BatchRecord | SpanDoneRecord): void {
+    if (learned === undefined) return;
+    this.tellLearned(learned);
+    this.cell.add("learnedMessages", 1);
+  }
+
   private emit(slot: Slot): void {
     const { record } = slot;
+    this.learned(record);
     this.cell.add("rows", record.rows);
     this.cell.add("batches", 1);
     this.cell.add("batchBytes", record.headerBytes + record.bodyBytes);
@@ -159,6 +175,7 @@ export class HubStream {
   }
 
   private spanDone(done: SpanDoneRecord): void {
+    this.learned(done);
     this.cell.add("ledgers", done.ledgers);
     this.cell.add("rowsFiltered", done.rowsFiltered);
     this.cell.add("xdrBytes", done.xdrBytes);
@@ -216,7 +233,10 @@ export class Hub {
   constructor(
     workerCount: number,
     private readonly bell: Bell,
-    private readonly events: { ended(stream: number, error: CodedError | undefined): void },
+    private readonly events: {
+      ended(stream: number, error: CodedError | undefined): void;
+      learned?(stream: number, assets: AssetRecord[]): void;
+    },
     private readonly totals: FlightTotals = FlightTotals.create(),
     private readonly times?: StageTimes,
   ) {
@@ -232,7 +252,12 @@ export class Hub {
   }
 
   open(opening: StreamOpening): void {
-    const stream = new HubStream(opening, this.pool, (error) => this.events.ended(opening.stream, error));
+    const stream = new HubStream(
+      opening,
+      this.pool,
+      (error) => this.events.ended(opening.stream, error),
+      (assets) => this.events.learned?.(opening.stream, assets),
+    );
     this.streams.set(opening.stream, stream);
     this.count(stream, 1);
     for (const wake of [...this.arrival]) wake();

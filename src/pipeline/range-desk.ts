@@ -5,6 +5,7 @@
 import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, Position } from "../workers/records.ts";
+import { AssetTable } from "./asset-table.ts";
 import type { Questions } from "./data-plane-messages.ts";
 import type { EngineStream, StreamEngine } from "./stream-engine.ts";
 
@@ -20,6 +21,8 @@ export interface RangeOptions {
   catchUpsMax: number;
   /** What new sessions get: holds for tickets that name none. */
   defaultFilter(): FilterRecord;
+  /** KNOWN_ASSETS. */
+  knownAssets: readonly string[];
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
 }
@@ -69,6 +72,8 @@ export class RangeDesk {
       kind: "range",
       source: this.source,
       filters: [{ ledgerFrom: asked.start.ledger, filter }],
+      // Nothing is learned: a range gives the same rows from whatever ledger it is begun, with a cursor or in parts.
+      assets: new AssetTable([...this.options.knownAssets, ...(asked.assets ?? [])]),
       batchRows: asked.batchRows || this.options.batchRows,
       slotsMax: RANGE_SLOTS,
     });
@@ -83,7 +88,7 @@ export class RangeDesk {
     const of = this.engine.stream(session);
     if (of === undefined) throw new CodedError("NOT_FOUND", "SESSION_GONE", "the session has been removed");
     assertSeekable(of.request.source, "what a session no longer retains");
-    const { id, source, schemaVersion, columns, compression, batchRows } = of.request;
+    const { id, source, assets, schemaVersion, columns, compression, batchRows } = of.request;
     const until = performance.now() + CATCH_UP_WAIT_MS;
     for (;;) {
       await this.turn(until);
@@ -96,6 +101,7 @@ export class RangeDesk {
           ledgerEnd: end.row > 0 ? end.ledger : end.ledger - 1,
           end: end.row > 0 ? end : undefined,
           filters: stepsFrom(of, start),
+          assets, // all that the session had learned when it made these rows
           schemaVersion,
           columns,
           compression,

@@ -2,15 +2,18 @@
  * Moves one stream's ledgers from its source to the workers, span by span. It is the only place that decides how
  * far the source may run ahead, so backpressure is here: a span is begun only while the stream's gate is open, few
  * enough spans are in flight and what they will become has room in the stream's share of memory; an object is sent only
- * while there is room for it among all ledgers in flight. Not pulling from the source is what stops it.
+ * while there is room for it among all ledgers in flight, and once everything is known that its rows have to know of
+ * assets. Not pulling from the source is what stops it.
  */
 import { CodedError } from "../error.ts";
+import { settledBefore } from "../ledger/known-assets.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import { scanZstd } from "../sources/zstd-frame.ts";
 import { DroppedMemory } from "../workers/dropped-memory.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { StreamAssets } from "./stream-assets.ts";
 import type { StreamCell } from "./stream-cell.ts";
 
 const SPAN_LEDGERS_MAX = 64; // enough for a full batch on quiet ledgers
@@ -45,6 +48,7 @@ export interface PumpLimits {
 /** What a span that is not in order yet holds of `inFlight`. */
 interface PendingSpan {
   span: number;
+  ledgerFirst: number;
   ledgers: number;
   bytes: number;
 }
@@ -82,6 +86,7 @@ export class SpanPump {
     private readonly spec: StreamSpec,
     private readonly cell: StreamCell,
     private readonly source: LedgerSource,
+    private readonly assets: StreamAssets,
     private readonly range: PumpRange,
     private readonly limits: PumpLimits,
     private readonly signal: AbortSignal,
@@ -221,6 +226,8 @@ export class SpanPump {
     const begun = performance.now();
     const span = await this.admit(ledgerLast - ledgerFirst + 1, inflatedBytesMax(object));
     if (span === undefined) return;
+    const needsAssets = this.assets.needed(ledgerFirst, ledgerLast);
+    if (needsAssets && !(await this.assetsSettled(span, ledgerLast))) return;
     this.reserve(ledgerLast);
     this.dispatchingTo = ledgerLast + 1;
     await this.pool.sendObject(
@@ -236,6 +243,7 @@ export class SpanPump {
         ledgerLast,
       },
       object.bytes,
+      needsAssets ? this.assets.table.records : undefined,
     );
     this.pool.times.addWait("creditWait", performance.now() - begun);
     this.dropped.add(object.bytes.length);
@@ -286,10 +294,37 @@ export class SpanPump {
       if (last?.span === span.number) {
         last.bytes += bytes;
         last.ledgers += ledgers;
-      } else this.pending.push({ span: span.number, ledgers, bytes });
+      } else this.pending.push({ span: span.number, ledgerFirst: this.nextLedger, ledgers, bytes });
       void this.watch();
       return span;
     }
+  }
+
+  /**
+   * Waits until all is known of assets that a ledger has to know: ledgers that are so far behind it are in order, or of
+   * the same span, and what they taught has come. False when stopped meanwhile. All spans before are closed, so the
+   * workers finish them whatever else this stream holds.
+   */
+  private async assetsSettled(span: OpenSpan, ledgerLast: number): Promise<boolean> {
+    const { delayLedgers } = this.assets;
+    if (delayLedgers === undefined) return true;
+    for (;;) {
+      if (this.discarded) return false;
+      const seen = this.cell.bell.read();
+      this.settle(this.cell.spansSequenced); // what these taught is counted before they are in order
+      const oldest = this.pending[0]!;
+      const settled = oldest.span === span.number || oldest.ledgerFirst >= settledBefore(ledgerLast, delayLedgers);
+      if (settled && this.assets.messages >= this.cell.get("learnedMessages")) return true;
+      if (this.signal.aborted) return false;
+      await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+  }
+
+  /** Spans of a stream that learns are no longer than what lets every worker have all of its own. */
+  private assetSpanLedgersMax(): number {
+    const { delayLedgers } = this.assets;
+    if (delayLedgers === undefined || !this.assets.needed(this.nextLedger, this.nextLedger)) return SPAN_LEDGERS_MAX;
+    return Math.floor(delayLedgers / (SPANS_PER_WORKER * this.pool.size));
   }
 
   /** Waits for credit; undefined when stopped meanwhile. */
@@ -309,7 +344,7 @@ export class SpanPump {
     this.open = {
       number,
       worker: this.workerOf(number),
-      ledgersMax: Math.max(1, ledgersMax),
+      ledgersMax: Math.max(1, Math.min(ledgersMax, this.assetSpanLedgersMax())),
       ledgers: 0,
       storedBytes: 0,
       rawBytes: 0,

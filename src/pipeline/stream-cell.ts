@@ -33,6 +33,8 @@ export const COUNTERS = [
   "heldBatches",
   /** Left out because they could not be decoded (ON_ERROR=skip). */
   "ledgersSkipped",
+  /** Messages to the main thread with assets that batches and spans in order have taught. */
+  "learnedMessages",
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 

@@ -5,14 +5,25 @@
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { CodedError } from "../error.ts";
 import type { Compat } from "../ledger/decoder.ts";
+import { ASSET_DELAY_LEDGERS } from "../ledger/known-assets.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { DecodePool } from "../workers/pool.ts";
-import type { Compression, FilterRecord, FilterStep, OnError, Position, StreamSpec } from "../workers/records.ts";
+import type {
+  AssetRecord,
+  Compression,
+  FilterRecord,
+  FilterStep,
+  OnError,
+  Position,
+  StreamSpec,
+} from "../workers/records.ts";
+import { AssetTable } from "./asset-table.ts";
 import type { ClientReport, StreamKind, ToDataPlane } from "./data-plane-messages.ts";
 import { InFlight } from "./in-flight.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 import { MemoryShares } from "./memory-shares.ts";
 import { SpanPump } from "./span-pump.ts";
+import { StreamAssets } from "./stream-assets.ts";
 import { StreamCell } from "./stream-cell.ts";
 
 const SLOT_BYTES_FACTOR = 1.25; // memory of a retained batch, of its target size: header, metadata, size class
@@ -30,6 +41,8 @@ export interface EngineOptions {
   flushIntervalMs: number;
   onError: OnError;
   memory: MemoryPlan;
+  /** Default ASSET_DELAY_LEDGERS; tests make it small. */
+  assetDelayLedgers?: number;
 }
 
 export interface StreamRequest {
@@ -47,6 +60,10 @@ export interface StreamRequest {
   end?: Position;
   /** At least one, in rising order; the first from `start` or before. */
   filters: FilterStep[];
+  /** What is known of assets; absent: the native asset alone. */
+  assets?: AssetTable;
+  /** Whether its ledgers add to that. */
+  learnsAssets?: boolean;
   schemaVersion: SchemaVersion;
   columns?: string[];
   compression: Compression;
@@ -68,6 +85,7 @@ export class EngineStream {
   readonly started: Promise<void>;
   /** Resolved when every batch is in order in the data plane, or the stream has failed (with the error). */
   readonly over: Promise<CodedError | undefined>;
+  private readonly assets: StreamAssets;
   private readonly abort = new AbortController();
   private pump: SpanPump | undefined;
   private settleOver: (error: CodedError | undefined) => void = () => {};
@@ -90,6 +108,7 @@ export class EngineStream {
       this.settleStarted = resolve;
     });
     this.cell.set("updatedUnixMs", Date.now());
+    this.assets = new StreamAssets(request.assets ?? new AssetTable(), spec);
   }
 
   get number(): number {
@@ -161,6 +180,17 @@ export class EngineStream {
   }
 
   /** Called by the engine when the data plane says so. */
+  learned(assets: readonly AssetRecord[]): void {
+    this.assets.learned(assets);
+    this.cell.bell.ring(); // a pump may wait for it
+  }
+
+  /** How many messages with learned assets have come; the cell counts those sent. */
+  get learnedMessages(): number {
+    return this.assets.messages;
+  }
+
+  /** Called by the engine when the data plane says so. */
   ended(error: CodedError | undefined): void {
     if (this.over_) return;
     this.over_ = true;
@@ -187,6 +217,7 @@ export class EngineStream {
         spec,
         this.cell,
         request.source,
+        this.assets,
         { ledgerStart: request.start.ledger, ledgerEnd: request.ledgerEnd, reserve: request.reserve },
         {
           flushIntervalMs: engine.options.flushIntervalMs,
@@ -271,6 +302,7 @@ export class StreamEngine implements EngineContext {
         batchBytesMax,
         ledgerBytesMax,
         onError: this.options.onError,
+        assetDelayLedgers: request.learnsAssets ? (this.options.assetDelayLedgers ?? ASSET_DELAY_LEDGERS) : undefined,
       },
       this,
     );
@@ -336,6 +368,11 @@ export class StreamEngine implements EngineContext {
       this.streams.delete(number);
       this.shares.drop(number);
     });
+  }
+
+  /** What a span that is in order has taught. */
+  learned(stream: number, assets: readonly AssetRecord[]): void {
+    this.streams.get(stream)?.learned(assets);
   }
 
   /** The data plane has put a stream's last batch in order, or given it up. */

@@ -3,10 +3,11 @@
  * over its whole life. The record's numbers are those of its last checkpoint; the stream's are counted from there.
  */
 import type { CodedError } from "../error.ts";
+import type { AssetTable } from "../pipeline/asset-table.ts";
 import type { Counter } from "../pipeline/stream-cell.ts";
 import type { EngineStream } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import type { Position } from "../workers/records.ts";
+import type { AssetRecord, Position } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type { Delivery, FilterHistoryStep, SessionDetails, SessionSnapshot, SessionState } from "./session.ts";
 import { isActive } from "./states.ts";
@@ -54,6 +55,8 @@ export class ManagedSession {
   ownEndings = 0;
   /** What clients had of earlier streams. */
   delivered: Delivery[] = [];
+  /** How many of `assets` the store has. */
+  private assetsSaved: number;
   private openedMs = 0;
   private reservedMs = Number.NEGATIVE_INFINITY;
   private reservedAhead = 0;
@@ -64,7 +67,12 @@ export class ManagedSession {
     public checkpoint: StoredCheckpoint,
     /** No ledger above has ever been given to a worker. */
     public reservedTo: number,
+    /** What it knows, as far as the store has it; its streams add to that. */
+    readonly assets: AssetTable,
+    /** Records of learned assets that the store has. */
+    private assetParts = 0,
   ) {
+    this.assetsSaved = assets.records.length;
     this.base = checkpoint.counters;
     this.filterFloor = reservedTo + 1;
   }
@@ -121,14 +129,29 @@ export class ManagedSession {
     return cell === undefined ? "" : `${cell.marks}/${cell.get("rows")}/${cell.get("rowsSent")}/${cell.get("clients")}`;
   }
 
+  /** What it has learned and the store has not, as the store's next record. */
+  get unsavedAssets(): { part: number; learned: AssetRecord[] } | undefined {
+    const learned = this.assets.records.slice(this.assetsSaved);
+    return learned.length === 0 ? undefined : { part: this.assetParts, learned };
+  }
+
+  /** The store has that record, as well as the checkpoint that was written with it. Called without a turn between. */
+  savedAssets(): void {
+    if (this.assets.records.length === this.assetsSaved) return;
+    this.assetParts += 1;
+    this.assetsSaved = this.assets.records.length;
+  }
+
   /**
-   * Where the session stands: behind the last span that is in order.
+   * Where the session stands: behind the last span that is in order. As it was, where a message with what such a span
+   * has taught of assets is still on its way.
    * @param nowMs monotonic, for the time that it has worked
    */
   takeCheckpoint(nowMs: number, nowUnixMs: number): StoredCheckpoint {
     const { stream, base } = this;
     if (stream === undefined || stream.request.finished !== undefined) return this.checkpoint;
     const mark = stream.cell.mark();
+    if (mark !== undefined && mark.learnedMessages > stream.learnedMessages) return this.checkpoint;
     const counters: Record<string, number> = { ...base };
     let position: Position = stream.request.start;
     for (const name of LIVE) counters[name] = this.counter(name);
@@ -139,7 +162,8 @@ export class ManagedSession {
       for (const name of NEWEST) counters[name] = Math.max(base[name] ?? 0, mark[name]);
       if (mark.ledgerCurrent >= position.ledger) position = { ledger: mark.ledgerCurrent + 1, row: 0 };
     }
-    const checkpoint = { position, savedUnixMs: nowUnixMs, counters, activeMs: this.activeMs(nowMs) };
+    const assetParts = this.assetParts + (this.assets.records.length > this.assetsSaved ? 1 : 0);
+    const checkpoint = { position, savedUnixMs: nowUnixMs, counters, activeMs: this.activeMs(nowMs), assetParts };
     this.checkpoint = { ...checkpoint, activeMs: this.checkpoint.activeMs };
     return checkpoint;
   }

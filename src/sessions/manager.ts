@@ -8,6 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { CodedError } from "../error.ts";
+import { AssetTable } from "../pipeline/asset-table.ts";
 import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../workers/records.ts";
@@ -27,7 +28,7 @@ import type {
 } from "./session.ts";
 import type { SourceSet } from "./source-set.ts";
 import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
-import type { Change, Outcome, SessionStore, StoredSession } from "./store.ts";
+import type { Change, Outcome, SessionStore, StoredCheckpoint, StoredSession } from "./store.ts";
 import { Tips } from "./tips.ts";
 
 const FINISHED_KEPT_MAX = 256; // sessions that have ended and stay on record; older ones make room
@@ -55,6 +56,8 @@ export interface SessionTotals {
 /** What a session is made with unless its request says otherwise; from the configuration. */
 export interface SessionDefaults {
   filter: FilterRecord;
+  /** KNOWN_ASSETS. */
+  knownAssets: readonly string[];
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
   /** CHANNEL_BUFFER_SIZE. */
@@ -114,7 +117,10 @@ export class SessionManager implements SessionService {
     for (const stored of state.sessions) {
       const checkpoint = state.checkpoints.get(stored.id) ?? beginning(stored);
       const reservedTo = state.reservations.get(stored.id) ?? 0;
-      const session = new ManagedSession(stored, state.filters.get(stored.id)!, checkpoint, reservedTo);
+      const parts = state.learned.get(stored.id) ?? [];
+      const assets = new AssetTable(stored.knownAssets, parts.flat());
+      const steps = state.filters.get(stored.id)!;
+      const session = new ManagedSession(stored, steps, checkpoint, reservedTo, assets, parts.length);
       this.lastNumber = Math.max(this.lastNumber, stored.number);
       this.hold(session);
       await this.takeUp(session);
@@ -143,9 +149,11 @@ export class SessionManager implements SessionService {
       message: "",
       resumes: 0,
     };
+    const knownAssets = [...new Set([...this.defaults.knownAssets, ...(checked.knownAssets ?? [])])];
+    if (knownAssets.length > 0) stored.knownAssets = knownAssets;
     const filter = checked.filter ?? this.filter;
     const step = { ledgerFrom: checked.ledgerStart, filter, changedUnixMs: now };
-    const session = new ManagedSession(stored, [step], beginning(stored), 0);
+    const session = new ManagedSession(stored, [step], beginning(stored), 0, new AssetTable(knownAssets));
     this.open(session, source, () =>
       this.store.commit([
         { put: "session", id: stored.id, record: stored },
@@ -409,6 +417,8 @@ export class SessionManager implements SessionService {
       ledgerStart: request.ledgerStart,
       ledgerEnd: request.ledgerEnd,
       filters: session.steps.map(({ ledgerFrom, filter }) => ({ ledgerFrom, filter })),
+      assets: session.assets,
+      learnsAssets: true,
       schemaVersion: (request.schemaVersion ?? 1) as StreamRequest["schemaVersion"],
       compression: request.compression ?? "none",
       batchRows: request.batchRows || defaults.batchRows,
@@ -518,8 +528,9 @@ export class SessionManager implements SessionService {
     try {
       this.store.commit([
         { put: "session", id: stored.id, record: stored },
-        { put: "checkpoint", id: stored.id, record: { ...checkpoint, savedUnixMs: Date.now() } },
+        ...checkpointChanges(session, { ...checkpoint, savedUnixMs: Date.now() }),
       ]);
+      session.savedAssets();
     } catch (thrown) {
       // It has ended all the same; after a restart it would be found unfinished, and end again.
       this.warn("the end of a session could not be written", { session: stored.id, error: thrown });
@@ -535,11 +546,14 @@ export class SessionManager implements SessionService {
     Object.assign(session.stored, change);
   }
 
-  private note(changes: readonly Change[]): void {
+  /** Whether it was written. */
+  private note(changes: readonly Change[]): boolean {
     try {
       this.store.note(changes);
+      return true;
     } catch (thrown) {
       this.warn("a checkpoint could not be written; a restart would decode again from the last one", { error: thrown });
+      return false;
     }
   }
 
@@ -547,6 +561,7 @@ export class SessionManager implements SessionService {
   private tick(): void {
     const nowMs = performance.now();
     const changes: Change[] = [];
+    const saved: ManagedSession[] = [];
     for (const session of this.sessions.values()) {
       const { stream, progress } = session;
       if (stream === undefined) continue;
@@ -555,16 +570,20 @@ export class SessionManager implements SessionService {
         if (session.source !== undefined) this.tips.refresh(session.source, nowMs);
       }
       if (progress !== session.savedAt) {
-        session.savedAt = progress;
+        const before = session.checkpoint;
         const record = session.takeCheckpoint(nowMs, Date.now());
-        changes.push({ put: "checkpoint", id: session.id, record });
+        if (record !== before) {
+          session.savedAt = progress;
+          changes.push(...checkpointChanges(session, record));
+          saved.push(session);
+        }
       }
       if (progress !== session.toldAt) {
         session.toldAt = progress;
         if (this.watchers.size > 0) this.tell(this.snapshot(session), "progress");
       }
     }
-    if (changes.length > 0) this.note(changes);
+    if (changes.length > 0 && this.note(changes)) for (const session of saved) session.savedAssets();
   }
 
   private tell(snapshot: SessionSnapshot, event: WatchEvent): void {
@@ -670,6 +689,17 @@ export class SessionManager implements SessionService {
 
 function beginning({ request }: StoredSession) {
   return { position: { ledger: request.ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
+}
+
+/** A checkpoint, and what the session has learned up to it and not yet on record: one transaction. */
+function checkpointChanges(session: ManagedSession, record: StoredCheckpoint): Change[] {
+  const { id, unsavedAssets } = session;
+  const changes: Change[] = [{ put: "checkpoint", id, record }];
+  if (unsavedAssets !== undefined) {
+    const { part, learned } = unsavedAssets;
+    changes.push({ put: "assets", id, part, record: { learned } });
+  }
+  return changes;
 }
 
 function same(a: FilterRecord, b: FilterRecord): boolean {

@@ -1,5 +1,6 @@
 /** What StartProcessing may ask for, in one place, with its limits. */
 import { CodedError } from "../error.ts";
+import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session.ts";
 
@@ -51,6 +52,8 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
     );
   }
   if (schemaVersion !== 1) checked.schemaVersion = schemaVersion;
+  const knownAssets = checkedAssets(request.knownAssets ?? [], "known_assets");
+  if (knownAssets.length > 0) checked.knownAssets = knownAssets;
   const compression = request.compression ?? "none";
   if (!abilities.compressions.includes(compression)) {
     refuse("COMPRESSION", `compression is ${compression}: this server makes ${abilities.compressions.join(", ")}`);

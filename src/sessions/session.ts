@@ -20,6 +20,8 @@ export interface SessionRequest {
   source?: string;
   filter?: FilterRecord;
   schemaVersion?: number;
+  /** Assets known beside the server's KNOWN_ASSETS, as SEP-11 writes them. */
+  knownAssets?: string[];
   compression?: Compression;
   /** Parts in which a consumer group may share the session. */
   partitions?: number;

@@ -7,7 +7,7 @@ import { Database } from "bun:sqlite";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../error.ts";
-import { type Change, KINDS, type Kind, recordKey, SessionStore, STORE_FILE } from "./store.ts";
+import { type Change, KINDS, type Kind, recordKey, SessionStore, STORE_FILE, type StoredCheckpoint } from "./store.ts";
 import { unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
 
@@ -45,17 +45,37 @@ export function recoverStore(folder: string, nowUnixMs = Date.now()): Recovery {
     whole.delete(id);
     lost.push(`session ${id}: its filters cannot be read`);
   }
+  const behind = begunAgain(found, lost);
   const store = SessionStore.open(folder);
   try {
     store.commit(
       found
         .filter(({ kind, id }) => kind === "default" || whole.has(id))
+        .filter(({ kind, id }) => !(behind.has(id) && (kind === "checkpoint" || kind === "assets")))
         .map(({ kind, id, part, record }) => ({ put: kind, id, part, record }) as Change),
     );
   } finally {
     store.close();
   }
   return { sessions: whole.size, lost, setAside };
+}
+
+/** Sessions that have lost something of what they had learned, or the checkpoint: from their start on, they learn it again. */
+function begunAgain(found: readonly Found[], lost: string[]): Set<string> {
+  const parts = new Map<string, number>();
+  for (const { kind, id } of found) if (kind === "assets") parts.set(id, (parts.get(id) ?? 0) + 1);
+  const behind = new Set(parts.keys());
+  for (const { kind, id, record } of found) {
+    if (kind !== "checkpoint") continue;
+    const { assetParts = 0 } = record as StoredCheckpoint;
+    if ((parts.get(id) ?? 0) >= assetParts) {
+      behind.delete(id);
+      continue;
+    }
+    behind.add(id);
+    lost.push(`the checkpoint of ${id}: what it had learned of assets cannot be read whole`);
+  }
+  return behind;
 }
 
 function readAll(path: string): { found: Found[]; lost: string[] } {

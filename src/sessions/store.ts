@@ -13,7 +13,7 @@ import { Database } from "bun:sqlite";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError, type ErrorRecord } from "../error.ts";
-import type { FilterRecord, Position } from "../workers/records.ts";
+import type { AssetRecord, FilterRecord, Position } from "../workers/records.ts";
 import type { FilterHistoryStep, SessionRequest } from "./session.ts";
 import { packStored, unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
@@ -41,6 +41,8 @@ export interface StoredSession {
   message: string;
   error?: ErrorRecord;
   resumes: number;
+  /** What it knows of assets from its first ledger on: the request's and those of KNOWN_ASSETS as it was then. */
+  knownAssets?: string[];
 }
 
 /** Where a session stands; consistent in itself. */
@@ -51,6 +53,8 @@ export interface StoredCheckpoint {
   /** As of StreamCell, over the session's whole life. */
   counters: Record<string, number>;
   activeMs: number;
+  /** So many records of learned assets belong to it, written with it or before. Absent = 0. */
+  assetParts?: number;
 }
 
 /** ConfigureFilters' default, and what the configuration said then. */
@@ -66,10 +70,12 @@ interface Kinds {
   checkpoint: StoredCheckpoint;
   /** No ledger above has ever been given to a worker. */
   reservation: { ledger: number };
+  /** Assets that its ledgers have taught; its parts count from 0 on. Facts: one too many does no harm. */
+  assets: { learned: AssetRecord[] };
   default: StoredDefault;
 }
 export type Kind = keyof Kinds;
-export const KINDS: readonly Kind[] = ["session", "filter", "checkpoint", "reservation", "default"];
+export const KINDS: readonly Kind[] = ["session", "filter", "checkpoint", "reservation", "assets", "default"];
 
 export type Change =
   | { [K in Kind]: { put: K; id: string; part?: number; record: Kinds[K] } }[Kind]
@@ -84,6 +90,8 @@ export interface StoredState {
   filters: Map<string, FilterHistoryStep[]>;
   checkpoints: Map<string, StoredCheckpoint>;
   reservations: Map<string, number>;
+  /** By session, part by part. */
+  learned: Map<string, AssetRecord[][]>;
   defaults?: StoredDefault;
 }
 
@@ -141,6 +149,7 @@ export class SessionStore {
       filters: new Map(),
       checkpoints: new Map(),
       reservations: new Map(),
+      learned: new Map(),
     };
     try {
       const rows = this.db
@@ -155,6 +164,14 @@ export class SessionStore {
     state.sessions.sort((a, b) => a.number - b.number);
     for (const { id } of state.sessions) {
       if (!state.filters.has(id)) throw damaged(this.path, `session ${id} has no filter record`);
+      const parts = state.learned.get(id)?.length ?? 0;
+      const { assetParts = 0 } = state.checkpoints.get(id) ?? {};
+      if (parts < assetParts) {
+        throw damaged(
+          this.path,
+          `session ${id} has ${parts} records of learned assets, and its checkpoint ${assetParts}`,
+        );
+      }
     }
     return state;
   }
@@ -223,6 +240,12 @@ export class SessionStore {
       case "reservation":
         state.reservations.set(id, (record as { ledger: number }).ledger);
         return;
+      case "assets": {
+        const parts = state.learned.get(id) ?? [];
+        parts.push((record as { learned: AssetRecord[] }).learned);
+        state.learned.set(id, parts);
+        return;
+      }
       case "default":
         state.defaults = record as StoredDefault;
         return;

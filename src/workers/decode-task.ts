@@ -12,6 +12,7 @@ import { LedgerDurations } from "./ledger-durations.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
 import { yieldToOthers } from "./priority.ts";
 import {
+  type AssetsRecord,
   INPUT,
   type ObjectRecord,
   type SkipRecord,
@@ -58,6 +59,11 @@ export function decodeTask(data: DecodeTaskData): void {
         const known = streams.get(record.stream);
         if (known === undefined) streams.set(record.stream, new SpanDecoder(record, shared));
         else known.update(record);
+        return;
+      }
+      case INPUT.ASSETS: {
+        const { record } = unpackRecord<AssetsRecord>(payload);
+        stream(record.stream).addAssets(record.assets);
         return;
       }
       case INPUT.OBJECT: {

@@ -10,6 +10,7 @@ import { sendAsync } from "./fragments.ts";
 import { mapPiscinaWorker } from "./host.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import {
+  type AssetRecord,
   INPUT,
   type ObjectRecord,
   packRecord,
@@ -50,6 +51,8 @@ const DEFAULT_SIZES: PoolSizes = {
   freeBytesMax: FREE_BYTES_MAX,
 };
 
+const ASSETS_PER_MESSAGE = 2048; // some 160 kB: no message is much larger than a compressed ledger
+
 const NOT_STARTED = new Error("its thread ended before it began");
 
 interface Seat {
@@ -57,6 +60,8 @@ interface Seat {
   output: RingEnd;
   /** Streams that this worker knows, and the revision of the spec that it has. */
   opened: Map<number, number>;
+  /** How many of the assets that a stream knows this worker has been told. */
+  assetsTold: Map<number, number>;
   /** Messages of different streams must not interleave within one message's fragments. */
   turn: Promise<void>;
   dead: boolean;
@@ -120,12 +125,19 @@ export class DecodePool {
   }
 
   /**
-   * Hands one stored object to a worker, after the stream's spec if this worker does not have it as it is now. Waits for
-   * room.
+   * Hands one stored object to a worker, after the stream's spec if this worker does not have it as it is now, and after
+   * what the stream knows of assets and this worker does not. Waits for room.
+   * @param assets only ever appended to
    * @throws CodedError UNAVAILABLE / WORKER_DIED
    */
-  async sendObject(index: number, spec: StreamSpec, record: ObjectRecord, bytes: Uint8Array): Promise<void> {
-    await this.send(index, spec, INPUT.OBJECT, [packRecord(record), bytes]);
+  async sendObject(
+    index: number,
+    spec: StreamSpec,
+    record: ObjectRecord,
+    bytes: Uint8Array,
+    assets: readonly AssetRecord[] = [],
+  ): Promise<void> {
+    await this.send(index, spec, INPUT.OBJECT, [packRecord(record), bytes], assets);
   }
 
   async sendSpanEnd(index: number, spec: StreamSpec, record: SpanEndRecord): Promise<void> {
@@ -142,6 +154,7 @@ export class DecodePool {
     await Promise.all(
       this.seats.map((seat) =>
         this.inTurn(seat, async () => {
+          seat.assetsTold.delete(stream);
           if (!seat.opened.delete(stream) || seat.dead) return;
           await sendAsync(seat.input, INPUT.CLOSE, [packRecord({ stream })]);
         }).catch(() => {}),
@@ -174,12 +187,25 @@ export class DecodePool {
     seat.output.abandon();
   }
 
-  private async send(index: number, spec: StreamSpec, tag: number, parts: Uint8Array[]): Promise<void> {
+  private async send(
+    index: number,
+    spec: StreamSpec,
+    tag: number,
+    parts: Uint8Array[],
+    assets: readonly AssetRecord[] = [],
+  ): Promise<void> {
     const seat = this.seats[index]!;
     await this.inTurn(seat, async () => {
       if (seat.opened.get(spec.stream) !== spec.revision) {
         seat.opened.set(spec.stream, spec.revision);
         await sendAsync(seat.input, INPUT.OPEN, [packRecord(spec)]);
+      }
+      const { stream } = spec;
+      for (let told = seat.assetsTold.get(stream) ?? 0; told < assets.length; ) {
+        const part = assets.slice(told, told + ASSETS_PER_MESSAGE);
+        told += part.length;
+        seat.assetsTold.set(stream, told);
+        await sendAsync(seat.input, INPUT.ASSETS, [packRecord({ stream, assets: part })]);
       }
       await sendAsync(seat.input, tag, parts);
     });
@@ -208,6 +234,7 @@ export class DecodePool {
       input: new RingProducer(input, inputBell),
       output: new RingEnd(output),
       opened: new Map(),
+      assetsTold: new Map(),
       turn: Promise.resolve(),
       dead: false,
       startedMs: 0,

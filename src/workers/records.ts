@@ -13,13 +13,13 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Compat } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
 
-export const RECORD_VERSION = 2;
+export const RECORD_VERSION = 3;
 
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
 
 /** Message tags from the main thread to a decode worker. */
-export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5 } as const;
+export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5, ASSETS: 6 } as const;
 /** Message tags from a decode worker to the data plane. */
 export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
 
@@ -30,6 +30,19 @@ export type FilterRecord = Omit<RowFilter, "balanceMin"> & { balanceMin?: string
 export interface FilterStep {
   ledgerFrom: number;
   filter: FilterRecord;
+}
+
+/** An asset, and the first ledger of the stream that knows it: ledger/known-assets.ts. */
+export interface AssetRecord {
+  /** As SEP-11 writes it. */
+  asset: string;
+  ledgerFrom: number;
+}
+
+/** Additions to what a stream knows of assets. */
+export interface AssetsRecord {
+  stream: number;
+  assets: AssetRecord[];
 }
 
 /** ON_ERROR: what a ledger that cannot be decoded does to its stream. */
@@ -67,6 +80,8 @@ export interface StreamSpec {
   batchBytesMax: number;
   ledgerBytesMax: number;
   onError: OnError;
+  /** After how many ledgers what a ledger shows of assets is known; absent: the stream does not learn. */
+  assetDelayLedgers?: number;
 }
 
 /** Header of an OBJECT; the attachment is the object's stored bytes. */
@@ -116,6 +131,8 @@ export interface BatchRecord {
   skipped?: number[];
   /** From which ledger the filter holds that decided about `ledgerLast`. */
   filterFrom?: number;
+  /** As in SpanDoneRecord: what came before this batch was full. */
+  learned?: AssetRecord[];
   headerBytes: number;
   bodyBytes: number;
 }
@@ -141,6 +158,8 @@ export interface SpanDoneRecord {
   skipError?: ErrorRecord;
   /** Those that no batch of the span has named. */
   skipped?: number[];
+  /** Assets that its ledgers showed and the worker did not know, in the order of ledgers; those that no batch has told. */
+  learned?: AssetRecord[];
   /** Time the worker spent on it. */
   durationMs: number;
   error?: ErrorRecord;

@@ -11,6 +11,7 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
+import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { BodyCompressor } from "./body-compressor.ts";
@@ -18,6 +19,7 @@ import { reserveBlocking, sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
 import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
 import {
+  type AssetRecord,
   align8,
   type BatchRecord,
   type FilterRecord,
@@ -47,6 +49,8 @@ export interface WorkerParts {
 
 export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
+  private readonly knownAssets: KnownAssets;
+  private assetsError: CodedError | undefined;
   private readonly encoder: BatchEncoder;
   private readonly compressor: BodyCompressor | undefined;
   private readonly rows = new RowSet();
@@ -76,6 +80,7 @@ export class SpanDecoder {
     const { schemaVersion, networkPassphrase, columns, compression } = spec;
     this.compressor = compression === "none" ? undefined : new BodyCompressor(compression);
     this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+    this.knownAssets = new KnownAssets(networkPassphrase);
     this.update(spec);
   }
 
@@ -91,9 +96,19 @@ export class SpanDecoder {
           networkPassphrase: spec.networkPassphrase,
           compat: spec.compat,
           filter: filterOf(filter),
+          knownAssets: this.knownAssets,
           ...this.encoder.decoderOptions,
         }),
     }));
+  }
+
+  /** Takes what the stream knows of assets, or has learned since. */
+  addAssets(assets: readonly AssetRecord[]): void {
+    try {
+      for (const { asset, ledgerFrom } of assets) this.knownAssets.add(asset, ledgerFrom);
+    } catch (thrown) {
+      this.assetsError ??= CodedError.from(thrown); // ends the stream with its next ledger
+    }
   }
 
   /** Decodes one object of the open span (or of a new one). `stored` is valid during this call only. */
@@ -245,13 +260,16 @@ export class SpanDecoder {
         `the ledger has ${xdr.length} B, over LEDGER_BYTES_MAX ${this.spec.ledgerBytesMax} B`,
       );
     }
+    if (this.assetsError !== undefined) throw this.assetsError;
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const mark = this.parts.times.mark();
     const start = this.rows.length;
     const ledgers = this.rows.ledgers.length;
-    const summary = this.stepOf(sequence).decoder.decode(xdr, this.rows);
+    const { decoder } = this.stepOf(sequence);
+    const summary = decoder.decode(xdr, this.rows);
     if (summary.ledgerSequence !== sequence) {
       this.rows.truncate(start, ledgers);
+      decoder.takeLearned();
       throw new CodedError(
         "DATA_LOSS",
         "LEDGER_SEQUENCE",
@@ -260,10 +278,23 @@ export class SpanDecoder {
     }
     if (this.rows.ledgers.length > ledgers) this.ledgerRows.push(start); // one without rows is not in the set
     this.clip(sequence, start);
+    this.learn(decoder, done);
     this.parts.durations.record(this.parts.times.add("decode", mark));
     this.count(summary, xdr.length, done);
     while (this.rows.length - this.first >= this.checkAt && this.emitFull(done)) {}
     if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
+  }
+
+  /** What the ledger has shown holds for this worker from now on, and for all others once the span is done. */
+  private learn(decoder: LedgerDecoder, done: SpanDoneRecord): void {
+    const { assetDelayLedgers } = this.spec;
+    if (assetDelayLedgers === undefined) return;
+    for (const { asset, ledgerSequence } of decoder.takeLearned()) {
+      const ledgerFrom = knownFrom(ledgerSequence, assetDelayLedgers);
+      if (!this.knownAssets.add(asset, ledgerFrom)) continue;
+      done.learned ??= [];
+      done.learned.push({ asset, ledgerFrom });
+    }
   }
 
   /** The filter in force at that ledger decides. */
@@ -365,6 +396,10 @@ export class SpanDecoder {
       bodyBytes,
     };
     if (this.skipped.length > 0) record.skipped = this.skipped.splice(0);
+    if (done.learned !== undefined) {
+      record.learned = done.learned;
+      done.learned = undefined;
+    }
     const front = packRecord(record);
     const bodyAt = front.length + align8(header.length);
     const bytes = bodyAt + bodyBytes;

@@ -51,7 +51,10 @@ export class TestPipeline {
     const hub = new Hub(
       workers,
       bell,
-      { ended: (stream, error) => setImmediate(() => self!.engine.ended(stream, error)) },
+      {
+        ended: (stream, error) => setImmediate(() => self!.engine.ended(stream, error)),
+        learned: (stream, assets) => setImmediate(() => self!.engine.learned(stream, assets)),
+      },
       undefined,
       times,
     );
