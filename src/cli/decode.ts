@@ -2,9 +2,10 @@ import type { Writable } from "node:stream";
 import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
 import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
 import { TsvWriter, toNdjson } from "../columns/text.ts";
-import { integer, oneOf, text } from "../config/types.ts";
+import { assets, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
+import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
@@ -50,6 +51,12 @@ export const command = defineCommand({
     "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract; repeat for more." }),
     "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
     "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
+    "known-asset": repeated({
+      placeholder: "CODE:G…",
+      type: assets,
+      summary:
+        "An asset whose contract is known from the first ledger on; several with commas. Others are learned from the ledgers as they are read, by the rule of sessions: from 256 ledgers later on.",
+    }),
     "no-deleted": toggle({ summary: "Leave out rows of removed entries." }),
   },
   args: { min: 1, max: FILES_MAX },
@@ -83,7 +90,7 @@ export const command = defineCommand({
     }
     const sink = sinkOf(format, schemaVersion, stdout);
     const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
-    const decoders = new Map<string, LedgerDecoder>();
+    const decoders = new Map<string, { decoder: LedgerDecoder; known: KnownAssets }>();
     const rows = new RowSet();
     for (const path of args) {
       const input = await openLedgerInput(path);
@@ -91,13 +98,17 @@ export const command = defineCommand({
       for await (const ledger of input.ledgers) {
         try {
           const passphrase = network.of(ledger.bytes);
-          let decoder = decoders.get(passphrase);
-          if (decoder === undefined) {
-            decoder = new LedgerDecoder({ networkPassphrase: passphrase, compat, filter, ...decoderOptions });
-            decoders.set(passphrase, decoder);
+          let entry = decoders.get(passphrase);
+          if (entry === undefined) {
+            const known = new KnownAssets(passphrase, flags["known-asset"].flat());
+            const options = { networkPassphrase: passphrase, compat, filter, knownAssets: known, ...decoderOptions };
+            entry = { decoder: new LedgerDecoder(options), known };
+            decoders.set(passphrase, entry);
           }
+          const { decoder, known } = entry;
           const bytes = sink.keepsRows ? ledger.bytes.slice() : ledger.bytes;
           decoder.decode(bytes, rows);
+          for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
           await sink.take(rows, passphrase);
         } catch (thrown) {
           throw located(thrown, ledger);

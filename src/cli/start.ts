@@ -1,4 +1,4 @@
-import { integer, oneOf, text } from "../config/types.ts";
+import { assets, integer, oneOf, text } from "../config/types.ts";
 import { Compression } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
@@ -49,6 +49,12 @@ own the session has the server's.`,
       otherwise: "none" as const,
       summary: "Of batch bodies: none, lz4 or zstd. Default: none.",
     }),
+    "known-asset": repeated({
+      placeholder: "CODE:G…",
+      type: assets,
+      summary:
+        "An asset whose contract is known from the first ledger on, beside the server's KNOWN_ASSETS; several with commas. The session learns others from its ledgers.",
+    }),
     label: repeated({
       placeholder: "KEY=VALUE",
       type: label,
@@ -87,6 +93,7 @@ own the session has the server's.`,
         source,
         filters: anyFilter(context.flags) ? filtersOf(context.flags) : undefined,
         schemaVersion: context.flags["schema-version"],
+        knownAssets: context.flags["known-asset"].flat(),
         compression: Compression[`COMPRESSION_${compression.toUpperCase()}` as keyof typeof Compression],
         labels: new Map(labels),
         idempotencyKey: context.flags["idempotency-key"],

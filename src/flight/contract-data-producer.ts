@@ -218,7 +218,7 @@ export class ContractDataProducer implements FlightProducer {
   private async rangeStream(range: RangeTicket, { peer, signal }: CallContext): Promise<OutgoingStream> {
     this.flights.check(range);
     const opening = messagesOf(this.formsOfRange(range));
-    const { ledgerStart, ledgerEnd, schemaVersion, columns, compression, batchRows, from } = range;
+    const { ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
     if (from !== undefined && ledgerEnd !== 0 && from.ledger > ledgerEnd) return new EmptyStream(opening);
     const { hub, main, totals, nowMs } = this.options;
     const asked = {
@@ -226,6 +226,7 @@ export class ContractDataProducer implements FlightProducer {
       start: from ?? { ledger: ledgerStart, row: 0 },
       ledgerEnd,
       filter: filterOfRange(range),
+      assets,
       schemaVersion,
       columns,
       compression,

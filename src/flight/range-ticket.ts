@@ -2,7 +2,7 @@
  * A range of ledgers as a ticket or a CMD descriptor says it, in JSON:
  *
  * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"batch_size":…,
- *   "compression":"none|lz4|zstd","partitions":…,"shard":{"index":…,"count":…},"from":<cursor>}`
+ *   "compression":"none|lz4|zstd","assets":["CODE:G…"],"partitions":…,"shard":{"index":…,"count":…},"from":<cursor>}`
  *
  * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
  * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
@@ -14,6 +14,7 @@ import type { ChangeType } from "../ledger/terms.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
 import { checkLedgers } from "../pipeline/range-desk.ts";
 import type { Compression, FilterRecord, Position } from "../workers/records.ts";
+import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
 
 export const COMPRESSIONS = ["none", "lz4", "zstd"] as const satisfies Compression[];
@@ -40,6 +41,8 @@ export interface RangeTicket extends Encoding {
   ledgerEnd: number;
   /** Absent: what the server selects by default. */
   filter?: FilterRecord;
+  /** Known beside the server's KNOWN_ASSETS, as SEP-11 writes them. */
+  assets?: string[];
   /** Endpoints that GetFlightInfo answers with. */
   partitions: number;
   shard?: { index: number; count: number };
@@ -74,6 +77,7 @@ export function takeRange(json: JsonObject): RangeTicket {
   const shard = shardJson === undefined ? undefined : takeShard(shardJson);
   const filterJson = json.object("filters", FILTER_EXAMPLE);
   const filter = filterJson === undefined ? undefined : takeFilter(filterJson);
+  const assets = json.texts("assets");
   const partitions = json.integer("partitions", 1, PARTITIONS_MAX) ?? 1;
   if (partitions > 1 && ledgerEnd === 0) throw json.wrong("partitions", "1 where end_ledger is 0");
   const from = json.text("from");
@@ -81,6 +85,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     ledgerStart,
     ledgerEnd,
     filter,
+    assets: assets === undefined ? undefined : checkedAssets(assets, `"assets" in the ${json.what}`),
     columns: encoding.columns,
     schemaVersion: encoding.schemaVersion ?? 1,
     batchRows: encoding.batchRows ?? 0,
@@ -128,6 +133,7 @@ export function rangeTicketOf(range: RangeTicket): Uint8Array {
       start_ledger: range.ledgerStart,
       end_ledger: range.ledgerEnd,
       filters: range.filter === undefined ? undefined : filterJson(range.filter),
+      assets: range.assets,
       columns: range.columns,
       schema_version: range.schemaVersion,
       batch_size: range.batchRows === 0 ? undefined : range.batchRows,

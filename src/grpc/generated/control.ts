@@ -179,6 +179,11 @@ export interface StartProcessingRequest {
   labels: Map<string, string>;
   /** A second request with the same key and content is answered with the session of the first. */
   idempotencyKey: string;
+  /**
+   * Assets whose contracts the session knows from its first ledger on, as SEP-11 writes them (native, CODE:G…), beside the
+   * server's KNOWN_ASSETS. Others it learns from its ledgers. At most 10000.
+   */
+  knownAssets: string[];
 }
 
 export const StartProcessingRequest: Codec<StartProcessingRequest> = {
@@ -197,11 +202,12 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
       writer.uint32(74).fork().uint32(10).string(key).uint32(18).string(value).ldelim();
     }
     if (message.idempotencyKey) writer.uint32(82).string(message.idempotencyKey);
+    for (const value of message.knownAssets ?? []) writer.uint32(162).string(value);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "" };
+    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "", knownAssets: [] };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -244,6 +250,9 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
         }
         case 82:
           message.idempotencyKey = reader.string();
+          break;
+        case 162:
+          message.knownAssets.push(reader.string());
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
