@@ -6,20 +6,22 @@
  * would after a restart; a client drops the rows that it has had already, by their position.
  */
 import { CodedError } from "../../src/error.ts";
+import { AssetTable } from "../../src/pipeline/asset-table.ts";
 import type { HubStream } from "../../src/pipeline/hub.ts";
 import { Sequencer } from "../../src/pipeline/sequencer.ts";
 import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
+import { SpanPump } from "../../src/pipeline/span-pump.ts";
 import { StreamCell } from "../../src/pipeline/stream-cell.ts";
 import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
 import type { FilterStep, Position } from "../../src/workers/records.ts";
 import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
-import { FILTERS, SimulatedSource, seeded, World } from "./world.ts";
+import { DELAYS_LEDGERS, FILTERS, SimulatedSource, seeded, World } from "./world.ts";
 
 const RUN_MS_MAX = 20_000; // a run takes about a second; one that does not end is a deadlock
 const RESTARTS_MAX = 200;
 
 /** Bugs that can be put in, to see that the simulation finds them. */
-export const CANARIES = ["order", "gate", "slots", "cursor"] as const;
+export const CANARIES = ["order", "gate", "slots", "cursor", "assets"] as const;
 export type Canary = (typeof CANARIES)[number];
 
 export interface RunReport {
@@ -50,6 +52,7 @@ export async function simulate(seed: number, canary?: Canary): Promise<RunReport
 class Simulation {
   private readonly random: () => number;
   private readonly world: World;
+  private readonly assetDelayLedgers: number;
   private pipeline: TestPipeline | undefined;
   private readonly report: RunReport;
   private over = false;
@@ -57,6 +60,7 @@ class Simulation {
   constructor(seed: number) {
     this.random = seeded(seed);
     this.world = new World(seed, { ledgerBytesLarge: 300_000, bad: this.random() < 0.4 });
+    this.assetDelayLedgers = DELAYS_LEDGERS[Math.floor(seeded(seed, "delay")() * DELAYS_LEDGERS.length)]!;
     this.report = {
       seed,
       sessions: 0,
@@ -78,6 +82,7 @@ class Simulation {
       workers,
       flushIntervalMs: [1, 20, 500][this.pick(3)]!,
       onError: "skip",
+      assetDelayLedgers: this.assetDelayLedgers,
       batchBytesTarget: 4096 << this.pick(6),
       batchRowsMinTarget: 1 + this.pick(100),
       batchBytesMax: 256 << 10,
@@ -140,6 +145,7 @@ class Simulation {
     let steps: FilterStep[] = [{ ledgerFrom: first, filter: FILTERS[this.pick(FILTERS.length)]! }];
     // What an earlier stream of the session has given out keeps its filter, as the server's reservations see to.
     let dispatchedTo = first;
+    let assets = new AssetTable();
     for (let restarts = 0; ; restarts++) {
       if (restarts > RESTARTS_MAX) throw new Error(`session ${index} was restarted ${restarts} times`);
       const start = clients.map(({ position }) => position).reduce((a, b) => (before(a, b) ? a : b));
@@ -149,6 +155,8 @@ class Simulation {
         start,
         ledgerEnd: last,
         filters: steps,
+        assets,
+        learnsAssets: true,
         batchRows: this.random() < 0.3 ? 0 : 1 + this.pick(40),
         slotsMax: 1 + this.pick(8),
       });
@@ -168,8 +176,12 @@ class Simulation {
         );
       }
       this.report.restarts += 1;
+      // As from the store: no more than what the ledgers have taught that the next stream does not read again.
+      const from = clients.map(({ position }) => position.ledger).reduce((a, b) => Math.min(a, b));
+      const known = assets.records.filter(({ ledgerFrom }) => ledgerFrom < from + this.assetDelayLedgers);
+      assets = new AssetTable([], known);
     }
-    const expected = this.world.allRows(first, last, steps);
+    const expected = this.world.allRows(first, last, steps, this.assetDelayLedgers);
     for (const [number, client] of clients.entries()) {
       const { rows } = client;
       const wrong = expected.findIndex((row, at) => rows[at] !== row);
@@ -384,6 +396,15 @@ function infect(canary: Canary): () => void {
       return () => {
         Slot.prototype.release = release;
         slotCounts.live = 0;
+      };
+    }
+    case "assets": {
+      // a ledger is decoded before all is known that it has to know
+      const pump = SpanPump.prototype as unknown as { assetsSettled(): Promise<boolean> };
+      const { assetsSettled } = pump;
+      pump.assetsSettled = () => Promise.resolve(true);
+      return () => {
+        pump.assetsSettled = assetsSettled;
       };
     }
     case "cursor": {

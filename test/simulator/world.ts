@@ -2,11 +2,13 @@
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { CodedError } from "../../src/error.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import type { FilterRecord, FilterStep } from "../../src/workers/records.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { buildLedger, concat, created, id, NETWORK, removed, scBytes, scU32, state, u32 } from "../ledger/build.ts";
+import { ASSET_CODES, ASSET_ISSUER, assetBalance, assetContract, assetInstance } from "../support/asset-world.ts";
 import { rowsOf } from "../support/pipeline.ts";
 import { randomFrom } from "../support/random.ts";
 
@@ -20,7 +22,13 @@ export const FILTERS: readonly FilterRecord[] = [
   { includeDeleted: true, contractIds: [formatStrkey(id(1), STRKEY_CONTRACT)] },
   { includeDeleted: true, contractIds: [2, 3].map((contract) => formatStrkey(id(contract), STRKEY_CONTRACT)) },
   { includeDeleted: true, contractIds: [formatStrkey(id(200), STRKEY_CONTRACT)] }, // none of them
+  // Balances of these are selected once the ledgers have shown their contracts' instances.
+  { includeDeleted: true, assetCodes: [ASSET_CODES[0], ASSET_CODES[2]] },
+  { includeDeleted: true, assetIssuers: [ASSET_ISSUER] },
 ];
+
+/** So much later a ledger's assets are known: sessions of a simulation are short. */
+export const DELAYS_LEDGERS = [1, 3, 8, 20];
 
 export interface WorldOptions {
   /** Size of the largest ledgers. */
@@ -68,26 +76,36 @@ export class World {
     const key = `${sequence} ${JSON.stringify(filter)}`;
     let rows = this.expected.get(key);
     if (rows === undefined) {
-      const set = new RowSet();
-      new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default", filter: filter as never }).decode(
-        this.ledger(sequence),
-        set,
-      );
-      const plan = this.encoder.plan(set, 0, set.length);
-      const body = new Uint8Array(plan.bodyBytes);
-      this.encoder.write(set, plan, body);
-      rows = set.length === 0 ? [] : rowsOf(this.encoder.header(plan), body);
+      rows = this.decode(sequence, filter);
       this.expected.set(key, rows);
     }
     return rows;
   }
 
-  /** Rows from `first` to `last`, each ledger under the filter of its step; bad ledgers have none. */
-  allRows(first: number, last: number, steps: readonly FilterStep[]): string[] {
+  private decode(sequence: number, filter: FilterRecord, knownAssets?: KnownAssets, assetDelayLedgers = 0): string[] {
+    const set = new RowSet();
+    const base = { networkPassphrase: NETWORK, compat: "default", knownAssets } as const;
+    const decoder = new LedgerDecoder({ ...base, filter: filter as never });
+    decoder.decode(this.ledger(sequence), set);
+    for (const { asset, ledgerSequence } of decoder.takeLearned()) {
+      knownAssets?.add(asset, knownFrom(ledgerSequence, assetDelayLedgers));
+    }
+    const plan = this.encoder.plan(set, 0, set.length);
+    const body = new Uint8Array(plan.bodyBytes);
+    this.encoder.write(set, plan, body);
+    return set.length === 0 ? [] : rowsOf(this.encoder.header(plan), body);
+  }
+
+  /** Rows from `first` to `last`, each ledger under the filter of its step; bad ledgers have none and teach nothing. */
+  allRows(first: number, last: number, steps: readonly FilterStep[], assetDelayLedgers: number): string[] {
     const all: string[] = [];
+    const known = new KnownAssets(NETWORK);
     for (let ledger = first; ledger <= last; ledger++) {
-      const step = steps.findLast(({ ledgerFrom }) => ledgerFrom <= ledger)!;
-      if (!this.isBad(ledger)) for (const row of this.rows(ledger, step.filter)) all.push(row);
+      const { filter } = steps.findLast(({ ledgerFrom }) => ledgerFrom <= ledger)!;
+      if (this.isBad(ledger)) continue;
+      const namesAssets = filter.assetCodes !== undefined || filter.assetIssuers !== undefined;
+      const rows = namesAssets ? this.decode(ledger, filter, known, assetDelayLedgers) : this.rows(ledger, filter);
+      for (const row of rows) all.push(row);
     }
     return all;
   }
@@ -106,7 +124,11 @@ export class World {
       };
       return random() < 0.2 ? [state(data), removed(data)] : [created(data)];
     });
-    return buildLedger({ sequence, transactions: [{ operations: [changes.flat()] }] });
+    const operations = [changes.flat()];
+    const code = () => ASSET_CODES[Math.floor(random() * ASSET_CODES.length)]!;
+    if (random() < 0.5) operations.push([0, 1, 2].map((row) => assetBalance(assetContract(code()), row)));
+    if (random() < 0.15) operations.push([assetInstance(code())]);
+    return buildLedger({ sequence, transactions: [{ operations }] });
   }
 }
 
