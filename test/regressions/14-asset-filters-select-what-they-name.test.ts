@@ -1,11 +1,12 @@
 /**
  * Defect 14 of the Go service: an asset filter let every row without an asset through, and could not select balances.
- * Here it selects rows of the asset it names and no other, balances too where their contract's asset is known.
+ * Here it selects rows of the asset it names and no other, balances too where their contract's asset is known: by their
+ * own ledger, by the table given at the start, or by the contract's instance in an earlier ledger of the session.
  */
 import { describe, expect, test } from "bun:test";
 import { LedgerDecoder, type SchemaVersion } from "../../src/ledger/decoder.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
-import { KnownAssets } from "../../src/ledger/known-assets.ts";
+import { ASSET_DELAY_LEDGERS, KnownAssets } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
@@ -32,6 +33,7 @@ import {
   scVec,
   u32,
 } from "../ledger/build.ts";
+import { MadeSource, plainObject, readAll, TestPipeline } from "../support/pipeline.ts";
 
 const issuer = id(0x33);
 const ISSUER = formatStrkey(issuer, STRKEY_ACCOUNT);
@@ -115,6 +117,32 @@ describe("balances are selected where their contract's asset is known", () => {
   test("by the contract's instance in the same ledger, which is selected too", () => {
     const operations = [...changes, [created({ contract: usd, key: scInstanceKey, val: instance, lastModified: 7 })]];
     expect(select({ filter: byCode, operations, schemaVersion: 2 })).toEqual([2, 5, 7]);
+  });
+
+  test("by the contract's instance in an earlier ledger of the session, whichever workers read the two", async () => {
+    const pipeline = await TestPipeline.start({ workers: 3 });
+    const first = 1000;
+    const holding = [[created({ contract: usd, ...balance(id(7), 5n) })], [created({ contract: eur, key: scU32(1) })]];
+    const source = new MadeSource((sequence) => {
+      const shown = sequence === first ? [[created({ contract: usd, key: scInstanceKey, val: instance })]] : [];
+      const transactions = [{ operations: [...holding, ...shown] }];
+      return plainObject(sequence, buildLedger({ sequence, transactions }));
+    });
+    try {
+      const [, stream] = await pipeline.open({
+        source,
+        start: { ledger: first, row: 0 },
+        ledgerEnd: first + ASSET_DELAY_LEDGERS + 20,
+        filters: [{ ledgerFrom: first, filter: { assetCodes: ["USD"] } }],
+        learnsAssets: true,
+      });
+      const { rows } = await readAll(stream);
+      const ledgers = rows.map((row) => Number(row.slice(0, row.indexOf("|"))));
+      const later = Array.from({ length: 21 }, (_, index) => first + ASSET_DELAY_LEDGERS + index);
+      expect(ledgers).toEqual([first, first, ...later]); // instance and balance, then balances
+    } finally {
+      await pipeline.close();
+    }
   });
 
   test("and not by a claim that is not true", () => {

@@ -90,6 +90,10 @@ describe("what is written comes back", () => {
       { put: "checkpoint", id: "session-2", record: checkpoint },
       { put: "reservation", id: "session-2", record: { ledger: 77 } },
     ]);
+    const learned = ["A", "B"].map((code) => [{ asset: `${code}:G`, ledgerFrom: 300 }]);
+    for (const [part, assets] of learned.entries()) {
+      store.note([{ put: "assets", id: "session-2", part, record: { learned: assets } }]);
+    }
     const defaults = { filter: { includeDeleted: true }, configured: { includeDeleted: false } };
     store.commit([{ put: "default", id: "", record: defaults }]);
     store.commit([{ remove: "session-3" }]);
@@ -100,8 +104,39 @@ describe("what is written comes back", () => {
       expect(state.filters.get("session-2")).toEqual([step(2, "A"), step(10, "B")]);
       expect(state.checkpoints.get("session-2")).toEqual(checkpoint);
       expect(state.reservations.get("session-2")).toBe(77);
+      expect(state.learned.get("session-2")).toEqual(learned);
       expect(state.defaults).toEqual(defaults);
     }
+  });
+
+  test("what was learned belongs to the checkpoint: where some of it is gone, recovery begins again", () => {
+    const path = folder();
+    const store = SessionStore.open(path);
+    fill(store, 3);
+    const checkpoint = { position: { ledger: 90, row: 0 }, savedUnixMs: 1, counters: {}, activeMs: 0, assetParts: 2 };
+    for (const id of ["session-1", "session-2"]) {
+      store.note([
+        { put: "checkpoint", id, record: checkpoint },
+        { put: "assets", id, part: 0, record: { learned: [{ asset: "native", ledgerFrom: 300 }] } },
+        { put: "assets", id, part: 1, record: { learned: [] } },
+      ]);
+    }
+    store.close();
+    expect(reopened(path).learned.get("session-1")).toHaveLength(2);
+    const db = new Database(join(path, STORE_FILE));
+    db.run("DELETE FROM record WHERE kind = 'assets' AND id = 'session-2' AND part = 0");
+    db.close();
+    const damaged = SessionStore.open(path);
+    expect(errorOf(() => damaged.load()).toRecord()).toMatchObject({ code: "DATA_LOSS", reason: "STATE_DAMAGED" });
+    damaged.close();
+    const { sessions, lost } = recoverStore(path);
+    expect(sessions).toBe(3);
+    expect(lost).toEqual([expect.stringContaining("session-2")]);
+    const state = reopened(path);
+    expect(state.checkpoints.get("session-1")).toEqual(checkpoint);
+    expect(state.learned.get("session-1")).toHaveLength(2);
+    expect(state.checkpoints.get("session-2")).toBeUndefined();
+    expect(state.learned.get("session-2")).toBeUndefined();
   });
 
   test("the disk has a commit when it returns", () => {

@@ -1,5 +1,5 @@
 /**
- * Runs the simulator: `bun test/simulator/simulate.ts [--seed N] [--runs N] [--canary order|gate|slots|cursor]`.
+ * Runs the simulator: `bun test/simulator/simulate.ts [--seed N] [--runs N] [--canary order|gate|slots|cursor|assets]`.
  * SEED in the environment is the first seed too. A failure prints its seed; the same seed makes the same world again.
  */
 import { parseArgs } from "node:util";

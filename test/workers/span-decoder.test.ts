@@ -3,11 +3,19 @@ import { Bell } from "../../src/workers/bell.ts";
 import { MessageReader } from "../../src/workers/fragments.ts";
 import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
 import { LedgerMemory } from "../../src/workers/ledger-memory.ts";
-import { align8, type BatchRecord, OUTPUT, type StreamSpec, unpackRecord } from "../../src/workers/records.ts";
+import {
+  align8,
+  type BatchRecord,
+  OUTPUT,
+  type SpanDoneRecord,
+  type StreamSpec,
+  unpackRecord,
+} from "../../src/workers/records.ts";
 import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
 import { SpanDecoder } from "../../src/workers/span-decoder.ts";
 import { StageTimes } from "../../src/workers/stage-times.ts";
 import { buildLedger, concat, created, id, NETWORK, scBytes, scU32, u32 } from "../ledger/build.ts";
+import { ASSET_ISSUER, assetInstance } from "../support/asset-world.ts";
 import { rowsOf } from "../support/pipeline.ts";
 
 const SPEC: StreamSpec = {
@@ -88,4 +96,48 @@ test("rows of a file whose first ledgers went out early keep their own bytes whe
     const val = Buffer.from(row.split("|")[4]!, "base64");
     expect(val.subarray(8).every((byte) => byte === sequence)).toBe(true);
   }
+});
+
+test("a batch tells what came before it was full, the span's end the rest, and nothing is told twice", () => {
+  const ring = createRing(1 << 20);
+  const reader = new MessageReader(new RingConsumer(ring), 1 << 20);
+  const spec: StreamSpec = { ...SPEC, schemaVersion: 2, batchRowsMax: 300, assetDelayLedgers: 5 };
+  const decoder = new SpanDecoder(spec, {
+    output: new RingProducer(ring, Bell.create()),
+    memory: new LedgerMemory(1 << 24),
+    retainedBytesMax: 1 << 24,
+    durations: new LedgerDurations(),
+    times: new StageTimes(),
+  });
+  decoder.addAssets([{ asset: `KNOW:${ASSET_ISSUER}`, ledgerFrom: 1 }]);
+  const rows = (count: number) =>
+    Array.from({ length: count }, (_, row) => created({ contract: id(1), key: scU32(row) }));
+  const ledgers = [
+    [assetInstance("AST0"), assetInstance("KNOW")],
+    [assetInstance("AST0"), ...rows(400)],
+    [assetInstance("AST1")],
+  ];
+  for (const [index, changes] of ledgers.entries()) {
+    const sequence = index + 1;
+    decoder.object(
+      {
+        stream: 1,
+        span: 0,
+        name: `ledger ${sequence}`,
+        encoding: "none",
+        container: "ledger",
+        ledgerFirst: sequence,
+        ledgerLast: sequence,
+      },
+      buildLedger({ sequence, transactions: [{ operations: [changes] }] }),
+    );
+  }
+  decoder.spanEnd(0);
+  const told: unknown[] = [];
+  while (reader.next()) {
+    const { learned } = unpackRecord<BatchRecord | SpanDoneRecord>(reader.payload).record;
+    told.push(learned?.map(({ asset, ledgerFrom }) => `${asset.slice(0, 4)} ${ledgerFrom}`));
+    reader.release();
+  }
+  expect(told).toEqual([["AST0 6"], ["AST1 8"], undefined]); // batch, batch, end
 });
