@@ -14,9 +14,16 @@ export { TSV_COLUMNS, TsvWriter, toNdjson } from "./columns/text.ts";
 export { type DecodeLedgerOptions, decodeLedger } from "./decode-ledger.ts";
 export { type Code, CodedError } from "./error.ts";
 export { type BatchLedger, batchRange, splitBatch } from "./ledger/batch.ts";
-export { type Compat, type DecoderOptions, LedgerDecoder, type LedgerSummary } from "./ledger/decoder.ts";
+export {
+  type Compat,
+  type DecoderOptions,
+  type LearnedAsset,
+  LedgerDecoder,
+  type LedgerSummary,
+} from "./ledger/decoder.ts";
 export { CompiledFilter, type RowFilter } from "./ledger/filter.ts";
 export { type LedgerHeaderInfo, ledgerHeader } from "./ledger/header.ts";
+export { ASSET_DELAY_LEDGERS, type KnownAsset, KnownAssets, knownFrom } from "./ledger/known-assets.ts";
 export { checkNetwork, detectNetwork, KNOWN_NETWORKS, type Network, networkId } from "./ledger/network.ts";
 export { NONE, type RowLedger, RowSet } from "./ledger/row-set.ts";
 export type { ChangeType } from "./ledger/terms.ts";
