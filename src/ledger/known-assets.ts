@@ -27,8 +27,8 @@ import { sameId, secretHash } from "./secret-hash.ts";
  * How long a fact travels: as short as can be without workers that wait for it. What is in flight of one stream is at most
  * two spans a worker, and a stream that learns cuts its spans so that together they are no longer than this: 64 ledgers
  * (the most there are) with 2 workers, 32 with 4 (the default), 1 with 128. With half of it, batches of quiet ledgers would
- * be half as large again (6000 ledgers on 4 workers: 101 batches without learning, 193 with 256, 379 with 128, 753 with
- * 64), and of a lake with files of 64 ledgers, which cannot be cut, there would be two files in flight for 4 workers.
+ * be half as large (6000 ledgers on 4 workers: 101 batches without learning, 193 with 256, 379 with 128, 753 with 64), and
+ * of a lake with files of 64 ledgers, which cannot be cut, there would be two files in flight for 4 workers.
  * Twice as much would come twice as late: 256 ledgers are some 20 minutes at the tip.
  */
 export const ASSET_DELAY_LEDGERS = 256;

@@ -52,6 +52,17 @@ describe("start", () => {
     expect(sessions.get(id).request).toEqual({ ledgerStart: 5, ledgerEnd: 9, batchRows: 100 });
   });
 
+  test("--known-asset, several times or with commas", async () => {
+    const [a, b, c] = ["USDC", "EURC", "AQUA"].map(
+      (code) => `${code}:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN`,
+    );
+    const id = await started("--known-asset", `${a},${b}`, "--known-asset", c!);
+    expect(sessions.get(id).request.knownAssets).toEqual([a!, b!, c!]);
+    const { code, err } = await run("start", "--start-ledger", "5", "--known-asset", `${a},USDC`);
+    expect(code).toBe(2);
+    expect(err).toContain("entry[1]");
+  });
+
   test("--json", async () => {
     const { out } = await run("start", "--start-ledger", "5", "--json");
     expect(JSON.parse(out)).toEqual({ success: true, message: expect.any(String), session_id: expect.any(String) });

@@ -15,6 +15,7 @@ import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake-lay
 import { NETWORK } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { ASSET_ISSUER, AssetWorld, type OracleOptions } from "../support/asset-world.ts";
+import { flightCalls } from "../support/flight-rows.ts";
 import { failureOf, until } from "../support/local-server.ts";
 import { type Processor, runCommand, startProcessor } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
@@ -161,6 +162,18 @@ describe("a table at the start", () => {
     const begun = await read(server, { ...range, assets: [ofRequest] }, FIRST + 300);
     const rest = await read(server, { ...range, assets: [ofRequest], from: begun.cursor });
     expect([...begun.rows, ...rest.rows]).toEqual(whole);
+
+    const calls = flightCalls(server.processor.flight);
+    const cmd = Buffer.from(JSON.stringify({ ...range, assets: [ofRequest], partitions: 3 }));
+    const { endpoint } = await calls.getFlightInfo({ type: 2, cmd });
+    calls.close();
+    const parts: string[] = [];
+    for (const { ticket } of endpoint) {
+      const part = JSON.parse(Buffer.from(ticket!.ticket).toString()) as object;
+      parts.push(...(await read(server, part)).rows);
+    }
+    expect(endpoint).toHaveLength(3);
+    expect(parts).toEqual(whole);
     await server.down("SIGTERM");
   }, 60_000);
 
