@@ -11,11 +11,13 @@
  * Lanes may have spent what node:http2 believes in. A DATA frame of its own for which the window does not suffice is
  * held here, and with it, in their order, all later frames of streams (headers too: their compression depends on their
  * order), until the client grants more. Frames of the connection itself (SETTINGS, PING, WINDOW_UPDATE, GOAWAY) pass, and
- * so does a RST_STREAM, which drops what is held of its stream. What is held is bounded by NODE_WINDOW_BYTES and headers.
+ * so does a RST_STREAM, which drops what is held of its stream, as the client's does. What is held is bounded by
+ * NODE_WINDOW_BYTES and, for headers, by HELD_FRAMES_MAX.
  *
  * A stream's window counts for its lane alone: node:http2 sends no DATA on a stream that has one. DATA on a stream that
  * is over (reset by the client or by its lane) goes nowhere.
  */
+import { CodedError } from "../error.ts";
 import {
   FRAME_HEADER_BYTES,
   FrameFlag,
@@ -30,8 +32,11 @@ import type { WindowListener } from "./http2-window-rewriter.ts";
 
 /** What node:http2 may send before it is told of more; calls without a lane are small. */
 export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
+/** Frames that are held of one connection. */
+export const HELD_FRAMES_MAX = 8192; // some frames for each of the 1024 calls that a connection may have
 const RESET_PAYLOAD_BYTES = 4; // RFC 9113 section 6.4
-const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste
+const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste …
+const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
 
 /** The socket, and node:http2's reading side. */
 export interface OutboundPeers {
@@ -41,6 +46,8 @@ export interface OutboundPeers {
   readonly idle: boolean;
   /** Lets node:http2 send so many bytes more. Called in a turn of the event loop of its own. */
   grant(bytes: number): void;
+  /** The client lets too much pile up: the connection must be closed. */
+  fail(error: CodedError): void;
   /** The stream is over: the server has ended or reset it. */
   ended(stream: number): void;
 }
@@ -140,10 +147,17 @@ export class OutboundFrames implements WindowListener {
   }
 
   forget(stream: number): void {
+    if (!this.#forget(stream) || this.#held.length === 0) return;
+    this.#dropHeld(stream);
+    this.pump(); // what it held may have stood before others
+  }
+
+  #forget(stream: number): boolean {
     const state = this.#streams.get(stream);
-    if (state === undefined) return;
+    if (state === undefined) return false;
     this.#streams.delete(stream);
     this.#close(state);
+    return true;
   }
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,8 +183,7 @@ export class OutboundFrames implements WindowListener {
 
   /** Ends a stream by RST_STREAM, in front of everything that is not sent yet. node:http2 on Bun only half closes it. */
   reset(stream: number, code: number): void {
-    if (!this.#streams.has(stream)) return;
-    this.forget(stream);
+    if (!this.#forget(stream)) return;
     this.#dropHeld(stream);
     const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + RESET_PAYLOAD_BYTES);
     putFrameHeader(bytes, 0, RESET_PAYLOAD_BYTES, FrameType.RST_STREAM, 0, stream);
@@ -270,7 +283,7 @@ export class OutboundFrames implements WindowListener {
       }
       if (this.#payloadLeft > 0) continue;
       if (this.#holding !== undefined) {
-        this.#held.push(this.#holding);
+        this.#hold(this.#holding);
         this.#holding = undefined;
       } else if (this.#fate === "pass") {
         if (this.#ends(this.#type, this.#flags)) {
@@ -321,6 +334,19 @@ export class OutboundFrames implements WindowListener {
     this.#holdingFill = FRAME_HEADER_BYTES;
   }
 
+  #hold(frame: HeldFrame): void {
+    this.#held.push(frame);
+    if (frame.type === FrameType.DATA && !this.#streams.has(frame.stream)) this.#dropHeld(frame.stream);
+    if (this.#held.length <= HELD_FRAMES_MAX) return;
+    this.#peers.fail(
+      new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "HTTP2_LIMIT",
+        `${this.#held.length} frames wait for a client that grants no window, over ${HELD_FRAMES_MAX}`,
+      ),
+    );
+  }
+
   #ends(type: number, flags: number): boolean {
     if (type === FrameType.RST_STREAM) return true;
     return (type === FrameType.DATA || type === FrameType.HEADERS) && (flags & FrameFlag.END_STREAM) !== 0;
@@ -333,7 +359,7 @@ export class OutboundFrames implements WindowListener {
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
     if (!this.#ends(type, flags)) return;
-    this.forget(stream);
+    this.#forget(stream);
     this.#peers.ended(stream);
   }
 
@@ -375,6 +401,7 @@ export class OutboundFrames implements WindowListener {
 
   #topUpBytes(): number {
     const bytes = Math.min(NODE_WINDOW_BYTES, this.#connection - this.#heldBytes) - this.#believed;
-    return bytes >= TOP_UP_BYTES_MIN ? Math.floor(bytes) : 0;
+    if (bytes <= 0) return 0;
+    return bytes >= TOP_UP_BYTES_MIN || this.#believed < BELIEVED_BYTES_LOW ? bytes : 0;
   }
 }

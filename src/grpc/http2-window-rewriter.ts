@@ -89,6 +89,9 @@ export class WindowRewriter {
   #capturedFill = 0;
   #blockStream = 0; // stream that an unfinished header block opens
   #opensAtFrameEnd = 0; // stream that is open when the frame at hand has passed
+  #inBlock = false; // between HEADERS and the CONTINUATION that ends them no other frame may stand
+  #granted = 0; // bytes of the connection's window that node:http2 is to be told of
+  #asked = 0;
   #feeding = false;
 
   /** `emit` receives the bytes for node:http2, in order; they are views on what was fed, or small new buffers. */
@@ -110,6 +113,20 @@ export class WindowRewriter {
   /** True while a SETTINGS frame waits until no stream owes. */
   get holdsSettings(): boolean {
     return this.#held.length > 0;
+  }
+
+  /** Frames so far that make a server say or keep something: SETTINGS, PING and HEADERS. */
+  get asked(): number {
+    return this.#asked;
+  }
+
+  /**
+   * Lets node:http2 send so many bytes more on the connection. It is told at the next boundary between frames: what it
+   * has been given to read may end inside one.
+   */
+  grant(bytes: number): void {
+    this.#granted += bytes;
+    this.#flushHeld();
   }
 
   /** Lets held SETTINGS frames go although streams owe, at the next boundary between frames. */
@@ -152,10 +169,10 @@ export class WindowRewriter {
         at += count;
         this.#payloadLeft -= count;
       } else {
-        if (this.#held.length > 0 && this.#headerFill === 0 && this.#blockStream === 0 && this.#releasable) {
+        if (this.#due && this.#headerFill === 0 && !this.#inBlock) {
           if (from < at) this.#emit(chunk.subarray(from, at));
           from = at;
-          this.#emitHeld();
+          this.#emitDue();
         }
         // The next frame begins; its header may have come in pieces.
         let header = chunk;
@@ -213,6 +230,8 @@ export class WindowRewriter {
     }
     switch (type) {
       case FrameType.HEADERS:
+        this.#asked++;
+        this.#inBlock = (flags & FrameFlag.END_HEADERS) === 0;
         // A header block on an older stream is a trailer: it opens nothing.
         if (stream <= this.#lastStream) return false;
         this.#lastStream = stream;
@@ -220,6 +239,7 @@ export class WindowRewriter {
         else this.#blockStream = stream;
         return false;
       case FrameType.CONTINUATION:
+        this.#inBlock = (flags & FrameFlag.END_HEADERS) === 0;
         if (stream === this.#blockStream && (flags & FrameFlag.END_HEADERS) !== 0) {
           this.#opensAtFrameEnd = stream;
           this.#blockStream = 0;
@@ -232,8 +252,12 @@ export class WindowRewriter {
       case FrameType.WINDOW_UPDATE:
         // One of another length than 4 is an error, which node:http2 answers.
         return length === 4;
+      case FrameType.PING:
+        if ((flags & FrameFlag.ACK) === 0) this.#asked++;
+        return false;
       case FrameType.SETTINGS:
         if ((flags & FrameFlag.ACK) !== 0) return false;
+        this.#asked++;
         if (length > SETTINGS_FRAME_BYTES_MAX) {
           throw refuse("HTTP2_LIMIT", `a SETTINGS frame of ${length} B is over ${SETTINGS_FRAME_BYTES_MAX} B`);
         }
@@ -330,7 +354,7 @@ export class WindowRewriter {
   #hold(settings: Buffer): void {
     if (this.#debtors === 0) {
       this.#held.push(settings);
-      this.#emitHeld();
+      this.#emitDue();
       return;
     }
     if (this.#held.length >= HELD_SETTINGS_MAX) {
@@ -343,16 +367,26 @@ export class WindowRewriter {
     return this.#debtors === 0 || this.#releaseForced;
   }
 
-  /** Emits held SETTINGS when they are due and this is a place between two frames, outside a header block. */
-  #flushHeld(): void {
-    if (this.#held.length === 0 || !this.#releasable) return;
-    const betweenFrames = this.#payloadLeft === 0 && this.#headerFill === 0 && this.#captured === undefined;
-    if (!this.#feeding && betweenFrames && this.#blockStream === 0) this.#emitHeld();
+  /** Whether there is something of our own for node:http2: SETTINGS that were held, or a part of the window. */
+  get #due(): boolean {
+    return this.#granted > 0 || (this.#held.length > 0 && this.#releasable);
   }
 
-  #emitHeld(): void {
-    this.#releaseForced = false;
-    for (const settings of this.#held.splice(0)) this.#emit(settings);
+  /** Emits what is due when this is a place between two frames, outside a header block. */
+  #flushHeld(): void {
+    if (!this.#due) return;
+    const betweenFrames = this.#payloadLeft === 0 && this.#headerFill === 0 && this.#captured === undefined;
+    if (!this.#feeding && betweenFrames && this.#prefaceLeft === 0 && !this.#inBlock) this.#emitDue();
+  }
+
+  #emitDue(): void {
+    if (this.#releasable) {
+      this.#releaseForced = false;
+      for (const settings of this.#held.splice(0)) this.#emit(settings);
+    }
+    const granted = this.#granted;
+    this.#granted = 0;
+    if (granted > 0) this.#emit(windowUpdates([0, granted]));
   }
 
   #remember(stream: number): void {

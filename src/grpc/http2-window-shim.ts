@@ -10,13 +10,15 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
-import { windowUpdates } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
 
 /** How long a client may take from connecting to its first SETTINGS frame. */
 export const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
+
+/** Frames that make a server say or keep something, while the client does not take what it is sent. */
+export const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
 
 /** How long an acknowledgement of SETTINGS is held back for streams that owe window. */
 export const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
@@ -46,6 +48,7 @@ export class WindowShim extends Duplex {
   #onFlushed: (() => void) | undefined; // node:http2 has ended, and lanes have not
   #inboundEnded = false;
   #room = true; // what the socket said of its last write
+  #askedBefore = 0; // frames that had been asked when the client had last taken everything
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -72,8 +75,9 @@ export class WindowShim extends Duplex {
         return socket.writableLength === 0 && !socket.destroyed;
       },
       grant: (bytes) => {
-        if (!this.destroyed) read(windowUpdates([0, bytes]));
+        if (!this.destroyed) this.#rewriter.grant(bytes);
       },
+      fail: (error) => this.destroy(error),
       ended: (stream) => this.#rewriter.ended(stream),
     });
     this.#rewriter = new WindowRewriter(read, this.#outbound);
@@ -118,6 +122,17 @@ export class WindowShim extends Duplex {
       this.destroy(CodedError.from(error));
       return;
     }
+    const asked = this.#rewriter.asked - this.#askedBefore;
+    if (asked > ASKED_MAX) {
+      this.destroy(
+        new CodedError(
+          "RESOURCE_EXHAUSTED",
+          "HTTP2_LIMIT",
+          `${asked} frames ask for an answer, over ${ASKED_MAX}, and the client takes none: is it a flood?`,
+        ),
+      );
+      return;
+    }
     if (!this.#pushedAll) this.#socket.pause();
     if (this.#handshakeTimer !== undefined && this.#rewriter.established) {
       clearTimeout(this.#handshakeTimer);
@@ -157,6 +172,7 @@ export class WindowShim extends Duplex {
   /** The socket has taken something over. */
   #written(): void {
     if (this.destroyed) return;
+    if (this.#socket.writableLength === 0) this.#askedBefore = this.#rewriter.asked;
     this.#outbound.pump();
     this.#endIfFlushed();
   }

@@ -1,5 +1,4 @@
 /** Both sides of a connection's frames as WindowShim wires them, over buffers instead of a socket and node:http2. */
-import { windowUpdates } from "../../src/grpc/http2-frames.ts";
 import { OutboundFrames } from "../../src/grpc/http2-outbound.ts";
 import { WindowRewriter } from "../../src/grpc/http2-window-rewriter.ts";
 
@@ -12,6 +11,8 @@ export interface Connection {
   toClient: Buffer[];
   /** False: the socket is full. Call `outbound.pump()` after setting it. */
   socket: { idle: boolean };
+  /** Why the connection has to be closed. */
+  failures: string[];
 }
 
 /** @param onRead called for what node:http2 is given to read, when it is */
@@ -19,6 +20,7 @@ export function connection(onRead: (bytes: Buffer) => void = () => {}): Connecti
   const toNode: Buffer[] = [];
   const toClient: Buffer[] = [];
   const socket = { idle: true };
+  const failures: string[] = [];
   const read = (bytes: Buffer) => {
     toNode.push(Buffer.from(bytes));
     onRead(bytes);
@@ -28,9 +30,10 @@ export function connection(onRead: (bytes: Buffer) => void = () => {}): Connecti
     get idle() {
       return socket.idle;
     },
-    grant: (bytes) => read(windowUpdates([0, bytes])),
+    grant: (bytes) => subject.grant(bytes),
+    fail: (error) => failures.push(error.reason),
     ended: (stream) => subject.ended(stream),
   });
   const subject: WindowRewriter = new WindowRewriter(read, outbound);
-  return { subject, outbound, toNode, toClient, socket };
+  return { subject, outbound, toNode, toClient, socket, failures };
 }

@@ -1,6 +1,6 @@
 /** Lanes beside node:http2's own frames: the client's windows are never exceeded, frames stay whole, and nothing is lost. */
 import { describe, expect, test } from "bun:test";
-import { NODE_WINDOW_BYTES } from "../../src/grpc/http2-outbound.ts";
+import { HELD_FRAMES_MAX, NODE_WINDOW_BYTES } from "../../src/grpc/http2-outbound.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { connection } from "./connection.ts";
 import {
@@ -224,6 +224,80 @@ describe("node:http2", () => {
     expect([subject.openStreams, outbound.flushed]).toEqual([1, true]);
   });
 
+  test("is told between two frames of the client, never inside one or inside a header block", async () => {
+    const { subject, outbound, toNode } = opened(1 << 20, 1, 3);
+    subject.inbound(windowUpdate(0, 1 << 20));
+    const read = () => parseFrames(Buffer.concat(toNode)).map(describeFrame);
+    const grantDue = async () => {
+      toNode.length = 0;
+      for (let count = 0; count < 3; count++) outbound.fromNode(data(1, 16_384));
+      await turn();
+    };
+    const upload = data(3, 1000);
+    subject.inbound(upload.subarray(0, 500));
+    await grantDue();
+    expect(toNode).toEqual([]);
+    subject.inbound(Buffer.concat([upload.subarray(500), data(3, 10)]));
+    expect(Buffer.concat(toNode).subarray(0, 509).equals(Buffer.alloc(509, 3))).toBe(true);
+    expect(parseFrames(Buffer.concat(toNode).subarray(509)).map(describeFrame)).toEqual([
+      "WINDOW_UPDATE(0,49152)",
+      "DATA(3)",
+    ]);
+    subject.inbound(headers(5, 0));
+    await grantDue();
+    expect(toNode).toEqual([]);
+    subject.inbound(continuation(5, END_HEADERS));
+    expect(read()).toEqual(["CONTINUATION(5)", `WINDOW_UPDATE(5,${1 << 20})`, "WINDOW_UPDATE(0,49152)"]);
+  });
+
+  test("is told of a small rest of the window when it has next to nothing", async () => {
+    const { subject, outbound, sent, toNode } = opened(1 << 20, 1, 3);
+    for (let count = 0; count < 4; count++) outbound.fromNode(data(3, 16_000)); // it believes in 1535 more
+    void outbound.openLane(1)!.write([Buffer.alloc(100_000)]);
+    sent();
+    subject.inbound(windowUpdate(1, 1)); // the lane has all that is left of the connection
+    await turn();
+    expect(toNode).toEqual([]);
+    void subject.inbound(reset(1));
+    toNode.length = 0;
+    subject.inbound(windowUpdate(0, 5000));
+    await turn();
+    expect(parseFrames(Buffer.concat(toNode)).map(describeFrame)).toEqual(["WINDOW_UPDATE(0,3465)"]);
+  });
+
+  test("has nothing held of a call that the client has reset, and others do not wait for it", () => {
+    const { subject, outbound, sent } = opened(1 << 20, 1, 3, 5);
+    void outbound.openLane(1)!.write([Buffer.alloc(65_535)]);
+    sent();
+    outbound.fromNode(Buffer.concat([data(3, 100), headers(5, END_HEADERS | END_STREAM)]));
+    expect(sent()).toEqual([]);
+    subject.inbound(reset(3));
+    expect(sent()).toEqual(["HEADERS(5)"]);
+    const half = data(1, 100); // a frame that is being held while its call ends
+    const { subject: other, outbound: out, sent: sentThere } = opened(1 << 20, 1, 3);
+    void out.openLane(3)!.write([Buffer.alloc(65_535)]);
+    sentThere();
+    out.fromNode(half.subarray(0, 50));
+    other.inbound(reset(1));
+    out.fromNode(half.subarray(50));
+    expect([sentThere(), out.flushed]).toEqual([[], true]);
+  });
+
+  test("that has more held than a client's calls can have is a flood, and its connection is closed", () => {
+    const { subject, outbound, failures } = opened(1 << 20, 1, 3);
+    void outbound.openLane(1)!.write([Buffer.alloc(65_535)]);
+    outbound.fromNode(data(3, 100));
+    for (let count = 1; count < HELD_FRAMES_MAX; count++) {
+      const stream = 2 * count + 3;
+      subject.inbound(headers(stream));
+      outbound.fromNode(headers(stream));
+      subject.inbound(reset(stream));
+    }
+    expect(failures).toEqual([]);
+    outbound.fromNode(headers(3));
+    expect(failures).toEqual(["HTTP2_LIMIT"]);
+  });
+
   test("gets no credit for a stream with a lane", () => {
     const { subject, outbound, toNode } = opened(100, 1, 3);
     outbound.openLane(1);
@@ -297,12 +371,31 @@ async function randomRun(random: () => number): Promise<void> {
   // node:http2's side: it sends as long as it believes that it may.
   let believed = 65_535;
   const written = new Map<number, Buffer[]>(streams.map((stream) => [stream, []]));
+  let unread = Buffer.alloc(0);
+  let uploaded = 0;
   const believe = () => {
-    for (const { type, stream, payload } of parseFrames(Buffer.concat(toNode.splice(0)))) {
-      if (type === 8 && stream === 0) believed += payload.readUInt32BE(0);
+    unread = Buffer.concat([unread, ...toNode.splice(0)]);
+    let end = 0;
+    while (unread.length - end >= 9 && end + 9 + unread.readUIntBE(end, 3) <= unread.length) {
+      end += 9 + unread.readUIntBE(end, 3);
     }
+    for (const { type, stream, payload } of parseFrames(unread.subarray(0, end))) {
+      if (type === 8 && stream === 0) believed += payload.readUInt32BE(0);
+      else if (type === 0) uploaded += payload.every((byte) => byte === stream) ? payload.length : Number.NaN;
+      else expect([4, 8]).toContain(type);
+    }
+    unread = unread.subarray(end);
   };
   toNode.length = 0;
+  // What the client says comes in pieces too.
+  let unsaid = Buffer.alloc(0);
+  let uploads = 0;
+  const say = (bytes: Buffer, whole = random() < 0.6) => {
+    unsaid = Buffer.concat([unsaid, bytes]);
+    const count = whole ? unsaid.length : pick(unsaid.length);
+    subject.inbound(Buffer.from(unsaid.subarray(0, count)));
+    unsaid = unsaid.subarray(count);
+  };
   let unsent = Buffer.alloc(0);
   let headersSent = 0;
   const nodeWrites = (bytes: Buffer) => {
@@ -340,12 +433,16 @@ async function randomRun(random: () => number): Promise<void> {
     } else if (choice === 5) {
       const bytes = 1 + pick(30_000);
       connectionWindow += bytes;
-      subject.inbound(windowUpdate(0, bytes));
+      say(windowUpdate(0, bytes));
     } else if (choice === 6) {
       const stream = streams[pick(streams.length)]!;
       const bytes = 1 + pick(30_000);
       windows.set(stream, windows.get(stream)! + bytes);
-      subject.inbound(windowUpdate(stream, bytes));
+      say(windowUpdate(stream, bytes));
+    } else if (choice === 7 && random() < 0.5) {
+      const bytes = 1 + pick(3000);
+      uploads += bytes;
+      say(data(7, bytes));
     } else if (choice === 7) {
       socket.idle = !socket.idle;
       outbound.pump();
@@ -358,7 +455,7 @@ async function randomRun(random: () => number): Promise<void> {
       const raise = pick(2000);
       initial += raise;
       raises.push(raise);
-      subject.inbound(initialWindow(initial));
+      say(initialWindow(initial), true);
       nodeWrites(ACK);
     }
     if (random() < 0.2) await turn();
@@ -368,6 +465,7 @@ async function randomRun(random: () => number): Promise<void> {
   // The client takes everything in the end.
   socket.idle = true;
   outbound.fromNode(Buffer.from(unsent));
+  say(Buffer.alloc(0), true);
   for (const stream of streams) {
     windows.set(stream, windows.get(stream)! + 1_000_000);
     subject.inbound(windowUpdate(stream, 1_000_000));
@@ -376,6 +474,9 @@ async function randomRun(random: () => number): Promise<void> {
   subject.inbound(windowUpdate(0, 100_000_000));
   outbound.pump();
   receive();
+  await turn();
+  believe();
+  expect([uploaded, unread.length]).toEqual([uploads, 0]);
   expect(await Promise.all(waits.values())).not.toContain(false);
   for (const stream of streams) {
     expect(Buffer.concat(got.get(stream)!).equals(Buffer.concat(written.get(stream)!))).toBe(true);

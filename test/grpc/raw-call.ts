@@ -16,7 +16,7 @@ function headerBlock(fields: Record<string, string>): Buffer {
 }
 
 /** The frames with which a client starts a call. */
-function start(stream: number, path: string, request: Uint8Array, fields: Record<string, string> = {}): Buffer {
+export function start(stream: number, path: string, request: Uint8Array, fields: Record<string, string> = {}): Buffer {
   const block = headerBlock({
     ...{ ":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1" },
     ...{ "content-type": "application/grpc", te: "trailers", ...fields },
