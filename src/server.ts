@@ -120,7 +120,6 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       },
     );
     stop.listeners.push((graceMs) => dataPlane.close(graceMs));
-    health.set(FlightService.typeName, true);
 
     const pool = new DecodePool(
       config.workerCount,
@@ -184,6 +183,8 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     answer = answersOf(ranges, manager);
     stop.sessions.push((graceMs) => within(manager.close(), graceMs)); // a source may not come back
     await manager.restore();
+    dataPlane.send({ type: "restored" });
+    health.set(FlightService.typeName, true);
 
     const control: RunningServer = await startControlServer({
       sessions: manager,

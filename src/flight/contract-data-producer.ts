@@ -10,7 +10,7 @@ import { RangeFeed } from "../pipeline/range-feed.ts";
 import { SessionFeed } from "../pipeline/session-feed.ts";
 import { contractDataActions } from "./actions.ts";
 import { ContractDataStream } from "./contract-data-stream.ts";
-import { rangeInfo, sessionInfo, timestampOf } from "./flight-info.ts";
+import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject, quoted } from "./json-object.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import {
@@ -50,15 +50,15 @@ export class ContractDataProducer implements FlightProducer {
 
   async listFlights(criteria: Uint8Array): Promise<Iterable<Init<FlightInfo>>> {
     const selects = await this.selection(criteria);
-    const streams = this.options.hub.sessions().reverse();
-    return streams.filter(selects).map((stream) => sessionInfo(stream, this.formsOf(stream), {}));
+    const streams = this.options.hub.sessions().reverse().filter(selects);
+    const totals = await this.totalsOf(streams);
+    return streams.map((stream) => sessionInfo(stream, this.formsOf(stream), {}, totals.get(stream.opening.id)));
   }
 
   async getFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<FlightInfo>> {
     const read = parseDescriptor(descriptor);
     if (read.kind === "range") return this.rangeInfo(read.range, descriptor);
-    const stream = await this.session(read, context);
-    return sessionInfo(stream, this.formsOf(stream), partOf(read), descriptor);
+    return this.sessionInfo(await this.session(read, context), read, descriptor);
   }
 
   /** Ranges are ready at once; a session is complete when it is over. */
@@ -77,7 +77,7 @@ export class ContractDataProducer implements FlightProducer {
     }
     const failed = stream.log.ending?.error;
     if (failed !== undefined) throw failed;
-    const info = sessionInfo(stream, this.formsOf(stream), partOf(read), descriptor);
+    const info = await this.sessionInfo(stream, read, descriptor);
     if (stream.over) return { info, progress: 1 };
     const current = cell.get("ledgerCurrent");
     const cmd = Buffer.from(JSON.stringify({ session: opening.id, poll: current }));
@@ -239,6 +239,28 @@ export class ContractDataProducer implements FlightProducer {
     this.flights.join(range, stream);
     if (signal.aborted) stream.close("cancelled");
     return stream;
+  }
+
+  private async sessionInfo(
+    stream: HubStream,
+    read: ReadRequest,
+    descriptor: FlightDescriptor,
+  ): Promise<Init<FlightInfo>> {
+    const totals = await this.totalsOf([stream]);
+    return sessionInfo(stream, this.formsOf(stream), partOf(read), totals.get(stream.opening.id), descriptor);
+  }
+
+  /** Of those that are over, by id; what they did before the server was last started is the main thread's to know. */
+  private async totalsOf(streams: readonly HubStream[]): Promise<Map<string, Totals>> {
+    const over = streams.filter(({ log }) => log.ending !== undefined && log.ending.error === undefined);
+    if (over.length === 0) return new Map();
+    const ids = new Set(over.map(({ opening }) => opening.id));
+    const { sessions } = await this.options.main.ask("sessions", {});
+    return new Map(
+      sessions
+        .filter(({ session }) => ids.has(session))
+        .map(({ session, rows, batch_bytes }) => [session, { rows, bytes: batch_bytes }]),
+    );
   }
 
   private async rangeInfo(asked: RangeTicket, descriptor: FlightDescriptor): Promise<Init<FlightInfo>> {

@@ -18,6 +18,11 @@ import { addFlightService } from "./flight-server.ts";
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
 const SLOW_CHECKS_PER_GRACE = 4; // a slow client is ended at most a quarter of the grace late
 const SLOW_CHECK_MS_MIN = 50;
+const STARTING = new CodedError(
+  "UNAVAILABLE",
+  "STARTING",
+  "the server is still starting, and its sessions are being restored: try again",
+);
 
 /** Runs until told to close. */
 export async function runDataPlane(data: DataPlaneData, port: MessagePort): Promise<void> {
@@ -44,7 +49,9 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     slowClientGraceMs: data.slowClientGraceMs,
     nowMs: () => performance.now(),
   });
+  let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   addFlightService(server, producer, {
+    refusal: () => (restored ? undefined : STARTING),
     log: (message, fields) => console.error(JSON.stringify({ level: "error", message, ...fields })),
   });
 
@@ -68,6 +75,9 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     switch (message.type) {
       case "ring":
         return hub.ring(message.index, message.memory);
+      case "restored":
+        restored = true;
+        return;
       case "open":
         return hub.open(message.opening);
       case "end":

@@ -24,22 +24,26 @@ export function timestampOf(unixMs: number): { seconds: number; nanos: number } 
   return { seconds: Math.floor(unixMs / 1000), nanos: (unixMs % 1000) * 1_000_000 };
 }
 
-/** @param descriptor the one that was asked for; absent: the session's own path */
+/**
+ * @param totals of the whole session, once it is over
+ * @param descriptor the one that was asked for; absent: the session's own path
+ */
 export function sessionInfo(
   stream: HubStream,
   forms: SchemaForms,
   read: Omit<SessionRead, "kind" | "id">,
+  totals: Totals | undefined,
   descriptor?: Init<FlightDescriptor>,
 ): Init<FlightInfo> {
   const { opening, cell } = stream;
   const whole = read.from === undefined || read.from === "start";
-  const known = whole && stream.over && stream.log.ending?.error === undefined;
+  const known = whole ? totals : undefined;
   return {
     schema: forms.encapsulated,
     flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: ["contract", "data", opening.id] },
     endpoint: [{ ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read }) } }],
-    totalRecords: known ? cell.get("rows") : UNKNOWN_COUNT,
-    totalBytes: known ? cell.get("batchBytes") : UNKNOWN_COUNT,
+    totalRecords: known?.rows ?? UNKNOWN_COUNT,
+    totalBytes: known?.bytes ?? UNKNOWN_COUNT,
     ordered: true,
     appMetadata: jsonBytes({
       session: opening.id,

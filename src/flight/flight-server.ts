@@ -11,6 +11,8 @@ import { FlightService } from "./proto/flight.ts";
 export interface FlightServerOptions {
   /** Who may call; absent: everybody. */
   authenticator?: BasicAuthenticator;
+  /** Why no call is answered at present, if that is so. */
+  refusal?: () => CodedError | undefined;
   log: (message: string, fields: Record<string, unknown>) => void;
 }
 
@@ -45,8 +47,10 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     options.log("unexpected error in a Flight call", { method, error: String(error) });
   };
 
-  /** @throws CodedError UNAUTHENTICATED */
+  /** @throws CodedError UNAUTHENTICATED, or the refusal */
   const contextOf = (call: AnyCall): CallContext => {
+    const refusal = options.refusal?.();
+    if (refusal !== undefined) throw refusal;
     const identity = authenticator?.identify(call.metadata);
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());

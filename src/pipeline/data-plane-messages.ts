@@ -113,6 +113,8 @@ export interface ClientReport {
 
 export type ToDataPlane =
   | { type: "ring"; index: number; memory: SharedArrayBuffer }
+  /** Every session that there was before is open: until then no call is answered. */
+  | { type: "restored" }
   | { type: "open"; opening: StreamOpening }
   /** The source has ended after this many spans, with an error or without. */
   | { type: "end"; stream: number; spans: number; error?: ErrorRecord }
