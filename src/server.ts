@@ -2,7 +2,8 @@
  * The whole server: decode workers, data plane, sessions, control plane, HTTP.
  */
 import { SCHEMA_VERSIONS } from "./columns/batch-encoder.ts";
-import type { Config } from "./config/schema.ts";
+import { readCredentials } from "./config/credentials.ts";
+import { type Config, SETTINGS } from "./config/schema.ts";
 import { HealthState } from "./control/health-state.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "./control/server.ts";
 import { CodedError } from "./error.ts";
@@ -15,6 +16,7 @@ import type { ProcessMetrics } from "./ops/metrics.ts";
 import { startOpsServer } from "./ops/server.ts";
 import type { Component } from "./ops/status.ts";
 import { DataPlaneClient, type DataPlaneEvents } from "./pipeline/data-plane-client.ts";
+import type { DataPlaneAccess } from "./pipeline/data-plane-messages.ts";
 import { FlightTotals } from "./pipeline/flight-totals.ts";
 import { memoryBytesLeast, planMemory } from "./pipeline/memory-plan.ts";
 import { RangeDesk } from "./pipeline/range-desk.ts";
@@ -107,6 +109,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         times: times.memory,
         networkPassphrase,
         service: { name: config.serviceName, version: config.serviceVersion },
+        access: flightAccess(config),
       },
       {
         asked: (name, asked) => answer(name, asked),
@@ -238,6 +241,13 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     await undo(0);
     throw thrown;
   }
+}
+
+/** Who may read over Flight; undefined where nobody is asked. @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE */
+function flightAccess(config: Config): DataPlaneAccess | undefined {
+  const credentials = readCredentials(config.flightCredentials, SETTINGS.flightCredentials.env);
+  if (credentials.length === 0) return undefined;
+  return { credentials, tokenTtlMs: config.flightTokenTtlMs, tokensMax: config.flightTokensMax };
 }
 
 /** Ends one part of the server, within the grace where it has clients. */

@@ -105,6 +105,14 @@ function banner(
   const control = dialTarget(addresses.control);
   const flight = dialTarget(addresses.flight);
   const http = dialTarget(addresses.http);
+  const { flightCredentials } = config;
+  const asks = flightCredentials.file !== undefined || flightCredentials.credentials.length > 0;
+  const [login, options] = asks
+    ? [
+        '\ntoken = client.authenticate_basic_token("NAME", "PASSWORD")\noptions = flight.FlightCallOptions(headers=[token])',
+        ", options",
+      ]
+    : ["", ""];
   return `${PROGRAM} is ready
   source    ${source.description} (${config.networkPassphrase})
   control   ${control}   gRPC: contractdata.v1.ControlService, health, reflection
@@ -114,9 +122,9 @@ ${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${co
 Read it from Python (pip install pyarrow):
 
 import pyarrow.flight as flight
-client = flight.connect("grpc://${flight}")
-info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"))
-for chunk in client.do_get(info.endpoints[0].ticket):
+client = flight.connect("grpc://${flight}")${login}
+info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data")${options})
+for chunk in client.do_get(info.endpoints[0].ticket${options}):
     print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
 
 `;

@@ -15,7 +15,7 @@ const DEFAULT_ADDRESS = "127.0.0.1:8816";
 export const command = defineCommand({
   usage: "[flags]",
   description:
-    "Reads one session through Arrow Flight and prints its rows until the stream ends. Every batch comes with a cursor; the last one is printed on stderr, so that reading can go on from there.",
+    "Reads one session through Arrow Flight and prints its rows until the stream ends. Every batch comes with a cursor; the last one is printed on stderr, so that reading can go on from there. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
   flags: {
     address: option({
       placeholder: "HOST:PORT",
@@ -56,6 +56,7 @@ export const command = defineCommand({
     let cursor = "";
     if (flags.format === "table") stdout.write(`${tableHead()}\n`);
     try {
+      await login(client, env.FLIGHT_LOGIN);
       for await (const { table, metadata } of client.doGet(Buffer.from(ticket), signal)) {
         const cells = new ArrowCells(table);
         const take = Math.min(table.numRows, (flags.limit ?? Number.POSITIVE_INFINITY) - rows);
@@ -87,6 +88,14 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+/** @param pair name:password; absent where the server asks for none */
+async function login(client: FlightClient, pair: string | undefined): Promise<void> {
+  if (!pair) return;
+  const colon = pair.indexOf(":");
+  if (colon < 1) throw new CodedError("INVALID_ARGUMENT", "LOGIN", "FLIGHT_LOGIN must be name:password");
+  await client.login(pair.slice(0, colon), pair.slice(colon + 1));
+}
 
 /** Waits for a slow reader of our output, which in turn holds the server back. */
 async function writeAll(output: Writable, text: string): Promise<void> {

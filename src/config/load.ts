@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { CodedError } from "../error.ts";
 import { nearest } from "./nearest.ts";
-import { type Config, flagOf, SETTINGS, type SettingKey } from "./schema.ts";
+import { type Config, flagOf, SETTINGS, type Setting, type SettingKey } from "./schema.ts";
 
 export type Origin = "flag" | "environment" | "file" | "default";
 
@@ -46,8 +46,9 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     const value = setting.type.parse(text);
     if (value === undefined) {
       const name = origin === "flag" ? `--${flagOf(setting.env)}` : setting.env;
+      const shown = (setting as Setting<unknown>).secret ? "not right, and not shown" : (setting.type.fault?.(text) ?? JSON.stringify(text));
       problems.push(
-        `${name} is ${setting.type.fault?.(text) ?? JSON.stringify(text)} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
+        `${name} is ${shown} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
       );
       continue;
     }
@@ -92,7 +93,8 @@ function readConfigFile(path: string): FileValues {
   try {
     parsed = JSON.parse(content);
   } catch (error) {
-    throw wrong(`is not JSON (${(error as Error).message})`, error);
+    // What stands there may be a secret.
+    throw wrong(`is not JSON (${(error as Error).message.replace(/"[^"]*"?/g, "…")})`);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw wrong('must hold one JSON object, such as {"WORKER_COUNT": 8}');

@@ -2,6 +2,7 @@
  * Every setting of the server, once: the environment, the configuration file, the flags and docs/configuration.md all
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
+import { credentialsSetting } from "./credentials.ts";
 import {
   assets,
   boolean,
@@ -24,7 +25,7 @@ import { VERSION } from "./version.ts";
 export interface Setting<T> {
   /** Name in the environment and in the configuration file; the flag is the same in kebab case. */
   env: string;
-  group: "Service" | "Network" | "State" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
+  group: "Service" | "Network" | "Security" | "State" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
   type: SettingType<T>;
   /** As it would be written in the environment. */
   default: string;
@@ -32,6 +33,8 @@ export interface Setting<T> {
   defaultNote?: string;
   /** Of a bare number. */
   unit?: string;
+  /** Its value is never shown, in no error either. */
+  secret?: boolean;
   description: string;
   example: string;
 }
@@ -45,6 +48,7 @@ const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a ba
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
 const RANGES_CEILING = 10_000; // each holds a source and a few batches
 const SESSIONS_CEILING = 10_000; // each holds a state record and a source
+const TOKENS_CEILING = 100_000; // some 200 bytes each
 const DAY_MS = 86_400_000;
 
 const setting = <T>(definition: Setting<T>): Setting<T> => definition;
@@ -126,6 +130,34 @@ export const SETTINGS = {
     description:
       "Further sources, as name=source with the sources of SOURCE_ENDPOINT; StartProcessing may name one of them. Each is opened when it is first asked for.",
     example: "archive=/data/lake,live=localhost:50053",
+  }),
+  flightCredentials: setting({
+    env: "FLIGHT_CREDENTIALS",
+    group: "Security",
+    type: credentialsSetting,
+    default: "",
+    defaultNote: "none: Flight asks nobody",
+    secret: true,
+    description:
+      "Who may read over Flight: name:password, or @ and the path of a file with one a line. A client turns them into a bearer token by Handshake, and every other Flight call needs it. They travel as they are: use them on networks that you trust. A command line shows in the list of processes: prefer the file.",
+    example: "@/run/secrets/flight-credentials",
+  }),
+  flightTokenTtlMs: setting({
+    env: "FLIGHT_TOKEN_TTL",
+    group: "Security",
+    type: duration(1000, 30 * DAY_MS),
+    default: "24h",
+    description: "How long a token from Handshake is valid; then the client calls Handshake again.",
+    example: "1h",
+  }),
+  flightTokensMax: setting({
+    env: "FLIGHT_TOKENS_MAX",
+    group: "Security",
+    type: integer(1, TOKENS_CEILING),
+    default: "1000",
+    unit: "tokens",
+    description: "Valid tokens of one name at once; one more ends the oldest of that name.",
+    example: "10",
   }),
   dataDir: setting({
     env: "DATA_DIR",

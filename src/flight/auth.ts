@@ -9,14 +9,21 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type * as grpc from "@grpc/grpc-js";
+import type { Credential } from "../config/credentials.ts";
 import { CodedError } from "../error.ts";
 import { BasicAuth } from "./proto/flight.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed
-const TOKENS_MAX = 10_000; // logins that are valid at once; the oldest makes room
-const TOKEN_TTL_MS = 24 * 3_600_000; // a client that runs for longer logs in again
 
-export interface Credential {
+export interface AuthenticatorOptions {
+  /** How long a token is valid. */
+  tokenTtlMs: number;
+  /** Valid tokens of one name; the oldest makes room, and nobody else's. */
+  tokensMax: number;
+  nowMs?: () => number;
+}
+
+interface Login {
   name: string;
   password: string;
 }
@@ -34,16 +41,26 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
+/** Tokens are looked up by this, so that the time of a look-up says nothing about them. */
+function keyOf(token: string): string {
+  return digest(token).toString("base64");
+}
+
 /** Knows who may log in, and who has. */
 export class BasicAuthenticator {
   private readonly passwords: Map<string, Buffer>;
   private readonly tokens = new Map<string, { identity: string; expiresMs: number }>();
+  /** Keys of each name's tokens, oldest first. */
+  private readonly issued: Map<string, Set<string>>;
+  private readonly nowMs: () => number;
 
   constructor(
     credentials: readonly Credential[],
-    private readonly nowMs: () => number = Date.now,
+    private readonly options: AuthenticatorOptions,
   ) {
-    this.passwords = new Map(credentials.map(({ name, password }) => [name, digest(password)]));
+    this.passwords = new Map(credentials.map(({ name, passwordSha256 }) => [name, Buffer.from(passwordSha256, "hex")]));
+    this.issued = new Map(credentials.map(({ name }) => [name, new Set()]));
+    this.nowMs = options.nowMs ?? Date.now;
   }
 
   /** @param payload of the HandshakeRequest @throws CodedError UNAUTHENTICATED */
@@ -54,8 +71,10 @@ export class BasicAuthenticator {
     const equal = timingSafeEqual(digest(password), known ?? digest(""));
     if (known === undefined || !equal) throw unauthenticated("no such name and password");
     const token = randomBytes(TOKEN_BYTES).toString("base64url");
-    this.tokens.set(token, { identity: name, expiresMs: this.nowMs() + TOKEN_TTL_MS });
-    if (this.tokens.size > TOKENS_MAX) this.tokens.delete(this.tokens.keys().next().value!);
+    const key = keyOf(token);
+    const issued = this.issued.get(name)!.add(key);
+    this.tokens.set(key, { identity: name, expiresMs: this.nowMs() + this.options.tokenTtlMs });
+    if (issued.size > this.options.tokensMax) this.forget(issued.values().next().value!);
     return { token, identity: name };
   }
 
@@ -66,16 +85,24 @@ export class BasicAuthenticator {
     const token = bearer ?? (binary === undefined ? undefined : Buffer.from(binary).toString("utf8"));
     if (token === undefined)
       throw unauthenticated("this server asks for a token: call Handshake with name and password");
-    const known = this.tokens.get(token);
+    const key = keyOf(token);
+    const known = this.tokens.get(key);
     if (known === undefined || known.expiresMs < this.nowMs()) {
-      this.tokens.delete(token);
+      this.forget(key);
       throw unauthenticated("the token is unknown or has expired: call Handshake again");
     }
     return known.identity;
   }
+
+  private forget(key: string): void {
+    const known = this.tokens.get(key);
+    if (known === undefined) return;
+    this.tokens.delete(key);
+    this.issued.get(known.identity)!.delete(key);
+  }
 }
 
-function basicHeader(metadata: grpc.Metadata): Credential | undefined {
+function basicHeader(metadata: grpc.Metadata): Login | undefined {
   const encoded = /^Basic (.+)$/i.exec(String(metadata.get("authorization")[0] ?? ""))?.[1];
   if (encoded === undefined) return undefined;
   const text = Buffer.from(encoded, "base64").toString("utf8");
@@ -84,7 +111,7 @@ function basicHeader(metadata: grpc.Metadata): Credential | undefined {
   return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-function basicPayload(payload: Uint8Array): Credential {
+function basicPayload(payload: Uint8Array): Login {
   try {
     const { username, password } = BasicAuth.decode(payload);
     if (username !== "") return { name: username, password };

@@ -36,6 +36,8 @@ export interface ReceivedBatch {
 export class FlightClient {
   private readonly client: grpc.Client;
   private readonly calls: ServiceClient<typeof FlightService>;
+  /** Sent with every call. */
+  private readonly metadata = new grpc.Metadata();
 
   /**
    * @param address host:port
@@ -60,9 +62,24 @@ export class FlightClient {
     });
   }
 
+  /** Turns name and password into the token that later calls carry. @throws CodedError UNAUTHENTICATED */
+  async login(name: string, password: string): Promise<void> {
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`);
+    const call = this.calls.handshake({ metadata });
+    call.end();
+    try {
+      for await (const { payload } of call as AsyncIterable<{ payload: Uint8Array }>) {
+        this.metadata.set("authorization", `Bearer ${Buffer.from(payload).toString("utf8")}`);
+      }
+    } catch (thrown) {
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    }
+  }
+
   /** The ticket of the flight at that path. */
   async ticketOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array> {
-    const info = await this.calls.getFlightInfo({ type: 1, path }, { deadlineMs });
+    const info = await this.calls.getFlightInfo({ type: 1, path }, { deadlineMs, metadata: this.metadata });
     const ticket = info.endpoint[0]?.ticket?.ticket;
     if (ticket === undefined)
       throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
@@ -80,6 +97,7 @@ export class FlightClient {
       method.requestSerialize,
       decodeFlightData,
       { ticket },
+      this.metadata,
     );
     const cancel = () => {
       call.cancel();

@@ -12,6 +12,7 @@ import { Hub } from "../pipeline/hub.ts";
 import { MainThread } from "../pipeline/main-thread.ts";
 import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
+import { BasicAuthenticator } from "./auth.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
 
@@ -52,6 +53,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   addFlightService(server, producer, {
     refusal: () => (restored ? undefined : STARTING),
+    authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
     log: (message, fields) => console.error(JSON.stringify({ level: "error", message, ...fields })),
   });
 

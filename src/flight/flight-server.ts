@@ -80,17 +80,20 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       await runDoGet(call as unknown as DoGetCall, stream, failed, () => performance.now());
     },
     async doPut(call) {
+      const context = contextOf(call);
       if (producer.doPut === undefined) throw unimplemented("DoPut", "this server only reads: nothing can be put");
-      await producer.doPut(call as unknown as Parameters<NonNullable<FlightProducer["doPut"]>>[0], contextOf(call));
+      await producer.doPut(call as unknown as Parameters<NonNullable<FlightProducer["doPut"]>>[0], context);
     },
     async doExchange(call) {
+      const context = contextOf(call);
       if (producer.doExchange === undefined) throw unimplemented("DoExchange", "this server only reads: use DoGet");
       type Exchange = Parameters<NonNullable<FlightProducer["doExchange"]>>[0];
-      await producer.doExchange(call as unknown as Exchange, contextOf(call));
+      await producer.doExchange(call as unknown as Exchange, context);
     },
     async doAction(call) {
+      const context = contextOf(call);
       const action = findAction(producer.actions, call.request.type);
-      for (const body of await action.run(call.request.body, contextOf(call))) call.write({ body });
+      for (const body of await action.run(call.request.body, context)) call.write({ body });
       call.end();
     },
     async listActions(call) {
@@ -134,9 +137,14 @@ async function handshake(
   const iterator = (
     call as unknown as NodeJS.ReadableStream & { iterator(o: object): AsyncIterable<{ payload: Uint8Array }> }
   ).iterator({ destroyOnReturn: false });
-  for await (const request of iterator) {
-    if (!answered) answer(request.payload);
-    // Flight's older clients send their message and wait for the answer before they close their side.
+  try {
+    for await (const request of iterator) {
+      if (!answered) answer(request.payload);
+      // Flight's older clients send their message and wait for the answer before they close their side.
+    }
+  } catch (thrown) {
+    if (call.cancelled && !(thrown instanceof CodedError)) return; // it has its answer, or wants none
+    throw thrown;
   }
   if (!answered) answer(new Uint8Array(0)); // the header may be all that there is
   call.end();

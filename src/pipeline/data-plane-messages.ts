@@ -22,6 +22,15 @@ export interface DataPlaneData {
   /** For range tickets and for schemas that belong to no session. */
   networkPassphrase: string;
   service: { name: string; version: string };
+  /** Who may call; absent: everybody. */
+  access?: DataPlaneAccess;
+}
+
+export interface DataPlaneAccess {
+  credentials: Array<{ name: string; passwordSha256: string }>;
+  tokenTtlMs: number;
+  /** Of one name at once. */
+  tokensMax: number;
 }
 
 /** What a stream serves: a session with its readers, a range of one client, or what a session's client has missed. */

@@ -1,6 +1,7 @@
 /** Credentials, by the two ways in which clients send them. */
 import { describe, expect, test } from "bun:test";
 import { Metadata } from "@grpc/grpc-js";
+import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
 import { BasicAuthenticator } from "../../src/flight/auth.ts";
 import { BasicAuth } from "../../src/flight/proto/flight.ts";
@@ -27,9 +28,13 @@ function codeOf(work: () => unknown): string {
 
 describe("basic credentials", () => {
   let now = 0;
-  const authenticator = new BasicAuthenticator([{ name: "ann", password: "pass:word" }], () => now);
+  const authenticator = new BasicAuthenticator([credentialOf("ann", "pass:word"), credentialOf("eve", "x")], {
+    tokenTtlMs: DAY_MS,
+    tokensMax: 3,
+    nowMs: () => now,
+  });
 
-  test("become a token that names who called, for a day", () => {
+  test("become a token that names who called, as long as it is valid", () => {
     const { token } = authenticator.login(basic("ann:pass:word"), none);
     const bearer = headers({ authorization: `Bearer ${token}` });
     expect(authenticator.identify(bearer)).toBe("ann");
@@ -38,6 +43,18 @@ describe("basic credentials", () => {
     expect(codeOf(() => authenticator.identify(bearer))).toBe("UNAUTHENTICATED");
     const payload = BasicAuth.encode({ username: "ann", password: "pass:word" });
     expect(authenticator.login(new Metadata(), payload).identity).toBe("ann");
+  });
+
+  test("give a name as many tokens as may be valid at once, and end nobody else's", () => {
+    const bearer = (text: string) =>
+      headers({ authorization: `Bearer ${authenticator.login(basic(text), none).token}` });
+    const other = bearer("ann:pass:word");
+    const tokens = [1, 2, 3, 4].map(() => bearer("eve:x"));
+    expect(tokens.map((each) => codeOf(() => authenticator.identify(each)))).toEqual([
+      "UNAUTHENTICATED",
+      ...["none", "none", "none"],
+    ]);
+    expect(authenticator.identify(other)).toBe("ann");
   });
 
   test("that are wrong, and tokens that are not ours, are refused", () => {

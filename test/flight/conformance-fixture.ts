@@ -5,6 +5,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { Field, Int32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Uint32 } from "apache-arrow";
 import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
+import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
 import { BasicAuthenticator } from "../../src/flight/auth.ts";
 import { timestampOf } from "../../src/flight/flight-info.ts";
@@ -233,7 +234,9 @@ export async function serveFixture(authenticated = false): Promise<{ port: numbe
   const server = new grpc.Server(grpcServerOptions());
   const fixture = new ConformanceFixture(authenticated);
   addFlightService(server, fixture, {
-    authenticator: authenticated ? new BasicAuthenticator([{ name: "arrow", password: "flight" }]) : undefined,
+    authenticator: authenticated
+      ? new BasicAuthenticator([credentialOf("arrow", "flight")], { tokenTtlMs: 60_000, tokensMax: 100 })
+      : undefined,
     log: (message, fields) => console.error(message, fields),
   });
   const listener = await listenGrpc(server, { host: "127.0.0.1", port: 0 });

@@ -32,6 +32,7 @@ type options struct {
 	maxSeconds float64
 	maxBatches int
 	repeat     int
+	login      string
 }
 
 type callError struct {
@@ -57,6 +58,7 @@ func main() {
 	flags.Float64Var(&o.maxSeconds, "max-seconds", 60, "deadline of each call in seconds")
 	flags.IntVar(&o.maxBatches, "max-batches", 0, "get: cancel after this many batches (0: read all)")
 	flags.IntVar(&o.repeat, "repeat", 1, "times to run, each on a fresh connection")
+	flags.StringVar(&o.login, "login", "", "NAME:PASSWORD, turned into a token by Handshake")
 	flags.Parse(os.Args[2:])
 	if o.addr == "" {
 		fail("flightclient: -addr is missing")
@@ -100,6 +102,11 @@ func once(run func(context.Context, flight.Client, *options) (any, error), o *op
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(o.maxSeconds*float64(time.Second)))
 	defer cancel()
+	if name, password, found := strings.Cut(o.login, ":"); found {
+		if ctx, err = client.AuthenticateBasicToken(ctx, name, password); err != nil {
+			return nil, err
+		}
+	}
 	return run(ctx, client, o)
 }
 

@@ -201,13 +201,16 @@ def main():
     parser.add_argument("-max-seconds", type=float, default=60)
     parser.add_argument("-max-batches", type=int, default=0)
     parser.add_argument("-repeat", type=int, default=1)
+    parser.add_argument("-login", default="")
     args = parser.parse_args()
     failed = False
     for _ in range(args.repeat):
         result = {}
         try:
             with fl.connect(f"grpc://{args.addr}") as client:
-                COMMANDS[args.command](client, fl.FlightCallOptions(timeout=args.max_seconds), args, result)
+                headers = [client.authenticate_basic_token(*args.login.split(":", 1))] if args.login else []
+                options = fl.FlightCallOptions(timeout=args.max_seconds, headers=headers)
+                COMMANDS[args.command](client, options, args, result)
         except (pa.ArrowException, OSError) as error:
             failed = True
             code = next((code for kind, code in CODES if isinstance(error, kind)), "Unknown")
