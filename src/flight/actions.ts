@@ -148,6 +148,7 @@ function describeStream({ opening, cell, log, clients }: HubStream) {
     batches: cell.get("batches"),
     retained_bytes: log.retainedBytes,
     oldest_retained: encodeCursor(log.startPosition),
+    held_back_ms_max: Math.round(log.heldBackMsMax),
     rows_sent: cell.get("rowsSent"),
     bytes_sent: cell.get("bytesSent"),
     clients: [...clients].map((client) => ({

@@ -131,6 +131,9 @@ export class StreamLog {
   private retired = false;
   /** When slow readers were last looked for. */
   private checkedAtMs: number | undefined;
+  /** Since when the same batch holds others back. */
+  private hold: { floor: number; sinceMs: number } | undefined;
+  private holdMsMax = 0;
 
   /**
    * @param start where the first batch begins
@@ -173,6 +176,11 @@ export class StreamLog {
   /** Of those, what somebody still needs. */
   get heldBytes(): number {
     return this.held;
+  }
+
+  /** The longest that one batch not taken has made a reader wait which had taken all others, as looked for slow ones. */
+  get heldBackMsMax(): number {
+    return this.holdMsMax;
   }
 
   get heldBatches(): number {
@@ -276,6 +284,9 @@ export class StreamLog {
     let waiting = false;
     for (const reader of this.readers) waiting ||= reader.position === this.endNumber;
     const held = waiting && this.readers.size > 1 && this.full;
+    if (!held) this.hold = undefined;
+    else if (this.hold?.floor !== this.floor) this.hold = { floor: this.floor, sinceMs: nowMs };
+    else this.holdMsMax = Math.max(this.holdMsMax, nowMs - this.hold.sinceMs);
     const slow: StreamReader[] = [];
     for (const reader of this.readers) {
       const holds = held && reader.position === this.floor;

@@ -1,21 +1,36 @@
 /**
  * Many clients on one session: most read as they can, some stop reading, some are killed. Those that read get every
- * row, and the server's memory stays within bounds.
+ * row. One that stops is ended with its cursor, from which it then gets exactly the rest; nobody waits for it longer than
+ * SLOW_CLIENT_GRACE; and the server's memory stays within bounds.
  *
  *   bun test/flight/crowd.ts [--clients 100] [--slow 10] [--killed 10] [--cycles 40]
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { ServiceError } from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { type BatchMetadata, FlightClient, type ReceivedBatch } from "../../src/flight/client.ts";
+import { FlightClient, type ReceivedBatch } from "../../src/flight/client.ts";
+import { LANE_CHUNK_BYTES_MAX } from "../../src/grpc/http2-lane.ts";
+import { planMemory } from "../../src/pipeline/memory-plan.ts";
 import { goClient } from "../clients/toolchain.ts";
+import { PROCESS_OVERHEAD_MIB } from "../pipeline/memory-run.ts";
+import { actionJson } from "../support/flight-rows.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const FIRST = 1000;
 const GRACE_MS = 3000; // on a busy machine, one of many clients in one process may well wait for a second
+const CHECK_MS = GRACE_MS / 4; // between the server's looks for slow clients
+const MEMORY_MIB = 128; // MAX_MEMORY_MB
+const WORKERS = 2;
+const LOOK_MS = 200; // between two looks at what is retained
+/**
+ * Garbage, beyond what PROCESS_OVERHEAD_MIB has of it: for each client that comes late the sample is read and renumbered
+ * again, and each thread's collector lets some of that lie before it runs.
+ */
+const GARBAGE_MIB = 64 * (2 + WORKERS);
 const SLOW_WINDOW_BYTES = 65_536; // a slow client's system does not read ahead for it
 const SLOW_BATCHES = 3; // a slow client takes these and then nothing for a long time
 
@@ -23,23 +38,35 @@ export interface CrowdResult {
   seed: number;
   /** Clients that read to the end with exactly the rows of the range. */
   exact: number;
-  /** Slow clients ended with RESOURCE_EXHAUSTED. */
+  /** Slow clients that had exactly the rows of the range in the end, at one go or from their cursor on. */
+  slowExact: number;
+  /** Those of them that were ended with RESOURCE_EXHAUSTED and a cursor. */
   slowEnded: number;
+  /** The longest that others waited for one of them, as the server saw it, and what may be. */
+  heldBackMsMax: number;
+  heldBackMsLimit: number;
   killed: number;
   /** Everything else, told. */
   failures: string[];
   rows: number;
   seconds: number;
   residentMiBMax: number;
+  residentMiBLimit: number;
+  /** What all streams together retained at most, and what MAX_MEMORY_MB leaves for that. */
+  retainedBytesMax: number;
+  retainedBytesLimit: number;
 }
 
 /** Order and content of rows, whatever the batches: the values of each column, one after the other. */
 class RowDigest {
   private readonly columns = new Map<string, ReturnType<typeof createHash>>();
   rows = 0;
+  /** Of the largest batch. */
+  bytesMax = 0;
 
-  add({ table }: ReceivedBatch): void {
+  add({ table, bytes }: ReceivedBatch): void {
     this.rows += table.numRows;
+    this.bytesMax = Math.max(this.bytesMax, bytes);
     for (const { name } of table.schema.fields) {
       for (const data of table.getChild(name)!.data) {
         const { values, valueOffsets, BYTES_PER_ELEMENT } = data as unknown as {
@@ -62,7 +89,10 @@ class RowDigest {
   }
 }
 
-async function digestOf(address: string, ticket: object): Promise<{ text: string; rows: number }> {
+async function digestOf(
+  address: string,
+  ticket: object,
+): Promise<{ text: string; rows: number; batchBytesMax: number }> {
   const client = new FlightClient(address);
   const digest = new RowDigest();
   try {
@@ -70,25 +100,46 @@ async function digestOf(address: string, ticket: object): Promise<{ text: string
   } finally {
     client.close();
   }
-  return { text: digest.text(), rows: digest.rows };
+  return { text: digest.text(), rows: digest.rows, batchBytesMax: digest.bytesMax };
 }
 
-/** Reads a little, then nothing until the server has ended it; answers with the error and the last cursor. */
-async function readSlowly(address: string, ticket: object): Promise<{ error?: CodedError; last?: BatchMetadata }> {
-  const client = new FlightClient(address, SLOW_WINDOW_BYTES);
-  let last: BatchMetadata | undefined;
-  let count = 0;
-  try {
-    for await (const { metadata } of client.doGet(Buffer.from(JSON.stringify(ticket)))) {
-      last = metadata;
-      if (++count === SLOW_BATCHES) await Bun.sleep(3 * GRACE_MS);
+/**
+ * Reads a little, then nothing for a long time, then all that there is. Where the server has ended it meanwhile, it goes
+ * on from the cursor that came with the error, as often as that happens.
+ */
+async function readSlowly(
+  address: string,
+  ticket: object,
+): Promise<{ text: string; rows: number; ended: number; error?: CodedError }> {
+  const digest = new RowDigest();
+  let ended = 0;
+  for (let from: string | undefined; ; ) {
+    const client = new FlightClient(address, SLOW_WINDOW_BYTES);
+    let count = 0;
+    try {
+      const resumed = from === undefined ? ticket : { ...ticket, from };
+      for await (const batch of client.doGet(Buffer.from(JSON.stringify(resumed)))) {
+        digest.add(batch);
+        if (++count === SLOW_BATCHES && ended === 0) await Bun.sleep(3 * GRACE_MS);
+      }
+      return { text: digest.text(), rows: digest.rows, ended };
+    } catch (thrown) {
+      const error = CodedError.from(thrown);
+      from = cursorOf(error);
+      if (error.code !== "RESOURCE_EXHAUSTED" || error.reason !== "SLOW_CLIENT" || from === undefined) {
+        return { text: "", rows: digest.rows, ended, error };
+      }
+      ended += 1;
+    } finally {
+      client.close();
     }
-    return { last };
-  } catch (thrown) {
-    return { error: CodedError.from(thrown), last };
-  } finally {
-    client.close();
   }
+}
+
+/** The trailer `cursor` of a call that failed. */
+function cursorOf({ cause }: CodedError): string | undefined {
+  const cursor = (cause as Partial<ServiceError> | undefined)?.metadata?.get("cursor")[0];
+  return typeof cursor === "string" ? cursor : undefined;
 }
 
 export async function runCrowd(options: {
@@ -102,11 +153,18 @@ export async function runCrowd(options: {
   const go = await goClient();
   const processor = await startProcessor(
     [
-      ...[`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted", "--worker-count=2", "--ranges-max=100"],
-      ...["--channel-buffer-size=8", `--slow-client-grace=${GRACE_MS}ms`, "--max-memory-mb=512"],
+      ...[
+        `--source-endpoint=repeat:${SAMPLE.folder}`,
+        "--include-deleted",
+        `--worker-count=${WORKERS}`,
+        "--ranges-max=100",
+      ],
+      ...["--channel-buffer-size=8", `--slow-client-grace=${GRACE_MS}ms`, `--max-memory-mb=${MEMORY_MIB}`],
     ],
     {},
   );
+  let retainedBytesMax = 0;
+  let running = true;
   let residentMiBMax = 0;
   const watch = setInterval(() => {
     residentMiBMax = Math.max(residentMiBMax, residentMiB(processor.pid));
@@ -118,10 +176,18 @@ export async function runCrowd(options: {
     const { sessionId } = await control.startProcessing({ startLedger: FIRST, endLedger: end, batchSize: 300 });
     control.close();
     const ticket = { session: sessionId, from: "start" };
+    const looking = (async () => {
+      for (; running; await Bun.sleep(LOOK_MS)) {
+        const { streams } = await actionJson<{ streams: { retained_bytes: number }[] }>(processor.flight, "streams");
+        const retained = streams.reduce((sum, stream) => sum + stream.retained_bytes, 0);
+        retainedBytesMax = Math.max(retainedBytesMax, retained);
+      }
+    })();
     const begun = performance.now();
     const failures: string[] = [];
     let exact = 0;
     let slowEnded = 0;
+    let slowExact = 0;
     let killed = 0;
     const clients: Promise<void>[] = [];
     for (let index = 0; index < options.clients; index++) {
@@ -137,9 +203,11 @@ export async function runCrowd(options: {
         );
       } else if (index < options.killed + options.slow) {
         clients.push(
-          readSlowly(processor.flight, ticket).then(({ error }) => {
-            if (error?.reason === "SLOW_CLIENT") slowEnded += 1;
-            else if (error !== undefined) failures.push(`slow ${index}: ${error.message}`);
+          readSlowly(processor.flight, ticket).then(({ text, rows, ended, error }) => {
+            if (ended > 0) slowEnded += 1;
+            if (text === expected.text) slowExact += 1;
+            else
+              failures.push(`slow ${index}, ended ${ended} times: ${error?.message ?? `${rows} rows, which differ`}`);
           }),
         );
       } else {
@@ -155,9 +223,25 @@ export async function runCrowd(options: {
       }
     }
     await Promise.all(clients);
+    running = false;
+    await looking;
     const seconds = (performance.now() - begun) / 1000;
-    return { seed, exact, slowEnded, killed, failures, rows: expected.rows, seconds, residentMiBMax };
+    const { stream } = await actionJson<{ stream: { held_back_ms_max: number } }>(processor.flight, "session", {
+      session: sessionId,
+    });
+    // Of each client a message, and what its socket has not sent.
+    const clientsMiB = (options.clients * (LANE_CHUNK_BYTES_MAX + expected.batchBytesMax)) / 2 ** 20;
+    return {
+      ...{ seed, exact, slowExact, slowEnded, killed, failures, rows: expected.rows, seconds },
+      heldBackMsMax: stream.held_back_ms_max,
+      heldBackMsLimit: GRACE_MS + 2 * CHECK_MS, // when it is over, it is seen at the next look, and once more
+      residentMiBMax: Math.round(residentMiBMax),
+      residentMiBLimit: Math.round(MEMORY_MIB + PROCESS_OVERHEAD_MIB + GARBAGE_MIB + clientsMiB),
+      retainedBytesMax,
+      retainedBytesLimit: planMemory(MEMORY_MIB * 2 ** 20, WORKERS).streamsBytesMax,
+    };
   } finally {
+    running = false;
     clearInterval(watch);
     await processor.stop();
   }
@@ -185,5 +269,10 @@ if (import.meta.main) {
   ];
   const result = await runCrowd({ clients, slow, killed, cycles });
   console.log(JSON.stringify(result, null, 2));
-  process.exit(result.failures.length === 0 && result.exact === clients - slow - killed ? 0 : 1);
+  const exact = result.exact === clients - slow - killed && result.slowExact === slow;
+  const bounded =
+    result.heldBackMsMax <= result.heldBackMsLimit &&
+    result.retainedBytesMax <= result.retainedBytesLimit &&
+    result.residentMiBMax <= result.residentMiBLimit;
+  process.exit(result.failures.length === 0 && exact && bounded ? 0 : 1);
 }
