@@ -46,7 +46,9 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     const value = setting.type.parse(text);
     if (value === undefined) {
       const name = origin === "flag" ? `--${flagOf(setting.env)}` : setting.env;
-      const shown = (setting as Setting<unknown>).secret ? "not right, and not shown" : (setting.type.fault?.(text) ?? JSON.stringify(text));
+      const shown = (setting as Setting<unknown>).secret
+        ? "not right, and not shown"
+        : (setting.type.fault?.(text) ?? JSON.stringify(text));
       problems.push(
         `${name} is ${shown} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
       );
