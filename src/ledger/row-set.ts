@@ -129,6 +129,35 @@ export class RowSet {
     this.length = first + kept.length;
   }
 
+  /** Appends those rows of another set, which are of one ledger, with that ledger and their assets. */
+  append(other: RowSet, rows: readonly number[]): void {
+    if (rows.length === 0) return;
+    const first = this.length;
+    for (let i = 0; i < rows.length; i++) this.add();
+    const sources = new Map([...other.columns()].map(([name, column]) => [name, column]));
+    for (const [name, column, width] of this.columns()) {
+      const source = sources.get(name)!;
+      for (let i = 0; i < rows.length; i++) {
+        const from = rows[i]! * width;
+        if (width === 1) column[first + i] = source[from]!;
+        else column.set(source.subarray(from, from + width), (first + i) * width);
+      }
+    }
+    this.ledgers.push(other.ledgers[other.ledger[rows[0]!]!]!);
+    this.ledger.fill(this.ledgers.length - 1, first, this.length);
+    const assets = new Map<number, number>();
+    for (let row = first; row < this.length; row++) {
+      const asset = this.contractAsset[row]!;
+      if (asset === NONE) continue;
+      let own = assets.get(asset);
+      if (own === undefined) {
+        own = this.assets.addFrom(other.assets, asset);
+        assets.set(asset, own);
+      }
+      this.contractAsset[row] = own;
+    }
+  }
+
   private *columns(): Iterable<[name: string, column: Growable, width: number]> {
     for (const [name, column] of Object.entries(this)) {
       if (column instanceof Uint32Array) yield [name, column, 1];

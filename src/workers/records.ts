@@ -45,6 +45,12 @@ export interface AssetsRecord {
   assets: AssetRecord[];
 }
 
+/** Of `count` partitions the one numbered `index`, from 0: contracts by `shardHash`, as a filter's shard. */
+export interface Partition {
+  index: number;
+  count: number;
+}
+
 /** ON_ERROR: what a ledger that cannot be decoded does to its stream. */
 export type OnError = "strict" | "skip";
 
@@ -82,6 +88,8 @@ export interface StreamSpec {
   onError: OnError;
   /** After how many ledgers what a ledger shows of assets is known; absent: the stream does not learn. */
   assetDelayLedgers?: number;
+  /** At least 2: its rows are dealt out to so many partitions by their contract ids. Absent: it has none. */
+  partitions?: number;
 }
 
 /** Header of an OBJECT; the attachment is the object's stored bytes. */
@@ -119,6 +127,8 @@ export interface Position {
 export interface BatchRecord {
   stream: number;
   span: number;
+  /** Which partition it belongs to, where the stream has several; positions count that one's rows then. */
+  partition?: number;
   ledgerFirst: number;
   ledgerLast: number;
   /** The last ledger that is complete once this batch is consumed; 0 when none of this span is. */

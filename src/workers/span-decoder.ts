@@ -1,41 +1,36 @@
 /**
- * One stream's spans on one worker: inflates and decodes objects, cuts the rows into batches and writes those straight
- * into the output ring. HOT PATH.
+ * One stream's spans on one worker: inflates and decodes objects, and has the rows cut into batches (batch-cutter.ts),
+ * which go straight into the output ring. HOT PATH.
  *
- * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
- * in shared memory. A ledger that comes uncompressed is read where it lies, in the input ring; it is copied only when
- * rows of it still wait for their batch when the ring wants its memory back.
+ * A ledger that comes uncompressed is read where it lies, in the input ring; it is copied only when rows of it still
+ * wait for their batch when the ring wants its memory back.
+ *
+ * A stream with partitions is inflated and decoded once; its rows are then dealt out to a cutter for each partition.
  */
-import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
-import { RowSet } from "../ledger/row-set.ts";
+import { afterLast, BatchCutter } from "./batch-cutter.ts";
 import { BodyCompressor } from "./body-compressor.ts";
-import { reserveBlocking, sendBlocking } from "./fragments.ts";
+import { sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
 import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
 import {
   type AssetRecord,
-  align8,
-  type BatchRecord,
   type FilterRecord,
   type ObjectRecord,
   OUTPUT,
-  type Position,
   packRecord,
-  SKIPPED_LISTED_MAX,
   type SkipRecord,
   type SpanDoneRecord,
   type StreamSpec,
 } from "./records.ts";
-import { messageBytesMax, type RingProducer } from "./ring.ts";
+import type { RingProducer } from "./ring.ts";
+import { RowDealer } from "./row-dealer.ts";
 import type { StageTimes } from "./stage-times.ts";
-
-const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth asking whether a batch is full
 
 /** What all streams on one worker share. */
 export interface WorkerParts {
@@ -51,24 +46,15 @@ export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly knownAssets: KnownAssets;
   private assetsError: CodedError | undefined;
-  private readonly encoder: BatchEncoder;
-  private readonly compressor: BodyCompressor | undefined;
-  private readonly rows = new RowSet();
-  /** Row at which each ledger of the set begins. */
-  private readonly ledgerRows: number[] = [];
-  /** Rows before this one are in batches already. */
-  private first = 0;
-  private checkAt = FULL_CHECK_ROWS;
+  /** One, or one for each partition. */
+  private readonly cutters: BatchCutter[];
+  private readonly dealer: RowDealer | undefined;
   /** Memory of objects that rows may wait for. */
   private buffers: LedgerBuffer[] = [];
   /** That of the object being decoded: a batch that goes out in its middle must not give it away. */
   private readonly inUse: LedgerBuffer[] = [];
   private retainedBytes = 0;
-  /** Ledgers of the set whose bytes stay as they are. */
-  private kept = 0;
   private networkChecked = false;
-  /** Skipped ledgers that no batch has named yet. */
-  private skipped: number[] = [];
   /** A failed stream takes nothing more. */
   private failed = false;
   private done: SpanDoneRecord | undefined;
@@ -77,10 +63,13 @@ export class SpanDecoder {
     private spec: StreamSpec,
     private readonly parts: WorkerParts,
   ) {
-    const { schemaVersion, networkPassphrase, columns, compression } = spec;
-    this.compressor = compression === "none" ? undefined : new BodyCompressor(compression);
-    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
-    this.knownAssets = new KnownAssets(networkPassphrase);
+    const { compression, partitions } = spec;
+    const compressor = compression === "none" ? undefined : new BodyCompressor(compression);
+    const filterFrom = (sequence: number) => this.stepOf(sequence).ledgerFrom;
+    const numbers = partitions === undefined ? [undefined] : Array.from({ length: partitions }, (_, index) => index);
+    this.cutters = numbers.map((number) => new BatchCutter(spec, number, compressor, filterFrom, parts));
+    this.dealer = partitions === undefined ? undefined : new RowDealer(this.cutters.map(({ rows }) => rows));
+    this.knownAssets = new KnownAssets(spec.networkPassphrase);
     this.update(spec);
   }
 
@@ -97,7 +86,7 @@ export class SpanDecoder {
           compat: spec.compat,
           filter: filterOf(filter),
           knownAssets: this.knownAssets,
-          ...this.encoder.decoderOptions,
+          ...this.cutters[0]!.encoder.decoderOptions,
         }),
     }));
   }
@@ -142,7 +131,7 @@ export class SpanDecoder {
       } else this.fail(thrown, record.name, Math.min(next, record.ledgerLast), done);
     }
     this.buffers.push(...this.inUse.splice(0));
-    if (this.first === this.rows.length) this.letGo();
+    if (this.cutters.every(({ isEmpty }) => isEmpty)) this.letGo();
     else this.keep(record.encoding === "none");
     done.durationMs += performance.now() - begun;
   }
@@ -191,8 +180,11 @@ export class SpanDecoder {
 
   private finish(done: SpanDoneRecord): void {
     this.done = undefined;
-    if (done.ledgerLast > 0) done.next = this.afterLast(done.ledgerLast);
-    if (this.skipped.length > 0) done.skipped = this.skipped.splice(0);
+    if (done.ledgerLast > 0) done.next = afterLast(this.spec, done.ledgerLast);
+    // Each holds the last ones: what one of them has not named, and perhaps more.
+    const unnamed = this.cutters.map((cutter) => cutter.takeSkipped());
+    const [longest] = unnamed.sort((a, b) => b.length - a.length);
+    if (longest!.length > 0) done.skipped = longest;
     sendBlocking(this.parts.output, OUTPUT.SPAN_DONE, [packRecord(done)]);
   }
 
@@ -200,10 +192,12 @@ export class SpanDecoder {
   private fail(thrown: unknown, name: string, ledger: number, done: SpanDoneRecord): void {
     const error = CodedError.from(thrown);
     this.failed = true;
-    try {
-      this.flush(done);
-    } catch {
-      // the first error is the one to tell
+    for (const cutter of this.cutters) {
+      try {
+        cutter.flush(done);
+      } catch {
+        // the first error is the one to tell
+      }
     }
     this.letGo();
     done.error = describeError(error, name, ledger);
@@ -219,15 +213,17 @@ export class SpanDecoder {
     }
   }
 
-  /** Makes sure of the bytes that rows of the last object wait for: those that lie in the ring are copied. */
+  /** Makes sure of the bytes that rows of the last object wait for: those that lie in the ring are copied, once. */
   private keep(inRing: boolean): void {
-    const { ledgers } = this.rows;
-    for (let index = this.kept; inRing && index < ledgers.length; index++) {
-      if (index < this.rows.ledger[this.first]!) continue; // all its rows are in batches
-      const bytes = this.parts.memory.copy(this.buffers, ledgers[index]!.bytes);
-      ledgers[index] = { ...ledgers[index]!, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
-    }
-    this.kept = ledgers.length;
+    const copies = new Map<Uint8Array, Uint8Array>();
+    const copy = (bytes: Uint8Array) => {
+      const known = copies.get(bytes);
+      if (known !== undefined) return known;
+      const kept = this.parts.memory.copy(this.buffers, bytes);
+      copies.set(bytes, kept);
+      return kept;
+    };
+    for (const cutter of this.cutters) cutter.keep(inRing ? copy : undefined);
   }
 
   /** Whether ON_ERROR lets a ledger with this error be left out: only what is wrong with the ledger itself. */
@@ -249,7 +245,7 @@ export class SpanDecoder {
     done.ledgersSkipped += 1;
     done.ledgerLast = ledger;
     done.skipError ??= describeError(CodedError.from(thrown), name, ledger);
-    if (this.skipped.length < SKIPPED_LISTED_MAX) this.skipped.push(ledger);
+    for (const cutter of this.cutters) cutter.leftOut(ledger);
   }
 
   private ledger(xdr: Uint8Array, sequence: number, done: SpanDoneRecord): void {
@@ -263,12 +259,14 @@ export class SpanDecoder {
     if (this.assetsError !== undefined) throw this.assetsError;
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const mark = this.parts.times.mark();
-    const start = this.rows.length;
-    const ledgers = this.rows.ledgers.length;
+    const starts = this.cutters.map(({ rows }) => rows.length);
+    const rows = this.dealer?.rows ?? this.cutters[0]!.rows;
+    const { length, ledgers } = rows;
+    const ledgerCount = ledgers.length;
     const { decoder } = this.stepOf(sequence);
-    const summary = decoder.decode(xdr, this.rows);
+    const summary = decoder.decode(xdr, rows);
     if (summary.ledgerSequence !== sequence) {
-      this.rows.truncate(start, ledgers);
+      rows.truncate(length, ledgerCount);
       decoder.takeLearned();
       throw new CodedError(
         "DATA_LOSS",
@@ -276,12 +274,12 @@ export class SpanDecoder {
         `it holds ledger ${summary.ledgerSequence} where ${sequence} was to be`,
       );
     }
-    if (this.rows.ledgers.length > ledgers) this.ledgerRows.push(start); // one without rows is not in the set
-    this.clip(sequence, start);
+    this.dealer?.deal();
+    for (const [index, cutter] of this.cutters.entries()) cutter.ledgerAdded(sequence, starts[index]!);
     this.learn(decoder, done);
     this.parts.durations.record(this.parts.times.add("decode", mark));
     this.count(summary, xdr.length, done);
-    while (this.rows.length - this.first >= this.checkAt && this.emitFull(done)) {}
+    for (const cutter of this.cutters) cutter.emitFull(done);
     if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
   }
 
@@ -304,15 +302,6 @@ export class SpanDecoder {
     return this.decoders[step]!;
   }
 
-  /** A stream may begin and end inside a ledger: rows before its start and from its end on are not its own. */
-  private clip(sequence: number, ledgerStart: number): void {
-    const { start, end } = this.spec;
-    if (end !== undefined && sequence === end.ledger) {
-      this.rows.truncate(Math.min(this.rows.length, ledgerStart + end.row), this.rows.ledgers.length);
-    }
-    if (sequence === start.ledger && start.row > 0) this.first = Math.min(this.rows.length, ledgerStart + start.row);
-  }
-
   private count(summary: LedgerSummary, bytes: number, done: SpanDoneRecord): void {
     done.ledgers += 1;
     done.ledgerLast = summary.ledgerSequence;
@@ -323,138 +312,16 @@ export class SpanDecoder {
     done.xdrBytes += bytes;
   }
 
-  /** Emits one batch if there are more rows than fit into one. */
-  private emitFull(done: SpanDoneRecord): boolean {
-    const end = this.batchEnd();
-    if (end === this.rows.length) {
-      // nearly full counts as not full: the same rows are not measured again for every ledger
-      this.checkAt = this.rows.length - this.first + FULL_CHECK_ROWS;
-      return false;
-    }
-    this.emit(this.first, end, done);
-    this.checkAt = FULL_CHECK_ROWS;
-    return true;
-  }
-
   /** Emits everything, and lets the ledgers' memory go. */
   private flush(done: SpanDoneRecord): void {
-    while (this.first < this.rows.length) this.emit(this.first, this.batchEnd(), done);
+    for (const cutter of this.cutters) cutter.flush(done);
     this.letGo();
   }
 
   private letGo(): void {
-    this.rows.clear();
-    this.ledgerRows.length = 0;
-    this.first = 0;
-    this.checkAt = FULL_CHECK_ROWS;
+    for (const cutter of this.cutters) cutter.clear();
     this.retainedBytes = 0;
-    this.kept = 0;
     this.parts.memory.give(this.buffers);
-  }
-
-  /**
-   * Where the batch that begins at `first` ends: at the rows asked for, or at about the target size, and never over
-   * what one message may hold.
-   */
-  private batchEnd(): number {
-    const { rows, first, encoder } = this;
-    const { batchRowsMax, batchRowsMinTarget, batchBytesTarget, batchBytesMax } = this.spec;
-    let end: number;
-    if (batchRowsMax > 0) end = encoder.fit(rows, first, batchRowsMax, batchBytesMax);
-    else {
-      end = encoder.fit(rows, first, rows.length - first, batchBytesTarget);
-      if (end < rows.length && end - first < batchRowsMinTarget) {
-        end = encoder.fit(rows, first, batchRowsMinTarget, batchBytesMax);
-      }
-    }
-    if (end > first) return end;
-    const { bodyBytes } = encoder.plan(rows, first, first + 1);
-    throw new CodedError(
-      "RESOURCE_EXHAUSTED",
-      "ROW_TOO_LARGE",
-      `one row of ledger ${rows.ledgers[rows.ledger[first]!]!.sequence} takes ${bodyBytes} B, over max ${batchBytesMax} B: raise FLIGHT_MESSAGE_BYTES_MAX (clients accept 4 MiB unless told otherwise)`,
-    );
-  }
-
-  /** The position behind every row up to that ledger, which may be clipped at the stream's end. */
-  private afterLast(ledger: number): Position {
-    const { end } = this.spec;
-    return end?.ledger === ledger ? end : { ledger: ledger + 1, row: 0 };
-  }
-
-  private emit(first: number, end: number, done: SpanDoneRecord): void {
-    const { rows } = this;
-    const { output, times } = this.parts;
-    const mark = times.mark();
-    const plan = this.encoder.plan(rows, first, end);
-    const packed = this.compressor?.batch(this.encoder, rows, plan);
-    const header = packed?.header ?? this.encoder.header(plan);
-    const bodyBytes = packed?.body.length ?? plan.bodyBytes;
-    const record: BatchRecord = {
-      ...this.describe(first, end, done),
-      headerBytes: header.length,
-      bodyBytes,
-    };
-    if (this.skipped.length > 0) record.skipped = this.skipped.splice(0);
-    if (done.learned !== undefined) {
-      record.learned = done.learned;
-      done.learned = undefined;
-    }
-    const front = packRecord(record);
-    const bodyAt = front.length + align8(header.length);
-    const bytes = bodyAt + bodyBytes;
-    let waitedMs = 0;
-    if (bytes <= messageBytesMax(output.memory)) {
-      const waitBegun = performance.now();
-      const at = reserveBlocking(output, bytes);
-      waitedMs = performance.now() - waitBegun;
-      output.bytes.set(front, at);
-      output.bytes.set(header, at + front.length);
-      if (packed === undefined) this.encoder.write(rows, plan, output.bytes, at + bodyAt);
-      else output.bytes.set(packed.body, at + bodyAt);
-      output.commit(bytes, OUTPUT.BATCH);
-      times.add("encode", mark, waitedMs);
-    } else {
-      const message = new Uint8Array(bytes);
-      message.set(front);
-      message.set(header, front.length);
-      if (packed === undefined) this.encoder.write(rows, plan, message, bodyAt);
-      else message.set(packed.body, bodyAt);
-      times.add("encode", mark);
-      const waitBegun = performance.now();
-      sendBlocking(output, OUTPUT.BATCH, [message]);
-      waitedMs = performance.now() - waitBegun;
-    }
-    times.addWait("outputWait", waitedMs);
-    this.first = end;
-    done.batches += 1;
-  }
-
-  private describe(first: number, end: number, done: SpanDoneRecord): Omit<BatchRecord, "headerBytes" | "bodyBytes"> {
-    const { rows } = this;
-    const ledgers = rows.ledgers;
-    const last = rows.ledger[end - 1]!;
-    const { sequence } = ledgers[last]!;
-    // Rows that follow may be of the same ledger; with none left, everything up to the last ledger read is complete.
-    const next: Position =
-      end === rows.length
-        ? this.afterLast(done.ledgerLast)
-        : rows.ledger[end] === last
-          ? { ledger: sequence, row: end - this.ledgerRows[last]! }
-          : { ledger: ledgers[rows.ledger[end]!]!.sequence, row: 0 };
-    const ledgerFirst = ledgers[rows.ledger[first]!]!.sequence;
-    const ledgerComplete = next.ledger - 1;
-    return {
-      stream: this.spec.stream,
-      span: done.span,
-      ledgerFirst,
-      ledgerLast: sequence,
-      ledgerComplete,
-      closedAtUnixSeconds: end === rows.length ? done.closedAtUnixSeconds : ledgers[last]!.closedAtSeconds,
-      rows: end - first,
-      next,
-      filterFrom: this.stepOf(sequence).ledgerFrom,
-    };
   }
 }
 

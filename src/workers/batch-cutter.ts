@@ -1,0 +1,234 @@
+/**
+ * The rows of one stream on one worker, or of one of its partitions, on their way into batches. HOT PATH.
+ *
+ * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
+ * in shared memory.
+ */
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { CodedError } from "../error.ts";
+import { RowSet } from "../ledger/row-set.ts";
+import type { BodyCompressor } from "./body-compressor.ts";
+import { reserveBlocking, sendBlocking } from "./fragments.ts";
+import {
+  align8,
+  type BatchRecord,
+  OUTPUT,
+  type Position,
+  packRecord,
+  SKIPPED_LISTED_MAX,
+  type SpanDoneRecord,
+  type StreamSpec,
+} from "./records.ts";
+import { messageBytesMax, type RingProducer } from "./ring.ts";
+import type { StageTimes } from "./stage-times.ts";
+
+const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth asking whether a batch is full
+
+export interface CutterParts {
+  output: RingProducer;
+  times: StageTimes;
+}
+
+export class BatchCutter {
+  readonly rows = new RowSet();
+  readonly encoder: BatchEncoder;
+  /** Row at which each ledger of the set begins. */
+  private readonly ledgerRows: number[] = [];
+  /** Rows before this one are in batches already. */
+  private first = 0;
+  private checkAt = FULL_CHECK_ROWS;
+  /** Ledgers that were left out and that no batch has named yet. */
+  private skipped: number[] = [];
+  /** Ledgers of the set whose bytes stay as they are. */
+  private kept = 0;
+
+  /**
+   * @param partition its number in a stream that has several
+   * @param filterFrom from which ledger the filter holds that decides about a ledger
+   */
+  constructor(
+    private readonly spec: StreamSpec,
+    private readonly partition: number | undefined,
+    private readonly compressor: BodyCompressor | undefined,
+    private readonly filterFrom: (sequence: number) => number,
+    private readonly parts: CutterParts,
+  ) {
+    const { schemaVersion, networkPassphrase, columns } = spec;
+    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+  }
+
+  /** Whether all rows are in batches. */
+  get isEmpty(): boolean {
+    return this.first === this.rows.length;
+  }
+
+  /**
+   * The rows from `start` on are a ledger's. A stream may begin and end inside a ledger: rows before its start and from
+   * its end on are not its own.
+   */
+  ledgerAdded(sequence: number, start: number): void {
+    const { rows } = this;
+    if (rows.length > start) this.ledgerRows.push(start); // one without rows is not in the set
+    const { start: streamStart, end } = this.spec;
+    if (end !== undefined && sequence === end.ledger) {
+      rows.truncate(Math.min(rows.length, start + end.row), rows.ledgers.length);
+    }
+    if (sequence === streamStart.ledger && streamStart.row > 0) {
+      this.first = Math.min(rows.length, start + streamStart.row);
+    }
+  }
+
+  /** A ledger was left out: the next batch names it. */
+  leftOut(sequence: number): void {
+    if (this.skipped.length < SKIPPED_LISTED_MAX) this.skipped.push(sequence);
+  }
+
+  /** Those that no batch has named. */
+  takeSkipped(): number[] {
+    return this.skipped.splice(0);
+  }
+
+  /** Emits as many batches as are full. */
+  emitFull(done: SpanDoneRecord): void {
+    while (this.rows.length - this.first >= this.checkAt) {
+      const end = this.batchEnd();
+      if (end === this.rows.length) {
+        // nearly full counts as not full: the same rows are not measured again for every ledger
+        this.checkAt = this.rows.length - this.first + FULL_CHECK_ROWS;
+        return;
+      }
+      this.emit(this.first, end, done);
+      this.checkAt = FULL_CHECK_ROWS;
+    }
+  }
+
+  /** Emits everything. */
+  flush(done: SpanDoneRecord): void {
+    while (this.first < this.rows.length) this.emit(this.first, this.batchEnd(), done);
+  }
+
+  /** Forgets the rows: their ledgers' memory may go. */
+  clear(): void {
+    this.rows.clear();
+    this.ledgerRows.length = 0;
+    this.first = 0;
+    this.checkAt = FULL_CHECK_ROWS;
+    this.kept = 0;
+  }
+
+  /** Makes sure of the bytes that rows wait for since the last call, by `copy` where that is given. */
+  keep(copy: ((bytes: Uint8Array) => Uint8Array) | undefined): void {
+    const { ledgers } = this.rows;
+    for (let index = this.kept; copy !== undefined && index < ledgers.length; index++) {
+      if (this.isEmpty || index < this.rows.ledger[this.first]!) continue; // all its rows are in batches
+      const bytes = copy(ledgers[index]!.bytes);
+      ledgers[index] = { ...ledgers[index]!, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+    }
+    this.kept = ledgers.length;
+  }
+
+  /**
+   * Where the batch that begins at `first` ends: at the rows asked for, or at about the target size, and never over
+   * what one message may hold.
+   */
+  private batchEnd(): number {
+    const { rows, first, encoder } = this;
+    const { batchRowsMax, batchRowsMinTarget, batchBytesTarget, batchBytesMax } = this.spec;
+    let end: number;
+    if (batchRowsMax > 0) end = encoder.fit(rows, first, batchRowsMax, batchBytesMax);
+    else {
+      end = encoder.fit(rows, first, rows.length - first, batchBytesTarget);
+      if (end < rows.length && end - first < batchRowsMinTarget) {
+        end = encoder.fit(rows, first, batchRowsMinTarget, batchBytesMax);
+      }
+    }
+    if (end > first) return end;
+    const { bodyBytes } = encoder.plan(rows, first, first + 1);
+    throw new CodedError(
+      "RESOURCE_EXHAUSTED",
+      "ROW_TOO_LARGE",
+      `one row of ledger ${rows.ledgers[rows.ledger[first]!]!.sequence} takes ${bodyBytes} B, over max ${batchBytesMax} B: raise FLIGHT_MESSAGE_BYTES_MAX (clients accept 4 MiB unless told otherwise)`,
+    );
+  }
+
+  private emit(first: number, end: number, done: SpanDoneRecord): void {
+    const { rows } = this;
+    const { output, times } = this.parts;
+    const mark = times.mark();
+    const plan = this.encoder.plan(rows, first, end);
+    const packed = this.compressor?.batch(this.encoder, rows, plan);
+    const header = packed?.header ?? this.encoder.header(plan);
+    const bodyBytes = packed?.body.length ?? plan.bodyBytes;
+    const record: BatchRecord = {
+      ...this.describe(first, end, done),
+      headerBytes: header.length,
+      bodyBytes,
+    };
+    if (this.skipped.length > 0) record.skipped = this.takeSkipped();
+    if (done.learned !== undefined) {
+      record.learned = done.learned;
+      done.learned = undefined;
+    }
+    if (this.partition !== undefined) record.partition = this.partition;
+    const front = packRecord(record);
+    const bodyAt = front.length + align8(header.length);
+    const bytes = bodyAt + bodyBytes;
+    let waitedMs = 0;
+    if (bytes <= messageBytesMax(output.memory)) {
+      const waitBegun = performance.now();
+      const at = reserveBlocking(output, bytes);
+      waitedMs = performance.now() - waitBegun;
+      output.bytes.set(front, at);
+      output.bytes.set(header, at + front.length);
+      if (packed === undefined) this.encoder.write(rows, plan, output.bytes, at + bodyAt);
+      else output.bytes.set(packed.body, at + bodyAt);
+      output.commit(bytes, OUTPUT.BATCH);
+      times.add("encode", mark, waitedMs);
+    } else {
+      const message = new Uint8Array(bytes);
+      message.set(front);
+      message.set(header, front.length);
+      if (packed === undefined) this.encoder.write(rows, plan, message, bodyAt);
+      else message.set(packed.body, bodyAt);
+      times.add("encode", mark);
+      const waitBegun = performance.now();
+      sendBlocking(output, OUTPUT.BATCH, [message]);
+      waitedMs = performance.now() - waitBegun;
+    }
+    times.addWait("outputWait", waitedMs);
+    this.first = end;
+    done.batches += 1;
+  }
+
+  private describe(first: number, end: number, done: SpanDoneRecord): Omit<BatchRecord, "headerBytes" | "bodyBytes"> {
+    const { rows } = this;
+    const ledgers = rows.ledgers;
+    const last = rows.ledger[end - 1]!;
+    const { sequence } = ledgers[last]!;
+    // Rows that follow may be of the same ledger; with none left, everything up to the last ledger read is complete.
+    const next: Position =
+      end === rows.length
+        ? afterLast(this.spec, done.ledgerLast)
+        : rows.ledger[end] === last
+          ? { ledger: sequence, row: end - this.ledgerRows[last]! }
+          : { ledger: ledgers[rows.ledger[end]!]!.sequence, row: 0 };
+    const ledgerFirst = ledgers[rows.ledger[first]!]!.sequence;
+    const ledgerComplete = next.ledger - 1;
+    return {
+      stream: this.spec.stream,
+      span: done.span,
+      ledgerFirst,
+      ledgerLast: sequence,
+      ledgerComplete,
+      closedAtUnixSeconds: end === rows.length ? done.closedAtUnixSeconds : ledgers[last]!.closedAtSeconds,
+      rows: end - first,
+      next,
+      filterFrom: this.filterFrom(sequence),
+    };
+  }
+}
+
+/** The position behind every row up to that ledger, which may be clipped at the stream's end. */
+export function afterLast({ end }: StreamSpec, ledger: number): Position {
+  return end?.ledger === ledger ? end : { ledger: ledger + 1, row: 0 };
+}
