@@ -37,7 +37,7 @@ const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framin
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
 const COMPRESSIONS = ["none", "lz4", "zstd"];
-const PARTITIONS_MAX = 1; // sessions are not shared out to consumer groups
+const PARTITIONS_MAX = 16; // of a session; each takes memory for its own retained batches, and every span makes a batch for each
 const MIB = 1 << 20;
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 

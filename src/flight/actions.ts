@@ -3,6 +3,7 @@ import { SCHEMA_VERSIONS, type SchemaVersion } from "../columns/batch-encoder.ts
 import { CodedError } from "../error.ts";
 import { encodeCursor } from "../pipeline/cursor.ts";
 import type { HubStream } from "../pipeline/hub.ts";
+import type { StreamPart } from "../pipeline/stream-part.ts";
 import type { ContractDataProducer } from "./contract-data-producer.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
@@ -134,7 +135,7 @@ export function contractDataActions(producer: ContractDataProducer): FlightActio
   ];
 }
 
-function describeStream({ opening, cell, log, clients }: HubStream) {
+function describeStream({ opening, cell, log, over, parts, isShared }: HubStream) {
   return {
     [opening.kind === "range" ? "range" : "session"]: opening.id,
     kind: opening.kind,
@@ -143,29 +144,48 @@ function describeStream({ opening, cell, log, clients }: HubStream) {
     current_ledger: cell.get("ledgerCurrent"),
     schema_version: opening.schemaVersion,
     compression: opening.compression,
-    over: log.ending !== undefined,
+    over,
+    rows: cell.get("rows"),
+    batches: cell.get("batches"),
+    retained_bytes: cell.get("retainedBytes"),
+    oldest_retained: isShared ? undefined : encodeCursor(log.startPosition, opening.partition),
+    partitions: isShared ? parts.map(describePartition) : undefined,
+    rows_sent: cell.get("rowsSent"),
+    bytes_sent: cell.get("bytesSent"),
+    clients: parts.flatMap(describeClients),
+  };
+}
+
+function describePartition({ opening, cell, log }: StreamPart) {
+  return {
+    index: opening.partition?.index,
+    current_ledger: cell.get("ledgerCurrent"),
     rows: cell.get("rows"),
     batches: cell.get("batches"),
     retained_bytes: log.retainedBytes,
-    oldest_retained: encodeCursor(log.startPosition),
+    oldest_retained: encodeCursor(log.startPosition, opening.partition),
     held_back_ms_max: Math.round(log.heldBackMsMax),
     rows_sent: cell.get("rowsSent"),
     bytes_sent: cell.get("bytesSent"),
-    clients: [...clients].map((client) => ({
-      client: client.number,
-      peer: client.peer,
-      joined_unix_ms: client.joinedUnixMs,
-      mode: client.mode,
-      batches: client.batches,
-      rows: client.rows,
-      bytes: client.bytes,
-      lag_ledgers: client.lag.ledgers,
-      lag_batches: client.lag.batches,
-      lag_bytes: client.lag.bytes,
-      blocked_ms: Math.round(client.blockedMs),
-      cursor: encodeCursor(client.position),
-    })),
   };
+}
+
+function describeClients({ opening: { partition }, clients }: StreamPart) {
+  return [...clients].map((client) => ({
+    client: client.number,
+    peer: client.peer,
+    partition: partition?.index,
+    joined_unix_ms: client.joinedUnixMs,
+    mode: client.mode,
+    batches: client.batches,
+    rows: client.rows,
+    bytes: client.bytes,
+    lag_ledgers: client.lag.ledgers,
+    lag_batches: client.lag.batches,
+    lag_bytes: client.lag.bytes,
+    blocked_ms: Math.round(client.blockedMs),
+    cursor: encodeCursor(client.position, partition),
+  }));
 }
 
 function bodyOf(body: Uint8Array, example: string): JsonObject {

@@ -38,6 +38,7 @@ function summaryOf(session: SessionSnapshot): SessionSummary {
     batches: session.batchesCreated,
     batch_bytes: session.batchBytes,
     clients: session.clients,
+    partitions: session.request.partitions,
     created_unix_ms: session.createdUnixMs,
     message: session.message,
     error: session.error,

@@ -12,6 +12,7 @@ import { contractDataActions } from "./actions.ts";
 import { ContractDataStream } from "./contract-data-stream.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject, quoted } from "./json-object.ts";
+import { partOfStream } from "./partitions.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
@@ -20,7 +21,7 @@ import {
   type PollInfo,
 } from "./proto/flight.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
-import { filterOfRange, type RangeTicket } from "./range-ticket.ts";
+import { filterOfRange, type RangeTicket, takeShardKey } from "./range-ticket.ts";
 import { type SchemaForms, Schemas } from "./schemas.ts";
 import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
 
@@ -75,12 +76,12 @@ export class ContractDataProducer implements FlightProducer {
       if (context.signal.aborted || this.options.nowMs() >= until) break;
       await new Promise((resolve) => setTimeout(resolve, POLL_STEP_MS));
     }
-    const failed = stream.log.ending?.error;
+    const failed = stream.error;
     if (failed !== undefined) throw failed;
     const info = await this.sessionInfo(stream, read, descriptor);
     if (stream.over) return { info, progress: 1 };
     const current = cell.get("ledgerCurrent");
-    const cmd = Buffer.from(JSON.stringify({ session: opening.id, poll: current }));
+    const cmd = Buffer.from(JSON.stringify({ session: opening.id, shard: partOf(read).shard, poll: current }));
     const ledgers = opening.ledgerEnd - opening.ledgerStart + 1;
     return {
       info,
@@ -113,7 +114,7 @@ export class ContractDataProducer implements FlightProducer {
     const { hub, slowClientGraceMs, nowMs, totals } = this.options;
     const now = nowMs();
     for (const stream of hub.all()) {
-      for (const reader of stream.log.slowReaders(now, slowClientGraceMs)) {
+      for (const reader of stream.slowReaders(now, slowClientGraceMs)) {
         totals.add("slowClientsEnded", 1);
         reader.end(
           slow(
@@ -121,7 +122,8 @@ export class ContractDataProducer implements FlightProducer {
           ),
         );
       }
-      for (const client of stream.clients as Set<ContractDataStream>) {
+      const clients = stream.parts.flatMap((part) => [...part.clients]);
+      for (const client of clients as ContractDataStream[]) {
         const blockedMs = client.blockedSinceMs === undefined ? 0 : now - client.blockedSinceMs;
         if (stream.opening.kind === "range" && blockedMs > RANGE_STALL_MS) {
           totals.add("slowClientsEnded", 1);
@@ -211,7 +213,8 @@ export class ContractDataProducer implements FlightProducer {
   private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
     const { hub, main, totals, nowMs } = this.options;
     const from = read.kind === "session" ? (read.from ?? "oldest") : "oldest";
-    const feed = new SessionFeed(stream, from, hub, main, nowMs);
+    const part = partOfStream(stream, read.kind === "session" ? read.shard : undefined);
+    const feed = new SessionFeed(part, from, hub, main, nowMs);
     return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals);
   }
 
@@ -295,7 +298,7 @@ function messagesOf({ header, dictionaries }: SchemaForms): FlightDataMessage[] 
 }
 
 function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
-  return read.kind === "session" ? { from: read.from, wants: read.wants } : {};
+  return read.kind === "session" ? { from: read.from, shard: read.shard, wants: read.wants } : {};
 }
 
 function slow(what: string): CodedError {
@@ -327,9 +330,10 @@ function parsePoll(descriptor: FlightDescriptor): { read: ReadRequest; seen?: nu
     if (json.has("poll")) {
       const id = json.text("session");
       const seen = json.integer("poll", 0, Number.MAX_SAFE_INTEGER);
+      const shard = takeShardKey(json);
       json.end();
       if (id === undefined) throw json.missing("session", "a session id");
-      return { read: { kind: "session", id }, seen };
+      return { read: { kind: "session", id, shard }, seen };
     }
   }
   return { read: parseDescriptor(descriptor) };

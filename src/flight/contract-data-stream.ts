@@ -70,9 +70,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     this.rows += rows;
     this.bytes += bytes;
     this.blockedMs += waitedMs;
-    const { cell } = this.feed.stream;
-    cell.add("rowsSent", rows);
-    cell.add("bytesSent", bytes);
+    this.feed.stream.sent(rows, bytes);
     this.totals.add("batchesSent", 1);
     this.totals.add("rowsSent", rows);
     this.totals.add("bytesSent", bytes);
@@ -80,7 +78,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   }
 
   cursor(): string {
-    return encodeCursor(this.feed.position);
+    return encodeCursor(this.feed.position, this.feed.stream.opening.partition);
   }
 
   close(outcome: GetOutcome): void {

@@ -87,7 +87,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
       case "fail":
         return hub.stream(message.stream)?.fail(CodedError.fromRecord(message.error));
       case "retire":
-        return hub.stream(message.stream)?.log.retire();
+        return hub.stream(message.stream)?.retire();
       case "forget":
         return hub.forget(message.stream);
       case "clientsOf": {

@@ -2,6 +2,8 @@
 
 import type { Init } from "../grpc/service.ts";
 import type { HubStream } from "../pipeline/hub.ts";
+import type { StreamPart } from "../pipeline/stream-part.ts";
+import { partOfStream } from "./partitions.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
@@ -25,8 +27,10 @@ export function timestampOf(unixMs: number): { seconds: number; nanos: number } 
 }
 
 /**
+ * An endpoint for each partition of the session, or for the one that was asked for.
  * @param totals of the whole session, once it is over
  * @param descriptor the one that was asked for; absent: the session's own path
+ * @throws CodedError FAILED_PRECONDITION where the session has no such partition
  */
 export function sessionInfo(
   stream: HubStream,
@@ -35,21 +39,28 @@ export function sessionInfo(
   totals: Totals | undefined,
   descriptor?: Init<FlightDescriptor>,
 ): Init<FlightInfo> {
-  const { opening, cell } = stream;
+  const { opening } = stream;
   const whole = read.from === undefined || read.from === "start";
-  const known = whole ? totals : undefined;
+  const isOfOne = read.shard !== undefined || typeof read.from === "object"; // a cursor belongs to one partition
+  const parts: readonly StreamPart[] = isOfOne ? [partOfStream(stream, read.shard)] : stream.parts;
+  const { cell } = isOfOne ? parts[0]! : stream;
+  const known = whole && read.shard === undefined ? totals : undefined;
   return {
     schema: forms.encapsulated,
     flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: ["contract", "data", opening.id] },
-    endpoint: [{ ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read }) } }],
+    endpoint: parts.map(({ opening: { partition } }) => ({
+      ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read, shard: partition }) },
+      appMetadata: partition === undefined ? undefined : jsonBytes({ partition }),
+    })),
     totalRecords: known?.rows ?? UNKNOWN_COUNT,
     totalBytes: known?.bytes ?? UNKNOWN_COUNT,
-    ordered: true,
+    ordered: parts.length === 1, // partitions are read side by side, each in order
     appMetadata: jsonBytes({
       session: opening.id,
       start_ledger: opening.ledgerStart,
       end_ledger: opening.ledgerEnd,
       current_ledger: cell.get("ledgerCurrent"),
+      partitions: opening.partitions,
     }),
   };
 }

@@ -13,7 +13,7 @@ import { CompiledFilter } from "../ledger/filter.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
 import { checkLedgers } from "../pipeline/range-desk.ts";
-import type { Compression, FilterRecord, Position } from "../workers/records.ts";
+import type { Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
 
@@ -45,7 +45,7 @@ export interface RangeTicket extends Encoding {
   assets?: string[];
   /** Endpoints that GetFlightInfo answers with. */
   partitions: number;
-  shard?: { index: number; count: number };
+  shard?: Partition;
   /** Where to go on; absent: at the start. */
   from?: Position;
   /** Of the flight that the ticket belongs to. */
@@ -73,8 +73,7 @@ export function takeRange(json: JsonObject): RangeTicket {
   }
   checkLedgers(ledgerStart, ledgerEnd);
   const encoding = takeEncoding(json);
-  const shardJson = json.object("shard", '{"index":0,"count":4}');
-  const shard = shardJson === undefined ? undefined : takeShard(shardJson);
+  const shard = takeShardKey(json);
   const filterJson = json.object("filters", FILTER_EXAMPLE);
   const filter = filterJson === undefined ? undefined : takeFilter(filterJson);
   const assets = json.texts("assets");
@@ -92,7 +91,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     compression: encoding.compression ?? "none",
     partitions,
     shard,
-    from: from === undefined || from === "start" ? undefined : decodeCursor(from),
+    from: from === undefined || from === "start" ? undefined : takeRangeCursor(from),
     id: json.text("range"),
     expiresAtUnixMs: json.integer("expires_at", 0, Number.MAX_SAFE_INTEGER),
   };
@@ -215,13 +214,29 @@ function filterJson(filter: FilterRecord): Record<string, unknown> {
   };
 }
 
-function takeShard(json: JsonObject): { index: number; count: number } {
+/** `"shard":{"index":…,"count":…}` where it is given. */
+export function takeShardKey(json: JsonObject): Partition | undefined {
+  const shard = json.object("shard", '{"index":0,"count":4}');
+  return shard === undefined ? undefined : takeShard(shard);
+}
+
+function takeShard(json: JsonObject): Partition {
   const count = json.integer("count", 1, SHARDS_MAX);
   if (count === undefined) throw json.missing("count", "the number of shards");
   const index = json.integer("index", 0, count - 1);
   if (index === undefined) throw json.missing("index", `the shard's number, 0 to ${count - 1}`);
   json.end();
   return { index, count };
+}
+
+function takeRangeCursor(text: string): Position {
+  const { ledger, row, partition } = decodeCursor(text);
+  if (partition === undefined) return { ledger, row };
+  throw new CodedError(
+    "INVALID_ARGUMENT",
+    "CURSOR_OF_PARTITION",
+    `the cursor is of partition ${partition.index} of the ${partition.count} of a session, and this is a range: use the session's ticket`,
+  );
 }
 
 function isDecimal(value: unknown): boolean {

@@ -3,15 +3,16 @@
  *
  * - ticket `contract-data-stream`, descriptor PATH ["contract","data"]: the newest session
  * - descriptor PATH ["contract","data",<session id>]: that session
- * - ticket or CMD descriptor `{"session":"<id>","from":"start" | "now" | <cursor>}`: that session, from there on
+ * - ticket or CMD descriptor `{"session":"<id>","from":"start" | "now" | <cursor>}`: that session, from there on;
+ *   with `"shard":{"index":…,"count":…}` one partition of a session that has several
  * - ticket or CMD descriptor `{"start_ledger":…,"end_ledger":…,…}`, or the legacy text form: a range (range-ticket.ts)
  *
  * What is not ours is refused at once with INVALID_ARGUMENT (drivers of other protocols probe with CMD descriptors
  * and trust any answer).
  */
 import { CodedError } from "../error.ts";
-import { decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
-import type { Position } from "../workers/records.ts";
+import { type Cursor, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
+import type { Partition, Position } from "../workers/records.ts";
 import { JsonObject } from "./json-object.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "./proto/flight.ts";
 import {
@@ -22,6 +23,7 @@ import {
   rangeTicketOf,
   takeEncoding,
   takeRange,
+  takeShardKey,
 } from "./range-ticket.ts";
 
 export const NEWEST_SESSION_TICKET = "contract-data-stream";
@@ -35,6 +37,8 @@ export interface SessionRead {
   id: string;
   /** undefined = the oldest batch that is held. */
   from?: "start" | "now" | Position;
+  /** Which partition of a session that has several. */
+  shard?: Partition;
   /** What the client expects of the session's encoding; the session must have been started so. */
   wants?: Partial<Encoding>;
 }
@@ -75,11 +79,12 @@ export function ticketOf(request: ReadRequest): Uint8Array {
     case "range":
       return rangeTicketOf(request.range);
     case "session": {
-      const { id, from, wants = {} } = request;
+      const { id, from, shard, wants = {} } = request;
       return Buffer.from(
         JSON.stringify({
           session: id,
-          from: typeof from === "object" ? encodeCursor(from) : from,
+          from: typeof from === "object" ? encodeCursor(from, shard) : from,
+          shard,
           schema_version: wants.schemaVersion,
           columns: wants.columns,
           batch_size: wants.batchRows,
@@ -114,12 +119,26 @@ function takeSession(json: JsonObject): SessionRead {
   const id = json.text("session");
   if (id === undefined) throw json.missing("session", "a session id");
   const from = json.text("from");
+  const of = takeShardKey(json);
+  const shard = of?.count === 1 ? undefined : of; // the whole
   const wants = takeEncoding(json);
   json.end();
   return {
     kind: "session",
     id,
-    from: from === undefined || from === "start" || from === "now" ? from : decodeCursor(from),
+    from: from === undefined || from === "start" || from === "now" ? from : positionOf(decodeCursor(from), shard),
+    shard,
     wants,
   };
+}
+
+/** A cursor counts rows of its own partition, or of the whole, and means nothing elsewhere. */
+function positionOf({ ledger, row, partition: of }: Cursor, shard: Partition | undefined): Position {
+  if (of?.index === shard?.index && of?.count === shard?.count) return { ledger, row };
+  const name = (part: Partition | undefined) =>
+    part === undefined ? "a session as a whole" : `partition ${part.index} of ${part.count}`;
+  throw invalid(
+    "CURSOR_OF_PARTITION",
+    `the cursor is of ${name(of)}, and the ticket of ${name(shard)}: a cursor belongs to the partition that it came from`,
+  );
 }

@@ -4,7 +4,7 @@
  */
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import type { ErrorRecord } from "../error.ts";
-import type { AssetRecord, Compression, FilterRecord, Position } from "../workers/records.ts";
+import type { AssetRecord, Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 
 /** Given to the Worker when it starts. */
 export interface DataPlaneData {
@@ -56,6 +56,12 @@ export interface StreamOpening {
   compression: Compression;
   slotsMax: number;
   retainedBytesMax: number;
+  /** At least 2: each has a log of its own, with its part of the memory. Absent: the stream has none. */
+  partitions?: number;
+  /** Which partition of a session this is, or is what a client of it has missed. */
+  partition?: Partition;
+  /** Whether its source can be read again: then nobody has to be waited for. */
+  seekable: boolean;
   /** No longer than this is a client left without news, while ledgers come. */
   flushIntervalMs: number;
 }
@@ -81,7 +87,10 @@ export interface Questions {
   /** Opens a stream of its own for one DoGet. @throws FAILED_PRECONDITION, RESOURCE_EXHAUSTED */
   openRange: { asked: RangeRequest; answer: { stream: number } };
   /** The same for a part of a session that is no longer retained. */
-  openCatchUp: { asked: { session: number; start: Position; end: Position }; answer: { stream: number } };
+  openCatchUp: {
+    asked: { session: number; partition?: Partition; start: Position; end: Position };
+    answer: { stream: number };
+  };
   /** Ends a range stream and forgets it. */
   closeRange: { asked: { stream: number }; answer: Record<string, never> };
   /** Whether ranges can be read at all, and up to which ledger for now. @throws FAILED_PRECONDITION */
@@ -103,6 +112,8 @@ export interface SessionSummary {
   batches: number;
   batch_bytes: number;
   clients: number;
+  /** Where it has several. */
+  partitions?: number;
   created_unix_ms: number;
   message: string;
   error?: ErrorRecord;
@@ -118,6 +129,8 @@ export interface ClientReport {
   joinedUnixMs: number;
   /** 0 while it reads. */
   leftUnixMs: number;
+  /** Which partition of a session that has several. */
+  partition?: number;
 }
 
 export type ToDataPlane =

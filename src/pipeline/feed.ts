@@ -4,12 +4,12 @@
  */
 import type { CodedError } from "../error.ts";
 import type { Position } from "../workers/records.ts";
-import type { HubStream } from "./hub.ts";
 import type { Slot } from "./slot.ts";
+import type { StreamPart } from "./stream-part.ts";
 
 export interface Feed {
-  /** The stream that the client asked for. */
-  readonly stream: HubStream;
+  /** The stream that the client asked for, or the partition of it. */
+  readonly stream: StreamPart;
   /** The next batch, held for the caller (`slot.release()` when done); undefined at the end. @throws CodedError */
   next(): Promise<Slot | undefined>;
   /** Where the client goes on when it has had everything that `next` gave. */

@@ -3,14 +3,11 @@
  * for its readers. One copy is made here, from ring to slot, so that the ring is free again at once and no stream's
  * slow client can hold a worker.
  */
-import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
-import { RowSet } from "../ledger/row-set.ts";
 import type { Bell } from "../workers/bell.ts";
 import { MessageReader } from "../workers/fragments.ts";
 import {
   type AssetRecord,
-  align8,
   type BatchRecord,
   OUTPUT,
   type SpanDoneRecord,
@@ -18,60 +15,65 @@ import {
 } from "../workers/records.ts";
 import { RingConsumer } from "../workers/ring.ts";
 import type { StageTimes } from "../workers/stage-times.ts";
-import { comparePositions, encodeCursor } from "./cursor.ts";
 import type { ClientReport, StreamOpening } from "./data-plane-messages.ts";
 import { FlightTotals } from "./flight-totals.ts";
 import { Sequencer } from "./sequencer.ts";
 import { Slot, SlotPool } from "./slot.ts";
-import { StreamCell } from "./stream-cell.ts";
-import type { StreamClient } from "./stream-client.ts";
-import { StreamLog } from "./stream-log.ts";
+import { type Counter, StreamCell } from "./stream-cell.ts";
+import type { StreamLog, StreamReader } from "./stream-log.ts";
+import { appMetadata, StreamPart } from "./stream-part.ts";
 
 const MESSAGE_BYTES_MAX = 256 << 20; // one batch of one row of the largest ledger, formatted; anything above is a fault
 const DRAIN_MS = 2; // then the event loop gets a turn, so that clients are served beside a busy ring
 const SLEEP_MS = 1000; // longest single sleep on the bell
-const CLIENTS_LEFT_MAX = 100; // of a stream's clients that have left; the last ones are remembered
-const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far the stream is, as after FLUSH_INTERVAL
 
 /** One stream, open or ended. */
 export class HubStream {
   readonly cell: StreamCell;
-  readonly log: StreamLog;
-  /** Who reads it now, catching up or not. */
-  readonly clients = new Set<StreamClient>();
-  private readonly left: ClientReport[] = [];
+  /** One, or one for each partition. */
+  readonly parts: readonly StreamPart[];
   readonly sequencer: Sequencer;
   /** Spans in all, once the source has ended. */
   private spansTotal: number | undefined;
   private sourceError: CodedError | undefined;
-  /** The last span that is in order, while no batch says that it is. */
-  private unsaid: SpanDoneRecord | undefined;
-  private unsaidLedgers = 0;
-  private unsaidTimer: ReturnType<typeof setTimeout> | undefined;
-  private saidAtMs = performance.now();
+  private over_ = false;
 
   constructor(
     readonly opening: StreamOpening,
-    private readonly pool: SlotPool,
+    pool: SlotPool,
     private readonly ended: (error: CodedError | undefined) => void,
     private readonly tellLearned: (assets: AssetRecord[]) => void = () => {},
   ) {
     this.cell = new StreamCell(opening.cell);
-    this.log = new StreamLog(
-      opening.start,
-      { slotsMax: opening.slotsMax, retainedBytesMax: opening.retainedBytesMax },
-      () => this.logChanged(),
+    const changed = () => this.partsChanged();
+    this.parts = this.openingsOfParts().map(
+      (each, index) => new StreamPart(each, this.isShared ? this.cell.partition(index) : this.cell, pool, changed),
     );
     this.sequencer = new Sequencer(
       opening.start,
       (slot) => this.emit(slot),
       (done) => this.spanDone(done),
     );
-    this.logChanged(); // opens the gate
+    this.partsChanged(); // opens the gate
+  }
+
+  /** Whether it has partitions, each read by itself. */
+  get isShared(): boolean {
+    return this.opening.partitions !== undefined;
+  }
+
+  /** Of its only part; a stream with partitions has a log for each. */
+  get log(): StreamLog {
+    return this.parts[0]!.log;
   }
 
   get over(): boolean {
-    return this.log.ending !== undefined;
+    return this.over_;
+  }
+
+  /** With what it has ended. */
+  get error(): CodedError | undefined {
+    return this.log.ending?.error;
   }
 
   sourceEnded(spans: number, error: ErrorRecord | undefined): void {
@@ -93,24 +95,40 @@ export class HubStream {
 
   dispose(): void {
     this.finish(new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`));
-    this.log.dispose();
+    for (const { log } of this.parts) log.dispose();
   }
 
-  addClient(client: StreamClient): void {
-    this.clients.add(client);
-    this.cell.set("clients", this.clients.size);
+  /** Keeps no batches for those who come late. */
+  retire(): void {
+    for (const { log } of this.parts) log.retire();
   }
 
-  removeClient(client: StreamClient): void {
-    if (!this.clients.delete(client)) return;
-    this.cell.set("clients", this.clients.size);
-    this.left.push({ ...reportOf(client), leftUnixMs: Date.now() });
-    if (this.left.length > CLIENTS_LEFT_MAX) this.left.shift();
-  }
-
-  /** Who reads it and who has read it, with what each had; the earliest that left first. */
+  /** Who reads it and who has read it, with what each had; of each partition the earliest that left first. */
   clientReports(): ClientReport[] {
-    return [...this.left, ...[...this.clients].map(reportOf)];
+    return this.parts.flatMap((part) => part.clientReports());
+  }
+
+  /** As StreamLog.slowReaders; partitions hold each other back as the readers of one log do. */
+  slowReaders(nowMs: number, graceMs: number): StreamReader[] {
+    const waiting = this.parts.filter(({ log }) => log.hasWaitingReader);
+    return this.parts.flatMap((part) => {
+      const othersWait = waiting.some((other) => other !== part);
+      const slow = part.log.slowReaders(nowMs, graceMs, othersWait);
+      // What nobody reads is there for who comes late, as long as nobody else has to wait for that one.
+      if (othersWait && this.opening.seekable && part.log.unreadHeldMs > graceMs) part.log.leaveUnattended();
+      return slow;
+    });
+  }
+
+  private openingsOfParts(): StreamOpening[] {
+    const { opening } = this;
+    const { partitions: count, retainedBytesMax } = opening;
+    if (count === undefined) return [opening];
+    return Array.from({ length: count }, (_, index) => ({
+      ...opening,
+      partition: { index, count },
+      retainedBytesMax: Math.floor(retainedBytesMax / count),
+    }));
   }
 
   /** The main thread has it before any client has the batch, so that whoever reads this again can be given the same. */
@@ -121,57 +139,8 @@ export class HubStream {
   }
 
   private emit(slot: Slot): void {
-    const { record } = slot;
-    this.learned(record);
-    this.cell.add("rows", record.rows);
-    this.cell.add("batches", 1);
-    this.cell.add("batchBytes", record.headerBytes + record.bodyBytes);
-    if (record.ledgerComplete >= this.opening.ledgerStart) this.cell.set("ledgerCurrent", record.ledgerComplete);
-    this.said();
-    this.log.append(slot);
-  }
-
-  /** Tells readers how far the stream is by a batch without rows, at once where that is due, else later. */
-  private sayProgress(done: SpanDoneRecord): void {
-    if (done.ledgerLast === 0 || comparePositions(done.next, this.log.endPosition) <= 0) return;
-    this.unsaid = done;
-    this.unsaidLedgers += done.ledgers + done.ledgersSkipped;
-    const ageMs = performance.now() - this.saidAtMs;
-    const { flushIntervalMs } = this.opening;
-    if (done.skipped !== undefined || this.unsaidLedgers >= PROGRESS_LEDGERS || ageMs >= flushIntervalMs) {
-      this.appendProgress();
-    } else this.unsaidTimer ??= setTimeout(() => this.appendProgress(), flushIntervalMs - ageMs);
-  }
-
-  private appendProgress(): void {
-    const done = this.unsaid;
-    if (done === undefined || this.over) return;
-    const { stream, span, next, skipped, closedAtUnixSeconds } = done;
-    this.said();
-    const { front, bytes } = emptyBatch(this.opening);
-    const record: BatchRecord = {
-      stream,
-      span,
-      ledgerFirst: this.log.endPosition.ledger,
-      ledgerLast: done.ledgerLast,
-      ledgerComplete: next.ledger - 1,
-      closedAtUnixSeconds: closedAtUnixSeconds || this.cell.get("closedAtUnixSeconds"),
-      rows: 0,
-      next,
-      filterFrom: done.filterFrom,
-      headerBytes: front,
-      bodyBytes: bytes.length - align8(front),
-    };
-    if (skipped !== undefined) record.skipped = skipped;
-    this.log.append(new Slot(this.pool, record, bytes, appMetadata(this.opening, record)));
-  }
-
-  private said(): void {
-    this.unsaid = undefined;
-    this.unsaidLedgers = 0;
-    clearTimeout(this.unsaidTimer);
-    this.unsaidTimer = undefined;
-    this.saidAtMs = performance.now();
+    this.learned(slot.record);
+    this.parts[slot.record.partition ?? 0]!.emit(slot);
   }
 
   private spanDone(done: SpanDoneRecord): void {
@@ -188,7 +157,7 @@ export class HubStream {
       this.cell.add("errors", done.ledgersSkipped);
     }
     this.cell.set("updatedUnixMs", Date.now());
-    this.sayProgress(done);
+    for (const part of this.parts) part.spanDone(done);
     if (done.error !== undefined) this.fail(CodedError.fromRecord(done.error));
     this.cell.spanSequenced();
     this.finishWhenComplete();
@@ -202,19 +171,24 @@ export class HubStream {
 
   private finish(error: CodedError | undefined): void {
     if (this.over) return;
-    this.appendProgress(); // the last cursor is behind the last ledger, rows or not
-    this.said();
-    this.log.finish(error);
+    this.over_ = true;
+    for (const part of this.parts) part.finish(error);
     this.sequencer.dispose();
     this.cell.set("updatedUnixMs", Date.now());
     this.ended(error);
   }
 
-  private logChanged(): void {
-    this.cell.setOpen(!this.log.full);
-    this.cell.set("retainedBytes", this.log.retainedBytes);
-    this.cell.set("heldBytes", this.log.heldBytes);
-    this.cell.set("heldBatches", this.log.heldBatches);
+  /** The gate is open while every part has room. */
+  private partsChanged(): void {
+    const { cell, parts } = this;
+    cell.setOpen(!parts.some(({ log }) => log.full));
+    if (!this.isShared) return;
+    const sum = (counter: Counter) => parts.reduce((all, part) => all + part.cell.get(counter), 0);
+    const most = (counter: Counter) => Math.max(...parts.map((part) => part.cell.get(counter)));
+    cell.set("clients", sum("clients"));
+    cell.set("retainedBytes", sum("retainedBytes"));
+    cell.set("heldBytes", most("heldBytes") * parts.length);
+    cell.set("heldBatches", most("heldBatches") * parts.length);
   }
 }
 
@@ -346,7 +320,9 @@ export class Hub {
   /** Memory of retained batches and of idle slots, for who watches over limits. */
   get slotBytes(): { retained: number; idle: number } {
     let retained = 0;
-    for (const stream of this.streams.values()) retained += stream.log.retainedBytes;
+    for (const { parts } of this.streams.values()) {
+      for (const { log } of parts) retained += log.retainedBytes;
+    }
     return { retained, idle: this.pool.idleBytes };
   }
 
@@ -396,7 +372,8 @@ export class Hub {
   }
 
   private batch(stream: HubStream, record: BatchRecord, attachment: Uint8Array): void {
-    const slot = new Slot(this.pool, record, attachment, appMetadata(stream.opening, record));
+    const { opening } = stream.parts[record.partition ?? 0]!;
+    const slot = new Slot(this.pool, record, attachment, appMetadata(opening, record));
     try {
       stream.sequencer.batch(slot);
     } catch (thrown) {
@@ -404,40 +381,4 @@ export class Hub {
       throw thrown;
     }
   }
-}
-
-/** A record batch of no rows: its header's size, and header, padding and body as a worker lays them down. */
-function emptyBatch(opening: StreamOpening): { front: number; bytes: Uint8Array } {
-  const { schemaVersion, networkPassphrase, columns } = opening;
-  const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
-  const rows = new RowSet();
-  const plan = encoder.plan(rows, 0, 0);
-  const header = encoder.header(plan);
-  const bytes = new Uint8Array(align8(header.length) + plan.bodyBytes);
-  bytes.set(header);
-  encoder.write(rows, plan, bytes, align8(header.length));
-  return { front: header.length, bytes };
-}
-
-function reportOf({ peer, rows, batches, bytes, joinedUnixMs }: StreamClient): ClientReport {
-  return { peer, rows, batches, bytes, joinedUnixMs, leftUnixMs: 0 };
-}
-
-const encoder = new TextEncoder();
-
-/** The JSON that goes with every batch (design: tickets, descriptors, cursors). */
-function appMetadata({ kind, id }: StreamOpening, record: BatchRecord): Uint8Array {
-  return encoder.encode(
-    JSON.stringify({
-      [kind === "range" ? "range" : "session"]: id,
-      ledger_first: record.ledgerFirst,
-      ledger_last: record.ledgerLast,
-      ledger_complete: record.ledgerComplete,
-      closed_at: record.closedAtUnixSeconds,
-      rows: record.rows,
-      skipped_ledgers: record.skipped,
-      filters_from: record.filterFrom,
-      cursor: encodeCursor(record.next),
-    }),
-  );
 }

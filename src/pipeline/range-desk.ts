@@ -4,7 +4,7 @@
  */
 import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import type { FilterRecord, Position } from "../workers/records.ts";
+import type { FilterRecord, FilterStep, Partition, Position } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import type { Questions } from "./data-plane-messages.ts";
 import type { EngineStream, StreamEngine } from "./stream-engine.ts";
@@ -81,10 +81,10 @@ export class RangeDesk {
   }
 
   /**
-   * Rows of a session from `start` to `end`, by the session's own rules: its filters by ledger, schema, batch size.
+   * Rows of a session, or of one partition of it, from `start` to `end`, by the session's own rules: its filters by ledger, schema, batch size.
    * @throws CodedError FAILED_PRECONDITION / SOURCE_NOT_SEEKABLE, NOT_FOUND, RESOURCE_EXHAUSTED / CATCH_UPS_MAX
    */
-  async openCatchUp({ session, start, end }: Asked<"openCatchUp">): Promise<{ stream: number }> {
+  async openCatchUp({ session, partition, start, end }: Asked<"openCatchUp">): Promise<{ stream: number }> {
     const of = this.engine.stream(session);
     if (of === undefined) throw new CodedError("NOT_FOUND", "SESSION_GONE", "the session has been removed");
     assertSeekable(of.request.source, "what a session no longer retains");
@@ -100,7 +100,8 @@ export class RangeDesk {
           start,
           ledgerEnd: end.row > 0 ? end.ledger : end.ledger - 1,
           end: end.row > 0 ? end : undefined,
-          filters: stepsFrom(of, start),
+          filters: stepsFrom(of, start, partition),
+          partition,
           assets, // all that the session had learned when it made these rows
           schemaVersion,
           columns,
@@ -162,11 +163,12 @@ export class RangeDesk {
   }
 }
 
-/** The session's filters, the first of them in force at `start`. */
-function stepsFrom(of: EngineStream, start: Position) {
+/** The session's filters, the first of them in force at `start`; of a partition with its shard. */
+function stepsFrom(of: EngineStream, start: Position, shard: Partition | undefined): FilterStep[] {
   const steps = [...of.filters];
   while (steps.length > 1 && steps[1]!.ledgerFrom <= start.ledger) steps.shift();
-  return steps;
+  if (shard === undefined) return steps;
+  return steps.map(({ ledgerFrom, filter }) => ({ ledgerFrom, filter: { ...filter, shard } }));
 }
 
 function assertSeekable(source: LedgerSource, what: string): void {

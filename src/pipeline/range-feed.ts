@@ -3,10 +3,11 @@ import type { CodedError } from "../error.ts";
 import type { Position } from "../workers/records.ts";
 import type { RangeRequest } from "./data-plane-messages.ts";
 import type { Feed } from "./feed.ts";
-import type { Hub, HubStream } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import type { MainThread } from "./main-thread.ts";
 import type { Slot } from "./slot.ts";
 import type { StreamReader } from "./stream-log.ts";
+import type { StreamPart } from "./stream-part.ts";
 
 export class RangeFeed implements Feed {
   readonly mode = "following";
@@ -14,7 +15,7 @@ export class RangeFeed implements Feed {
   private closed = false;
 
   private constructor(
-    readonly stream: HubStream,
+    readonly stream: StreamPart,
     private readonly main: MainThread,
     private readonly nowMs: () => number,
   ) {
@@ -24,22 +25,23 @@ export class RangeFeed implements Feed {
   /** @throws CodedError FAILED_PRECONDITION, RESOURCE_EXHAUSTED */
   static async open(hub: Hub, main: MainThread, asked: RangeRequest, nowMs: () => number): Promise<RangeFeed> {
     const { stream } = await main.ask("openRange", asked);
-    return new RangeFeed(hub.opened(stream), main, nowMs);
+    return new RangeFeed(hub.opened(stream).parts[0]!, main, nowMs);
   }
 
   /** What a session's client has missed. @throws CodedError FAILED_PRECONDITION, RESOURCE_EXHAUSTED, NOT_FOUND */
   static async openCatchUp(
     hub: Hub,
     main: MainThread,
-    session: HubStream,
+    session: StreamPart,
     start: Position,
     end: Position,
     nowMs: () => number,
   ): Promise<RangeFeed> {
+    const { stream: number, partition } = session.opening;
     hub.catchUpsWaiting += 1;
     try {
-      const { stream } = await main.ask("openCatchUp", { session: session.opening.stream, start, end });
-      return new RangeFeed(hub.opened(stream), main, nowMs);
+      const { stream } = await main.ask("openCatchUp", { session: number, partition, start, end });
+      return new RangeFeed(hub.opened(stream).parts[0]!, main, nowMs);
     } finally {
       hub.catchUpsWaiting -= 1;
     }

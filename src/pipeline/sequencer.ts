@@ -16,25 +16,19 @@ interface Waiting {
 
 export class Sequencer {
   private span = 0;
-  private next: Position;
+  /** Where the next batch begins, or after; of each partition. */
+  private readonly next: Position[] = [];
   private readonly waiting = new Map<number, Waiting>();
 
   constructor(
-    start: Position,
+    private readonly start: Position,
     private readonly emit: (slot: Slot) => void,
     private readonly spanDone: (done: SpanDoneRecord) => void,
-  ) {
-    this.next = start;
-  }
+  ) {}
 
   /** Number of the span that is being emitted. */
   get current(): number {
     return this.span;
-  }
-
-  /** Where the next batch begins, or after. */
-  get position(): Position {
-    return this.next;
   }
 
   /** Spans that wait for an earlier one. */
@@ -76,15 +70,16 @@ export class Sequencer {
 
   private forward(slot: Slot): void {
     // Order is the promise that everything else rests on, so it is checked where it is made, in production too.
-    const { ledgerFirst, next } = slot.record;
-    if (ledgerFirst < this.next.ledger || comparePositions(next, this.next) <= 0) {
+    const { ledgerFirst, next, partition = 0 } = slot.record;
+    const expected = this.next[partition] ?? this.start;
+    if (ledgerFirst < expected.ledger || comparePositions(next, expected) <= 0) {
       throw new CodedError(
         "INTERNAL",
         "ORDER_VIOLATED",
-        `a batch of ledgers ${ledgerFirst} to ${slot.record.ledgerLast} came when ledger ${this.next.ledger} row ${this.next.row} was next`,
+        `a batch of ledgers ${ledgerFirst} to ${slot.record.ledgerLast} came when ledger ${expected.ledger} row ${expected.row} was next`,
       );
     }
-    this.next = next;
+    this.next[partition] = next;
     this.emit(slot);
   }
 

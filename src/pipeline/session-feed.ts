@@ -16,11 +16,12 @@ import { CodedError } from "../error.ts";
 import type { Position } from "../workers/records.ts";
 import { comparePositions } from "./cursor.ts";
 import type { Feed } from "./feed.ts";
-import type { Hub, HubStream } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import type { MainThread } from "./main-thread.ts";
 import { RangeFeed } from "./range-feed.ts";
 import type { Slot } from "./slot.ts";
 import type { StreamReader } from "./stream-log.ts";
+import type { StreamPart } from "./stream-part.ts";
 
 /** Where to begin; "oldest" is the oldest batch that is retained, "start" the session's first ledger. */
 export type SessionFrom = "oldest" | "start" | "now" | Position;
@@ -38,7 +39,7 @@ export class SessionFeed implements Feed {
 
   /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION */
   constructor(
-    readonly stream: HubStream,
+    readonly stream: StreamPart,
     from: SessionFrom,
     private readonly hub: Hub,
     private readonly main: MainThread,

@@ -1,6 +1,7 @@
 /**
  * The shared memory of one stream: the credit by which the data plane holds the source back, and the stream's exact
- * counters. One writer (the data plane), any reader, no locks and no refresh interval.
+ * counters, with those of each of its partitions behind them. One writer (the data plane), any reader, no locks and no
+ * refresh interval.
  */
 import { Bell } from "../workers/bell.ts";
 
@@ -28,7 +29,7 @@ export const COUNTERS = [
   "closedAtUnixSeconds",
   "updatedUnixMs",
   "retainedBytes",
-  /** Of those, what some reader still needs. */
+  /** Of those, what some reader still needs; with partitions as if all held as much as the one that holds most. */
   "heldBytes",
   "heldBatches",
   /** Left out because they could not be decoded (ON_ERROR=skip). */
@@ -40,7 +41,14 @@ export type Counter = (typeof COUNTERS)[number];
 
 const INDEX = Object.fromEntries(COUNTERS.map((name, index) => [name, index])) as Record<Counter, number>;
 
-export class StreamCell {
+/** What the counters of a stream and of one partition have in common. */
+export interface Counters {
+  get(counter: Counter): number;
+  set(counter: Counter, value: number): void;
+  add(counter: Counter, value: number): void;
+}
+
+export class StreamCell implements Counters {
   private readonly control: Int32Array;
   private readonly counters: BigInt64Array;
   /** The counters as they were when the last span was in order. */
@@ -50,13 +58,36 @@ export class StreamCell {
 
   constructor(readonly memory: SharedArrayBuffer) {
     this.control = new Int32Array(memory, 0, COUNTERS_OFFSET_BYTES / 4);
-    this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES, COUNTERS.length);
-    this.marked = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES + COUNTERS.length * 8, COUNTERS.length);
+    const length = (memory.byteLength - COUNTERS_OFFSET_BYTES) / 16;
+    this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES, length);
+    this.marked = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES + length * 8, length);
     this.bell = new Bell(this.control, BELL);
   }
 
-  static create(): StreamCell {
-    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + 2 * COUNTERS.length * 8));
+  /** @param partitions 0 for a stream that has none */
+  static create(partitions = 0): StreamCell {
+    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + 2 * (1 + partitions) * COUNTERS.length * 8));
+  }
+
+  /** How many partitions have counters here; 0 for a stream that has none. */
+  get partitions(): number {
+    return this.counters.length / COUNTERS.length - 1;
+  }
+
+  /** The counters of one partition; what is added to them is added to the stream's too. */
+  partition(index: number): Counters {
+    const { counters } = this;
+    const at = (counter: Counter) => (1 + index) * COUNTERS.length + INDEX[counter];
+    return {
+      get: (counter) => Number(Atomics.load(counters, at(counter))),
+      set: (counter, value) => {
+        Atomics.store(counters, at(counter), BigInt(value));
+      },
+      add: (counter, value) => {
+        Atomics.add(counters, at(counter), BigInt(value));
+        this.add(counter, value);
+      },
+    };
   }
 
   get(counter: Counter): number {
@@ -102,18 +133,28 @@ export class StreamCell {
    * of what follows. Undefined before the first span.
    */
   mark(): Record<Counter, number> | undefined {
+    return this.marksOfAll()?.[0];
+  }
+
+  /** The mark, and behind it that of each partition, as they stood together. */
+  marksOfAll(): Record<Counter, number>[] | undefined {
     for (;;) {
       const before = Atomics.load(this.control, MARK);
       if (before === 0) return undefined;
       if ((before & 1) === 1) continue; // the writer needs a microsecond
-      const values = COUNTERS.map((name, index) => [name, Number(Atomics.load(this.marked, index))]);
-      if (Atomics.load(this.control, MARK) === before) return Object.fromEntries(values) as Record<Counter, number>;
+      const values = Array.from({ length: 1 + this.partitions }, (_, part) => {
+        const at = part * COUNTERS.length;
+        return Object.fromEntries(
+          COUNTERS.map((name, index) => [name, Number(Atomics.load(this.marked, at + index))]),
+        ) as Record<Counter, number>;
+      });
+      if (Atomics.load(this.control, MARK) === before) return values;
     }
   }
 
   private setMark(): void {
     Atomics.add(this.control, MARK, 1);
-    for (let index = 0; index < COUNTERS.length; index++) {
+    for (let index = 0; index < this.counters.length; index++) {
       Atomics.store(this.marked, index, Atomics.load(this.counters, index));
     }
     Atomics.add(this.control, MARK, 1);

@@ -14,6 +14,7 @@ import type {
   FilterRecord,
   FilterStep,
   OnError,
+  Partition,
   Position,
   StreamSpec,
 } from "../workers/records.ts";
@@ -69,18 +70,22 @@ export interface StreamRequest {
   compression: Compression;
   /** 0 = about the target size. */
   batchRows: number;
-  /** Batches retained for the slowest client. */
+  /** Batches retained for the slowest client, of each partition. */
   slotsMax: number;
   /** Their memory; the stream's share of MAX_MEMORY_MB if that is less. */
   retainedBytesMax?: number;
   /** A stream that is over already: nothing is read, and clients get what they ask for from the source. */
   finished?: { error?: CodedError };
+  /** At least 2: so many parts, each with readers of its own (StreamPart). Absent: none. */
+  partitions?: number;
+  /** Of a session, where the stream is what a client of that partition has missed. */
+  partition?: Partition;
   /** See PumpRange. */
   reserve?: (ledger: number) => number;
 }
 
 export class EngineStream {
-  readonly cell = StreamCell.create();
+  readonly cell: StreamCell;
   /** Resolved when the first span may begin; rejected never. */
   readonly started: Promise<void>;
   /** Resolved when every batch is in order in the data plane, or the stream has failed (with the error). */
@@ -101,6 +106,7 @@ export class EngineStream {
     private readonly spec: StreamSpec,
     private readonly engine: EngineContext,
   ) {
+    this.cell = StreamCell.create(request.partitions);
     this.over = new Promise((resolve) => {
       this.settleOver = resolve;
     });
@@ -223,7 +229,7 @@ export class EngineStream {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
           retainedBytesMax: this.retainedBytesMax,
-          slotsMax: request.slotsMax,
+          slotsMax: request.slotsMax * (request.partitions ?? 1),
         },
         this.abort.signal,
       );
@@ -303,6 +309,7 @@ export class StreamEngine implements EngineContext {
         ledgerBytesMax,
         onError: this.options.onError,
         assetDelayLedgers: request.learnsAssets ? (this.options.assetDelayLedgers ?? ASSET_DELAY_LEDGERS) : undefined,
+        partitions: request.partitions,
       },
       this,
     );
@@ -325,6 +332,9 @@ export class StreamEngine implements EngineContext {
         compression: request.compression,
         slotsMax: request.slotsMax,
         retainedBytesMax,
+        partitions: request.partitions,
+        partition: request.partition,
+        seekable: request.source.seekable,
         flushIntervalMs: this.options.flushIntervalMs,
       },
     });
@@ -337,7 +347,8 @@ export class StreamEngine implements EngineContext {
    * for it: those clients get them from the source again.
    */
   private admit(request: StreamRequest): number {
-    const wanted = request.slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
+    const { slotsMax, partitions = 1 } = request;
+    const wanted = partitions * slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
     this.shrinkShares();
     if (!this.shares.fitsWhole(wanted)) {
       for (const stream of this.streams.values()) {
@@ -347,7 +358,7 @@ export class StreamEngine implements EngineContext {
         if (this.shares.fitsWhole(wanted)) break;
       }
     }
-    return this.shares.grant(wanted, SHARE_BATCHES_MIN * this.options.batchBytesMax);
+    return this.shares.grant(wanted, partitions * SHARE_BATCHES_MIN * this.options.batchBytesMax);
   }
 
   /** A stream that is over has no use for more than what it retains. */

@@ -10,7 +10,8 @@
  *
  * - Every reader sees every batch from the number at which it joined.
  * - `floor` is the slowest reader's number; with no reader it is where the last one left (or the start), so that a
- *   stream without clients waits for one instead of losing batches.
+ *   stream without clients waits for one instead of losing batches. Only where other partitions of the stream wait
+ *   for it, and what it lets go can be read again, it goes on without one (`leaveUnattended`).
  * - The stream is *full* when what lies between floor and end reaches the slot or byte limit. That closes the gate
  *   to its source. Consumed slots stay, up to the same limits, for those who come late or come back.
  */
@@ -129,6 +130,10 @@ export class StreamLog {
   private start: Position;
   /** No batches are kept for those who come late. */
   private retired = false;
+  /** Nobody reads it, and the others have waited for somebody long enough. */
+  private unattended = false;
+  /** How long it has held the other partitions back with no reader, less the time since. */
+  private unreadMs = 0;
   /** When slow readers were last looked for. */
   private checkedAtMs: number | undefined;
   /** Since when the same batch holds others back. */
@@ -203,6 +208,7 @@ export class StreamLog {
     this.slots.push(slot);
     this.bytes += slot.bytes;
     this.held += slot.bytes;
+    if (this.unattended) this.moveFloor(this.endNumber);
     this.evict();
     for (const reader of this.readers) reader.notify();
     this.changed();
@@ -267,6 +273,7 @@ export class StreamLog {
 
   remove(reader: StreamReader): void {
     this.readers.delete(reader);
+    this.unreadMs = reader.heldBackMs; // the others have waited for it so long already
     if (this.readers.size === 0) this.moveFloor(Math.max(this.floor, reader.position));
     this.evict();
     this.changed();
@@ -277,13 +284,13 @@ export class StreamLog {
    * nothing for so long, and those that take a batch now and then, so that the others wait on and on. The time counts
    * up while a reader holds the stream back and down while it does not. Call this a few times a grace period.
    * @param graceMs SLOW_CLIENT_GRACE
+   * @param othersWait whether a reader of another partition of the stream has read everything: it waits for this one too
    */
-  slowReaders(nowMs: number, graceMs: number): StreamReader[] {
+  slowReaders(nowMs: number, graceMs: number, othersWait = false): StreamReader[] {
     const elapsedMs = nowMs - (this.checkedAtMs ?? nowMs);
     this.checkedAtMs = nowMs;
-    let waiting = false;
-    for (const reader of this.readers) waiting ||= reader.position === this.endNumber;
-    const held = waiting && this.readers.size > 1 && this.full;
+    const waits = othersWait || (this.readers.size > 1 && this.hasWaitingReader);
+    const held = waits && this.full;
     if (!held) this.hold = undefined;
     else if (this.hold?.floor !== this.floor) this.hold = { floor: this.floor, sinceMs: nowMs };
     else this.holdMsMax = Math.max(this.holdMsMax, nowMs - this.hold.sinceMs);
@@ -293,7 +300,27 @@ export class StreamLog {
       reader.heldBackMs = Math.max(0, reader.heldBackMs + (holds ? elapsedMs : -elapsedMs));
       if (holds && (nowMs - reader.advancedAtMs > graceMs || reader.heldBackMs > graceMs)) slow.push(reader);
     }
+    this.unreadMs = Math.max(0, this.unreadMs + (held && this.readers.size === 0 ? elapsedMs : -elapsedMs));
     return slow;
+  }
+
+  /** Whether some reader has taken all that is there. */
+  get hasWaitingReader(): boolean {
+    for (const reader of this.readers) if (reader.position === this.endNumber) return true;
+    return false;
+  }
+
+  /** How long it has held other partitions back while nobody read it. */
+  get unreadHeldMs(): number {
+    return this.readers.size === 0 ? this.unreadMs : 0;
+  }
+
+  /** With no reader it holds nothing back any more, until one comes. */
+  leaveUnattended(): void {
+    if (this.readers.size > 0) return;
+    this.unattended = true;
+    this.moveFloor(this.endNumber);
+    this.moved();
   }
 
   /** Lets every slot go; for a stream that is thrown away. */
@@ -310,6 +337,8 @@ export class StreamLog {
   private add(number: number, nowMs: number): StreamReader {
     const reader = new StreamReader(this, number, nowMs);
     this.readers.add(reader);
+    this.unattended = false;
+    this.unreadMs = 0;
     this.evict(); // where it begins decides what is held back
     this.changed();
     return reader;

@@ -423,6 +423,7 @@ export class SessionManager implements SessionService {
       compression: request.compression ?? "none",
       batchRows: request.batchRows || defaults.batchRows,
       slotsMax: defaults.slotsMax,
+      partitions: request.partitions,
       reserve: (ledger) => this.reserve(session, ledger),
     };
   }

@@ -94,7 +94,7 @@ class World {
   }
 
   feed(from: SessionFrom): SessionFeed {
-    return new SessionFeed(this.session, from, this.hub, this.main, now);
+    return new SessionFeed(this.session.parts[0]!, from, this.hub, this.main, now);
   }
 
   private async answer(message: FromDataPlane): Promise<void> {
@@ -138,6 +138,7 @@ function opening(stream: number, kind: StreamOpening["kind"], start: Position, s
     batchRows: 0,
     compression: "none",
     slotsMax,
+    seekable: true,
     retainedBytesMax: 1 << 30,
     flushIntervalMs: 1000,
   };

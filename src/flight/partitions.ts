@@ -1,0 +1,19 @@
+/** Which part of a session a ticket names. */
+import { CodedError } from "../error.ts";
+import type { HubStream } from "../pipeline/hub.ts";
+import type { StreamPart } from "../pipeline/stream-part.ts";
+import type { Partition } from "../workers/records.ts";
+
+/** @throws CodedError FAILED_PRECONDITION / PARTITION_OF_SESSION with the tickets that there are */
+export function partOfStream(stream: HubStream, shard: Partition | undefined): StreamPart {
+  const { id, partitions: count } = stream.opening;
+  if (shard?.count === count) return stream.parts[shard?.index ?? 0]!;
+  const asked = shard === undefined ? "names none" : `asks for one of ${shard.count}`;
+  throw new CodedError(
+    "FAILED_PRECONDITION",
+    "PARTITION_OF_SESSION",
+    count === undefined
+      ? `session ${id} has no partitions, and the ticket ${asked}: leave shard out, or start a session with partitions`
+      : `session ${id} is shared out to ${count} partitions, and the ticket ${asked}: read {"session":"${id}","shard":{"index":0,"count":${count}}} to index ${count - 1}, which GetFlightInfo answers with too`,
+  );
+}
