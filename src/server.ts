@@ -37,7 +37,6 @@ const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framin
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
 const COMPRESSIONS = ["none", "lz4", "zstd"];
-const PARTITIONS_MAX = 16; // of a session; each takes memory for its own retained batches, and every span makes a batch for each
 const MIB = 1 << 20;
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 
@@ -167,7 +166,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       sessionsMax: config.sessionsMax,
       checkpointIntervalMs: config.checkpointIntervalMs,
       resumeSessions: config.resumeSessions,
-      abilities: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: PARTITIONS_MAX },
+      abilities: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
     };
     const manager = new SessionManager(
       engine,

@@ -62,11 +62,18 @@ export function sessionTable(session: Session): string {
   ];
   if (session.endedAtMs > 0) rows.push(["ended", time(session.endedAtMs)]);
   if (checkpoint !== undefined) rows.push(["checkpoint", `ledger ${checkpoint.ledger}, ${time(checkpoint.savedAtMs)}`]);
+  for (const { index, rows: count, rowsDelivered, clients } of session.partitions) {
+    rows.push([
+      `partition ${index}`,
+      `${grouped(count)} rows, ${grouped(rowsDelivered)} delivered, ${clients} clients`,
+    ]);
+  }
   for (const { fromLedger, filters } of session.filterHistory) {
     rows.push([`filters from ${fromLedger}`, filterText(filters)]);
   }
-  for (const { peer, rows: count, leftAtMs } of session.deliveries) {
-    rows.push([`client ${peer}`, `${grouped(count)} rows${leftAtMs === 0 ? ", reading" : ""}`]);
+  for (const { peer, rows: count, leftAtMs, partition } of session.deliveries) {
+    const of = partition === undefined ? "" : ` of partition ${partition}`;
+    rows.push([`client ${peer}`, `${grouped(count)} rows${of}${leftAtMs === 0 ? ", reading" : ""}`]);
   }
   for (const [key, value] of request?.labels ?? []) rows.push([`label ${key}`, value]);
   if (error !== undefined) rows.push(["error", `${error.message} (${error.reason})`]);

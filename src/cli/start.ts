@@ -8,6 +8,7 @@ import { label } from "./label.ts";
 import { UsageError } from "./usage-error.ts";
 
 const LEDGER_MAX = 2 ** 32 - 1; // ledger numbers are uint32
+const PARTITIONS_MAX = 65_536; // as a filter's shards; a server may have a lower limit, and says so
 
 export const command = defineCommand({
   usage: "--start-ledger N [--end-ledger N] [flags]",
@@ -55,6 +56,12 @@ own the session has the server's.`,
       summary:
         "An asset whose contract is known from the first ledger on, beside the server's KNOWN_ASSETS; several with commas. The session learns others from its ledgers.",
     }),
+    partitions: optionOr({
+      placeholder: "N",
+      type: integer(1, PARTITIONS_MAX),
+      otherwise: 1,
+      summary: "Parts in which a group of consumers shares the session: tail --partition reads one. Default: 1, none.",
+    }),
     label: repeated({
       placeholder: "KEY=VALUE",
       type: label,
@@ -84,7 +91,7 @@ own the session has the server's.`,
     if (endLedger !== 0 && endLedger < startLedger) {
       throw new UsageError(`--end-ledger ${endLedger} is before --start-ledger ${startLedger}`);
     }
-    const { source, compression, label: labels } = context.flags;
+    const { source, compression, partitions, label: labels } = context.flags;
     const response = await withControl(context, (client) =>
       client.startProcessing({
         startLedger,
@@ -95,6 +102,7 @@ own the session has the server's.`,
         schemaVersion: context.flags["schema-version"],
         knownAssets: context.flags["known-asset"].flat(),
         compression: Compression[`COMPRESSION_${compression.toUpperCase()}` as keyof typeof Compression],
+        partitions,
         labels: new Map(labels),
         idempotencyKey: context.flags["idempotency-key"],
       }),

@@ -23,6 +23,11 @@ export const command = defineCommand({
       summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
     }),
     session: option({ placeholder: "ID", type: text, summary: "The session to read. Default: the newest." }),
+    partition: option({
+      placeholder: "N",
+      type: integer(0, 65_535),
+      summary: "Which part, from 0 on, of a session that consumers share.",
+    }),
     from: option({
       placeholder: "WHERE",
       type: text,
@@ -40,6 +45,7 @@ export const command = defineCommand({
   examples: [
     { command: `${PROGRAM} tail`, meaning: "the newest session, as a table" },
     { command: `${PROGRAM} tail --format ndjson | jq .contract_id`, meaning: "rows for another program" },
+    { command: `${PROGRAM} tail --partition 0`, meaning: "the first part of a session started with --partitions" },
   ],
   async run({ flags, env, stdout, stderr, interrupt }) {
     if (flags.from !== undefined && flags.session === undefined) {
@@ -48,15 +54,12 @@ export const command = defineCommand({
     const signal = interrupt();
     const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
     const client = new FlightClient(address);
-    const ticket =
-      flags.session === undefined
-        ? NEWEST_SESSION_TICKET
-        : JSON.stringify({ session: flags.session, from: flags.from });
     let rows = 0;
     let cursor = "";
     if (flags.format === "table") stdout.write(`${tableHead()}\n`);
     try {
       await login(client, env.FLIGHT_LOGIN);
+      const ticket = await ticketFor(client, flags);
       for await (const { table, metadata } of client.doGet(Buffer.from(ticket), signal)) {
         const cells = new ArrowCells(table);
         const take = Math.min(table.numRows, (flags.limit ?? Number.POSITIVE_INFINITY) - rows);
@@ -95,6 +98,24 @@ async function login(client: FlightClient, pair: string | undefined): Promise<vo
   const colon = pair.indexOf(":");
   if (colon < 1) throw new CodedError("INVALID_ARGUMENT", "LOGIN", "FLIGHT_LOGIN must be name:password");
   await client.login(pair.slice(0, colon), pair.slice(colon + 1));
+}
+
+/** @throws CodedError where the session has no such partition */
+async function ticketFor(
+  client: FlightClient,
+  { session, partition, from }: { session?: string; partition?: number; from?: string },
+): Promise<string> {
+  if (partition === undefined) {
+    return session === undefined ? NEWEST_SESSION_TICKET : JSON.stringify({ session, from });
+  }
+  const tickets = await client.ticketsOf(["contract", "data", ...(session === undefined ? [] : [session])]);
+  const ticket = tickets[partition];
+  if (ticket !== undefined) return JSON.stringify({ ...JSON.parse(Buffer.from(ticket).toString()), from });
+  throw new CodedError(
+    "INVALID_ARGUMENT",
+    "PARTITION_UNKNOWN",
+    `--partition is ${partition}, and the session has ${tickets.length} of them, numbered from 0`,
+  );
 }
 
 /** Waits for a slow reader of our output, which in turn holds the server back. */

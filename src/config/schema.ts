@@ -47,6 +47,7 @@ const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
 const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
 const RANGES_CEILING = 10_000; // each holds a source and a few batches
+const PARTITIONS_CEILING = 256; // what is above would make batches of a few rows
 const SESSIONS_CEILING = 10_000; // each holds a state record and a source
 const TOKENS_CEILING = 100_000; // some 200 bytes each
 const DAY_MS = 86_400_000;
@@ -339,6 +340,16 @@ export const SETTINGS = {
     unit: "ranges",
     description: "Ranges read at once by range tickets; one more is refused with RESOURCE_EXHAUSTED.",
     example: "8",
+  }),
+  partitionsMax: setting({
+    env: "PARTITIONS_MAX",
+    group: "Limits",
+    type: integer(1, PARTITIONS_CEILING),
+    default: "16",
+    unit: "partitions",
+    description:
+      "Partitions that a session may be shared out to; each has retained batches of its own, and every few ledgers make a batch for each.",
+    example: "64",
   }),
   logLevel: setting({
     env: "LOG_LEVEL",

@@ -170,6 +170,10 @@ export function sessionMessage(session: SessionSnapshot): Init<Session> {
     activeMs: Math.round(session.activeMs),
     resumes: session.resumes,
     sourceDescription: session.source,
+    partitions: session.partitions?.map(({ ledgerCurrent, ...counts }) => ({
+      ...counts,
+      currentLedger: ledgerCurrent,
+    })),
   };
 }
 
@@ -183,13 +187,14 @@ export function detailsMessage(session: SessionDetails): Init<Session> {
       filters: filtersMessage(filter),
       changedAtMs: changedUnixMs,
     })),
-    deliveries: session.deliveries.map(({ peer, rows, batches, bytes, joinedUnixMs, leftUnixMs }) => ({
+    deliveries: session.deliveries.map(({ peer, rows, batches, bytes, joinedUnixMs, leftUnixMs, partition }) => ({
       peer,
       rows,
       batches,
       bytes,
       joinedAtMs: joinedUnixMs,
       leftAtMs: leftUnixMs,
+      partition,
     })),
   };
 }

@@ -18,6 +18,8 @@ export interface BatchMetadata {
   session?: string;
   /** Of a range's. */
   range?: string;
+  /** Of a session that consumers share. */
+  partition?: { index: number; count: number };
   ledger_first: number;
   ledger_last: number;
   ledger_complete: number;
@@ -79,11 +81,15 @@ export class FlightClient {
 
   /** The ticket of the flight at that path. */
   async ticketOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array> {
+    return (await this.ticketsOf(path, deadlineMs))[0]!;
+  }
+
+  /** Those of all its endpoints: at least one. */
+  async ticketsOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array[]> {
     const info = await this.calls.getFlightInfo({ type: 1, path }, { deadlineMs, metadata: this.metadata });
-    const ticket = info.endpoint[0]?.ticket?.ticket;
-    if (ticket === undefined)
-      throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
-    return ticket;
+    const tickets = info.endpoint.flatMap(({ ticket }) => (ticket === undefined ? [] : [ticket.ticket]));
+    if (tickets.length > 0) return tickets;
+    throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
   }
 
   /**

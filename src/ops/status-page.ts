@@ -70,6 +70,10 @@ function sessionRows(session) {
     bar.value = session.ledgerCurrent ? session.ledgerCurrent - ledgerStart + 1 : 0;
     ledger.append(bar);
   }
+  if (session.partitions) {
+    id.append(make("div", session.partitions.length + " partitions, read by "
+      + session.partitions.map((each) => each.clients).join(" + ") + " clients", "dim"));
+  }
   row.append(id, state, ledger, make("td", count(session.entriesProcessed), "number"),
     make("td", count(Math.round(session.ratePerSecond)), "number"), make("td", count(session.clients), "number"));
   if (!said) return [row];

@@ -6,13 +6,7 @@
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Bell } from "../workers/bell.ts";
 import { MessageReader } from "../workers/fragments.ts";
-import {
-  type AssetRecord,
-  type BatchRecord,
-  OUTPUT,
-  type SpanDoneRecord,
-  unpackRecord,
-} from "../workers/records.ts";
+import { type AssetRecord, type BatchRecord, OUTPUT, type SpanDoneRecord, unpackRecord } from "../workers/records.ts";
 import { RingConsumer } from "../workers/ring.ts";
 import type { StageTimes } from "../workers/stage-times.ts";
 import type { ClientReport, StreamOpening } from "./data-plane-messages.ts";
@@ -83,7 +77,10 @@ export class HubStream {
   }
 
   fail(error: CodedError): void {
-    if (this.over) return;
+    if (this.over) {
+      this.cut(error);
+      return;
+    }
     this.cell.add("errors", 1);
     this.finish(error);
   }
@@ -94,7 +91,9 @@ export class HubStream {
   }
 
   dispose(): void {
-    this.finish(new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`));
+    const error = new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`);
+    this.finish(error);
+    this.cut(error);
     for (const { log } of this.parts) log.dispose();
   }
 
@@ -118,6 +117,11 @@ export class HubStream {
       if (othersWait && this.opening.seekable && part.log.unreadHeldMs > graceMs) part.log.leaveUnattended();
       return slow;
     });
+  }
+
+  /** The readers that still have something to read are ended. */
+  private cut(error: CodedError): void {
+    for (const { log } of this.parts) log.cut(error);
   }
 
   private openingsOfParts(): StreamOpening[] {

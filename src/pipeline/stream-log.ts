@@ -323,6 +323,11 @@ export class StreamLog {
     this.moved();
   }
 
+  /** Ends the readers that have not had everything; for a stream that is over and whose batches are given up. */
+  cut(error: CodedError): void {
+    for (const reader of this.readers) if (reader.position < this.endNumber) reader.end(error);
+  }
+
   /** Lets every slot go; for a stream that is thrown away. */
   dispose(): void {
     for (const slot of this.slots) slot.release();

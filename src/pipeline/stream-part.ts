@@ -85,7 +85,10 @@ export class StreamPart {
 
   /** All batches of the span are in order. */
   spanDone(done: SpanDoneRecord): void {
-    if (done.ledgerLast > 0) this.cell.set("ledgerCurrent", done.ledgerLast);
+    if (done.ledgerLast > 0) {
+      this.cell.set("ledgerCurrent", done.ledgerLast);
+      if (done.closedAtUnixSeconds > 0) this.cell.set("closedAtUnixSeconds", done.closedAtUnixSeconds);
+    }
     this.sayProgress(done);
   }
 

@@ -9,7 +9,14 @@ import type { EngineStream } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { AssetRecord, Position } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
-import type { Delivery, FilterHistoryStep, SessionDetails, SessionSnapshot, SessionState } from "./session.ts";
+import type {
+  Delivery,
+  FilterHistoryStep,
+  PartitionSnapshot,
+  SessionDetails,
+  SessionSnapshot,
+  SessionState,
+} from "./session.ts";
 import { isActive } from "./states.ts";
 import type { StoredCheckpoint, StoredSession } from "./store.ts";
 
@@ -31,6 +38,9 @@ const NEWEST = ["ledgerCurrent", "closedAtUnixSeconds", "updatedUnixMs"] as cons
 /** Those that do not belong to a span: what clients have had, and errors that end a stream between two spans. */
 const LIVE: readonly Counter[] = ["rowsSent", "bytesSent", "errors"];
 
+/** Those that each partition has of its own. */
+const OF_PARTITION = ["rows", "batches", "batchBytes", "rowsSent", "bytesSent"] as const satisfies readonly Counter[];
+
 const RESERVE_BURST_MS = 100; // reservations that come faster than this are made larger
 const RESERVE_LEDGERS_MIN = 64; // one span
 const RESERVE_LEDGERS_MAX = 65_536; // a minute of the fastest replay
@@ -45,6 +55,7 @@ export class ManagedSession {
   rate = new Rate();
   /** Counters of the streams before the present one. */
   base: Record<string, number>;
+  private basePartitions: readonly Record<string, number>[];
   /** Filters may change from this ledger on: what lies before may have been delivered already. */
   filterFloor: number;
   /** What the last checkpoint was made of. */
@@ -74,6 +85,7 @@ export class ManagedSession {
   ) {
     this.assetsSaved = assets.records.length;
     this.base = checkpoint.counters;
+    this.basePartitions = checkpoint.partitions ?? [];
     this.filterFloor = reservedTo + 1;
   }
 
@@ -89,6 +101,7 @@ export class ManagedSession {
   /** A stream begins to work at the checkpoint. */
   opened(stream: EngineStream, nowMs: number): void {
     this.base = this.checkpoint.counters;
+    this.basePartitions = this.checkpoint.partitions ?? [];
     this.stream = stream;
     this.openedMs = nowMs;
     this.savedAt = "";
@@ -117,6 +130,28 @@ export class ManagedSession {
     if (name !== "errors") return value;
     // The data plane counts every error with which a stream ends; what we end it with is none.
     return stream.request.finished === undefined ? Math.max(0, value - this.ownEndings) : 0;
+  }
+
+  /** The stream is given up; what it has counted stays, over what the last checkpoint says. */
+  drop(): void {
+    const counters = Object.fromEntries(SUMMED.map((name) => [name, this.counter(name)]));
+    const partitions = this.partitionCounters((index, name) => this.partitionCounter(index, name));
+    this.stream = undefined;
+    this.base = { ...this.checkpoint.counters, ...counters };
+    this.basePartitions = partitions ?? [];
+  }
+
+  private partitionCounter(index: number, name: (typeof OF_PARTITION)[number]): number {
+    return (this.stream?.cell.partition(index).get(name) ?? 0) + (this.basePartitions[index]?.[name] ?? 0);
+  }
+
+  /** For each partition its counters; undefined where there are none. */
+  private partitionCounters(of: (index: number, name: (typeof OF_PARTITION)[number]) => number) {
+    const { partitions: length } = this.stored.request;
+    if (length === undefined) return undefined;
+    return Array.from({ length }, (_, index) =>
+      Object.fromEntries(OF_PARTITION.map((name) => [name, of(index, name)])),
+    );
   }
 
   activeMs(nowMs: number): number {
@@ -150,7 +185,8 @@ export class ManagedSession {
   takeCheckpoint(nowMs: number, nowUnixMs: number): StoredCheckpoint {
     const { stream, base } = this;
     if (stream === undefined || stream.request.finished !== undefined) return this.checkpoint;
-    const mark = stream.cell.mark();
+    const marks = stream.cell.marksOfAll();
+    const mark = marks?.[0];
     if (mark !== undefined && mark.learnedMessages > stream.learnedMessages) return this.checkpoint;
     const counters: Record<string, number> = { ...base };
     let position: Position = stream.request.start;
@@ -162,8 +198,16 @@ export class ManagedSession {
       for (const name of NEWEST) counters[name] = Math.max(base[name] ?? 0, mark[name]);
       if (mark.ledgerCurrent >= position.ledger) position = { ledger: mark.ledgerCurrent + 1, row: 0 };
     }
+    const partitions = this.partitionCounters((index, name) =>
+      LIVE.includes(name)
+        ? this.partitionCounter(index, name)
+        : (marks?.[1 + index]?.[name] ?? 0) + (this.basePartitions[index]?.[name] ?? 0),
+    );
     const assetParts = this.assetParts + (this.assets.records.length > this.assetsSaved ? 1 : 0);
-    const checkpoint = { position, savedUnixMs: nowUnixMs, counters, activeMs: this.activeMs(nowMs), assetParts };
+    const checkpoint = {
+      ...{ position, savedUnixMs: nowUnixMs, counters, partitions },
+      ...{ activeMs: this.activeMs(nowMs), assetParts },
+    };
     this.checkpoint = { ...checkpoint, activeMs: this.checkpoint.activeMs };
     return checkpoint;
   }
@@ -211,6 +255,7 @@ export class ManagedSession {
       rowsDelivered: this.counter("rowsSent"),
       bytesDelivered: this.counter("bytesSent"),
       retainedBytes: stream?.cell.get("retainedBytes") ?? 0,
+      partitions: this.partitionSnapshots(ledgerCurrent),
       createdUnixMs: stored.createdUnixMs,
       startedUnixMs: stored.startedUnixMs,
       updatedUnixMs: Math.max(this.counter("updatedUnixMs"), stored.createdUnixMs, stored.endedUnixMs),
@@ -220,6 +265,24 @@ export class ManagedSession {
       message: stored.message,
       error: stored.error,
     };
+  }
+
+  private partitionSnapshots(ledgerOfSession: number): PartitionSnapshot[] | undefined {
+    const counters = this.partitionCounters((index, name) => this.partitionCounter(index, name));
+    return counters?.map((counted, index) => {
+      const cell = this.stream?.cell.partition(index);
+      return {
+        index,
+        ledgerCurrent: Math.max(cell?.get("ledgerCurrent") ?? 0, ledgerOfSession),
+        rows: counted.rows!,
+        batches: counted.batches!,
+        batchBytes: counted.batchBytes!,
+        clients: cell?.get("clients") ?? 0,
+        rowsDelivered: counted.rowsSent!,
+        bytesDelivered: counted.bytesSent!,
+        retainedBytes: cell?.get("retainedBytes") ?? 0,
+      };
+    });
   }
 
   details(snapshot: SessionSnapshot, deliveries: Delivery[]): SessionDetails {

@@ -13,7 +13,7 @@ import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../workers/records.ts";
 import { changedFilter, checkedFilter } from "./filters.ts";
-import { ManagedSession, SUMMED } from "./managed-session.ts";
+import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
 import type {
   FilterChange,
@@ -484,6 +484,7 @@ export class SessionManager implements SessionService {
       }
       if (deadlineMs > 0 && stream.cell.get("clients") > 0) {
         cut = cancelled("STOP_DEADLINE", `not all was delivered within ${deadlineMs} ms`);
+        stream.fail(cut);
       }
     }
     session.takeCheckpoint(performance.now(), Date.now());
@@ -507,10 +508,10 @@ export class SessionManager implements SessionService {
 
   /** The data plane forgets the batches; the session's counters stay. */
   private drop(session: ManagedSession): void {
-    const counters = Object.fromEntries(SUMMED.map((name) => [name, session.counter(name)]));
-    const { checkpoint } = session;
-    this.forget(session);
-    session.base = { ...checkpoint.counters, ...counters };
+    const { stream } = session;
+    addCounters(this.retired, session);
+    session.drop();
+    stream?.forget();
   }
 
   /** An event, and where it ends the session, its outcome: on record before anybody can see it. */

@@ -63,7 +63,7 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
   if (partitions > Math.max(1, abilities.partitionsMax)) {
     refuse(
       "PARTITIONS",
-      `partitions is ${partitions}: a session of this server has at most ${abilities.partitionsMax}`,
+      `partitions is ${partitions}, over PARTITIONS_MAX ${abilities.partitionsMax}: share the session out to fewer, or raise the limit`,
     );
   }
   if (partitions > 1) checked.partitions = partitions;

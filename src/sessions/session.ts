@@ -29,6 +29,20 @@ export interface SessionRequest {
   idempotencyKey?: string;
 }
 
+/** One part of a session that consumers share. Counts are over the session's whole life. */
+export interface PartitionSnapshot {
+  index: number;
+  /** As of the session. */
+  ledgerCurrent: number;
+  rows: number;
+  batches: number;
+  batchBytes: number;
+  clients: number;
+  rowsDelivered: number;
+  bytesDelivered: number;
+  retainedBytes: number;
+}
+
 export interface SessionSnapshot {
   /** UUID. */
   id: string;
@@ -65,6 +79,8 @@ export interface SessionSnapshot {
   rowsDelivered: number;
   bytesDelivered: number;
   retainedBytes: number;
+  /** Absent where it has none. */
+  partitions?: PartitionSnapshot[];
   createdUnixMs: number;
   /** 0 = not yet. */
   startedUnixMs: number;
@@ -97,6 +113,8 @@ export interface Delivery {
   joinedUnixMs: number;
   /** 0 while it reads. */
   leftUnixMs: number;
+  /** Which one, of a session that has several. */
+  partition?: number;
 }
 
 export interface SessionDetails extends SessionSnapshot {

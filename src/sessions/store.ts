@@ -52,6 +52,8 @@ export interface StoredCheckpoint {
   savedUnixMs: number;
   /** As of StreamCell, over the session's whole life. */
   counters: Record<string, number>;
+  /** The same of each partition, where it has several. */
+  partitions?: Record<string, number>[];
   activeMs: number;
   /** So many records of learned assets belong to it, written with it or before. Absent = 0. */
   assetParts?: number;

@@ -16,7 +16,7 @@ import type {
 } from "../../src/sessions/session.ts";
 import type { FilterRecord } from "../../src/workers/records.ts";
 
-const ABILITIES = { schemaVersions: [1, 2], compressions: ["none", "lz4", "zstd"], partitionsMax: 1 };
+const ABILITIES = { schemaVersions: [1, 2], compressions: ["none", "lz4", "zstd"], partitionsMax: 16 };
 
 export class MemorySessions implements SessionService {
   readonly sessions = new Map<string, SessionSnapshot>();

@@ -173,7 +173,11 @@ export interface StartProcessingRequest {
   schemaVersion: number;
   /** Of batch bodies; unspecified = none. */
   compression: Compression;
-  /** Parts in which a consumer group may share the session; 0 and 1 = not shared. */
+  /**
+   * Parts in which a group of consumers shares the session, PARTITIONS_MAX at most: each row is in one of them, all rows of a
+   * contract in the same one, in order. Each part is read by itself, with the tickets that GetFlightInfo answers with.
+   * 0 and 1 = not shared: every client gets every row.
+   */
   partitions: number;
   /** For people and scripts; ListSessions can select by them. */
   labels: Map<string, string>;
@@ -938,6 +942,8 @@ export interface ClientDelivery {
   joinedAtMs: number;
   /** 0 while it reads. */
   leftAtMs: number;
+  /** Which part it read, of a session that has several. */
+  partition?: number;
 }
 
 export const ClientDelivery: Codec<ClientDelivery> = {
@@ -950,6 +956,7 @@ export const ClientDelivery: Codec<ClientDelivery> = {
     if (message.bytes) writer.uint32(32).uint64(message.bytes);
     if (message.joinedAtMs) writer.uint32(40).int64(message.joinedAtMs);
     if (message.leftAtMs) writer.uint32(48).int64(message.leftAtMs);
+    if (message.partition !== undefined) writer.uint32(240).uint32(message.partition);
     return writer.finish();
   },
   decode(bytes) {
@@ -975,6 +982,84 @@ export const ClientDelivery: Codec<ClientDelivery> = {
           break;
         case 48:
           message.leftAtMs = integerOf(reader.int64());
+          break;
+        case 240:
+          message.partition = reader.uint32();
+          break;
+        default:
+          reader.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return message;
+  },
+};
+
+/**
+ * One part of a session that consumers share. Counts are over the session's whole life.
+ * contractdata.v1.SessionPartition
+ */
+export interface SessionPartition {
+  index: number;
+  currentLedger: number;
+  rows: number;
+  batches: number;
+  batchBytes: number;
+  /** Reading now. */
+  clients: number;
+  /** To all clients of this part together; each counts. */
+  rowsDelivered: number;
+  bytesDelivered: number;
+  /** Batches held in memory for clients. */
+  retainedBytes: number;
+}
+
+export const SessionPartition: Codec<SessionPartition> = {
+  typeName: "contractdata.v1.SessionPartition",
+  encode(message) {
+    const writer = protobuf.Writer.create();
+    if (message.index) writer.uint32(8).uint32(message.index);
+    if (message.currentLedger) writer.uint32(16).uint32(message.currentLedger);
+    if (message.rows) writer.uint32(24).uint64(message.rows);
+    if (message.batches) writer.uint32(32).uint64(message.batches);
+    if (message.batchBytes) writer.uint32(40).uint64(message.batchBytes);
+    if (message.clients) writer.uint32(48).uint32(message.clients);
+    if (message.rowsDelivered) writer.uint32(56).uint64(message.rowsDelivered);
+    if (message.bytesDelivered) writer.uint32(64).uint64(message.bytesDelivered);
+    if (message.retainedBytes) writer.uint32(72).uint64(message.retainedBytes);
+    return writer.finish();
+  },
+  decode(bytes) {
+    const reader = protobuf.Reader.create(bytes);
+    const message: SessionPartition = { index: 0, currentLedger: 0, rows: 0, batches: 0, batchBytes: 0, clients: 0, rowsDelivered: 0, bytesDelivered: 0, retainedBytes: 0 };
+    while (reader.pos < reader.len) {
+      const tag = reader.tag();
+      switch (tag) {
+        case 8:
+          message.index = reader.uint32();
+          break;
+        case 16:
+          message.currentLedger = reader.uint32();
+          break;
+        case 24:
+          message.rows = integerOf(reader.uint64());
+          break;
+        case 32:
+          message.batches = integerOf(reader.uint64());
+          break;
+        case 40:
+          message.batchBytes = integerOf(reader.uint64());
+          break;
+        case 48:
+          message.clients = reader.uint32();
+          break;
+        case 56:
+          message.rowsDelivered = integerOf(reader.uint64());
+          break;
+        case 64:
+          message.bytesDelivered = integerOf(reader.uint64());
+          break;
+        case 72:
+          message.retainedBytes = integerOf(reader.uint64());
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
@@ -1011,6 +1096,8 @@ export interface Session {
   deliveries: ClientDelivery[];
   /** Where the ledgers come from, for people. */
   sourceDescription: string;
+  /** In the order of their numbers; none where the session is not shared. */
+  partitions: SessionPartition[];
 }
 
 export const Session: Codec<Session> = {
@@ -1033,11 +1120,12 @@ export const Session: Codec<Session> = {
     for (const value of message.filterHistory ?? []) writer.uint32(114).bytes(FilterStep.encode(value));
     for (const value of message.deliveries ?? []) writer.uint32(122).bytes(ClientDelivery.encode(value));
     if (message.sourceDescription) writer.uint32(130).string(message.sourceDescription);
+    for (const value of message.partitions ?? []) writer.uint32(242).bytes(SessionPartition.encode(value));
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: Session = { sessionId: "", status: 0, message: "", createdAtMs: 0, startedAtMs: 0, updatedAtMs: 0, endedAtMs: 0, activeMs: 0, resumes: 0, filterHistory: [], deliveries: [], sourceDescription: "" };
+    const message: Session = { sessionId: "", status: 0, message: "", createdAtMs: 0, startedAtMs: 0, updatedAtMs: 0, endedAtMs: 0, activeMs: 0, resumes: 0, filterHistory: [], deliveries: [], sourceDescription: "", partitions: [] };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -1088,6 +1176,9 @@ export const Session: Codec<Session> = {
           break;
         case 130:
           message.sourceDescription = reader.string();
+          break;
+        case 242:
+          message.partitions.push(SessionPartition.decode(reader.bytes()));
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
