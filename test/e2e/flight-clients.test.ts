@@ -22,9 +22,14 @@ const available = Object.entries(clients).filter(([, client]) => client.command 
   { command: string[] },
 ][];
 
-async function startSession(control: string, startLedger: number, endLedger: number): Promise<string> {
+async function startSession(
+  control: string,
+  startLedger: number,
+  endLedger: number,
+  partitions?: number,
+): Promise<string> {
   const client = connectControl(control);
-  const { sessionId } = await client.startProcessing({ startLedger, endLedger });
+  const { sessionId } = await client.startProcessing({ startLedger, endLedger, partitions });
   client.close();
   return sessionId;
 }
@@ -45,6 +50,25 @@ async function readAll(flight: string, session: string): Promise<Record<string, 
   for (const [name, text] of others)
     expect(text === first![1], `${name} and ${first![0]} got the same bytes`).toBe(true);
   return Object.fromEntries(texts.map(([name, text]) => [name, withoutExpiration(text)]));
+}
+
+/** One process for each partition of a session, side by side; returns each one's rows. */
+async function readPartitions(
+  name: string,
+  client: { command: string[] },
+  flight: string,
+  session: string,
+  count: number,
+): Promise<string[][]> {
+  return await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const file = join(scratch, `${name}-${session}-${index}.txt`);
+      const ticket = JSON.stringify({ session, shard: { index, count }, from: "start" });
+      const run = await runClient(client, ["get", "-addr", flight, "-ticket", ticket, "-rows-out", file]);
+      expect(run.results[0]?.error, `${name}: ${run.stderr}`).toBeUndefined();
+      return withoutExpiration(readFileSync(file, "utf8"));
+    }),
+  );
 }
 
 describe.skipIf(available.length === 0)("the sample, through a session", () => {
@@ -79,6 +103,20 @@ describe.skipIf(available.length === 0)("the sample, through a session", () => {
         );
         expect(result.schema!.metadata.schema_version).toBe("1.0");
       }
+    }
+  });
+
+  test("every endpoint of a session with partitions, one after the other, makes the oracle's rows", async () => {
+    const expected = readGolden(join(ROOT, "sample", "lake.tsv"))
+      .map(clientLine)
+      .sort();
+    for (const [name, client] of available) {
+      const session = await startSession(processor.control, SAMPLE.first, SAMPLE.last, 4);
+      const file = join(scratch, `${name}-${session}.txt`);
+      const args = ["get", "-addr", processor.flight, "-path", "contract,data", "-rows-out", file];
+      const run = await runClient(client, args);
+      expect(run.results[0]?.error, `${name}: ${run.stderr}`).toBeUndefined();
+      expect(withoutExpiration(readFileSync(file, "utf8")).sort(), name).toEqual(expected);
     }
   });
 
@@ -149,6 +187,23 @@ describe.skipIf(available.length === 0)("many batches", () => {
             rows.findIndex((row, index) => row !== golden[index]),
             name,
           ).toBe(-1);
+        }
+        // The same shared out to four consumers, each a process of its own.
+        const sorted = golden.toSorted();
+        for (const [name, client] of available) {
+          const shared = await startSession(processor.control, 63103900, 63104099, 4);
+          const parts = await readPartitions(name, client, processor.flight, shared, 4);
+          const together = parts.flat().sort();
+          expect(together.length, name).toBe(sorted.length);
+          expect(
+            together.findIndex((row, index) => row !== sorted[index]),
+            name,
+          ).toBe(-1);
+          const contracts = parts.map((rows) => new Set(rows.map((row) => row.split("\t", 1)[0])));
+          expect(contracts.every(({ size }) => size > 0)).toBe(true);
+          expect(contracts.reduce((all, { size }) => all + size, 0)).toBe(
+            new Set(contracts.flatMap((each) => [...each])).size,
+          );
         }
       } finally {
         expect(await processor.stop()).toBe(0);

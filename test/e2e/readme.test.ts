@@ -93,11 +93,31 @@ describe("README", () => {
   test("the Python snippet", async () => {
     const python = await pythonClient();
     if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
-    const code = block("import pyarrow").replaceAll("127.0.0.1:8816", processor.flight);
+    const code = block("reader.read_all()").replaceAll("127.0.0.1:8816", processor.flight);
     const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     expect(await child.exited, stderr).toBe(0);
     expect(stdout).toStartWith("299 rows\n[{'ledger_sequence': 58751999");
+  });
+
+  test("a session with partitions, read by Python on several threads", async () => {
+    const python = await pythonClient();
+    if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
+    const started = await shell(block("--partitions 4"));
+    expect(started.exitCode, started.stderr).toBe(0);
+    const code = block("pool.map(read, info.endpoints)").replaceAll("127.0.0.1:8816", processor.flight);
+    const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    expect(await child.exited, stderr).toBe(0);
+    const parts = JSON.parse(stdout) as number[];
+    expect([parts.length, parts.reduce((all, rows) => all + rows, 0)]).toEqual([4, 299]);
+    const session = started.stdout.trim();
+    const tailed = await shell(`contract-data-processor tail --session ${session} --partition 0 --from start`);
+    expect(tailed.exitCode, tailed.stderr).toBe(0);
+    expect(tailed.stderr).toContain(`${parts[0]} rows`);
+    const wrong = await shell(`contract-data-processor tail --session ${session} --partition 4`);
+    expect(wrong.exitCode).not.toBe(0);
+    expect(wrong.stderr).toContain("the session has 4 of them");
   });
 
   test("start and tail", async () => {
@@ -131,6 +151,7 @@ describe("README", () => {
   test("every shell block is tested, here, in binary.test.ts or in test/library", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
     tested.push(".cache/ledger.xdr"); // test/library
+    tested.push("--partitions 4");
     for (const { language, code } of blocks) {
       if (language === "sh")
         expect(

@@ -3,7 +3,8 @@
  * fail, threads die, filters change and clients dawdle. Everything follows from the seed but the threads' own timing.
  *
  * A session that fails is started again from where its slowest client is, with the filters that it had, as a server
- * would after a restart; a client drops the rows that it has had already, by their position.
+ * would after a restart; a client drops the rows that it has had already, by their position. Every third session has
+ * partitions, of which each client reads one.
  */
 import { CodedError } from "../../src/error.ts";
 import { AssetTable } from "../../src/pipeline/asset-table.ts";
@@ -13,11 +14,12 @@ import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
 import { SpanPump } from "../../src/pipeline/span-pump.ts";
 import { StreamCell } from "../../src/pipeline/stream-cell.ts";
 import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
+import type { StreamPart } from "../../src/pipeline/stream-part.ts";
 import type { FilterStep, Position } from "../../src/workers/records.ts";
 import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
 import { DELAYS_LEDGERS, FILTERS, SimulatedSource, seeded, World } from "./world.ts";
 
-const RUN_MS_MAX = 20_000; // a run takes about a second; one that does not end is a deadlock
+const STILL_MS_MAX = 20_000; // a run takes about a second; one in which nobody gets anything for so long is a deadlock
 const RESTARTS_MAX = 200;
 
 /** Bugs that can be put in, to see that the simulation finds them. */
@@ -56,6 +58,8 @@ class Simulation {
   private pipeline: TestPipeline | undefined;
   private readonly report: RunReport;
   private over = false;
+  /** Of all sessions. */
+  private readonly clients: Client[] = [];
 
   constructor(seed: number) {
     this.random = seeded(seed);
@@ -102,12 +106,9 @@ class Simulation {
     report.sessions = sessions.length;
     const disturbing = this.disturb(random() < 0.5);
     const watching = this.watch(inFlightBytesMax);
-    const deadline = new Promise<never>((_, reject) => {
-      const timer = setTimeout(() => reject(new Error(`it stands still: ${pipeline.state}`)), RUN_MS_MAX);
-      void Promise.allSettled(sessions).then(() => clearTimeout(timer));
-    });
+    const still = this.standsStill(Promise.allSettled(sessions));
     try {
-      await Promise.race([Promise.all(sessions), deadline, watching]);
+      await Promise.race([Promise.all(sessions), still, watching]);
     } finally {
       this.over = true;
     }
@@ -126,6 +127,31 @@ class Simulation {
     }
   }
 
+  /** Rejects when no client has got anything for STILL_MS_MAX: on a busy machine a run may take as long as it likes. */
+  private standsStill(ended: Promise<unknown>): Promise<never> {
+    return new Promise((_, reject) => {
+      let moved = this.moved;
+      let sinceMs = performance.now();
+      const timer = setInterval(() => {
+        if (this.moved !== moved) {
+          moved = this.moved;
+          sinceMs = performance.now();
+        } else if (performance.now() - sinceMs > STILL_MS_MAX) {
+          clearInterval(timer);
+          reject(new Error(`it stands still: ${this.pipeline!.state}`));
+        }
+      }, STILL_MS_MAX / 20);
+      void ended.then(() => clearInterval(timer));
+    });
+  }
+
+  /** Changes with every batch that a client takes, and with every restart. */
+  private get moved(): number {
+    let batches = this.report.restarts;
+    for (const client of this.clients) batches += client.batches;
+    return batches;
+  }
+
   private pick(count: number): number {
     return Math.floor(this.random() * count);
   }
@@ -142,13 +168,18 @@ class Simulation {
       this.random,
     );
     const clients = Array.from({ length: 1 + this.pick(3) }, () => new Client(this.random, first));
+    const partitions = (this.report.seed + index) % 3 === 0 ? 2 + (this.report.seed % 3) : undefined;
+    while (clients.length < (partitions ?? 1)) clients.push(new Client(this.random, first));
+    this.clients.push(...clients);
+    const partOf = (client: number) => client % (partitions ?? 1);
     let steps: FilterStep[] = [{ ledgerFrom: first, filter: FILTERS[this.pick(FILTERS.length)]! }];
     // What an earlier stream of the session has given out keeps its filter, as the server's reservations see to.
     let dispatchedTo = first;
     let assets = new AssetTable();
     for (let restarts = 0; ; restarts++) {
       if (restarts > RESTARTS_MAX) throw new Error(`session ${index} was restarted ${restarts} times`);
-      const start = clients.map(({ position }) => position).reduce((a, b) => (before(a, b) ? a : b));
+      const slowest = clients.map(({ position }) => position).reduce((a, b) => (before(a, b) ? a : b));
+      const start = partitions === undefined ? slowest : { ledger: slowest.ledger, row: 0 };
       const [stream, hubStream] = await pipeline.open({
         id: `session ${index}`,
         source,
@@ -159,10 +190,13 @@ class Simulation {
         learnsAssets: true,
         batchRows: this.random() < 0.3 ? 0 : 1 + this.pick(40),
         slotsMax: 1 + this.pick(8),
+        partitions,
       });
       const changing = this.changeFilters(stream, last, dispatchedTo);
       const killed = this.kill(stream);
-      const ends = await Promise.all(clients.map((client) => client.read(hubStream, start)));
+      const ends = await Promise.all(
+        clients.map((client, number) => client.read(hubStream.parts[partOf(number)]!, start)),
+      );
       const error = await stream.over;
       await Promise.all([changing, killed]);
       steps = [...stream.filters];
@@ -181,8 +215,14 @@ class Simulation {
       const known = assets.records.filter(({ ledgerFrom }) => ledgerFrom < from + this.assetDelayLedgers);
       assets = new AssetTable([], known);
     }
-    const expected = this.world.allRows(first, last, steps, this.assetDelayLedgers);
     for (const [number, client] of clients.entries()) {
+      const shard = partitions === undefined ? undefined : { index: partOf(number), count: partitions };
+      const expected = this.world.allRows(
+        first,
+        last,
+        steps.map(({ ledgerFrom, filter }) => ({ ledgerFrom, filter: { ...filter, shard } })),
+        this.assetDelayLedgers,
+      );
       const { rows } = client;
       const wrong = expected.findIndex((row, at) => rows[at] !== row);
       if (rows.length !== expected.length || wrong >= 0) {
@@ -276,6 +316,8 @@ class Simulation {
 /** One client of a session, over all its restarts. */
 class Client {
   readonly rows: string[] = [];
+  /** Taken so far. */
+  batches = 0;
   position: Position;
   private readonly pace: number;
 
@@ -288,13 +330,14 @@ class Client {
   }
 
   /** Reads to the end, or to the error, which it answers with; or leaves and comes back now and then. */
-  async read(stream: HubStream, start: Position): Promise<CodedError | undefined> {
+  async read(stream: StreamPart, start: Position): Promise<CodedError | undefined> {
     let reader = stream.log.join(0);
     let at = start;
     try {
       for (;;) {
         const slot = await reader.next(() => performance.now());
         if (slot === undefined) return undefined;
+        this.batches += 1;
         try {
           this.take(slot, at);
           at = slot.record.next;
