@@ -63,6 +63,12 @@ describe("start", () => {
     expect(err).toContain("entry[1]");
   });
 
+  test("--partitions", async () => {
+    expect(sessions.get(await started("--partitions", "4")).request.partitions).toBe(4);
+    expect((await run("start", "--start-ledger", "5", "--partitions", "17")).err).toContain("over PARTITIONS_MAX 16");
+    expect((await run("start", "--start-ledger", "5", "--partitions", "0")).code).toBe(2);
+  });
+
   test("--json", async () => {
     const { out } = await run("start", "--start-ledger", "5", "--json");
     expect(JSON.parse(out)).toEqual({ success: true, message: expect.any(String), session_id: expect.any(String) });

@@ -157,6 +157,45 @@ describe("stream log", () => {
     expect(stream.slowReaders(1000, 100)).toEqual([slow]);
   });
 
+  test("a sole reader is slow where readers of another partition wait; left unread, its log lets go in its time", async () => {
+    const stream = log(2);
+    const slow = stream.join(0);
+    stream.append(slot(1));
+    stream.append(slot(2));
+    expect(stream.slowReaders(0, 100)).toEqual([]);
+    expect(stream.slowReaders(50, 100, true)).toEqual([]);
+    expect(stream.slowReaders(120, 100, true)).toEqual([slow]);
+    slow.leave();
+    expect(stream.full).toBe(true);
+    expect(stream.unreadHeldMs).toBe(120); // the others have waited for its reader so long already
+    stream.leaveUnattended();
+    expect(stream.full).toBe(false);
+    for (const ledger of [3, 4, 5]) stream.append(slot(ledger));
+    expect(stream.full).toBe(false);
+    expect(stream.startPosition.ledger).toBe(4);
+    // Who comes gets what is still there, and is waited for.
+    const late = stream.join(200);
+    stream.append(slot(6));
+    expect(stream.full).toBe(true);
+    stream.leaveUnattended();
+    expect(stream.full).toBe(true);
+    expect([await take(late), await take(late)]).toEqual([4, 5]);
+    expect(stream.slowReaders(300, 100, false)).toEqual([]);
+  });
+
+  test("when the batches of an ended stream are given up, readers that lack some are told, and no others", async () => {
+    const stream = log(3);
+    const [behind, done] = [stream.join(0), stream.join(0)];
+    stream.append(slot(1));
+    stream.append(slot(2));
+    expect([await take(done), await take(done)]).toEqual([1, 2]);
+    stream.finish();
+    stream.cut(new CodedError("CANCELLED", "STOP_DEADLINE", "too late"));
+    stream.dispose();
+    expect(await take(done)).toBeUndefined();
+    await expect(take(behind)).rejects.toThrow("too late");
+  });
+
   test("bytes are a limit too", () => {
     const stream = log(100, 40_000);
     stream.append(slot(1, 0, 16_000));
@@ -239,6 +278,11 @@ describe("cursor", () => {
   test("round trip, and anything else is refused", () => {
     const position = { ledger: 58752000, row: 300 };
     expect(decodeCursor(encodeCursor(position))).toEqual(position);
+    const partition = { index: 11, count: 16 };
+    expect(decodeCursor(encodeCursor(position, partition))).toEqual({ ...position, partition });
+    for (const bad of ["1.1.1.1", "1.1.1.1.1", "1.1.1.2.1"]) {
+      expect(() => decodeCursor(Buffer.from(bad).toString("base64url")), bad).toThrow("cursor");
+    }
     for (const bad of ["", "x", "MS4wLjA", "a".repeat(1000), Buffer.from("2.1.1").toString("base64url")]) {
       expect(() => decodeCursor(bad), bad).toThrow("cursor");
     }

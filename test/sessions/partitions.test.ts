@@ -282,7 +282,9 @@ describe("with three partitions", () => {
   test("a consumer that comes when the others are far ahead has missed nothing, and they do not wait for it", async () => {
     const request = { endLedger: FIRST + 699, batchSize: 50 };
     const session = await start(server, { ...request, partitions: COUNT });
-    const [first, second] = shards(COUNT).map((shard) => read(server, { session, shard, from: "start" }));
+    const [first, second] = shards(COUNT)
+      .slice(0, 2)
+      .map((shard) => read(server, { session, shard, from: "start" }));
     // Nobody reads the third: it holds the others back for the grace, and then no more.
     const early = await Promise.all([first!, second!]);
     await ended(server, session);
@@ -315,13 +317,13 @@ describe("with three partitions", () => {
       held = resolve;
     });
     let batches = 0;
-    const sleeping = read(server, slow!, async () => (++batches === 2 ? await release : undefined), 1);
+    const sleeping = read(server, slow!, async () => (++batches === 2 ? await release : undefined), 16 << 10);
     const others = await Promise.all([read(server, one!), read(server, two!)]);
     for (const { error } of others) expect(error).toBeUndefined();
     held();
     const cut = await sleeping;
     expect(`${cut.error!.code} ${cut.error!.reason}`).toBe("RESOURCE_EXHAUSTED SLOW_CLIENT");
-    const rest = await read(server, { ...slow!, from: cut.cursor });
+    const rest = await read(server, { ...slow!, from: cut.cursor ?? "start" });
     expect(rest.error).toBeUndefined();
     expectShared([...others.map(({ rows }) => rows), [...cut.rows, ...rest.rows]], await wholeOf(request));
   });
@@ -437,6 +439,63 @@ describe("with three partitions", () => {
     expect((await failureOf(start(server, { ...request, partitions: 3 }))).reason).toBe("IDEMPOTENCY_KEY_REUSED");
     expect((await failureOf(start(server, { partitions: 17 }))).message).toContain("17, over PARTITIONS_MAX 16");
   });
+});
+
+test("where the source cannot be read again, an unread partition is waited for, and no row is lost", async () => {
+  const live = new ManyContractsSource(false);
+  const server = await localServer(live, { "channel-buffer-size": "4", "slow-client-grace": "100ms" });
+  try {
+    const request = { endLedger: FIRST + 299, batchSize: 20 };
+    const session = await start(server, { ...request, partitions: 3 });
+    const [first, second] = shards(3)
+      .slice(0, 2)
+      .map((shard) => read(server, { session, shard }));
+    await Bun.sleep(600);
+    expect(await stateOf(server, session)).toBe(Status.RUNNING);
+    const third = await read(server, { session, shard: { index: 2, count: 3 } });
+    const parts = [await first!, await second!, third];
+    for (const { error } of parts) expect(error).toBeUndefined();
+    const whole = await read(server, { session: await start(server, request) });
+    expectShared(
+      parts.map(({ rows }) => rows),
+      whole.rows,
+    );
+  } finally {
+    await server.close();
+  }
+});
+
+test("a stop whose deadline passes ends clients that lack rows with an error and their cursor, never as if it were all", async () => {
+  const server = await localServer(source);
+  try {
+    source.tip = FIRST + 99;
+    for (const partitions of [0, 2]) {
+      const session = await start(server, { partitions, batchSize: 20 });
+      const shard = partitions === 0 ? undefined : { index: 1, count: partitions };
+      let go = () => {};
+      const gate = new Promise<void>((resolve) => {
+        go = resolve;
+      });
+      const reading = read(server, { session, shard, from: "start" }, () => gate, 16 << 10);
+      await until(
+        async () => (await server.control.getStatus({ sessionId: session })).currentLedger === FIRST + 99,
+        "at the tip",
+      );
+      await server.control.stopProcessing({ sessionId: session, mode: StopMode.STOP_MODE_DRAIN, deadlineMs: 300 });
+      go();
+      const { rows, cursor, error } = await reading;
+      expect(`${error?.code} ${error?.reason}`).toBe("CANCELLED STOP_DEADLINE");
+      const plain = await start(server, { endLedger: FIRST + 99 });
+      const whole = (await read(server, { session: plain, from: "start" })).rows;
+      expect(rows.length).toBeLessThan(whole.length / Math.max(1, partitions));
+      if (partitions > 0) continue;
+      const rest = await read(server, { session: plain, from: cursor });
+      expectSame([...texts(rows), ...texts(rest.rows)], texts(whole));
+    }
+  } finally {
+    source.tip = Number.POSITIVE_INFINITY;
+    await server.close();
+  }
 });
 
 test("a stop that drains waits for the clients of all partitions", async () => {
