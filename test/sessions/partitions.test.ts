@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
 import type { BatchMetadata } from "../../src/flight/client.ts";
 import { FlightClient } from "../../src/flight/client.ts";
@@ -12,6 +13,7 @@ import { recordThreads } from "../regressions/threads.ts";
 import { flightCalls } from "../support/flight-rows.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
 import { ManyContractsSource } from "../support/many-contracts.ts";
+import { SAMPLE, startProcessor } from "../support/processor.ts";
 
 const FIRST = 1000;
 const TOLD_APART_BY = ["ledger_sequence", "contract_id", "deleted", "change_type", "key_xdr", "val_xdr"];
@@ -42,13 +44,13 @@ const flightAddress = ({ processor }: LocalServer) => `127.0.0.1:${processor.add
 const shards = (count: number) => Array.from({ length: count }, (_, index) => ({ index, count }));
 
 /** Everything behind the ticket, up to its end or its error. @param each ends the reading by answering false */
-async function read(
-  server: LocalServer,
+async function readAt(
+  flight: string,
   ticket: object,
   each: (read: Read) => unknown = () => {},
   windowBytes?: number,
 ): Promise<Read> {
-  const client = new FlightClient(flightAddress(server), windowBytes);
+  const client = new FlightClient(flight, windowBytes);
   const read: Read = { rows: [], metadata: [], cursor: undefined };
   try {
     for await (const { table, metadata } of client.doGet(Buffer.from(JSON.stringify(ticket)))) {
@@ -72,6 +74,9 @@ async function read(
   }
   return read;
 }
+
+const read = (server: LocalServer, ...args: [object, ((read: Read) => unknown)?, number?]) =>
+  readAt(flightAddress(server), ...args);
 
 const texts = (rows: Row[]) => rows.map(({ text }) => text);
 
@@ -616,5 +621,58 @@ test("when a worker dies every partition is ended with its cursor, and goes on w
     );
   } finally {
     await server.close();
+  }
+});
+
+test("SIGKILL takes no row of any partition, and gives none twice; counts are exact all the same", async () => {
+  const flags = [
+    `--source-endpoint=repeat:${SAMPLE.folder}`,
+    `--data-dir=${join(scratch, "killed")}`,
+    "--checkpoint-interval=50ms",
+    "--include-deleted",
+    "--worker-count=2",
+    "--channel-buffer-size=8",
+  ];
+  const count = 4;
+  const request = { startLedger: FIRST, endLedger: FIRST + 1399, batchSize: 25 };
+  const parts = shards(count).map(() => ({ rows: [] as Row[], cursor: "start" }));
+  let session = "";
+  for (let kills = 0; kills <= 3; kills++) {
+    const processor = await startProcessor(flags);
+    const control = connectControl(processor.control);
+    const [reached, kill] = [Math.ceil(30 * (kills + 1)), kills < 3];
+    try {
+      if (session === "") session = (await control.startProcessing({ ...request, partitions: count })).sessionId;
+      let batches = 0;
+      const read = await Promise.all(
+        parts.map(async (part, index) => {
+          const ticket = { session, shard: { index, count }, from: part.cursor };
+          return await readAt(processor.flight, ticket, () => {
+            if (++batches === reached && kill) processor.kill("SIGKILL");
+          });
+        }),
+      );
+      for (const [index, { rows, cursor, error }] of read.entries()) {
+        parts[index]!.rows.push(...rows);
+        parts[index]!.cursor = cursor ?? parts[index]!.cursor;
+        if (!kill) expect(error).toBeUndefined();
+      }
+      if (kill) {
+        expect(await processor.exited).not.toBe(0);
+        continue;
+      }
+      const { sessionId: plain } = await control.startProcessing(request);
+      const whole = await readAt(processor.flight, { session: plain, from: "start" });
+      expectShared(
+        parts.map(({ rows }) => rows),
+        whole.rows,
+      );
+      const { session: state } = await control.getSession({ sessionId: session });
+      expect(state!.partitions.map(({ rows }) => rows)).toEqual(parts.map(({ rows }) => rows.length));
+      expect(state!.metrics!.contractsProcessed).toBe(whole.rows.length);
+    } finally {
+      control.close();
+      if (!kill) await processor.stop();
+    }
   }
 });
