@@ -62,6 +62,11 @@ export class BatchCutter {
     return this.first === this.rows.length;
   }
 
+  /** The first ledger with a row that is in no batch; undefined when there is none. */
+  get waitsSince(): number | undefined {
+    return this.isEmpty ? undefined : this.rows.ledgers[this.rows.ledger[this.first]!]!.sequence;
+  }
+
   /**
    * The rows from `start` on are a ledger's. A stream may begin and end inside a ledger: rows before its start and from
    * its end on are not its own.

@@ -199,6 +199,10 @@ export class SpanDecoder {
         // the first error is the one to tell
       }
     }
+    // What is in no batch is not done: the stream's checkpoint must lie before it.
+    for (const { waitsSince } of this.cutters) {
+      if (waitsSince !== undefined) done.ledgerLast = Math.min(done.ledgerLast, waitsSince - 1);
+    }
     this.letGo();
     done.error = describeError(error, name, ledger);
     this.finish(done);
