@@ -215,6 +215,20 @@ describe("with three partitions", () => {
       ordered: true,
       totalRecords: parts[1]!.rows.length,
     });
+
+    const running = await start(server, { partitions: COUNT });
+    const shard = { index: 1, count: COUNT };
+    await until(
+      async () => (await server.control.getStatus({ sessionId: running })).currentLedger > 0,
+      "its first ledgers",
+    );
+    for (const asked of [{}, { poll: 0 }]) {
+      const cmd = Buffer.from(JSON.stringify({ session: running, shard, ...asked }));
+      const poll = await calls.pollFlightInfo({ type: Type.CMD, cmd });
+      expect(poll.info!.endpoint).toHaveLength(1);
+      expect(JSON.parse(Buffer.from(poll.flightDescriptor!.cmd).toString())).toMatchObject({ session: running, shard });
+    }
+    await server.control.deleteSession({ sessionId: running, force: true });
     calls.close();
   });
 
