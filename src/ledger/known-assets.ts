@@ -29,7 +29,8 @@ import { sameId, secretHash } from "./secret-hash.ts";
  * (the most there are) with 2 workers, 32 with 4 (the default), 1 with 128. With half of it, batches of quiet ledgers would
  * be half as large (6000 ledgers on 4 workers: 101 batches without learning, 193 with 256, 379 with 128, 753 with 64), and
  * of a lake with files of 64 ledgers, which cannot be cut, there would be two files in flight for 4 workers.
- * Twice as much would come twice as late: 256 ledgers are some 20 minutes at the tip.
+ * Files longer than the delay are decoded one after the other. Twice as much would come twice as late: 256 ledgers are
+ * some 20 minutes at the tip.
  */
 export const ASSET_DELAY_LEDGERS = 256;
 

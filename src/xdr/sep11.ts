@@ -3,6 +3,7 @@ import { CodedError } from "../error.ts";
 import { parseStrkey, STRKEY_ACCOUNT } from "./strkey.ts";
 
 export const SEP11_NATIVE = "native";
+export const ASSETS_GIVEN_MAX = 10_000; // of one list: 700 kB of text, kept with a session and by every worker
 const SHOWN_MAX = 80; // characters of a wrong asset that its error repeats; the longest right one has 69
 
 /** @throws CodedError INVALID_ARGUMENT / INVALID_ASSET for anything but an issued asset */
@@ -46,5 +47,3 @@ export function checkedAssets(assets: readonly string[], what: string): string[]
   });
   return [...new Set(assets)];
 }
-
-export const ASSETS_GIVEN_MAX = 10_000; // of one list: 700 kB of text, kept with a session and by every worker
