@@ -218,7 +218,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         source: source.description,
         components: () => components(health, closing),
         sessions: () => manager.list(),
-        metrics: () => processMetrics(manager, pool),
+        metrics: () => processMetrics(manager, pool, flightTotals),
         endpoints: () => addresses,
       },
       (error) => log.error("unexpected error in an HTTP request", { error }),
@@ -276,7 +276,8 @@ function components(health: HealthState, closing: boolean): Component[] {
   return [part("control", ControlService.typeName), part("flight", FlightService.typeName)];
 }
 
-function processMetrics(sessions: SessionManager, pool: DecodePool): ProcessMetrics {
+function processMetrics(sessions: SessionManager, pool: DecodePool, flightTotals: FlightTotals): ProcessMetrics {
+  const flight = flightTotals.read();
   const totals = sessions.totals();
   return {
     contractsProcessed: totals.rows,
@@ -294,6 +295,7 @@ function processMetrics(sessions: SessionManager, pool: DecodePool): ProcessMetr
     activeSessions: totals.active,
     flightClientsConnected: totals.clients,
     flightRecordsStreamed: totals.rowsSent,
+    flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
     flowctlRegistered: false,
     flowctlHeartbeatsSent: 0,
     flowctlHeartbeatErrors: 0,

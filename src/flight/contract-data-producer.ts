@@ -109,6 +109,21 @@ export class ContractDataProducer implements FlightProducer {
     return this.sessionStream(await this.session(read, context), read, context);
   }
 
+  /** Looks how far clients are behind. Call it every second or so. */
+  measureLag(): void {
+    const { hub, totals } = this.options;
+    let ledgersMax = 0;
+    let bytes = 0;
+    for (const { clients } of hub.all()) {
+      for (const { lag } of clients) {
+        ledgersMax = Math.max(ledgersMax, lag.ledgers);
+        bytes += lag.bytes;
+      }
+    }
+    totals.set("lagLedgersMax", ledgersMax);
+    totals.set("lagBytes", bytes);
+  }
+
   /** Ends clients that hold others back, or hold a range's place, for too long. Call it a few times a grace period. */
   endSlowClients(): void {
     const { hub, slowClientGraceMs, nowMs, totals } = this.options;

@@ -19,6 +19,7 @@ import { addFlightService } from "./flight-server.ts";
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
 const SLOW_CHECKS_PER_GRACE = 4; // a slow client is ended at most a quarter of the grace late
 const SLOW_CHECK_MS_MIN = 50;
+const LAG_LOOK_MS = 1000; // as fresh as any scrape needs
 const STARTING = new CodedError(
   "UNAVAILABLE",
   "STARTING",
@@ -73,6 +74,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     () => producer.endSlowClients(),
     Math.max(SLOW_CHECK_MS_MIN, data.slowClientGraceMs / SLOW_CHECKS_PER_GRACE),
   );
+  const lagLook = setInterval(() => producer.measureLag(), LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
     switch (message.type) {
       case "ring":
@@ -102,6 +104,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   });
   async function close(graceMs: number): Promise<void> {
     clearInterval(slowCheck);
+    clearInterval(lagLook);
     hub.endWaits();
     await listener.close(graceMs);
     hub.close();

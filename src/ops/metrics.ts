@@ -22,10 +22,28 @@ export interface ProcessMetrics {
   flightClientsConnected: number;
   /** Counter: rows handed to Flight clients; each client counts. */
   flightRecordsStreamed: number;
+  /** All DoGets of the process together, so that no label grows with sessions or clients. */
+  flight?: FlightMetrics;
   flowctlRegistered: boolean;
   /** Counters. */
   flowctlHeartbeatsSent: number;
   flowctlHeartbeatErrors: number;
+}
+
+export interface FlightMetrics {
+  /** Counters. Bytes are those of messages: header, body and metadata. */
+  batchesSent: number;
+  bytesSent: number;
+  blockedSeconds: number;
+  slowClientsEnded: number;
+  getsCompleted: number;
+  getsCancelled: number;
+  getsFailed: number;
+  /** Gauges: ranges and catch-ups being read, how far the slowest client is behind, bytes that are ready and not taken. */
+  ranges: number;
+  catchUps: number;
+  lagLedgersMax: number;
+  lagBytes: number;
 }
 
 export interface DurationHistogram {
@@ -101,6 +119,7 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   ];
   return [
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
+    metrics.flight === undefined ? "" : flightText(metrics.flight),
     stages(
       "contract_data_stage_seconds_total",
       "Time of all threads by stage of the pipeline; waits are stages of their own.",
@@ -122,6 +141,27 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
 
 function head(name: string, kind: Kind | "histogram", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
+}
+
+function flightText(flight: FlightMetrics): string {
+  const rows: Row[] = [
+    ["batches_sent_total", "counter", "Arrow record batches sent to Flight clients.", flight.batchesSent],
+    ["bytes_sent_total", "counter", "Bytes of Flight messages sent.", flight.bytesSent],
+    ["blocked_seconds_total", "counter", "Time that DoGets waited for their clients to read.", flight.blockedSeconds],
+    ["slow_clients_ended_total", "counter", "Clients ended for holding others back.", flight.slowClientsEnded],
+    ["ranges", "gauge", "Ranges being read.", flight.ranges],
+    ["catch_ups", "gauge", "Clients that read a session's past.", flight.catchUps],
+    ["lag_ledgers_max", "gauge", "Ledgers that the slowest client is behind its stream.", flight.lagLedgersMax],
+    ["lag_bytes", "gauge", "Bytes that are ready and that clients have not taken.", flight.lagBytes],
+  ];
+  const lines = rows.map(([name, kind, help, value]) => {
+    const full = `contract_data_flight_${name}`;
+    return `${head(full, kind, help)}${full} ${number(value)}\n`;
+  });
+  const gets = "contract_data_flight_gets_total";
+  const outcomes = { completed: flight.getsCompleted, cancelled: flight.getsCancelled, failed: flight.getsFailed };
+  const ended = Object.entries(outcomes).map(([outcome, count]) => `${gets}{outcome="${outcome}"} ${number(count)}\n`);
+  return `${lines.join("")}${head(gets, "counter", "DoGets that have ended, by how.")}${ended.join("")}`;
 }
 
 function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {

@@ -23,6 +23,9 @@ export const FLIGHT_COUNTERS = [
   "getsFailed",
   "getsCancelled",
   "getsCompleted",
+  /** Of what is open now: how far the slowest client is behind its stream, and what all have not taken yet. */
+  "lagLedgersMax",
+  "lagBytes",
 ] as const;
 export type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
 
@@ -45,6 +48,10 @@ export class FlightTotals {
 
   add(counter: FlightCounter, value: number): void {
     Atomics.add(this.counters, INDEX[counter], BigInt(Math.round(value)));
+  }
+
+  set(counter: FlightCounter, value: number): void {
+    Atomics.store(this.counters, INDEX[counter], BigInt(Math.round(value)));
   }
 
   read(): Record<FlightCounter, number> {
