@@ -7,6 +7,7 @@ import { encapsulate, STREAM_END } from "../columns/ipc.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../grpc/flight-data.ts";
 import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import { registerBodyCodecs } from "./body-codecs.ts";
 import { FlightService } from "./proto/flight.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
@@ -52,6 +53,7 @@ export class FlightClient {
       "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
     });
     this.calls = serviceClient(this.client, FlightService);
+    registerBodyCodecs();
   }
 
   /** Resolves when the server answers. @throws CodedError UNAVAILABLE after the time is up */
