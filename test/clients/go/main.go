@@ -42,7 +42,7 @@ type callError struct {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: flightclient get|info|schema|list|action -addr HOST:PORT [flags]")
+		fail("usage: flightclient get|info|poll|schema|list|action -addr HOST:PORT [flags]")
 	}
 	var o options
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
@@ -65,7 +65,7 @@ func main() {
 	}
 
 	run := map[string]func(context.Context, flight.Client, *options) (any, error){
-		"get": get, "info": info, "schema": schema, "list": list, "action": action,
+		"get": get, "info": info, "poll": poll, "schema": schema, "list": list, "action": action,
 	}[os.Args[1]]
 	if run == nil {
 		fail("flightclient: unknown subcommand " + os.Args[1])
@@ -125,6 +125,22 @@ func info(ctx context.Context, client flight.Client, o *options) (any, error) {
 	return describeInfo(flightInfo)
 }
 
+// poll asks until the flight is complete; progress is that of each answer.
+func poll(ctx context.Context, client flight.Client, o *options) (any, error) {
+	progress := []float64{}
+	for d := descriptor(o); ; {
+		answer, err := client.PollFlightInfo(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		progress = append(progress, answer.GetProgress())
+		if d = answer.GetFlightDescriptor(); d == nil {
+			described, err := describeInfo(answer.GetInfo())
+			return map[string]any{"info": described, "progress": progress}, err
+		}
+	}
+}
+
 func schema(ctx context.Context, client flight.Client, o *options) (any, error) {
 	result, err := client.GetSchema(ctx, descriptor(o))
 	if err != nil {
@@ -169,6 +185,7 @@ type endpoint struct {
 	Ticket      string   `json:"ticket"`
 	Locations   []string `json:"locations"`
 	AppMetadata string   `json:"appMetadata"`
+	Expires     int64    `json:"expires"` // seconds since 1970; 0: never
 }
 
 func describeInfo(info *flight.FlightInfo) (any, error) {
@@ -178,7 +195,9 @@ func describeInfo(info *flight.FlightInfo) (any, error) {
 		for _, location := range e.GetLocation() {
 			locations = append(locations, location.GetUri())
 		}
-		endpoints = append(endpoints, endpoint{string(e.GetTicket().GetTicket()), locations, string(e.GetAppMetadata())})
+		endpoints = append(endpoints, endpoint{
+			string(e.GetTicket().GetTicket()), locations, string(e.GetAppMetadata()), e.GetExpirationTime().GetSeconds(),
+		})
 	}
 	var fields any
 	if len(info.GetSchema()) > 0 {

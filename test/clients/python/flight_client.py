@@ -73,6 +73,7 @@ def describe_info(info):
                 "ticket": e.ticket.ticket.decode(),
                 "locations": [location.uri.decode() for location in e.locations],
                 "appMetadata": (e.app_metadata or b"").decode(),
+                "expires": 0 if e.expiration_time is None else e.expiration_time.value // 10**9,
             }
             for e in info.endpoints
         ],
