@@ -114,8 +114,8 @@ export class ContractDataProducer implements FlightProducer {
     const { hub, totals } = this.options;
     let ledgersMax = 0;
     let bytes = 0;
-    for (const { clients } of hub.all()) {
-      for (const { lag } of clients) {
+    for (const { parts } of hub.all()) {
+      for (const { lag } of parts.flatMap((part) => [...part.clients])) {
         ledgersMax = Math.max(ledgersMax, lag.ledgers);
         bytes += lag.bytes;
       }

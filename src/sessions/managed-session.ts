@@ -51,6 +51,8 @@ export class ManagedSession {
   source: LedgerSource | undefined;
   /** Settles when a stop that is under way has taken effect. */
   rest: Promise<void> | undefined;
+  /** Makes a stop that drains drop what is left instead, while one is under way. */
+  cutShort: (() => void) | undefined;
   error: CodedError | undefined;
   rate = new Rate();
   /** Counters of the streams before the present one. */

@@ -37,6 +37,7 @@ const FILTER_STEPS_MAX = 256; // a worker holds a compiled filter for each step 
 const DELIVERIES_MAX = 200; // of a session's clients, the last ones
 const DRAIN_MS = 10_000; // what has been read is decoded in far less; longer means that something is stuck
 const CLIENTS_POLL_MS = 10; // while a stop waits for clients
+const DROPPED = "the session was stopped, and what was not delivered is dropped";
 
 /** Totals over all sessions since the process began. */
 export interface SessionTotals {
@@ -174,7 +175,7 @@ export class SessionManager implements SessionService {
       this.apply(session, "stopAsked");
       if (isEnded(session.state)) this.finish(session, "cancelled", "cancelled while it waited to be resumed");
       else session.rest = this.bringToRest(session, mode, deadlineMs);
-    }
+    } else if (effect === "joins" && mode === "drop") session.cutShort?.();
     await session.rest;
     return this.details(id);
   }
@@ -200,6 +201,7 @@ export class SessionManager implements SessionService {
     const source = await this.sources.get(session.stored.request.source);
     const deliveries = (await session.stream?.clients()) ?? [];
     this.refuseWhenClosing();
+    this.find(id); // it may have been deleted meanwhile, and must not come back as half of a record
     this.check(session, "resume", "wait until it has stopped");
     if (effectOf("resume", session.state) === "answers") return this.snapshot(session);
     if (session.complete) {
@@ -465,27 +467,37 @@ export class SessionManager implements SessionService {
     let cut: CodedError | undefined;
     let error: CodedError | undefined;
     if (mode === "drop") {
-      cut = cancelled("SESSION_DROPPED", "the session was stopped, and what was not delivered is dropped");
+      cut = cancelled("SESSION_DROPPED", DROPPED);
       session.ownEndings += 1;
       stream.fail(cut);
       error = await stream.over;
     } else {
+      let dropped = false;
+      const cutShort = new Promise<typeof LATE>((resolve) => {
+        session.cutShort = () => {
+          dropped = true;
+          resolve(LATE);
+        };
+      });
+      const late = (why: string) => (dropped ? cancelled("SESSION_DROPPED", DROPPED) : cancelled("STOP_DEADLINE", why));
       stream.stop();
-      const over = await within(stream.over, until);
+      const over = await Promise.race([within(stream.over, until), cutShort]);
       if (over === LATE) {
-        cut = cancelled("STOP_DEADLINE", `what was read was not decoded within ${deadlineMs || DRAIN_MS} ms`);
+        cut = late(`what was read was not decoded within ${deadlineMs || DRAIN_MS} ms`);
         session.ownEndings += 1;
         stream.fail(cut);
         error = await stream.over;
       } else error = over;
       // Only where it was asked for: a client that does not read may take for ever.
-      while (deadlineMs > 0 && stream.cell.get("clients") > 0 && performance.now() < until) {
+      const waits = () => deadlineMs > 0 && cut === undefined && stream.cell.get("clients") > 0;
+      while (waits() && !dropped && performance.now() < until) {
         await new Promise((resolve) => setTimeout(resolve, CLIENTS_POLL_MS));
       }
-      if (deadlineMs > 0 && stream.cell.get("clients") > 0) {
-        cut = cancelled("STOP_DEADLINE", `not all was delivered within ${deadlineMs} ms`);
+      if (waits()) {
+        cut = late(`not all was delivered within ${deadlineMs} ms`);
         stream.fail(cut);
       }
+      session.cutShort = undefined;
     }
     session.takeCheckpoint(performance.now(), Date.now());
     session.rested(performance.now());
@@ -615,9 +627,11 @@ export class SessionManager implements SessionService {
     session.stream = undefined;
   }
 
-  /** Ended sessions give back their batches, then their record, oldest first. */
+  /** Ended sessions give back their batches, then their record; those that ended first go first. */
   private makeRoom(): void {
-    const finished = [...this.sessions.values()].filter(({ state }) => isEnded(state));
+    const finished = [...this.sessions.values()]
+      .filter(({ state }) => isEnded(state))
+      .sort((a, b) => a.stored.endedUnixMs - b.stored.endedUnixMs);
     for (const { stream } of finished.slice(0, Math.max(0, finished.length - FINISHED_BATCHES_KEPT_MAX))) {
       stream?.retire();
     }

@@ -70,6 +70,8 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
   const labels = Object.entries(request.labels ?? {});
   if (labels.length > LABELS_MAX) refuse("LABELS", `${labels.length} labels are given, over max ${LABELS_MAX}`);
   for (const [key, value] of labels) {
+    // Records and JSON in the hands of scripts would make something else of it.
+    if (key === "__proto__") refuse("LABELS", "the label __proto__ is refused: every other name is accepted");
     if (key.length < 1 || key.length > LABEL_KEY_LENGTH_MAX || value.length > LABEL_VALUE_LENGTH_MAX) {
       refuse(
         "LABELS",

@@ -25,9 +25,10 @@
  * |                  |           |           |           |           | complete     |           |
  * | DeleteSession    | acts      | refuses * | refuses * | refuses * | acts         | acts      |
  *
- * acts: does what it says; joins: waits for the stop that is under way; answers: changes nothing and answers with the
- * state; refuses: FAILED_PRECONDITION. * with `force` it stops the session first. GetStatus, GetMetrics, GetSession and
- * WatchSession answer in every state, and ConfigureFilters without a session passes over those that would refuse.
+ * acts: does what it says; joins: waits for the stop that is under way, and with STOP_MODE_DROP cuts its draining short;
+ * answers: changes nothing and answers with the state; refuses: FAILED_PRECONDITION. * with `force` it stops the session
+ * first, dropping what is left. GetStatus, GetMetrics, GetSession and WatchSession answer in every state, and
+ * ConfigureFilters without a session passes over those that would refuse.
  */
 import type { SessionState } from "./session.ts";
 
