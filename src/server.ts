@@ -10,6 +10,7 @@ import { CodedError } from "./error.ts";
 import { answersOf } from "./flight/answers.ts";
 import { FlightService } from "./flight/proto/flight.ts";
 import { ControlService } from "./grpc/generated/control.ts";
+import type { ChangeType } from "./ledger/terms.ts";
 import { createOpsApp } from "./ops/app.ts";
 import type { Logger } from "./ops/log.ts";
 import type { ProcessMetrics } from "./ops/metrics.ts";
@@ -158,6 +159,12 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         contractIds: config.filterContractIds,
         assetCodes: config.filterAssetCodes,
         assetIssuers: config.filterAssetIssuers,
+        balanceHolders: config.filterBalanceHolders,
+        balanceMin: config.filterMinBalance,
+        keyTypes: config.filterKeyTypes,
+        durability: config.filterDurability === "both" ? undefined : config.filterDurability,
+        changeTypes: config.filterChangeTypes as ChangeType[],
+        modifiedAfterLedger: config.filterModifiedAfterLedger,
         includeDeleted: config.includeDeleted,
       },
       knownAssets: config.knownAssets,

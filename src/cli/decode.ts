@@ -11,7 +11,8 @@ import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand } from "./command.ts";
-import { option, optionOr, repeated, toggle } from "./flags.ts";
+import { KIND_FLAGS, rowFilterOf } from "./filter-flags.ts";
+import { option, optionOr, toggle } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 
@@ -48,15 +49,13 @@ export const command = defineCommand({
       type: oneOf(["default", "go"]),
       summary: "go: exactly the rows of the Go service. Default: default. (COMPAT)",
     }),
-    "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract; repeat for more." }),
-    "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
-    "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
     "known-asset": repeated({
       placeholder: "CODE:G…",
       type: assets,
       summary:
         "An asset whose contract is known from the first ledger on; several with commas. Others are learned from the ledgers as they are read, by the rule of sessions: from 256 ledgers later on.",
     }),
+    ...KIND_FLAGS,
     "no-deleted": toggle({ summary: "Leave out rows of removed entries." }),
   },
   args: { min: 1, max: FILES_MAX },
@@ -73,12 +72,7 @@ export const command = defineCommand({
         `COMPAT is ${JSON.stringify(env.COMPAT)}: default or go is accepted`,
       );
     }
-    const filter = {
-      contractIds: flags["contract-id"],
-      assetCodes: flags["asset-code"],
-      assetIssuers: flags["asset-issuer"],
-      includeDeleted: !flags["no-deleted"],
-    };
+    const filter = rowFilterOf(flags, !flags["no-deleted"]);
     const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
     const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
     if (schemaVersion === 2 && format !== "ndjson" && format !== "arrow") {

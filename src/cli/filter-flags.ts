@@ -1,14 +1,18 @@
-/** Filters on the command line: the same flags for `start` and `filters`. */
-import { oneOf, type SettingType, text } from "../config/types.ts";
+/** Filters on the command line: the same flags for `start`, `filters` and `decode`. */
+import { integer, oneOf, type SettingType, text } from "../config/types.ts";
 import type { FilterPatch, Filters } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
+import type { RowFilter } from "../ledger/filter.ts";
+import { checkedFilter } from "../sessions/filters.ts";
+import type { FilterRecord } from "../workers/records.ts";
 import { type FlagValues, option, repeated, toggle } from "./flags.ts";
 
-export const FILTER_FLAGS = {
+/** All kinds but that of removed entries, which has two defaults. */
+export const KIND_FLAGS = {
   "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract." }),
   "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
   "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
-  "balance-holder": repeated({ placeholder: "C…", type: text, summary: "Only balances of this holder." }),
+  "balance-holder": repeated({ placeholder: "STRKEY", type: text, summary: "Only balances of this holder." }),
   "min-balance": option({
     placeholder: "AMOUNT",
     type: text,
@@ -25,6 +29,15 @@ export const FILTER_FLAGS = {
     type: text,
     summary: "Only rows that are created, updated, removed, restored or evicted.",
   }),
+  "modified-after-ledger": option({
+    placeholder: "LEDGER",
+    type: integer(0, 0xffff_ffff),
+    summary: "Only rows of entries last modified after this ledger; evicted entries have no such ledger. 0: any.",
+  }),
+} as const;
+
+export const FILTER_FLAGS = {
+  ...KIND_FLAGS,
   "include-deleted": toggle({ summary: "Also rows of removed entries." }),
 } as const;
 
@@ -43,7 +56,8 @@ type ListFlag = keyof typeof LISTS;
 export function anyFilter(flags: Given): boolean {
   const { "min-balance": minBalance, durability, "include-deleted": includeDeleted } = flags;
   const lists = (Object.keys(LISTS) as ListFlag[]).some((name) => flags[name].length > 0);
-  return lists || minBalance !== undefined || durability !== undefined || includeDeleted;
+  const after = flags["modified-after-ledger"];
+  return lists || minBalance !== undefined || durability !== undefined || after !== undefined || includeDeleted;
 }
 
 export function filtersOf(flags: Given): Init<Filters> {
@@ -51,8 +65,21 @@ export function filtersOf(flags: Given): Init<Filters> {
     ...listsOf(flags),
     minBalance: flags["min-balance"],
     durability: flags.durability,
+    modifiedAfterLedger: flags["modified-after-ledger"],
     includeDeleted: flags["include-deleted"],
   };
+}
+
+/** For a decoder in this process. @throws CodedError INVALID_ARGUMENT */
+export function rowFilterOf(flags: FlagValues<typeof KIND_FLAGS>, includeDeleted: boolean): RowFilter {
+  const { balanceMin, ...filter } = checkedFilter({
+    ...(listsOf(flags) as FilterRecord),
+    balanceMin: flags["min-balance"],
+    durability: flags.durability,
+    modifiedAfterLedger: flags["modified-after-ledger"],
+    includeDeleted,
+  });
+  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }
 
 /** What is to be taken out: `asset-code=USDC`. */
@@ -83,9 +110,10 @@ export function patchOf(flags: Given, removals: readonly Removal[], includeDelet
     includeDeleted: flags["include-deleted"] ? true : includeDeleted,
     minBalance: flags["min-balance"],
     durability: flags.durability,
+    modifiedAfterLedger: flags["modified-after-ledger"],
   };
 }
 
-function listsOf(flags: Given): Init<Filters> {
+function listsOf(flags: FlagValues<typeof KIND_FLAGS>): Init<Filters> {
   return Object.fromEntries((Object.keys(LISTS) as ListFlag[]).map((name) => [LISTS[name], flags[name]]));
 }

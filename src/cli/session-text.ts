@@ -88,7 +88,7 @@ function time(unixMs: number): string {
 function filterText(filters: Filters | undefined): string {
   if (filters === undefined) return "everything";
   const kinds = Object.entries(filters)
-    .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : typeof value === "string" && value !== ""))
+    .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : typeof value !== "boolean" && Boolean(value)))
     .map(([name, value]) => {
       if (!Array.isArray(value)) return `${snake(name)} ${value}`;
       return `${snake(name)} ${value.length > 3 ? `(${value.length})` : value.join(" ")}`;

@@ -7,6 +7,7 @@ import {
   assets,
   boolean,
   byteSize,
+  decimal,
   dialAddress,
   duration,
   integer,
@@ -43,6 +44,8 @@ const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: more would not fit
 const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost memory
 const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
 const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
+const BALANCE_DIGITS_MAX = 39; // of 2^127 - 1
+const LEDGER_MAX = 0xffff_ffff; // a ledger sequence is a uint32
 const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
 const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
@@ -279,6 +282,66 @@ export const SETTINGS = {
     defaultNote: "all",
     description: "Only rows of assets of these issuers.",
     example: "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN",
+  }),
+  filterBalanceHolders: setting({
+    env: "FILTER_BALANCE_HOLDERS",
+    group: "Filters",
+    type: list(/^[GCMBL][A-Z2-7]{55,68}$/, "holders (strkeys with G, C, M, B or L)", FILTER_ITEMS_MAX),
+    default: "",
+    defaultNote: "all",
+    description:
+      "Only balances of these holders; schema version 1 has only those of contracts (C…), version 2 those of accounts, muxed accounts, claimable balances and liquidity pools too.",
+    example: "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA",
+  }),
+  filterMinBalance: setting({
+    env: "FILTER_MIN_BALANCE",
+    group: "Filters",
+    type: decimal(BALANCE_DIGITS_MAX),
+    default: "",
+    defaultNote: "any, and rows that are no balances",
+    description: "Only balances of at least this, in the token's smallest unit: up to 2^127 - 1.",
+    example: "10000000",
+  }),
+  filterKeyTypes: setting({
+    env: "FILTER_KEY_TYPES",
+    group: "Filters",
+    type: list(/^[A-Za-z0-9]{1,64}$/, "ScVal types (Vec or ScValTypeScvVec)", FILTER_ITEMS_MAX),
+    default: "",
+    defaultNote: "all",
+    description: "Only rows whose key is of one of these ScVal types.",
+    example: "Vec,LedgerKeyContractInstance",
+  }),
+  filterDurability: setting({
+    env: "FILTER_DURABILITY",
+    group: "Filters",
+    type: oneOf(["both", "temporary", "persistent"]),
+    default: "both",
+    description: "Only temporary or only persistent entries.",
+    example: "persistent",
+  }),
+  filterChangeTypes: setting({
+    env: "FILTER_CHANGE_TYPES",
+    group: "Filters",
+    type: list(
+      /^(created|updated|removed|restored|evicted)$/,
+      "changes (created, updated, removed, restored, evicted)",
+      FILTER_ITEMS_MAX,
+    ),
+    default: "",
+    defaultNote: "all",
+    description: "Only rows of these changes; removed and evicted ones need INCLUDE_DELETED too.",
+    example: "created,restored",
+  }),
+  filterModifiedAfterLedger: setting({
+    env: "FILTER_MODIFIED_AFTER_LEDGER",
+    group: "Filters",
+    type: integer(0, LEDGER_MAX),
+    default: "0",
+    defaultNote: "any",
+    unit: "ledger",
+    description:
+      "Only rows whose last_modified_ledger is greater: of a removed entry, that of its state before; evicted entries have none and are left out.",
+    example: "58752000",
   }),
   includeDeleted: setting({
     env: "INCLUDE_DELETED",

@@ -33,6 +33,15 @@ export function integer(min: number, max: number): SettingType<number> {
   };
 }
 
+/** A whole number that may be larger than a number holds exactly, as text; empty is accepted. */
+export function decimal(digitsMax: number): SettingType<string> {
+  return {
+    name: "integer",
+    accepts: `a whole number of up to ${digitsMax} digits`,
+    parse: (value) => (/^\d*$/.test(value) && value.length <= digitsMax ? value : undefined),
+  };
+}
+
 const TRUE = ["1", "t", "T", "TRUE", "true", "True"];
 const FALSE = ["0", "f", "F", "FALSE", "false", "False"];
 

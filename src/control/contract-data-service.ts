@@ -3,7 +3,6 @@
  * the same sessions, seen as one.
  */
 import { type Address, dialTarget } from "../config/address.ts";
-import { CodedError } from "../error.ts";
 import { ContractDataService, type FilterConfig } from "../grpc/generated/contract-data-service.ts";
 import { ContractDataService as StellarContractDataService } from "../grpc/generated/contract-data-service-stellar.ts";
 import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
@@ -35,6 +34,7 @@ const FEATURES = [
   "filter_asset_issuers",
   "filter_balance_holders",
   "filter_min_balance",
+  "filter_modified_after_ledger",
   "filter_include_deleted",
   "dynamic_filters",
 ];
@@ -73,7 +73,7 @@ export function contractDataHandlers(
     },
 
     getFilterConfig: () => {
-      const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin } =
+      const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin, modifiedAfterLedger } =
         sessions.defaultFilter;
       return {
         contractIds: [...(contractIds ?? [])],
@@ -82,6 +82,7 @@ export function contractDataHandlers(
         balanceHolders: [...(balanceHolders ?? [])],
         includeDeleted: includeDeleted ?? true,
         minBalance: int64Text(balanceMin),
+        modifiedAfterLedger: modifiedAfterLedger ?? 0,
       };
     },
 
@@ -92,18 +93,12 @@ export function contractDataHandlers(
   };
 }
 
-/** @throws CodedError INVALID_ARGUMENT for what no filter can express */
+/** The fields that FilterConfig does not have select everything. */
 function filterOf(config: FilterConfig): FilterRecord {
   const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, minBalance } = config;
-  if (config.modifiedAfterLedger !== 0) {
-    throw new CodedError(
-      "INVALID_ARGUMENT",
-      "MODIFIED_AFTER_LEDGER",
-      `modified_after_ledger is ${config.modifiedAfterLedger}: rows are selected by ledger with the range of a session or a ticket; leave it 0`,
-    );
-  }
   const balanceMin = minBalance === "" || minBalance === "0" ? undefined : minBalance;
-  return { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin };
+  const { modifiedAfterLedger } = config;
+  return { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin, modifiedAfterLedger };
 }
 
 /** The old field is an int64: a filter above it is told as its largest value. */

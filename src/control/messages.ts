@@ -64,6 +64,7 @@ export function filterOf(filters: Filters): FilterRecord {
     keyTypes,
     durability: filters.durability as FilterRecord["durability"],
     changeTypes: filters.changeTypes as FilterRecord["changeTypes"],
+    modifiedAfterLedger: filters.modifiedAfterLedger,
   };
 }
 
@@ -78,6 +79,7 @@ export function filtersMessage(filter: FilterRecord): Init<Filters> {
     keyTypes: [...(filter.keyTypes ?? [])],
     durability: filter.durability ?? "",
     changeTypes: [...(filter.changeTypes ?? [])],
+    modifiedAfterLedger: filter.modifiedAfterLedger ?? 0,
   };
 }
 
@@ -98,13 +100,15 @@ export function filterChangeOf(request: ConfigureFiltersRequest): FilterChange {
   };
 }
 
-function patchOf({ add, remove, includeDeleted, minBalance, durability }: FilterPatch): FilterChange {
+function patchOf(patch: FilterPatch): FilterChange {
+  const { add, remove, includeDeleted, minBalance, durability, modifiedAfterLedger } = patch;
   for (const [name, part] of Object.entries({ add, remove })) {
-    if (part === undefined || !(part.includeDeleted || part.minBalance || part.durability)) continue;
+    if (part === undefined) continue;
+    if (!(part.includeDeleted || part.minBalance || part.durability || part.modifiedAfterLedger)) continue;
     throw new CodedError(
       "INVALID_ARGUMENT",
       "PATCH_FIELDS",
-      `patch.${name} has more than lists: include_deleted, min_balance and durability are fields of the patch itself`,
+      `patch.${name} has more than lists: include_deleted, min_balance, durability and modified_after_ledger are fields of the patch itself`,
     );
   }
   return {
@@ -114,6 +118,7 @@ function patchOf({ add, remove, includeDeleted, minBalance, durability }: Filter
       includeDeleted,
       balanceMin: minBalance,
       durability,
+      modifiedAfterLedger,
     },
   };
 }

@@ -9,10 +9,10 @@
  */
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { CodedError } from "../error.ts";
-import { CompiledFilter } from "../ledger/filter.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
 import { checkLedgers } from "../pipeline/range-desk.ts";
+import { checkedFilter } from "../sessions/filters.ts";
 import type { Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
@@ -195,11 +195,9 @@ export function takeFilter(json: JsonObject): FilterRecord {
     }
     filter.balanceMin = String(least);
   }
+  filter.modifiedAfterLedger = json.integer("modified_after_ledger", 0, LEDGER_MAX);
   json.end();
-  new CompiledFilter({
-    ...filter,
-    balanceMin: filter.balanceMin === undefined ? undefined : BigInt(filter.balanceMin),
-  });
+  checkedFilter(filter); // as a session's; what is left out stays the server's to decide
   return filter;
 }
 
@@ -211,6 +209,7 @@ function filterJson(filter: FilterRecord): Record<string, unknown> {
     durability: filter.durability,
     include_deleted: filter.includeDeleted,
     min_balance: filter.balanceMin,
+    modified_after_ledger: filter.modifiedAfterLedger,
   };
 }
 

@@ -523,7 +523,8 @@ export class LedgerDecoder implements EventsVisitor {
     }
     if (this.resolvesAssets && keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE) this.learn(d, addressAt + 4);
     const index = candidates.add();
-    const passes = filter === undefined || filter.admits(d, addressAt + 4, keyType, durability, change);
+    const passes =
+      filter === undefined || filter.admits(d, addressAt + 4, keyType, durability, change, this.priorLastModified);
     if (passes) candidates.passing++;
     candidates.passes[index] = passes ? 1 : 0;
     candidates.change[index] = change;

@@ -52,6 +52,11 @@ export interface RowFilter {
   keyTypes?: readonly string[];
   durability?: "temporary" | "persistent";
   changeTypes?: readonly ChangeType[];
+  /**
+   * Rows whose `last_modified_ledger` is greater, where they have one: that of the state before for a removed entry, none
+   * for an evicted one. 0 = all rows.
+   */
+  modifiedAfterLedger?: number;
   /** Default true: removed (and in schema version 2 evicted) entries are rows. */
   includeDeleted?: boolean;
   /** Of `count` shards the one numbered `index` (from 0): FNV-1a of the contract id modulo `count`. */
@@ -61,6 +66,7 @@ export interface RowFilter {
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
 const SHARDS_MAX = 65_536; // more than there are workers anywhere
 const BALANCE_LIMIT = 1n << 127n; // i128
+const LEDGER_MAX = 0xffff_ffff; // a ledger sequence is a uint32
 const MUXED_ID_BYTES = 8; // before the key
 
 /** Version byte of the strkey by kind of address (SCAddressType). */
@@ -164,6 +170,8 @@ export class CompiledFilter {
   private readonly keyTypes: number;
   private readonly durability: number;
   private readonly changes: number;
+  /** -1 = all. */
+  private readonly modifiedAfter: number;
   private readonly shardIndex: number;
   private readonly shardCount: number;
   /** The least balance as four 32-bit words, high to low; undefined where balances do not matter. */
@@ -190,6 +198,11 @@ export class CompiledFilter {
         : filter.durability === "persistent"
           ? DURABILITY_PERSISTENT
           : DURABILITY_TEMPORARY;
+    const after = filter.modifiedAfterLedger ?? 0;
+    if (!Number.isInteger(after) || after < 0 || after > LEDGER_MAX) {
+      refuse(`modifiedAfterLedger ${after} is not between 0 and ${LEDGER_MAX}`);
+    }
+    this.modifiedAfter = after === 0 ? -1 : after;
     const { index, count } = filter.shard ?? { index: 0, count: 1 };
     if (!Number.isInteger(count) || count < 1 || count > SHARDS_MAX) {
       refuse(`shard count ${count} is not between 1 and ${SHARDS_MAX}`);
@@ -207,11 +220,22 @@ export class CompiledFilter {
     this.needsFacts = this.namesAssets || this.holders !== undefined || this.balanceWords !== undefined;
   }
 
-  /** First part, on what the ledger key says: contract id at `contractAt`, the key's type, durability, the change. */
-  admits(d: DataView, contractAt: number, keyType: number, durability: number, change: number): boolean {
+  /**
+   * First part, on what the ledger key says: contract id at `contractAt`, the key's type, durability, the change; and on
+   * the ledger that last modified the entry, 0 where it is evicted.
+   */
+  admits(
+    d: DataView,
+    contractAt: number,
+    keyType: number,
+    durability: number,
+    change: number,
+    lastModified: number,
+  ): boolean {
     if ((this.changes & (1 << change)) === 0) return false;
     if ((this.keyTypes & (1 << keyType)) === 0) return false;
     if (this.durability >= 0 && this.durability !== durability) return false;
+    if (lastModified <= this.modifiedAfter) return false;
     if (this.contracts !== undefined && !this.contracts.has(d, contractAt)) return false;
     return this.shardCount === 1 || shardHash(d, contractAt) % this.shardCount === this.shardIndex;
   }

@@ -5,7 +5,7 @@ import type { FilterRecord } from "../workers/records.ts";
 import type { FilterChange, FilterPatch } from "./session.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
-const VALUE_LENGTH_MAX = 64; // strkeys have 56 characters, everything else is shorter; longer ones are not repeated in errors
+const VALUE_LENGTH_MAX = 69; // strkeys of muxed accounts, everything else is shorter; longer ones are not repeated in errors
 const LISTS = ["contractIds", "assetCodes", "assetIssuers", "balanceHolders", "keyTypes", "changeTypes"] as const;
 type ListName = (typeof LISTS)[number];
 
@@ -36,7 +36,7 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
     }
     setList(checked, name, [...new Set(values)]);
   }
-  const { balanceMin, durability } = filter;
+  const { balanceMin, durability, modifiedAfterLedger } = filter;
   if (balanceMin !== undefined && balanceMin !== "") {
     if (!/^\d{1,39}$/.test(balanceMin)) {
       refuse(`min_balance is ${JSON.stringify(balanceMin.slice(0, VALUE_LENGTH_MAX))}: up to 39 digits are accepted`);
@@ -44,6 +44,7 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
     checked.balanceMin = balanceMin;
   }
   if (durability !== undefined && (durability as string) !== "") checked.durability = durability;
+  if (modifiedAfterLedger !== undefined && modifiedAfterLedger !== 0) checked.modifiedAfterLedger = modifiedAfterLedger;
   new CompiledFilter(rowFilter(checked)); // knows what every kind may hold
   return checked;
 }
@@ -71,6 +72,7 @@ function patched(before: FilterRecord, patch: FilterPatch): FilterRecord {
   }
   if (patch.includeDeleted !== undefined) after.includeDeleted = patch.includeDeleted;
   if (patch.balanceMin !== undefined) after.balanceMin = patch.balanceMin;
+  if (patch.modifiedAfterLedger !== undefined) after.modifiedAfterLedger = patch.modifiedAfterLedger;
   if (patch.durability !== undefined) after.durability = patch.durability as FilterRecord["durability"];
   return after;
 }

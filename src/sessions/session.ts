@@ -142,7 +142,10 @@ export interface FilterPatch {
   includeDeleted?: boolean;
   /** Empty text: any. */
   balanceMin?: string;
+  /** Empty text: both. */
   durability?: string;
+  /** 0: any. */
+  modifiedAfterLedger?: number;
 }
 
 export interface FilterOutcome {

@@ -189,6 +189,8 @@ describe("filters", () => {
       "EURC",
       "--remove",
       "asset-code=USDC",
+      "--modified-after-ledger",
+      "12",
       "--json",
     );
     expect(JSON.parse(patched.out).applied).toEqual([
@@ -205,6 +207,7 @@ describe("filters", () => {
           key_types: [],
           durability: "",
           change_types: [],
+          modified_after_ledger: 12,
         },
       },
     ]);

@@ -24,6 +24,7 @@ export function randomFilter(dice: Dice, rows: readonly PlainRow[]): RowFilter {
     () => ({ keyTypes: values((row) => row.keyType) }),
     () => ({ durability: dice.pick(["temporary", "persistent"]) }),
     () => ({ changeTypes: [dice.pick(["created", "updated", "removed", "restored"])] }),
+    () => ({ modifiedAfterLedger: dice.pick(rows.length > 0 ? rows.map((row) => row.lastModified) : [1]) }),
     () => ({ includeDeleted: dice.chance(0.5) }),
     () => {
       const count = dice.between(1, 5);
@@ -50,6 +51,9 @@ export function selects(filter: RowFilter, row: PlainRow): boolean {
     among(filter.changeTypes, CHANGE_TYPES[row.change]!) &&
     (filter.balanceMin === undefined || (row.balance !== undefined && row.balance >= filter.balanceMin)) &&
     (filter.durability === undefined || row.durability.toLowerCase().endsWith(filter.durability)) &&
+    (filter.modifiedAfterLedger === undefined ||
+      filter.modifiedAfterLedger === 0 ||
+      row.lastModified > filter.modifiedAfterLedger) &&
     (filter.includeDeleted !== false || !isDeleted) &&
     (filter.shard === undefined || shardOf(row.contractId, filter.shard.count) === filter.shard.index)
   );

@@ -96,6 +96,15 @@ test.each<[string, RowFilter, number[]]>([
   ["least balance, exactly", { balanceMin: 10n }, [6, 7]],
   ["least balance, one more", { balanceMin: 11n }, [7]],
   ["least balance of more than 64 bits", { balanceMin: 2n ** 100n + 1n }, []],
+  ["modified after a ledger", { modifiedAfterLedger: 3 }, [4, 5, 6, 7, 8]],
+  [
+    "modified after a ledger, and removed: by the state before",
+    { modifiedAfterLedger: 3, changeTypes: ["removed"] },
+    [4],
+  ],
+  ["removed, and last modified too early", { modifiedAfterLedger: 4, changeTypes: ["removed"] }, []],
+  ["modified after ledger 0", { modifiedAfterLedger: 0 }, [1, 2, 3, 4, 5, 6, 7, 8]],
+  ["modified after the last ledger that there can be", { modifiedAfterLedger: 0xffff_ffff }, []],
   ["two kinds must both hold", { contractIds: [c(1), c(6)], keyTypes: ["U32"] }, [1]],
 ])("%s", (_, filter, expected) => {
   expect(select(filter)).toEqual(expected);
@@ -133,6 +142,9 @@ describe("values that cannot be are refused by name", () => {
     [{ changeTypes: ["state" as never] }, 'change type "state" is not one of'],
     [{ durability: "forever" as never }, 'durability "forever"'],
     [{ balanceMin: -1n }, "balanceMin -1"],
+    [{ modifiedAfterLedger: -1 }, "modifiedAfterLedger -1 is not between 0 and 4294967295"],
+    [{ modifiedAfterLedger: 1.5 }, "modifiedAfterLedger 1.5"],
+    [{ modifiedAfterLedger: 2 ** 32 }, "modifiedAfterLedger 4294967296"],
     [{ shard: { index: 3, count: 3 } }, "shard index 3 is not below 3"],
     [{ shard: { index: 0, count: 0 } }, "shard count 0"],
   ])("%p", (filter, message) => {

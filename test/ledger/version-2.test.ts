@@ -61,6 +61,11 @@ const mixed = buildLedger({
 });
 
 describe("evicted keys", () => {
+  test("have no last modified ledger, so that a filter by it leaves them out; one by nothing does not", () => {
+    expect(names(decode(mixed, { filter: { modifiedAfterLedger: 1 } }))).not.toContain("evicted");
+    expect(decode(mixed, { filter: { modifiedAfterLedger: 0 } }).length).toBe(decode(mixed).length);
+  });
+
   test("are rows, last in their ledger, in the order of the list, nonces and what is not a contract's left out", () => {
     const rows = decode(mixed);
     expect(names(rows)).toEqual([...Array(5).fill("created"), "evicted", "evicted", "evicted"]);

@@ -142,6 +142,7 @@ export interface FilterConfig {
   includeDeleted: boolean;
   /** In the asset's smallest unit: text in our code, since such amounts pass what a double can count exactly. */
   minBalance: string;
+  /** Rows whose last_modified_ledger is greater; 0 = any. See Filters in control.proto. */
   modifiedAfterLedger: number;
 }
 

@@ -23,7 +23,7 @@ export interface Filters {
   assetCodes: string[];
   /** G… strkeys. */
   assetIssuers: string[];
-  /** C… strkeys. */
+  /** G…, C…, M…, B… or L… strkeys; schema version 1 has only the balances that contracts (C…) hold. */
   balanceHolders: string[];
   /** Whether rows of removed entries are emitted too. */
   includeDeleted: boolean;
@@ -35,6 +35,11 @@ export interface Filters {
   durability: string;
   /** created, updated, removed, restored, evicted. */
   changeTypes: string[];
+  /**
+   * Rows whose last_modified_ledger is greater: of a removed entry, that of its state before; evicted entries have none
+   * and are left out. 0 = any.
+   */
+  modifiedAfterLedger: number;
 }
 
 export const Filters: Codec<Filters> = {
@@ -50,11 +55,12 @@ export const Filters: Codec<Filters> = {
     for (const value of message.keyTypes ?? []) writer.uint32(58).string(value);
     if (message.durability) writer.uint32(66).string(message.durability);
     for (const value of message.changeTypes ?? []) writer.uint32(74).string(value);
+    if (message.modifiedAfterLedger) writer.uint32(80).uint32(message.modifiedAfterLedger);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: Filters = { contractIds: [], assetCodes: [], assetIssuers: [], balanceHolders: [], includeDeleted: false, minBalance: "", keyTypes: [], durability: "", changeTypes: [] };
+    const message: Filters = { contractIds: [], assetCodes: [], assetIssuers: [], balanceHolders: [], includeDeleted: false, minBalance: "", keyTypes: [], durability: "", changeTypes: [], modifiedAfterLedger: 0 };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -85,6 +91,9 @@ export const Filters: Codec<Filters> = {
         case 74:
           message.changeTypes.push(reader.string());
           break;
+        case 80:
+          message.modifiedAfterLedger = reader.uint32();
+          break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
       }
@@ -102,10 +111,11 @@ export interface FilterPatch {
   add?: Filters;
   /** What its lists hold is taken out; what is not there is no error. Other fields of it must be empty. */
   remove?: Filters;
-  /** Each replaces the value in force where it is set. Empty texts select everything. */
+  /** Each replaces the value in force where it is set. Empty texts and 0 select everything. */
   includeDeleted?: boolean;
   minBalance?: string;
   durability?: string;
+  modifiedAfterLedger?: number;
 }
 
 export const FilterPatch: Codec<FilterPatch> = {
@@ -117,6 +127,7 @@ export const FilterPatch: Codec<FilterPatch> = {
     if (message.includeDeleted !== undefined) writer.uint32(24).bool(message.includeDeleted);
     if (message.minBalance !== undefined) writer.uint32(34).string(message.minBalance);
     if (message.durability !== undefined) writer.uint32(42).string(message.durability);
+    if (message.modifiedAfterLedger !== undefined) writer.uint32(48).uint32(message.modifiedAfterLedger);
     return writer.finish();
   },
   decode(bytes) {
@@ -139,6 +150,9 @@ export const FilterPatch: Codec<FilterPatch> = {
           break;
         case 42:
           message.durability = reader.string();
+          break;
+        case 48:
+          message.modifiedAfterLedger = reader.uint32();
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
