@@ -10,7 +10,7 @@
  * written stops the start with DATA_LOSS; nothing is left out silently. store-recovery.ts is the way out.
  */
 import { Database } from "bun:sqlite";
-import { mkdirSync, readFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { AssetRecord, FilterRecord, Position } from "../workers/records.ts";
@@ -125,12 +125,13 @@ export class SessionStore {
   /**
    * @param folder DATA_DIR, made where it is not there; undefined = in memory, gone with the process
    * @throws CodedError DATA_LOSS / STATE_DAMAGED, UNAVAILABLE / STATE_IN_USE, FAILED_PRECONDITION / STATE_VERSION,
-   * INVALID_ARGUMENT / DATA_DIR
+   * INVALID_ARGUMENT / DATA_DIR, UNAVAILABLE / STATE_IO
    */
   static open(folder: string | undefined): SessionStore {
     if (folder === undefined) return new SessionStore(prepare(new Database(":memory:"), "memory"), "memory");
     const path = join(folder, STORE_FILE);
     makeFolder(folder);
+    checkWritable(folder, path);
     const wal = readIfThere(`${path}-wal`);
     const damage = wal === undefined ? undefined : walDamage(wal);
     if (damage !== undefined) throw damaged(path, `its log ${STORE_FILE}-wal: ${damage}`);
@@ -295,6 +296,23 @@ function makeFolder(folder: string): void {
   }
 }
 
+/** SQLite would only say that there was an I/O error. */
+function checkWritable(folder: string, path: string): void {
+  for (const each of [folder, path, `${path}-wal`]) {
+    try {
+      accessSync(each, constants.R_OK | constants.W_OK);
+    } catch (thrown) {
+      if (each !== folder && (thrown as NodeJS.ErrnoException).code === "ENOENT") continue;
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "DATA_DIR",
+        `${each} cannot be read and written to (${text(thrown)}): give DATA_DIR a folder that this user owns`,
+        { cause: thrown },
+      );
+    }
+  }
+}
+
 function readIfThere(path: string): Uint8Array | undefined {
   try {
     return readFileSync(path);
@@ -319,6 +337,15 @@ function storeError(path: string, thrown: unknown): CodedError {
     return new CodedError("INVALID_ARGUMENT", "DATA_DIR", `${path} cannot be written to (${text(thrown)})`, {
       cause: thrown,
     });
+  }
+  // What the disk refuses is not damaged, and nothing is to be recovered from.
+  if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_FULL") || code.startsWith("SQLITE_NOMEM")) {
+    return new CodedError(
+      "UNAVAILABLE",
+      "STATE_IO",
+      `${path} cannot be read or written (${text(thrown)}, ${code}): see that the disk works and has room`,
+      { cause: thrown },
+    );
   }
   return damaged(path, text(thrown));
 }
