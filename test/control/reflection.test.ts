@@ -148,6 +148,14 @@ describe.skipIf(!canHaveGrpcurl())("grpcurl without .proto files", () => {
         "WatchSession",
       ].map((name) => `${CONTROL}.${name}`),
     );
+    for (const service of SERVICES) {
+      const { out: names } = await run(address, "list", service);
+      for (const name of names.trim().split("\n")) {
+        const described = await run(address, "describe", name);
+        expect(described.code, described.err).toBe(0);
+        expect(described.out).toMatch(/^.* is a method:\nrpc \w+ /);
+      }
+    }
     for (const symbol of [...SERVICES, ".contractdata.v1.GetMetricsResponse", ".grpc.health.v1.HealthCheckResponse"]) {
       const described = await run(address, "describe", symbol);
       expect(described.code, described.err).toBe(0);
