@@ -16,7 +16,7 @@ export async function openSource(endpoint: SourceEndpoint): Promise<LedgerSource
     case "lake":
       return LocalLake.open(endpoint.path);
     case "repeat":
-      return RepeatingSource.open(endpoint.path);
+      return RepeatingSource.open(endpoint.path, { reuse: true }); // an object is in a ring before the next is read
     case "grpc":
       return new RawLedgerSource(dialTarget(endpoint.address));
   }

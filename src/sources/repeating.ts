@@ -14,8 +14,9 @@ import type { LedgerObject, LedgerSource } from "./source.ts";
 
 export interface RepeatingOptions {
   /**
-   * True: an object's bytes are the template itself, renumbered in place, and are valid only until the next object is
-   * asked for; costs nothing a ledger. False (default): every object has bytes of its own.
+   * True: the objects of one read lie one after the other in the same memory, so that an object's bytes are valid only
+   * until the next one is asked for; fresh memory for every ledger costs more than the copy. False (default): every
+   * object has bytes of its own.
    */
   reuse?: boolean;
   /** Seconds between the close times of consecutive ledgers, counted from the first template; default: as they are. */
@@ -108,6 +109,10 @@ export class RepeatingSource implements LedgerSource {
   async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject, void, undefined> {
     checkRange(start, end);
     const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
+    const memory =
+      this.#options.reuse === true
+        ? new Uint8Array(this.#templates.reduce((max, { bytes }) => Math.max(max, bytes.length), 0))
+        : undefined;
     for (let ledger = start; ledger <= last; ledger++) {
       if ((ledger - start) % TURN_LEDGERS === TURN_LEDGERS - 1) await new Promise((resolve) => setImmediate(resolve));
       if (signal.aborted || this.#closed) return;
@@ -117,7 +122,7 @@ export class RepeatingSource implements LedgerSource {
         ledgerLast: ledger,
         encoding: "none",
         container: "ledger",
-        bytes: this.#renumbered(ledger),
+        bytes: this.#renumbered(ledger, memory),
       };
     }
   }
@@ -127,7 +132,8 @@ export class RepeatingSource implements LedgerSource {
     return Promise.resolve();
   }
 
-  #renumbered(ledger: number): Uint8Array {
+  /** A copy: the templates are shared by all reads. */
+  #renumbered(ledger: number, memory: Uint8Array | undefined): Uint8Array {
     const count = this.#templates.length;
     const steps = ledger - this.#first;
     const template = this.#templates[((steps % count) + count) % count]!;
@@ -137,6 +143,8 @@ export class RepeatingSource implements LedgerSource {
       const closeTime = this.#closeTimeFirst + BigInt(Math.round(steps * this.#options.closeTimeStep));
       view.setBigUint64(offsets.closeTime, closeTime < 0n ? 0n : closeTime);
     }
-    return this.#options.reuse === true ? template.bytes : template.bytes.slice();
+    if (memory === undefined) return template.bytes.slice();
+    memory.set(template.bytes);
+    return memory.subarray(0, template.bytes.length);
   }
 }

@@ -55,6 +55,16 @@ describe("RepeatingSource", () => {
     expect(kept.map((bytes) => headerSequence("x", bytes))).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
   });
 
+  test("with reuse, reads at once do not disturb each other", async () => {
+    const source = await RepeatingSource.open(sample, { reuse: true });
+    const one = source.read(10, 20, never);
+    const other = source.read(1010, 1020, never);
+    for (let n = 0; n <= 10; n++) {
+      const [a, b] = [(await one.next()).value!, (await other.next()).value!];
+      expect([headerSequence("a", a.bytes), headerSequence("b", b.bytes)]).toEqual([10 + n, 1010 + n]);
+    }
+  });
+
   test("close times in steps", async () => {
     const source = await RepeatingSource.open(sample, { closeTimeStep: 5 });
     const closeTimes: bigint[] = [];
