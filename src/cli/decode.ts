@@ -12,7 +12,7 @@ import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand } from "./command.ts";
 import { KIND_FLAGS, rowFilterOf } from "./filter-flags.ts";
-import { option, optionOr, toggle } from "./flags.ts";
+import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 

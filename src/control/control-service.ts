@@ -4,7 +4,9 @@ import { type ControlService, GetStatusResponse_Status, StopMode } from "../grpc
 import type { Handlers } from "../grpc/service.ts";
 import type { SessionService } from "../sessions/session.ts";
 import {
+  ANSWER_BYTES_MAX,
   detailsMessage,
+  filterBytes,
   filterChangeOf,
   filtersMessage,
   finalMessage,
@@ -71,6 +73,7 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
         change,
         sessionId === "" ? undefined : knownId(sessionId),
       );
+      const bytes = applied.reduce((sum, { filter }) => sum + filterBytes(filter), 0);
       const sentences = applied.map(({ id, ledgerFrom }) => `session ${id} from ledger ${ledgerFrom}`);
       if (defaults !== undefined) sentences.unshift("new sessions");
       return {
@@ -79,7 +82,8 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
         applied: applied.map(({ id, ledgerFrom, filter }) => ({
           sessionId: id,
           fromLedger: ledgerFrom,
-          filters: filtersMessage(filter),
+          // The change is made: its answer must not fail for its length.
+          filters: bytes > ANSWER_BYTES_MAX ? undefined : filtersMessage(filter),
         })),
         defaultFilters: defaults === undefined ? undefined : filtersMessage(defaults),
       };

@@ -52,6 +52,29 @@ export function requestOf(request: StartProcessingRequest): SessionRequest {
   };
 }
 
+/** What one answer may take up; most clients accept 4 MiB. */
+export const ANSWER_BYTES_MAX = 2 * 2 ** 20;
+
+const VALUE_BYTES = 3; // around a text in a message
+const CHARACTER_BYTES_MAX = 3; // of a UTF-16 unit in UTF-8
+
+/** About as many bytes as the filter takes in a message; its values are ASCII. */
+export function filterBytes(filter: FilterRecord): number {
+  let bytes = 64;
+  for (const list of Object.values(filter)) {
+    if (Array.isArray(list)) for (const value of list) bytes += (value as string).length + VALUE_BYTES;
+  }
+  return bytes;
+}
+
+/** About as many bytes as the session takes in a list, or more. */
+export function sessionBytes({ request, message, error, source }: SessionSnapshot): number {
+  let characters = message.length + (error?.message.length ?? 0) + source.length;
+  for (const [key, value] of Object.entries(request.labels ?? {}))
+    characters += key.length + value.length + VALUE_BYTES;
+  return 512 + characters * CHARACTER_BYTES_MAX + (request.filter === undefined ? 0 : filterBytes(request.filter));
+}
+
 export function filterOf(filters: Filters): FilterRecord {
   const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, minBalance, keyTypes } = filters;
   return {

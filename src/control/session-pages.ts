@@ -2,9 +2,10 @@
 import { CodedError } from "../error.ts";
 import { GetStatusResponse_Status, type ListSessionsRequest } from "../grpc/generated/control.ts";
 import type { SessionSnapshot } from "../sessions/session.ts";
+import { ANSWER_BYTES_MAX, sessionBytes } from "./messages.ts";
 
 export const PAGE_SIZE_DEFAULT = 100;
-export const PAGE_SIZE_MAX = 1000; // about a megabyte
+export const PAGE_SIZE_MAX = 1000; // about a megabyte; ANSWER_BYTES_MAX holds where requests are long
 
 /**
  * @param sessions newest first; the token of a page names the last session on it, so that new sessions move nothing
@@ -37,10 +38,20 @@ export function listPage(
   }
   const behind = new Set(sessions.slice(0, place + 1).map(({ id }) => id));
   const rest = selected.filter(({ id }) => !behind.has(id));
-  const page = rest.slice(0, pageSize || PAGE_SIZE_DEFAULT);
+  const page = withinBytes(rest.slice(0, pageSize || PAGE_SIZE_DEFAULT));
   return {
     page,
     nextPageToken: page.length < rest.length ? page.at(-1)!.id : "",
     total: selected.length,
   };
+}
+
+/** As many of them, from the first on, as one answer holds; one at least. */
+function withinBytes(sessions: SessionSnapshot[]): SessionSnapshot[] {
+  let bytes = 0;
+  const over = sessions.findIndex((session, index) => {
+    bytes += sessionBytes(session);
+    return index > 0 && bytes > ANSWER_BYTES_MAX;
+  });
+  return over < 0 ? sessions : sessions.slice(0, over);
 }

@@ -49,6 +49,11 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
   return checked;
 }
 
+/** How many values its lists have together. */
+export function filterValues(filter: FilterRecord): number {
+  return LISTS.reduce((sum, name) => sum + (filter[name]?.length ?? 0), 0);
+}
+
 function rowFilter({ balanceMin, ...filter }: FilterRecord): RowFilter {
   return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }

@@ -12,7 +12,7 @@ import { AssetTable } from "../pipeline/asset-table.ts";
 import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../workers/records.ts";
-import { changedFilter, checkedFilter } from "./filters.ts";
+import { changedFilter, checkedFilter, filterValues } from "./filters.ts";
 import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
 import type {
@@ -34,6 +34,7 @@ import { Tips } from "./tips.ts";
 const FINISHED_KEPT_MAX = 256; // sessions that have ended and stay on record; older ones make room
 const FINISHED_BATCHES_KEPT_MAX = 4; // of those, the ones whose last batches stay in memory for late clients
 const FILTER_STEPS_MAX = 256; // a worker holds a compiled filter for each step of a session
+const FILTER_STEPS_VALUES_MAX = 200_000; // of all a session's steps: 12 MB of ids, in every worker and in GetSession's answer
 const DELIVERIES_MAX = 200; // of a session's clients, the last ones
 const DRAIN_MS = 10_000; // what has been read is decoded in far less; longer means that something is stuck
 const CLIENTS_POLL_MS = 10; // while a stop waits for clients
@@ -245,7 +246,7 @@ export class SessionManager implements SessionService {
         session.stream?.nextUndispatched ?? session.checkpoint.position.ledger,
         session.filterFloor,
       );
-      this.checkSteps(session, ledgerFrom);
+      this.checkSteps(session, ledgerFrom, filter);
       const { id } = session;
       const record = { ledgerFrom, filter, changedUnixMs: Date.now() };
       changes.push({ cutFilters: id, ledgerFrom }, { put: "filter", id, part: ledgerFrom, record });
@@ -676,8 +677,17 @@ export class SessionManager implements SessionService {
     throw new CodedError("FAILED_PRECONDITION", `SESSION_${state}`, `session ${id} is ${state}: ${remedy}`);
   }
 
-  private checkSteps(session: ManagedSession, ledgerFrom: number): void {
-    const kept = session.steps.filter((step) => step.ledgerFrom < ledgerFrom).length;
+  private checkSteps(session: ManagedSession, ledgerFrom: number, next: FilterRecord): void {
+    const steps = session.steps.filter((step) => step.ledgerFrom < ledgerFrom);
+    const kept = steps.length;
+    const values = steps.reduce((sum, { filter }) => sum + filterValues(filter), filterValues(next));
+    if (values > FILTER_STEPS_VALUES_MAX) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "FILTER_STEPS_VALUES",
+        `the filters of session ${session.id}, which keeps all that it ever had, would have ${values} values together, over max ${FILTER_STEPS_VALUES_MAX}: start another session`,
+      );
+    }
     if (kept < FILTER_STEPS_MAX) return;
     throw new CodedError(
       "RESOURCE_EXHAUSTED",

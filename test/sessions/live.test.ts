@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
+import type { CodedError } from "../../src/error.ts";
 import type { BatchMetadata } from "../../src/flight/client.ts";
 import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
 import { ContractDataService as StellarService } from "../../src/grpc/generated/contract-data-service-stellar.ts";
@@ -11,6 +12,7 @@ import {
   type WatchSessionResponse,
 } from "../../src/grpc/generated/control.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
+import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
@@ -323,6 +325,70 @@ describe("WatchSession and ListSessions", () => {
     expect((await failureOf(server.control.listSessions({ pageSize: 1001 }))).reason).toBe("PAGE_SIZE");
     for (const sessionId of [...ids, added.sessionId]) await server.control.deleteSession({ sessionId, force: true });
   }, 30_000);
+});
+
+describe("long filters", () => {
+  const ids = (from: number) =>
+    Array.from({ length: 10_000 }, (_, n) => {
+      const id = new Uint8Array(32);
+      new DataView(id.buffer).setUint32(0, from + n);
+      return formatStrkey(id, STRKEY_CONTRACT);
+    });
+
+  test("of many sessions come in pages, and no answer is too long for its client", async () => {
+    source.tip = 100;
+    const filters = { contractIds: ids(0), includeDeleted: true };
+    const labels = new Map([["long", "yes"]]);
+    const started: string[] = [];
+    for (let n = 0; n < SESSIONS_MAX; n++) {
+      started.unshift((await server.control.startProcessing({ startLedger: 100, filters, labels })).sessionId);
+    }
+    const listed: string[] = [];
+    let pageToken = "";
+    let pages = 0;
+    do {
+      const page = await server.control.listSessions({ labels, pageSize: 1000, pageToken });
+      expect(page.total).toBe(SESSIONS_MAX);
+      listed.push(...page.sessions.map(({ sessionId }) => sessionId));
+      pageToken = page.nextPageToken;
+      pages += 1;
+    } while (pageToken !== "");
+    expect(listed).toEqual(started);
+    expect(pages).toBeGreaterThan(1);
+    const other = { contractIds: ids(20_000), includeDeleted: true };
+    const { applied, defaultFilters } = await server.control.configureFilters({ filters: other });
+    expect(applied).toHaveLength(SESSIONS_MAX);
+    expect(applied.every((each) => each.fromLedger > 0 && each.filters === undefined)).toBe(true);
+    expect(defaultFilters!.contractIds).toEqual(other.contractIds);
+    const { session } = await server.control.getSession({ sessionId: started[0]! });
+    expect(session!.filterHistory.at(-1)!.filters!.contractIds).toEqual(other.contractIds);
+    await server.control.configureFilters({ includeDeleted: true });
+    for (const sessionId of started) await server.control.deleteSession({ sessionId, force: true });
+  }, 60_000);
+
+  test("of one session add up to a limit that names both numbers, and the filter in force stays", async () => {
+    source.tip = 100;
+    const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
+    let refusal: CodedError | undefined;
+    let taken = 0;
+    while (refusal === undefined && taken < 30) {
+      await until(async () => (await server.control.getStatus({ sessionId })).currentLedger === source.tip, "tip");
+      const filters = { contractIds: ids(taken) };
+      await server.control.configureFilters({ sessionId, filters }).then(
+        () => {
+          taken += 1;
+        },
+        (thrown: CodedError) => {
+          refusal = thrown;
+        },
+      );
+      source.tip += 1;
+    }
+    expect(taken).toBe(20);
+    expect(refusal!.toRecord()).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "FILTER_STEPS_VALUES" });
+    expect(refusal!.message).toContain("210000 values together, over max 200000");
+    await server.control.deleteSession({ sessionId, force: true });
+  }, 60_000);
 });
 
 /** What a process holds that it could fail to give back. */

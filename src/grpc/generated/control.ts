@@ -629,6 +629,7 @@ export interface AppliedFilters {
   sessionId: string;
   /** The first ledger that is decided by the new filters. */
   fromLedger: number;
+  /** Absent where those of all sessions together would be longer than 2 MiB: GetSession has them. */
   filters?: Filters;
 }
 
@@ -1208,7 +1209,7 @@ export interface ListSessionsRequest {
   labels: Map<string, string>;
   /** Only sessions in one of these; none = all. */
   statuses: GetStatusResponse_Status[];
-  /** 0 = 100; at most 1000. */
+  /** 0 = 100; at most 1000. A page has fewer where they would be longer than 2 MiB together. */
   pageSize: number;
   /** next_page_token of the page before. */
   pageToken: string;
