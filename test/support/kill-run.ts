@@ -1,15 +1,19 @@
 /**
  * A server that is killed again and again, at random instants, while two sessions run, two clients read them, filters
- * change and other sessions are started and stopped. After each restart, what was acknowledged must be there; in the
- * end, what each client got must be the oracle's rows under the filters that the session's history names, each once.
+ * change and other sessions are started, stopped and deleted. After each restart, what was acknowledged must be there
+ * (sessions, their timelines, stops, deletions, idempotency keys, the default filter), and nothing that was not asked for;
+ * in the end, what each client got must be the oracle's rows under the filters that the session's history names, each once.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
 import { FlightClient } from "../../src/flight/client.ts";
+import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
 import { type Filters, type Session, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { serviceClient } from "../../src/grpc/service.ts";
 import { readGolden } from "./goldens.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
 import { randomFrom } from "./random.ts";
@@ -44,6 +48,12 @@ interface GoldenRow {
 interface Choice {
   contractIds: string[];
   includeDeleted: boolean;
+}
+
+interface OtherRequest {
+  startLedger: number;
+  endLedger: number;
+  idempotencyKey: string;
 }
 
 interface Step {
@@ -103,7 +113,16 @@ class KillRun {
   private control: ControlClient | undefined;
   private readonly watched: Watched[] = [];
   /** Other sessions that were acknowledged, and whether their stop was, too. */
-  private readonly others = new Map<string, { stopped: boolean }>();
+  private readonly others = new Map<string, { stopped: boolean; request: OtherRequest }>();
+  /** Those that were acknowledged as deleted. */
+  private readonly deleted = new Set<string>();
+  /** Asked for and not answered before the kill: each may have been carried out. */
+  private openOther: OtherRequest | undefined;
+  private openDelete: string | undefined;
+  /** The filter of new sessions, and one that was asked for and not answered. */
+  private byDefault: Choice = { contractIds: [], includeDeleted: true };
+  private openDefault: Choice | undefined;
+  private keys = 0;
   private report: KillRunReport = { kills: 0, rows: 0, filterChanges: 0, others: 0, reconnects: 0 };
 
   constructor(
@@ -234,6 +253,7 @@ class KillRun {
         if (dice < 0.6) await this.changeFilters(control, this.random() < 0.3 ? undefined : this.pick());
         else if (dice < 0.75) await this.startOther(control);
         else if (dice < 0.85) await this.stopOther(control);
+        else if (dice < 0.88) await this.deleteOther(control);
         else for (const { id } of this.watched) await control.getStatus({ sessionId: id });
       }
     } catch (thrown) {
@@ -252,19 +272,25 @@ class KillRun {
     };
     const concerned = session === undefined ? this.watched : [session];
     for (const each of concerned) each.open = filter;
+    if (session === undefined) this.openDefault = filter;
     const { applied } = await control.configureFilters({ sessionId: session?.id, filters: filter });
     for (const each of concerned) {
       const mine = applied.find(({ sessionId }) => sessionId === each.id);
       if (mine === undefined) throw new Error(`the change was not applied to session ${each.id}`);
       changed(each, { fromLedger: mine.fromLedger, filter });
     }
+    if (session === undefined) this.byDefault = filter;
+    this.openDefault = undefined;
     this.report.filterChanges += 1;
   }
 
   private async startOther(control: ControlClient): Promise<void> {
     const start = 1 + Math.floor(this.random() * 1e6);
-    const { sessionId } = await control.startProcessing({ startLedger: start, endLedger: start + 6 });
-    this.others.set(sessionId, { stopped: false });
+    const request = { startLedger: start, endLedger: start + 6, idempotencyKey: `other-${++this.keys}` };
+    this.openOther = request;
+    const { sessionId } = await control.startProcessing(request);
+    this.openOther = undefined;
+    this.others.set(sessionId, { stopped: false, request });
     this.report.others += 1;
   }
 
@@ -273,6 +299,16 @@ class KillRun {
     if (id === undefined) return;
     await control.stopProcessing({ sessionId: id });
     other!.stopped = true;
+  }
+
+  private async deleteOther(control: ControlClient): Promise<void> {
+    const [id] = [...this.others].at(0) ?? [];
+    if (id === undefined) return;
+    this.openDelete = id;
+    await control.deleteSession({ sessionId: id, force: true });
+    this.openDelete = undefined;
+    this.others.delete(id);
+    this.deleted.add(id);
   }
 
   /** After a restart: all that was acknowledged is there, and nothing else but what was asked for. */
@@ -291,11 +327,44 @@ class KillRun {
     const { sessions } = await this.control!.listSessions({ pageSize: 1000 });
     for (const [id, { stopped }] of this.others) {
       const found = sessions.find(({ sessionId }) => sessionId === id);
+      if (found === undefined && id === this.openDelete) {
+        this.others.delete(id);
+        continue;
+      }
       if (found === undefined) throw new Error(`session ${id}, which was acknowledged, is gone`);
       if (stopped && found.status !== Status.STOPPED) {
         throw new Error(`session ${id} was acknowledged as stopped and is ${found.status}`);
       }
     }
+    this.openDelete = undefined;
+    const back = sessions.find(({ sessionId }) => this.deleted.has(sessionId));
+    if (back !== undefined) throw new Error(`session ${back.sessionId}, which was deleted, is back`);
+    await this.checkKeys();
+    await this.checkDefault();
+  }
+
+  /** A key leads to its session, whether the answer came or not; a call that was cut off can be repeated. */
+  private async checkKeys(): Promise<void> {
+    for (const [id, { request }] of this.others) {
+      const { sessionId, alreadyStarted } = await this.control!.startProcessing(request);
+      if (sessionId !== id || !alreadyStarted) throw new Error(`the key of session ${id} leads to ${sessionId}`);
+    }
+    const request = this.openOther;
+    if (request === undefined) return;
+    const { sessionId } = await this.control!.startProcessing(request);
+    this.others.set(sessionId, { stopped: false, request });
+    this.openOther = undefined;
+  }
+
+  private async checkDefault(): Promise<void> {
+    const channel = new grpc.Client(this.server!.control, grpc.credentials.createInsecure());
+    const config = await serviceClient(channel, ContractDataService).getFilterConfig({});
+    channel.close();
+    const found = { contractIds: config.contractIds, includeDeleted: config.includeDeleted };
+    const may = [this.byDefault, this.openDefault].some((each) => JSON.stringify(each) === JSON.stringify(found));
+    if (!may) throw new Error(`the default filter is ${JSON.stringify(found)}, not ${JSON.stringify(this.byDefault)}`);
+    this.byDefault = found;
+    this.openDefault = undefined;
   }
 
   private checkTimeline(session: Watched, found: Session): void {
