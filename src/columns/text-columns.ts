@@ -199,7 +199,7 @@ export class Base64Column extends TextColumn {
   }
 }
 
-/** Asset codes: the ledger's bytes, but for NULs. A code is [a-zA-Z0-9], for its contract's id proves it an asset. */
+/** Asset codes: the ledger's bytes, but for NULs: letters and digits (in the setting `go`: whatever bytes its contract's id proves). */
 export class AssetCodeColumn extends TextColumn {
   length(rows: RowSet, row: number): number {
     const { view } = rows.ledgers[rows.ledger[row]!]!;

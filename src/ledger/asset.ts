@@ -40,10 +40,13 @@ export class AssetFinder {
   /** Offset of the issuer's 32 bytes; NONE for the native asset. */
   issuerAt = NONE;
 
-  /** `findsNative`: whether the shape that the native asset's contract really has is recognised (upstream's is not). */
+  /**
+   * `isGo`: as upstream has it, which does not recognise the shape that the native asset's contract really has, and takes
+   * a code of any bytes.
+   */
   constructor(
     private readonly contracts: AssetContract,
-    private readonly findsNative: boolean,
+    private readonly isGo: boolean,
   ) {}
 
   /**
@@ -93,7 +96,7 @@ export class AssetFinder {
     if (d.getInt32(kind) !== SCV_SYMBOL) return false;
     const isNative = NATIVE.matches(d, kind);
     // Upstream knows Native only with a second element, which the real contract's entry does not have.
-    if (isNative && (elements === 2 || this.findsNative) && sameId(d, contractAt, this.contracts.native, 0)) {
+    if (isNative && (elements === 2 || !this.isGo) && sameId(d, contractAt, this.contracts.native, 0)) {
       this.type = ASSET_NATIVE;
       return true;
     }
@@ -111,7 +114,7 @@ export class AssetFinder {
     const codeBytes = d.getUint32(p + 4);
     if (codeBytes < 1 || codeBytes > CODE_BYTES_MAX) return false;
     const codeAt = p + 8;
-    if (!isAssetCode(d, codeAt, codeBytes)) return false;
+    if (!this.isGo && !isAssetCode(d, codeAt, codeBytes)) return false;
     p = skipScVal(d, p, 0);
     if (!ISSUER.matches(d, p)) return false;
     p += ISSUER.bytes;
@@ -131,7 +134,7 @@ export class AssetFinder {
  * Letters and digits, or NUL: the network creates no asset contract for any other code, so a ledger that holds one is
  * forged, and its bytes must not reach a utf8 column.
  */
-function isAssetCode(d: DataView, at: number, bytes: number): boolean {
+export function isAssetCode(d: DataView, at: number, bytes: number): boolean {
   for (let i = at; i < at + bytes; i++) {
     const byte = d.getUint8(i);
     const isDigit = byte >= 0x30 && byte <= 0x39;

@@ -65,7 +65,8 @@ import { TtlChanges } from "./ttl.ts";
 
 /**
  * `go`: exactly the rows of the Go service: no restored entries, the native asset's contract not recognised, no
- * expiration, no instance facts on removed rows, and only the transactions' own changes (not fees or upgrades).
+ * expiration, no instance facts on removed rows, asset codes of any bytes where the contract's id proves them (a forged
+ * ledger's may not be UTF-8), and only the transactions' own changes (not fees or upgrades).
  */
 export type Compat = "default" | "go";
 
@@ -200,7 +201,7 @@ export class LedgerDecoder implements EventsVisitor {
     this.resolvesAssets = !this.isGo && (namesAssets || (options.assets ?? false));
     this.filtersLate = this.resolvesAssets && namesAssets;
     const contracts = new AssetContract(networkId(options.networkPassphrase));
-    this.assets = new AssetFinder(contracts, !this.isGo);
+    this.assets = new AssetFinder(contracts, this.isGo);
     const known = options.knownAssets ?? new KnownAssets(options.networkPassphrase);
     this.ledgerAssets = new LedgerAssets(contracts, known);
   }

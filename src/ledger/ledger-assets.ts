@@ -7,7 +7,7 @@
  * of the ledger alone: no other ledger, no filter, and no order of work has a part in it.
  */
 
-import type { AssetFinder } from "./asset.ts";
+import { type AssetFinder, isAssetCode } from "./asset.ts";
 import type { AssetContract } from "./asset-contract.ts";
 import type { KnownAssets } from "./known-assets.ts";
 import { NONE, type RowSet } from "./row-set.ts";
@@ -168,7 +168,8 @@ export class LedgerAssets {
       if (index < 0) continue;
       const codeAt = words[at + 1]!;
       const codeBytes = words[at + 2]! - ISSUER_TEXT_BYTES - 1;
-      if (d.getUint8(codeAt + codeBytes) !== COLON || !this.readIssuer(d, codeAt + codeBytes + 1)) continue;
+      if (d.getUint8(codeAt + codeBytes) !== COLON || !isAssetCode(d, codeAt, codeBytes)) continue;
+      if (!this.readIssuer(d, codeAt + codeBytes + 1)) continue;
       const { issuerView } = this;
       if (!sameId(d, contract, this.contracts.of(d, codeAt, codeBytes, issuerView, 0), 0)) continue;
       this.asset[index] = rows.assets.addIssued(d, codeAt, codeBytes, issuerView, 0);

@@ -236,7 +236,7 @@ class LedgerContext {
     const codeBytes = contentOf(code!.val.children[0]!);
     const issuerBytes = contentOf(issuer!.val.children[0]!);
     if (codeBytes.length < 1 || codeBytes.length > 12 || issuerBytes.length !== 32) return;
-    if (!/^[A-Za-z0-9\0]+$/.test(Buffer.from(codeBytes).toString("latin1"))) return;
+    if (this.settings.compat === "default" && !isAssetCode(codeBytes)) return;
     const room = codeBytes.length <= 4 ? 4 : 12;
     const asset = Buffer.concat([
       int32(room === 4 ? 1 : 2),
@@ -326,6 +326,10 @@ function vecOf(val: XdrNode): XdrNode[] | undefined {
 function mapOf(val: XdrNode): { key: XdrNode; val: XdrNode }[] | undefined {
   if (armOf(val) !== "map") return undefined;
   return val.children[0]!.children[0]?.children.map((e) => ({ key: field(e, "key"), val: field(e, "val") }));
+}
+
+function isAssetCode(code: Uint8Array): boolean {
+  return /^[A-Za-z0-9\0]+$/.test(Buffer.from(code).toString("latin1"));
 }
 
 function balanceOf(keyVal: XdrNode, val: XdrNode): { holder: string; balance: bigint } | undefined {

@@ -44,6 +44,7 @@ const issuer = id(0x33);
 const ISSUER = formatStrkey(issuer, STRKEY_ACCOUNT);
 const usd = issued("USD", issuer);
 const longer = issued("LONGERCODE", issuer);
+const dashed = issued("US-D", issuer);
 const native = preimage(u32(0));
 
 const transfer = (contract: Bytes, asset: string): Bytes =>
@@ -119,17 +120,18 @@ describe("the ledger itself proves an asset", () => {
     expect(assets([{ operations: [[held(native)]] }])).toEqual(["native"]);
   });
 
-  test.each<[string, Bytes[]]>([
+  test.each<[string, Bytes[], Bytes?]>([
     ["nothing", []],
     ["a claim of another contract", [transfer(id(1), `USD:${ISSUER}`)]],
     ["a claim of another asset", [transfer(usd, `EUR:${ISSUER}`)]],
     ["another issuer", [transfer(usd, `USD:${formatStrkey(id(0x34), STRKEY_ACCOUNT)}`)]],
     ["something that is no asset", [transfer(usd, `USD;${ISSUER}`), transfer(usd, "USD"), transfer(usd, "")]],
+    ["a code that is not letters and digits", [transfer(dashed, `US-D:${ISSUER}`)], dashed],
     ["an issuer that is none", [transfer(usd, `USD:${"1".repeat(56)}`), transfer(usd, `USD:C${ISSUER.slice(1)}`)]],
     ["a topic that is not the last", [contractEvent(usd, [scString(`USD:${ISSUER}`), scU32(1)])]],
     ["no topics", [contractEvent(usd, [])]],
-  ])("%s proves nothing", (_, events) => {
-    expect(assets([{ operations: [[held(usd)]], events }])).toEqual([undefined]);
+  ])("%s proves nothing", (_, events, contract = usd) => {
+    expect(assets([{ operations: [[held(contract)]], events }])).toEqual([undefined]);
   });
 
   test("a forged claim beside a true one does no harm", () => {

@@ -2,10 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import type { Cell } from "../../src/columns/column.ts";
+import { TsvWriter } from "../../src/columns/text.ts";
 import { type Compat, LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { networkId } from "../../src/ledger/network.ts";
-import { RowSet } from "../../src/ledger/row-set.ts";
-import { REASON_NAMES } from "../../src/ledger/terms.ts";
+import { NONE, RowSet } from "../../src/ledger/row-set.ts";
+import { ASSET_ALPHANUM4, ASSET_ALPHANUM12, ASSET_NONE, REASON_NAMES } from "../../src/ledger/terms.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type Ledger,
   ledgerKey,
   NETWORK,
+  opaque,
   removed,
   restored,
   scBool,
@@ -260,6 +262,47 @@ describe("assets", () => {
   test("a forged one is none", () => {
     expect(instance(id(1), issued("USD"))).toMatchObject({ asset_code: null, asset_issuer: null, asset_type: null });
     expect(instance(usd, issued("EUR"))).toMatchObject({ asset_type: null });
+  });
+  describe("a code that is not letters and digits", () => {
+    // What the Go service does with these: its rows have each such code, whatever its bytes are (NULs taken out).
+    const codes: [string, number[]][] = [
+      ["US-D", [0x55, 0x53, 0x2d, 0x44]],
+      ["a b.c/d", [0x61, 0x20, 0x62, 0x2e, 0x63, 0x2f, 0x64]],
+      ["euro sign", [0xe2, 0x82, 0xac]],
+      ["not UTF-8", [0xff, 0x41]],
+    ];
+    const rowOf = (code: Uint8Array, compat: Compat): { rows: RowSet; ledger: Uint8Array } => {
+      const room = code.length <= 4 ? 4 : 12;
+      const contractId = preimage(
+        concat(u32(room === 4 ? 1 : 2), code, new Uint8Array(room - code.length), u32(0), issuer),
+      );
+      const fields = scMap([
+        [scSymbol("asset_code"), concat(u32(14), opaque(code))],
+        [scSymbol("issuer"), scBytes(issuer)],
+      ]);
+      const val = scInstance("asset", info(scSymbol(`AlphaNum${room}`), fields));
+      const ledger = buildLedger(operation(created({ key: scInstanceKey, contract: contractId, val })));
+      const rows = new RowSet();
+      new LedgerDecoder({ networkPassphrase: NETWORK, compat }).decode(ledger, rows);
+      return { rows, ledger };
+    };
+
+    test.each(codes)("%s: no asset, but in compat go the code as it is, as upstream has it", (_, bytes) => {
+      const code = Uint8Array.from(bytes);
+      expect(rowOf(code, "default").rows).toMatchObject({ length: 1 });
+      expect(rowOf(code, "default").rows.assetType[0]).toBe(ASSET_NONE);
+      expect(rowOf(code, "default").rows.assetCodeAt[0]).toBe(NONE);
+      const { rows, ledger } = rowOf(code, "go");
+      const at = rows.assetCodeAt[0]!;
+      expect(rows.assetType[0]).toBe(code.length <= 4 ? ASSET_ALPHANUM4 : ASSET_ALPHANUM12);
+      expect(ledger.slice(at, at + rows.assetCodeBytes[0]!)).toEqual(code);
+      const line = Buffer.from(new TsvWriter().write(rows)).toString("latin1").split("\t");
+      expect(line.slice(9, 12)).toEqual([
+        Buffer.from(code).toString("latin1"),
+        formatStrkey(issuer, STRKEY_ACCOUNT),
+        `AssetTypeAssetTypeCreditAlphanum${code.length <= 4 ? 4 : 12}`,
+      ]);
+    });
   });
   test("the native asset's contract, but not in compat go", () => {
     const storage = info(scSymbol("Native"));
