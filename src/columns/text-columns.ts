@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { Binary } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
+import { ASSET_NATIVE } from "../ledger/terms.ts";
 import { STRKEY_ACCOUNT, STRKEY_LENGTH } from "../xdr/strkey.ts";
 import { type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
 import {
@@ -233,7 +234,7 @@ export class AnyAssetCodeColumn extends TextColumn {
     return rows.assets.codeBytes(balanceAsset(rows, row));
   }
   isNull(rows: RowSet, row: number): boolean {
-    if (rows.assetCodeAt[row] !== NONE) return false;
+    if (rows.assetCodeAt[row] !== NONE) return this.length(rows, row) === 0; // a code of NULs alone is none
     const asset = balanceAsset(rows, row);
     return asset === NONE || rows.assets.codeBytes(asset) === 0;
   }
@@ -256,7 +257,7 @@ export class AnyAssetIssuerColumn extends TextColumn {
   isNull(rows: RowSet, row: number): boolean {
     if (rows.assetIssuerAt[row] !== NONE) return false;
     const asset = balanceAsset(rows, row);
-    return asset === NONE || rows.assets.codeBytes(asset) === 0;
+    return asset === NONE || rows.assets.type(asset) === ASSET_NATIVE;
   }
   writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
     const own = rows.assetIssuerAt[row]!;

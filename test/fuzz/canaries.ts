@@ -1,6 +1,7 @@
 /** Decoders that are wrong, each in one way: a judge that lets one of them pass cannot be believed. */
 import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
-import type { RowSet } from "../../src/ledger/row-set.ts";
+import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
+import { ADDRESS_ACCOUNT, ADDRESS_LIQUIDITY_POOL, CHANGE_EVICTED } from "../../src/ledger/terms.ts";
 import type { MakeDecoder } from "./check.ts";
 
 type Decode = LedgerDecoder["decode"];
@@ -45,6 +46,18 @@ export const CANARIES: Readonly<Record<string, MakeDecoder>> = {
   "has a balance that is one byte off": after((rows) => {
     for (let row = 0; row < rows.length; row++) if (rows.balanceAt[row] !== 0xffff_ffff) rows.balanceAt[row]! -= 4;
   }),
+  "loses what was evicted": after((rows) => {
+    const kept = Array.from({ length: rows.length }, (_, i) => i).filter((row) => rows.change[row] !== CHANGE_EVICTED);
+    rows.keep(0, kept);
+  }),
+  "takes one kind of holder for another": after((rows) => {
+    for (let row = 0; row < rows.length; row++) {
+      if (rows.holderAt[row] !== NONE && rows.holderKind[row] === ADDRESS_ACCOUNT) {
+        rows.holderKind[row] = ADDRESS_LIQUIDITY_POOL;
+      }
+    }
+  }),
+  "does not know the asset of a balance": after((rows) => rows.contractAsset.fill(NONE)),
   "throws what is not a coded error": broken((decode, bytes, rows) => {
     try {
       return decode(bytes, rows);

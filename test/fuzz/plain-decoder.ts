@@ -3,7 +3,16 @@
  * strings. What src/ledger gives must be what this gives.
  */
 import { createHash } from "node:crypto";
-import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import {
+  formatStrkey,
+  parseStrkey,
+  STRKEY_ACCOUNT,
+  STRKEY_CLAIMABLE_BALANCE,
+  STRKEY_CONTRACT,
+  STRKEY_LIQUIDITY_POOL,
+  STRKEY_MUXED,
+} from "../../src/xdr/strkey.ts";
+import { assetsOfEvents, contractOf, isAssetCode, issuedAsset, NATIVE_ASSET, type PlainAsset } from "./plain-assets.ts";
 import {
   contentOf,
   field,
@@ -20,6 +29,8 @@ import {
 export interface PlainSettings {
   passphrase: string;
   compat: "default" | "go";
+  /** Version 2 has evicted rows and every kind of holder, but not in the setting `go`. */
+  schemaVersion: 1 | 2;
 }
 
 /** One row, as text where text is what columns show; "" for none. */
@@ -49,6 +60,10 @@ export interface PlainRow {
   instanceType: string;
   wasmHash: string;
   liveUntil: number;
+  /** Of an instance: how many entries its storage has, and their bytes. */
+  storage: { entries: number; bytes: number } | undefined;
+  /** What the row's contract is the contract of, as far as the ledger tells; never in the setting `go`. */
+  contractAsset: PlainAsset | undefined;
 }
 
 export interface PlainLedger {
@@ -56,7 +71,7 @@ export interface PlainLedger {
   unvalidated: Unvalidated[];
 }
 
-type Reason = "fee" | "transaction" | "operation" | "fee_refund" | "upgrade";
+type Reason = "fee" | "transaction" | "operation" | "fee_refund" | "upgrade" | "eviction";
 
 interface Change {
   kind: number;
@@ -73,9 +88,11 @@ interface Place {
 
 const CREATED = 0;
 const UPDATED = 1;
-const REMOVED = 2;
+export const REMOVED = 2;
 const STATE = 3;
 const RESTORED = 4;
+/** Not of LedgerEntryChangeType: the key is among the evicted ones. */
+export const EVICTED = 5;
 const CLOSE_TIME_MAX = (2n ** 63n - 1n) / 1_000_000n; // in microseconds it is an int64
 
 /** The rows of one ledger. @throws PlainFault */
@@ -106,8 +123,16 @@ export function plainDecode(bytes: Uint8Array, settings: PlainSettings): PlainLe
     const place: Place = { reason: "upgrade", txHash: "", txIndex: 0, opIndex: 0 };
     upgrades.push(...context.list(field(upgrade, "changes"), place));
   }
-  const rows = [...fees, ...own, ...refunds, ...upgrades];
-  if (settings.compat === "default") for (const row of rows) row.liveUntil = context.liveUntil.get(row.keyHash) ?? 0;
+  const evictions = hasField(meta, "evictedKeys") ? context.evictions(field(meta, "evictedKeys")) : [];
+  const rows = [...fees, ...own, ...refunds, ...upgrades, ...evictions];
+  if (settings.compat === "default") {
+    const byEvents = assetsOfEvents(field(meta, "txProcessing"), context.networkId);
+    for (const row of rows) {
+      row.liveUntil = context.liveUntil.get(row.keyHash) ?? 0;
+      const contract = hex(parseStrkey(row.contractId, STRKEY_CONTRACT));
+      row.contractAsset = context.assets.get(contract) ?? byEvents.get(contract);
+    }
+  }
   return { rows, unvalidated };
 }
 
@@ -129,8 +154,11 @@ function transactionRows(context: LedgerContext, meta: XdrNode, place: Omit<Plac
 
 class LedgerContext {
   readonly liveUntil = new Map<string, number>();
+  readonly networkId: Buffer;
+  /** By hex contract id: the native asset's, and what the instances among the changes prove. */
+  readonly assets = new Map<string, PlainAsset>();
   private changeIndex = 0;
-  private readonly networkId: Buffer;
+  private readonly isComplete: boolean;
 
   constructor(
     private readonly settings: PlainSettings,
@@ -138,6 +166,8 @@ class LedgerContext {
     private readonly closedAt: number,
   ) {
     this.networkId = sha256(Buffer.from(settings.passphrase));
+    this.isComplete = settings.schemaVersion === 2 && settings.compat === "default";
+    this.assets.set(contractOf(int32(0), this.networkId), NATIVE_ASSET);
   }
 
   beginTransaction(): void {
@@ -151,13 +181,24 @@ class LedgerContext {
       if (data.name === "ttl" && change.kind !== REMOVED) this.noteTtl(data.content);
       return data.name === "contractData" && this.becomesRow(change, data.content, place);
     });
-    for (const { entry } of candidates) {
-      const durability = unsigned(field(dataOf(entry).content, "durability"));
-      if (durability > 1) throw new PlainFault("durability", `durability ${durability}`);
-    }
+    for (const { entry } of candidates) checkDurability(dataOf(entry).content);
     const byKey = candidates.map((change) => ({ change, key: ledgerKeyOf(dataOf(change.entry).content) }));
     byKey.sort((a, b) => Buffer.compare(a.key, b.key)); // Array.sort is stable
-    return byKey.map(({ change, key }) => this.row(change, key, place));
+    return byKey.map(({ change }) => this.row(change, place));
+  }
+
+  /** The rows of the ledger's evicted keys, in their order. */
+  evictions(keys: XdrNode): PlainRow[] {
+    if (!this.isComplete) return [];
+    const data = keys.children.filter((key) => armOf(key) === "contractData").map((key) => key.children[0]!);
+    const rows = data.filter((key) => isContractsOwn(key));
+    rows.forEach(checkDurability);
+    return rows.map((key) => {
+      const row = this.rowOfKey(key, { reason: "eviction", txHash: "", txIndex: 0, opIndex: 0 });
+      row.change = EVICTED;
+      row.holder = holderOf(field(key, "key"), true) ?? "";
+      return row;
+    });
   }
 
   private noteTtl(ttl: XdrNode): void {
@@ -167,39 +208,45 @@ class LedgerContext {
   }
 
   private becomesRow(change: Change, data: XdrNode, place: Place): boolean {
-    if (armOf(field(data, "key")) === "nonceKey") return false;
-    if (armOf(field(data, "contract")) !== "contractId") return false;
+    if (!isContractsOwn(data)) return false;
     if (this.settings.compat === "default") return true;
     return change.kind !== RESTORED && (place.reason === "operation" || place.reason === "transaction");
   }
 
-  private row(change: Change, key: Buffer, place: Place): PlainRow {
+  private row(change: Change, place: Place): PlainRow {
     const data = dataOf(change.entry).content;
+    const row = this.rowOfKey(data, place);
     const keyVal = field(data, "key");
     const val = field(data, "val");
-    const contractId = rawOf(field(data, "contract").children[0]!);
-    const row: PlainRow = {
+    row.lastModified = unsigned(field(change.entry, "lastModifiedLedgerSeq"));
+    row.change = change.kind;
+    row.valXdr = Buffer.from(rawOf(val)).toString("base64");
+    const holder = holderOf(keyVal, this.isComplete);
+    const balance = balanceOf(val);
+    if (holder !== undefined && balance !== undefined) Object.assign(row, { holder, balance });
+    const isInstance = keyVal.number === SCV_LEDGER_KEY_CONTRACT_INSTANCE && armOf(val) === "instance";
+    if (isInstance) this.instance(row, val.children[0]!, rawOf(field(data, "contract").children[0]!));
+    return row;
+  }
+
+  /** What the key alone says: of a ContractDataEntry, or of the key of one. */
+  private rowOfKey(data: XdrNode, place: Place): PlainRow {
+    const keyVal = field(data, "key");
+    return {
       ...place,
       ledgerSequence: this.sequence,
       closedAt: this.closedAt,
       changeIndex: this.changeIndex++,
-      contractId: formatStrkey(contractId, STRKEY_CONTRACT),
+      contractId: formatStrkey(rawOf(field(data, "contract").children[0]!), STRKEY_CONTRACT),
       keyType: goName(keyVal),
       durability: `ContractDataDurability${unsigned(field(data, "durability")) === 1 ? "Persistent" : "Temporary"}`,
-      ...{ assetCode: "", hasAssetCode: false, assetIssuer: "", assetType: "" },
-      ...{ holder: "", balance: undefined, instanceType: "", wasmHash: "" },
-      lastModified: unsigned(field(change.entry, "lastModifiedLedgerSeq")),
-      change: change.kind,
-      keyHash: hex(sha256(key)),
+      ...{ assetCode: "", hasAssetCode: false, assetIssuer: "", assetType: "", contractAsset: undefined },
+      ...{ holder: "", balance: undefined, instanceType: "", wasmHash: "", storage: undefined },
+      ...{ lastModified: 0, change: 0, liveUntil: 0 },
+      keyHash: hex(sha256(ledgerKeyOf(data))),
       keyXdr: Buffer.from(rawOf(keyVal)).toString("base64"),
-      valXdr: Buffer.from(rawOf(val)).toString("base64"),
-      liveUntil: 0,
+      valXdr: "",
     };
-    const balance = balanceOf(keyVal, val);
-    if (balance !== undefined) Object.assign(row, balance);
-    const isInstance = keyVal.number === SCV_LEDGER_KEY_CONTRACT_INSTANCE && armOf(val) === "instance";
-    if (isInstance) this.instance(row, val.children[0]!, contractId);
-    return row;
   }
 
   private instance(row: PlainRow, instance: XdrNode, contractId: Uint8Array): void {
@@ -209,6 +256,10 @@ class LedgerContext {
       if (executable.number === 0) row.wasmHash = hex(rawOf(executable.children[0]!));
     }
     const storage = field(instance, "storage").children[0];
+    if (row.instanceType !== "") {
+      const entries = storage?.children ?? [];
+      row.storage = { entries: entries.length, bytes: entries.reduce((sum, entry) => sum + rawOf(entry).length, 0) };
+    }
     const info = storage?.children.find((entry) => {
       const key = vecOf(field(entry, "key"));
       return key?.length === 1 && isSymbol(key[0]!, "AssetInfo");
@@ -220,10 +271,10 @@ class LedgerContext {
   private asset(row: PlainRow, named: XdrNode[], contractId: Uint8Array): void {
     if (named.length < 1 || named.length > 2) return;
     const [kind, content] = named;
-    const isContract = (asset: Buffer): boolean => this.contractOf(asset).equals(contractId);
+    const contract = hex(contractId);
     if (isSymbol(kind!, "Native")) {
       const isRecognised = named.length === 2 || this.settings.compat === "default";
-      if (isRecognised && isContract(Buffer.from(int32(0)))) {
+      if (isRecognised && contractOf(int32(0), this.networkId) === contract) {
         row.assetType = "AssetTypeAssetTypeNative";
         return;
       }
@@ -237,23 +288,13 @@ class LedgerContext {
     const issuerBytes = contentOf(issuer!.val.children[0]!);
     if (codeBytes.length < 1 || codeBytes.length > 12 || issuerBytes.length !== 32) return;
     if (this.settings.compat === "default" && !isAssetCode(codeBytes)) return;
-    const room = codeBytes.length <= 4 ? 4 : 12;
-    const asset = Buffer.concat([
-      int32(room === 4 ? 1 : 2),
-      Buffer.concat([codeBytes], room),
-      int32(0), // PublicKey: ed25519
-      issuerBytes,
-    ]);
-    if (!isContract(asset)) return;
-    row.assetType = `AssetTypeAssetTypeCreditAlphanum${room}`;
-    row.assetCode = Buffer.from(codeBytes.filter((byte) => byte !== 0)).toString("latin1");
+    const [own, asset] = issuedAsset(codeBytes, issuerBytes, this.networkId);
+    if (own !== contract) return;
+    row.assetType = asset.type;
+    row.assetCode = asset.code;
     row.hasAssetCode = true;
-    row.assetIssuer = formatStrkey(issuerBytes, STRKEY_ACCOUNT);
-  }
-
-  /** The id of an asset's contract: sha256 of HashIDPreimage, envelope type 8, made from an asset (1). */
-  private contractOf(asset: Buffer): Buffer {
-    return sha256(Buffer.concat([int32(8), this.networkId, int32(1), asset]));
+    row.assetIssuer = asset.issuer;
+    if (!this.assets.has(own)) this.assets.set(own, asset);
   }
 }
 
@@ -328,15 +369,38 @@ function mapOf(val: XdrNode): { key: XdrNode; val: XdrNode }[] | undefined {
   return val.children[0]!.children[0]?.children.map((e) => ({ key: field(e, "key"), val: field(e, "val") }));
 }
 
-function isAssetCode(code: Uint8Array): boolean {
-  return /^[A-Za-z0-9\0]+$/.test(Buffer.from(code).toString("latin1"));
+/** Data of a contract, and no nonce: anything else never is a row. */
+function isContractsOwn(data: XdrNode): boolean {
+  return armOf(field(data, "key")) !== "nonceKey" && armOf(field(data, "contract")) === "contractId";
 }
 
-function balanceOf(keyVal: XdrNode, val: XdrNode): { holder: string; balance: bigint } | undefined {
+function checkDurability(data: XdrNode): void {
+  const durability = unsigned(field(data, "durability"));
+  if (durability > 1) throw new PlainFault("durability", `durability ${durability}`);
+}
+
+/** Strkey of the holder that a balance's key names; `isAny`: of any kind, else contracts only. */
+function holderOf(keyVal: XdrNode, isAny: boolean): string | undefined {
   const key = vecOf(keyVal);
   if (key?.length !== 2 || !isSymbol(key[0]!, "Balance") || armOf(key[1]!) !== "address") return undefined;
   const address = key[1]!.children[0]!;
-  if (armOf(address) !== "contractId") return undefined;
+  const content = Buffer.from(rawOf(address.children[0]!));
+  switch (address.number) {
+    case 0: // account: the type of the public key, then the key
+      return isAny ? formatStrkey(content.subarray(4), STRKEY_ACCOUNT) : undefined;
+    case 1:
+      return formatStrkey(content, STRKEY_CONTRACT);
+    case 2: // muxed account: its number, then the key, which come the other way round in a strkey
+      if (!isAny) return undefined;
+      return formatStrkey(Buffer.concat([content.subarray(8), content.subarray(0, 8)]), STRKEY_MUXED);
+    case 3: // claimable balance: the type of its id in one byte, then the hash
+      return isAny ? formatStrkey(content.subarray(3), STRKEY_CLAIMABLE_BALANCE) : undefined;
+    default:
+      return isAny ? formatStrkey(content, STRKEY_LIQUIDITY_POOL) : undefined;
+  }
+}
+
+function balanceOf(val: XdrNode): bigint | undefined {
   const entries = mapOf(val);
   if (entries?.length !== 3) return undefined;
   const [amount, authorized, clawback] = entries;
@@ -345,8 +409,7 @@ function balanceOf(keyVal: XdrNode, val: XdrNode): { holder: string; balance: bi
   if (!isSymbol(clawback!.key, "clawback") || armOf(clawback!.val) !== "b") return undefined;
   const parts = Buffer.from(rawOf(amount!.val.children[0]!));
   const balance = (parts.readBigInt64BE(0) << 64n) | parts.readBigUInt64BE(8);
-  if (balance < 0n) return undefined;
-  return { holder: formatStrkey(rawOf(address.children[0]!), STRKEY_CONTRACT), balance };
+  return balance < 0n ? undefined : balance;
 }
 
 function unsigned(node: XdrNode): number {
@@ -361,12 +424,17 @@ function sha256(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
+/** Whether the change took the entry out of the live state. */
+export function isDeleted(row: PlainRow): boolean {
+  return row.change === REMOVED || row.change === EVICTED;
+}
+
 /** The row as a canonical line (Latin-1). */
 export function canonicalLine(row: PlainRow): string {
   return [
     ...[row.ledgerSequence, row.closedAt, row.txHash, row.txIndex, row.opIndex, row.reason],
     ...[row.contractId, row.keyType, row.durability, row.assetCode, row.assetIssuer, row.assetType],
-    ...[row.holder, row.balance ?? "", row.lastModified, row.change, row.change === REMOVED, row.keyHash],
+    ...[row.holder, row.balance ?? "", row.lastModified, row.change, isDeleted(row), row.keyHash],
     ...[row.keyXdr, row.valXdr, row.instanceType, row.wasmHash],
   ].join("\t");
 }
@@ -378,7 +446,7 @@ export function schemaV1Cells(row: PlainRow): string {
   return [
     ...[row.contractId, row.keyType, row.durability, orNull(row.assetCode), orNull(row.assetIssuer)],
     ...[orNull(row.assetType), orNull(row.holder), fits ? row.balance : "\\N", row.lastModified],
-    ...[row.change === REMOVED, row.ledgerSequence, BigInt(row.closedAt) * 1_000_000n, row.keyHash, row.keyXdr],
+    ...[isDeleted(row), row.ledgerSequence, BigInt(row.closedAt) * 1_000_000n, row.keyHash, row.keyXdr],
     ...[row.valXdr, orNull(row.instanceType), orNull(row.wasmHash), row.liveUntil === 0 ? "\\N" : row.liveUntil],
   ].join("\t");
 }

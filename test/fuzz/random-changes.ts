@@ -1,5 +1,6 @@
 /** Random lists of ledger entry changes: paired as core pairs them, mostly, and rich in what rows are made of. */
 import { createHash } from "node:crypto";
+import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
 import { concat, int, opaqueBytes } from "./bytes.ts";
 import type { Dice } from "./dice.ts";
 import { type RandomContext, randomValue } from "./random-value.ts";
@@ -48,6 +49,25 @@ function group(context: RandomContext, depth: number): Uint8Array[] {
   }
 }
 
+/** The XDR of a LedgerKey of contract data: what is evicted, for one. */
+export function randomDataKey(context: RandomContext, depth: number): Uint8Array {
+  return concat(int(6), contractData(context, depth).key);
+}
+
+/** The XDR of a ContractEvent that ends its topics with an asset, mostly that of its contract. */
+export function randomEvent(context: RandomContext, depth: number): Uint8Array {
+  const { dice, assets } = context;
+  const asset = assets.length > 0 && dice.chance(0.6) ? dice.pick(assets) : randomAsset(context);
+  const contract = dice.chance(0.9) ? asset.contract : dice.bytes(32);
+  const text = dice.chance(0.05) ? dice.bytes(dice.below(80)) : asset.text;
+  const topics = [symbol("transfer"), concat(int(SCV.string), opaqueBytes(text))];
+  if (dice.chance(0.05)) topics.reverse();
+  return concat(
+    ...[int(0), int(1), contract, int(1), int(0), int(topics.length), ...topics],
+    randomValue(SC_VAL, context, depth + 4),
+  );
+}
+
 /** A contract-data entry of one key: each call of `entry` gives it another value. */
 function contractData(context: RandomContext, depth: number): { key: Uint8Array; entry: () => Uint8Array } {
   const { dice } = context;
@@ -56,8 +76,10 @@ function contractData(context: RandomContext, depth: number): { key: Uint8Array;
   let scKey = randomValue(SC_VAL, context, depth + 4);
   let value = (): Uint8Array => randomValue(SC_VAL, context, depth + 4);
   if (kind === 0) {
-    const holder = dice.chance(0.8) ? concat(int(1), dice.bytes(32)) : randomValue(SC_ADDRESS, context, depth);
+    const holder = dice.chance(0.6) ? concat(int(1), dice.bytes(32)) : randomValue(SC_ADDRESS, context, depth);
     scKey = vec(symbol(dice.chance(0.95) ? "Balance" : "balance"), concat(int(SCV.address), holder));
+    if (context.assets.length > 0 && dice.chance(0.5)) contract = concat(int(1), dice.pick(context.assets).contract);
+    else if (dice.chance(0.3)) contract = concat(int(1), randomAsset(context).contract);
     value = () => balance(dice);
   } else if (kind === 1) {
     const asset = randomAsset(context);
@@ -106,7 +128,7 @@ function balance(dice: Dice): Uint8Array {
 }
 
 /** An asset's contract id, and what its instance stores under AssetInfo. */
-function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint8Array } {
+function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint8Array; text: Uint8Array } {
   const { dice, networkId } = context;
   const contractOf = (asset: Uint8Array): Uint8Array =>
     createHash("sha256")
@@ -114,7 +136,7 @@ function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint
       .digest();
   if (dice.chance(0.2)) {
     const info = vec(symbol("Native"), ...(dice.chance(0.3) ? [int(1)] : []));
-    return { contract: contractOf(int(0)), info };
+    return { contract: contractOf(int(0)), info, text: Buffer.from("native") };
   }
   const length = dice.between(1, 12);
   const code = Buffer.from(Array.from({ length }, () => (dice.chance(0.05) ? 0 : dice.between(0x30, 0x5a))));
@@ -127,7 +149,10 @@ function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint
     [symbol("issuer"), concat(int(SCV.bytes), opaqueBytes(issuer))],
   ];
   if (dice.chance(0.05)) fields.reverse();
-  return { contract: contractOf(asset), info: vec(symbol(kind), map(...fields)) };
+  const text = concat(code, Buffer.from(`:${formatStrkey(issuer, STRKEY_ACCOUNT)}`));
+  const contract = contractOf(asset);
+  context.assets.push({ contract, text });
+  return { contract, info: vec(symbol(kind), map(...fields)), text };
 }
 
 function instance(context: RandomContext, info: Uint8Array, depth: number): Uint8Array {

@@ -2,9 +2,9 @@
 import type { RowFilter } from "../../src/ledger/filter.ts";
 import { parseStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import type { Dice } from "./dice.ts";
-import type { PlainRow } from "./plain-decoder.ts";
+import { isDeleted, type PlainRow } from "./plain-decoder.ts";
 
-const CHANGE_TYPES = ["created", "updated", "removed", "state", "restored"] as const;
+const CHANGE_TYPES = ["created", "updated", "removed", "state", "restored", "evicted"] as const;
 const KINDS_MAX = 2; // with more at once hardly a row is left
 
 /** A filter whose values come from the rows, mostly. */
@@ -17,13 +17,13 @@ export function randomFilter(dice: Dice, rows: readonly PlainRow[]): RowFilter {
   const isCode = (code: string): boolean => /^[\x21-\x7e]{1,12}$/.test(code);
   const kinds: (() => RowFilter)[] = [
     () => ({ contractIds: values((row) => row.contractId) }),
-    () => ({ assetCodes: values((row) => (isCode(row.assetCode) ? row.assetCode : "")) }),
-    () => ({ assetIssuers: values((row) => row.assetIssuer) }),
+    () => ({ assetCodes: values((row) => (isCode(assetOf(row).code) ? assetOf(row).code : "")) }),
+    () => ({ assetIssuers: values((row) => assetOf(row).issuer) }),
     () => ({ balanceHolders: values((row) => row.holder) }),
     () => ({ balanceMin: balances.length > 0 ? dice.pick(balances) + BigInt(dice.chance(0.5) ? 0 : 1) : 1n }),
     () => ({ keyTypes: values((row) => row.keyType) }),
     () => ({ durability: dice.pick(["temporary", "persistent"]) }),
-    () => ({ changeTypes: [dice.pick(["created", "updated", "removed", "restored"])] }),
+    () => ({ changeTypes: [dice.pick(["created", "updated", "removed", "restored", "evicted"])] }),
     () => ({ modifiedAfterLedger: dice.pick(rows.length > 0 ? rows.map((row) => row.lastModified) : [1]) }),
     () => ({ includeDeleted: dice.chance(0.5) }),
     () => {
@@ -41,11 +41,10 @@ export function randomFilter(dice: Dice, rows: readonly PlainRow[]): RowFilter {
 export function selects(filter: RowFilter, row: PlainRow): boolean {
   const among = (values: readonly string[] | undefined, text: string): boolean =>
     values === undefined || values.length === 0 || (text !== "" && values.includes(text));
-  const isDeleted = row.change === 2;
   return (
     among(filter.contractIds, row.contractId) &&
-    among(filter.assetCodes, row.assetCode) &&
-    among(filter.assetIssuers, row.assetIssuer) &&
+    among(filter.assetCodes, assetOf(row).code) &&
+    among(filter.assetIssuers, assetOf(row).issuer) &&
     among(filter.balanceHolders, row.holder) &&
     among(filter.keyTypes, row.keyType) &&
     among(filter.changeTypes, CHANGE_TYPES[row.change]!) &&
@@ -54,9 +53,15 @@ export function selects(filter: RowFilter, row: PlainRow): boolean {
     (filter.modifiedAfterLedger === undefined ||
       filter.modifiedAfterLedger === 0 ||
       row.lastModified > filter.modifiedAfterLedger) &&
-    (filter.includeDeleted !== false || !isDeleted) &&
+    (filter.includeDeleted !== false || !isDeleted(row)) &&
     (filter.shard === undefined || shardOf(row.contractId, filter.shard.count) === filter.shard.index)
   );
+}
+
+/** The row's own asset, else its contract's if it is a balance. */
+function assetOf(row: PlainRow): { code: string; issuer: string } {
+  if (row.assetType !== "") return { code: row.assetCode, issuer: row.assetIssuer };
+  return (row.holder === "" ? undefined : row.contractAsset) ?? { code: "", issuer: "" };
 }
 
 /** FNV-1a of the contract id's 32 bytes, modulo the number of shards. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { concat, int, opaqueBytes } from "./bytes.ts";
 import type { Dice } from "./dice.ts";
-import { randomChanges } from "./random-changes.ts";
+import { randomChanges, randomDataKey, randomEvent } from "./random-changes.ts";
 import { padded, type Shape, sizeMin } from "./sdk-types.ts";
 
 const DEPTH_RICH = 12; // below this many containers every arm may be taken, deeper only the smallest
@@ -15,10 +15,12 @@ export interface RandomContext {
   networkId: Uint8Array;
   /** Hashes of the ledger keys made so far: TTL entries name some of them. */
   keyHashes: Uint8Array[];
+  /** The issued assets whose contracts were made so far (SEP-11): balances and events are of some of them. */
+  assets: { contract: Uint8Array; text: Uint8Array }[];
 }
 
 export function randomContext(dice: Dice, passphrase: string): RandomContext {
-  return { dice, networkId: createHash("sha256").update(passphrase).digest(), keyHashes: [] };
+  return { dice, networkId: createHash("sha256").update(passphrase).digest(), keyHashes: [], assets: [] };
 }
 
 /** The XDR of a random value. */
@@ -69,6 +71,14 @@ function randomList(shape: Shape & { kind: "list" }, context: RandomContext, dep
   if (shape.of.kind === "union" && shape.of.name === "LedgerEntryChange") {
     // lists of changes are what the rules are about: they are made whole, however deep they lie
     return randomChanges(context, depth);
+  }
+  if (shape.of.kind === "struct" && shape.of.name === "ContractEvent" && dice.chance(0.7)) {
+    const length = dice.below(ITEMS_MAX + 1);
+    return concat(int(length, 4), ...Array.from({ length }, () => randomEvent(context, depth)));
+  }
+  if (shape.of.kind === "union" && shape.of.name === "LedgerKey" && dice.chance(0.7)) {
+    const length = dice.below(ITEMS_MAX + 1);
+    return concat(int(length, 4), ...Array.from({ length }, () => randomDataKey(context, depth)));
   }
   const isRow =
     shape.of.kind === "struct" && /^(TransactionResultMeta|OperationMeta|UpgradeEntryMeta)/.test(shape.of.name);
