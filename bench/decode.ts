@@ -17,6 +17,10 @@ import { Peer, type Round } from "./support/peer.ts";
 const root = join(import.meta.dir, "..");
 const LAKE = join(root, "../shared/ledgers/lake");
 const WARM_UP_ROUNDS = 2; // the JIT is done after the first
+const NOTHING_MATCHES = "no match";
+const WALK = "walk";
+/** A filter is asked about each change of contract data; the walk alone knows none, so this is a little below 1. */
+const NOTHING_MATCHES_TIMES_MIN = 0.8;
 
 const { values: flags } = parseArgs({
   options: {
@@ -57,6 +61,12 @@ const TARGETS: readonly Target[] = [
   { input: "lake", what: "times the Go views", of: (r) => r.own!.rows / r.views!.rows, least: 1 },
   { input: "lake.zst", what: "rows/s", of: (r) => r.own!.rows, least: 250_000 },
   { input: "lake.zst", what: "times the Go views", of: (r) => r.own!.rows / r.views!.rows, least: 1 },
+  ...["58752000", "load-test", "lake"].map((input) => ({
+    input,
+    what: "times the walk alone, where nothing matches",
+    of: (r: Record<string, Rate>) => r[NOTHING_MATCHES]!.ledgers / r[WALK]!.ledgers,
+    least: NOTHING_MATCHES_TIMES_MIN,
+  })),
 ];
 
 const scratch = mkdtempSync(join(tmpdir(), "bench-decode-"));
@@ -77,9 +87,12 @@ function startPeers(): Peer[] {
   const built = spawnSync("go", ["build", "-o", `${scratch}/`, "./reader", "./views"], { cwd: go, stdio: "inherit" });
   if (built.status !== 0) throw new Error("the Go programs could not be built: this benchmark needs Go 1.26");
   const pin = spawnSync("taskset", ["-c", "0", "true"]).status === 0 ? ["taskset", "-c", "0"] : [];
+  const own = [...pin, process.execPath, join(import.meta.dir, "decode-rounds.ts")];
   const env = { GOMAXPROCS: "1", BATCH_ROWS: flags["batch-rows"] };
   return [
-    new Peer("own", [...pin, process.execPath, join(import.meta.dir, "decode-rounds.ts")], env),
+    new Peer("own", own, env),
+    new Peer(NOTHING_MATCHES, own, { ...env, WORK: "nothing matches" }),
+    new Peer(WALK, own, { ...env, WORK: "walk" }),
     new Peer("views", [...pin, join(scratch, "views")], env),
     new Peer("views+check", [...pin, join(scratch, "views"), "-validate"], env),
     new Peer("reader", [...pin, join(scratch, "reader")], env),
@@ -136,13 +149,14 @@ async function measure(input: Input): Promise<Record<string, Rate>> {
 /** Every decoder must have found the same rows, or a comparison of their speed says nothing. */
 async function compareRows(input: Input): Promise<void> {
   const found: string[] = [];
-  for (const peer of peers) {
+  const readers = peers.filter(({ name }) => name !== NOTHING_MATCHES && name !== WALK);
+  for (const peer of readers) {
     const { rows, ledgers, digest } = await peer.ask("digest");
     found.push(`${ledgers} ledgers, ${rows} rows, sha256 ${digest}`);
   }
   if (new Set(found).size !== 1) {
     throw new Error(
-      `${input.name}: the rows differ\n${peers.map((peer, i) => `  ${peer.name}: ${found[i]}`).join("\n")}`,
+      `${input.name}: the rows differ\n${readers.map((peer, i) => `  ${peer.name}: ${found[i]}`).join("\n")}`,
     );
   }
   console.log(`${input.name}: ${found[0]}, the same from all`);
@@ -171,7 +185,7 @@ function report(rounds: Map<string, Round[]>): Record<string, Rate> {
       number(rows[0]!),
       number(rows.at(-1)!),
       median(all.map((round) => round.wallNanos / round.cpuNanos).sort((a, b) => a - b)).toFixed(2),
-      name === "own" ? "" : `${(rates.own!.rows / rate.rows).toFixed(2)} times`,
+      name === "own" ? "" : `${(rates.own!.ledgers / rate.ledgers).toFixed(2)} times`,
     );
   }
   console.log();
