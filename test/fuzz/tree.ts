@@ -6,7 +6,8 @@ import { padded, type Shape, shapeNamed, sizeMin } from "./sdk-types.ts";
 
 /** Levels of types inside themselves that src/xdr/README.md promises to read, and not one more. */
 export const DEPTH_MAX = 200;
-const NESTING = new Set([
+/** Those types. */
+export const NESTING: ReadonlySet<string> = new Set([
   ...["ScVal", "ClaimPredicate", "SorobanAuthorizedInvocation", "SorobanDelegateSignature", "ScpQuorumSet"],
 ]);
 
