@@ -196,13 +196,20 @@ describe("every type inside itself is read to the limit, and not one level more"
     return concat(...Array.from({ length: levels }, (_, i) => concat(call, u32(i < levels - 1 ? 1 : 0))));
   };
 
-  const places: [string, (levels: number) => Uint8Array][] = [
+  const delegate = (levels: number): Uint8Array => {
+    const own = concat(u32(1), new Uint8Array(32), u32(1)); // a contract's address, a void signature
+    // The last level is the innermost delegate's signature, a ScVal.
+    return concat(...Array.from({ length: levels - 1 }, (_, i) => concat(own, u32(i < levels - 2 ? 1 : 0))));
+  };
+
+  const places: [name: string, nested: (levels: number) => Uint8Array, deepest?: string][] = [
     ["ScVal", scVal],
     ["ScpQuorumSet", quorumSet],
     ["ClaimPredicate", predicate],
     ["SorobanAuthorizedInvocation", invocation],
+    ["SorobanDelegateSignature", delegate, "ScVal"],
   ];
-  test.each(places)("%s", (name, nested) => {
+  test.each(places)("%s", (name, nested, deepest = name) => {
     // One that stands in no other of its kind, in some random ledger.
     const found = outermost.get(name)!;
     const withLevels = (levels: number): Uint8Array =>
@@ -211,7 +218,7 @@ describe("every type inside itself is read to the limit, and not one level more"
     const bytes = withLevels(XDR_DEPTH_MAX + 1);
     for (const decoder of decoders) {
       const thrown = faultOf(decoder, bytes);
-      expect(thrown).toMatchObject({ reason: "XDR_TOO_DEEP", typeName: name });
+      expect(thrown).toMatchObject({ reason: "XDR_TOO_DEEP", typeName: deepest });
       expect(thrown.byteOffset).toBeGreaterThan(found.node.start);
       expect(thrown.path.length).toBeGreaterThan("LedgerCloseMeta.".length + XDR_DEPTH_MAX);
       expect(thrown.message).toContain(`nested deeper than ${XDR_DEPTH_MAX} levels`);
