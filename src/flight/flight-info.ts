@@ -26,6 +26,12 @@ export function timestampOf(unixMs: number): { seconds: number; nanos: number } 
   return { seconds: Math.floor(unixMs / 1000), nanos: (unixMs % 1000) * 1_000_000 };
 }
 
+/** Those of one partition; known where all that the session ever had was counted since the server began. */
+function partitionTotals(stream: HubStream, part: StreamPart, totals: Totals | undefined): Totals | undefined {
+  const rows = stream.parts.reduce((sum, { cell }) => sum + cell.get("rows"), 0);
+  return totals?.rows === rows ? { rows: part.cell.get("rows"), bytes: part.cell.get("batchBytes") } : undefined;
+}
+
 /**
  * An endpoint for each partition of the session, or for the one that was asked for.
  * @param totals of the whole session, once it is over
@@ -44,7 +50,7 @@ export function sessionInfo(
   const isOfOne = read.shard !== undefined || typeof read.from === "object"; // a cursor belongs to one partition
   const parts: readonly StreamPart[] = isOfOne ? [partOfStream(stream, read.shard)] : stream.parts;
   const { cell } = isOfOne ? parts[0]! : stream;
-  const known = whole && read.shard === undefined ? totals : undefined;
+  const known = !whole ? undefined : isOfOne ? partitionTotals(stream, parts[0]!, totals) : totals;
   return {
     schema: forms.encapsulated,
     flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: ["contract", "data", opening.id] },

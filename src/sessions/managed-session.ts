@@ -224,7 +224,8 @@ export class ManagedSession {
       ? Math.min(RESERVE_LEDGERS_MAX, Math.max(RESERVE_LEDGERS_MIN, this.reservedAhead * 2))
       : 0;
     this.reservedMs = nowMs;
-    this.reservedTo = ledger + this.reservedAhead;
+    // Never back: what an earlier process has given out, up to its reservation, may be with clients.
+    this.reservedTo = Math.max(this.reservedTo, ledger + this.reservedAhead);
     return this.reservedTo;
   }
 

@@ -20,7 +20,7 @@ const open = () =>
     "data-dir": folder,
     "sessions-max": "16",
     "channel-buffer-size": "4",
-    "max-memory-mb": "256",
+    "max-memory-mb": "1024",
     "checkpoint-interval": "50ms",
     sources: `lake=${SAMPLE.folder}`,
   });

@@ -11,7 +11,7 @@ import { AssetTable } from "../../src/pipeline/asset-table.ts";
 import type { HubStream } from "../../src/pipeline/hub.ts";
 import { Sequencer } from "../../src/pipeline/sequencer.ts";
 import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
-import { SpanPump } from "../../src/pipeline/span-pump.ts";
+import { StreamAssets } from "../../src/pipeline/stream-assets.ts";
 import { StreamCell } from "../../src/pipeline/stream-cell.ts";
 import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
 import type { StreamPart } from "../../src/pipeline/stream-part.ts";
@@ -442,12 +442,13 @@ function infect(canary: Canary): () => void {
       };
     }
     case "assets": {
-      // a ledger is decoded before all is known that it has to know
-      const pump = SpanPump.prototype as unknown as { assetsSettled(): Promise<boolean> };
-      const { assetsSettled } = pump;
-      pump.assetsSettled = () => Promise.resolve(true);
+      // what one worker has learned reaches no other
+      const { learned } = StreamAssets.prototype;
+      StreamAssets.prototype.learned = function (this: StreamAssets) {
+        this.messages += 1;
+      };
       return () => {
-        pump.assetsSettled = assetsSettled;
+        StreamAssets.prototype.learned = learned;
       };
     }
     case "cursor": {
