@@ -149,6 +149,7 @@ function describeStream({ opening, cell, log, over, parts, isShared }: HubStream
     batches: cell.get("batches"),
     retained_bytes: cell.get("retainedBytes"),
     oldest_retained: isShared ? undefined : encodeCursor(log.startPosition, opening.partition),
+    held_back_ms_max: Math.round(Math.max(...parts.map((part) => part.log.heldBackMsMax))),
     partitions: isShared ? parts.map(describePartition) : undefined,
     rows_sent: cell.get("rowsSent"),
     bytes_sent: cell.get("bytesSent"),
