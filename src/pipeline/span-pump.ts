@@ -80,6 +80,8 @@ export class SpanPump {
   private sourceError: CodedError | undefined;
   private sourceSkips = 0;
   private readonly dropped = new DroppedMemory();
+  /** The source has nothing: it is at the tip, or slow. */
+  private sourceIsIdle = false;
 
   constructor(
     private readonly pool: DecodePool,
@@ -199,7 +201,10 @@ export class SpanPump {
       const age = performance.now() - this.open.begunMs;
       const busy = this.spans - this.cell.spansSequenced > 1;
       const linger = Math.max(0, Math.min(busy ? LINGER_MS : IDLE_LINGER_MS, this.limits.flushIntervalMs - age));
-      if (!(await settlesWithin(pending, linger))) await this.closeSpan();
+      if (!(await settlesWithin(pending, linger))) {
+        this.sourceIsIdle = true;
+        await this.closeSpan();
+      }
     }
     try {
       const result = await pending;
@@ -208,6 +213,7 @@ export class SpanPump {
       this.sourceError = CodedError.from(thrown);
       throw this.sourceError;
     } finally {
+      this.sourceIsIdle = false;
       this.pool.times.addWait("sourceWait", performance.now() - begun);
     }
   }
@@ -389,6 +395,7 @@ export class SpanPump {
       if (this.pending.length > 0) await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     this.watching = false;
+    if (this.sourceIsIdle) this.dropped.idle();
   }
 
   private workerOf(span: number): number {

@@ -7,6 +7,7 @@
  */
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
+import { DroppedMemory } from "./dropped-memory.ts";
 import { MessageReader } from "./fragments.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
@@ -27,6 +28,7 @@ import { type DecodeTaskData, STARTED } from "./task-data.ts";
 
 const OBJECT_BYTES_MAX = 1 << 30; // what a file may hold stored; the inflated ledgers have limits of their own
 const SLEEP_MS = 1000; // longest single sleep on the bell
+const IDLE_MS = 2; // without work for so long a worker has time for the collector
 const IDLE_SLEEPS_MAX = 30; // then memory is let go: many times the seconds between ledgers at the tip
 
 export function decodeTask(data: DecodeTaskData): void {
@@ -92,18 +94,21 @@ export function decodeTask(data: DecodeTaskData): void {
     }
   }
 
+  const garbage = new DroppedMemory();
   let idleSleeps = 0;
   for (;;) {
     const seen = bell.read();
     const closed = input.closed;
     if (messages.next()) {
       idleSleeps = 0;
+      garbage.count(messages.payload.length);
       handle(messages.tag, messages.payload);
       messages.release();
     } else if (closed) return;
     else {
       const begun = performance.now();
-      bell.wait(seen, SLEEP_MS);
+      bell.wait(seen, garbage.isDue ? IDLE_MS : SLEEP_MS);
+      if (garbage.isDue && bell.read() === seen) garbage.idle();
       shared.times.addWait("inputWait", performance.now() - begun);
       if (++idleSleeps === IDLE_SLEEPS_MAX) {
         memory.trim();

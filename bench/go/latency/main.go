@@ -17,6 +17,8 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -34,6 +36,7 @@ func main() {
 	warmUp := flag.Int("warm-up", 200, "ledgers before them")
 	pause := flag.Duration("pause", 40*time.Millisecond, "between a ledger's rows and the next ledger")
 	flag.Parse()
+	debug.SetGCPercent(-1)
 	templates, err := template.Load(flag.Arg(0))
 	if err != nil {
 		log.Fatal(err)
@@ -49,6 +52,7 @@ func main() {
 	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
 		for n := int(start) - int(*first); n < count; n++ {
 			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
+			runtime.GC() // now, and not while the ledger is on its way
 			time.Sleep(*pause)
 			sent[n] = time.Now()
 			if err := stream.SendMsg(frame); err != nil {
