@@ -1,9 +1,8 @@
 /**
- * Memory of ledgers that nobody holds any more, given back soon. The collector goes by the growth of a thread's heap: a few buffers of tens of
- * MiB that nobody holds any more can lie for long, in every thread that they passed through. So who drops one says so, and
- * after enough of them a collection is asked for. Ordinary ledgers never come to that; they are collected when there is
- * nothing else to do, as at the tip between two ledgers. Otherwise the collector would come by itself after some fifty of
- * them, and give back a hundred MiB while one is on its way: 20 to 40 ms, measured at the tip.
+ * Memory of ledgers that nobody holds any more, given back soon. The collector goes by the growth of a thread's heap: a
+ * few buffers of tens of MiB that nobody holds any more can lie for long, in every thread that they passed through. So
+ * who drops one says so, and after enough of them a collection is asked for. Ordinary ledgers never come to that; they
+ * are collected when there is nothing else to do, as at the tip between two ledgers, and not while one is on its way.
  */
 const LARGE_BYTES_MIN = 8 << 20; // many times an ordinary ledger
 const COLLECT_BYTES = 32 << 20; // what may lie dropped in one thread; a collection takes milliseconds
@@ -27,11 +26,7 @@ export class DroppedMemory {
   /** A buffer of that size has been dropped, or is about to be in this turn of the event loop. */
   add(bytes: number): void {
     this.count(bytes);
-    if (bytes < LARGE_BYTES_MIN) return;
-    this.bytes += bytes;
-    if (this.bytes < COLLECT_BYTES) return;
-    this.bytes = 0;
-    setImmediate(() => Bun.gc(false));
+    if (this.tooMuchLies(bytes)) setImmediate(() => Bun.gc(false));
   }
 
   /** The thread has nothing else to do for the moment. */
@@ -43,10 +38,15 @@ export class DroppedMemory {
 
   /** The same for a thread without an event loop: nothing but the caller's own variables may still hold it. */
   addNow(bytes: number): void {
-    if (bytes < LARGE_BYTES_MIN) return;
+    if (this.tooMuchLies(bytes)) Bun.gc(true);
+  }
+
+  /** Counts a large buffer; whether it is time to collect them. */
+  private tooMuchLies(bytes: number): boolean {
+    if (bytes < LARGE_BYTES_MIN) return false;
     this.bytes += bytes;
-    if (this.bytes < COLLECT_BYTES) return;
+    if (this.bytes < COLLECT_BYTES) return false;
     this.bytes = 0;
-    Bun.gc(true);
+    return true;
   }
 }
