@@ -1,7 +1,7 @@
 /**
  * Memory for ledgers of one worker. Rows point into their ledger's bytes until their batch is laid out, so several
- * ledgers are alive at once; each has a buffer of its own here that is used again afterwards. One inflater (with its
- * window of some 8 MB) serves all of them. Nothing is allocated per ledger once the buffers have grown to size.
+ * ledgers are alive at once; each has a buffer of its own here that is used again afterwards. One inflater serves all
+ * of them. Nothing is allocated per ledger once the buffers have grown to size.
  */
 import { InflateBuffer, Inflater } from "../sources/inflate.ts";
 
