@@ -9,7 +9,7 @@ import { CodedError } from "../error.ts";
 import { settledBefore } from "../ledger/known-assets.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import { scanZstd } from "../sources/zstd-frame.ts";
-import { DroppedMemory } from "../workers/dropped-memory.ts";
+import { DroppedMemory, QUIET_MS } from "../workers/dropped-memory.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -395,7 +395,11 @@ export class SpanPump {
       if (this.pending.length > 0) await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     this.watching = false;
-    if (this.sourceIsIdle) this.dropped.idle();
+    if (this.sourceIsIdle && this.dropped.isDue) {
+      setTimeout(() => {
+        if (this.sourceIsIdle && this.pending.length === 0) this.dropped.idle();
+      }, QUIET_MS).unref();
+    }
   }
 
   private workerOf(span: number): number {

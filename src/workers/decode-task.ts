@@ -7,7 +7,7 @@
  */
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
-import { DroppedMemory } from "./dropped-memory.ts";
+import { DroppedMemory, QUIET_MS } from "./dropped-memory.ts";
 import { MessageReader } from "./fragments.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import { LedgerMemory } from "./ledger-memory.ts";
@@ -28,7 +28,7 @@ import { type DecodeTaskData, STARTED } from "./task-data.ts";
 
 const OBJECT_BYTES_MAX = 1 << 30; // what a file may hold stored; the inflated ledgers have limits of their own
 const SLEEP_MS = 1000; // longest single sleep on the bell
-const IDLE_MS = 2; // without work for so long a worker has time for the collector
+const IDLE_COLLECT_BYTES = 32 << 20; // of ledgers decoded: they leave a quarter as much garbage
 const IDLE_SLEEPS_MAX = 30; // then memory is let go: many times the seconds between ledgers at the tip
 
 export function decodeTask(data: DecodeTaskData): void {
@@ -94,7 +94,7 @@ export function decodeTask(data: DecodeTaskData): void {
     }
   }
 
-  const garbage = new DroppedMemory();
+  const garbage = new DroppedMemory(IDLE_COLLECT_BYTES);
   let idleSleeps = 0;
   for (;;) {
     const seen = bell.read();
@@ -107,7 +107,7 @@ export function decodeTask(data: DecodeTaskData): void {
     } else if (closed) return;
     else {
       const begun = performance.now();
-      bell.wait(seen, garbage.isDue ? IDLE_MS : SLEEP_MS);
+      bell.wait(seen, garbage.isDue ? QUIET_MS : SLEEP_MS);
       if (garbage.isDue && bell.read() === seen) garbage.idle();
       shared.times.addWait("inputWait", performance.now() - begun);
       if (++idleSleeps === IDLE_SLEEPS_MAX) {

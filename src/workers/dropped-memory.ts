@@ -7,11 +7,15 @@
 const LARGE_BYTES_MIN = 8 << 20; // many times an ordinary ledger
 const COLLECT_BYTES = 32 << 20; // what may lie dropped in one thread; a collection takes milliseconds
 
-const IDLE_COLLECT_BYTES = 8 << 20; // a few ledgers: what comes of them through gRPC is given back within milliseconds
+/** After so long without work a thread has time for the collector: what it did last has left the server by then. */
+export const QUIET_MS = 10;
 
 export class DroppedMemory {
   private bytes = 0;
   private sinceIdle = 0;
+
+  /** @param idleBytes what must have been counted before an idle moment is worth a collection */
+  constructor(private readonly idleBytes = 16 << 20) {}
 
   /** Work on so many bytes has left garbage of about that order. */
   count(bytes: number): void {
@@ -20,7 +24,7 @@ export class DroppedMemory {
 
   /** Whether there is enough for a moment without work. */
   get isDue(): boolean {
-    return this.sinceIdle >= IDLE_COLLECT_BYTES;
+    return this.sinceIdle >= this.idleBytes;
   }
 
   /** A buffer of that size has been dropped, or is about to be in this turn of the event loop. */

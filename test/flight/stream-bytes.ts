@@ -31,7 +31,8 @@ for (const [name, client] of [
   ["arrow-go", await goClient()],
 ] as const) {
   if (client.command === undefined) {
-    console.log(`${name}: skipped: ${client.missing}`);
+    console.log(`${name}: FAILED: ${client.missing}`);
+    failures += 1;
     continue;
   }
   for (let run = 1; run <= Number(values.runs); run++) {

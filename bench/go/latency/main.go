@@ -1,8 +1,11 @@
 // latency is both ends of what is measured: a RawLedgerService that gives one ledger at a time, and the Flight client
 // that waits for its rows. A ledger is sent once the rows of the one before have come and a pause has passed.
 //
+// Late in each pause it does a fixed piece of work, and times it: what that takes beyond the usual is the machine's doing.
+//
 // It prints the address of its service and then reads one line, "ADDRESS TICKET", of the Flight server that reads from
-// it. At last it prints the milliseconds from each ledger's send to its rows, warm-up left out, one a line.
+// it. At last it prints three numbers of milliseconds a ledger, warm-up left out, one ledger a line: from its send to its
+// rows, and what the work before it and after it took.
 //
 //	latency [-first N] [-ledgers N] [-warm-up N] [-pause D] FILE
 package main
@@ -47,6 +50,8 @@ func main() {
 	}
 	count := *warmUp + *ledgers
 	sent := make([]time.Time, count)
+	worked := make([]time.Duration, count+1)
+	work := newFixedWork()
 	arrived := make(chan struct{}, count)
 	source := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
 	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
@@ -54,6 +59,7 @@ func main() {
 			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
 			runtime.GC() // now, and not while the ledger is on its way
 			time.Sleep(*pause)
+			worked[n] = work.run()
 			sent[n] = time.Now()
 			if err := stream.SendMsg(frame); err != nil {
 				return err
@@ -112,7 +118,37 @@ func main() {
 	if len(took) < count {
 		log.Fatalf("the rows of %d ledgers came, of %d", len(took), count)
 	}
-	for _, d := range took[*warmUp:] {
-		fmt.Printf("%.3f\n", float64(d.Microseconds())/1000)
+	time.Sleep(*pause)
+	worked[count] = work.run()
+	for n := *warmUp; n < count; n++ {
+		fmt.Printf("%.3f %.3f %.3f\n", milliseconds(took[n]), milliseconds(worked[n]), milliseconds(worked[n+1]))
 	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// fixedWork is copies of memory, as much of the way of a ledger is.
+type fixedWork struct{ from, to []byte }
+
+const (
+	workBytes  = 4 << 20
+	workCopies = 8 // some 3 ms
+)
+
+func newFixedWork() *fixedWork {
+	w := &fixedWork{make([]byte, workBytes), make([]byte, workBytes)}
+	for i := range w.from {
+		w.from[i] = byte(i)
+	}
+	w.run()
+	return w
+}
+
+func (w *fixedWork) run() time.Duration {
+	begun := time.Now()
+	for i := range workCopies {
+		copy(w.to, w.from)
+		w.from[i]++
+	}
+	return time.Since(begun)
 }
