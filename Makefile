@@ -1,5 +1,6 @@
 # Needs Node 20 and npm; everything else (Bun too) comes from the npm registry on first use.
-BUN := node_modules/.bin/bun
+# Another Bun: `make BUN=/path/to/bun …` (flake.nix sets it).
+BUN ?= node_modules/.bin/bun
 INSTALLED := node_modules/.installed
 SAMPLE := sample/lake
 # Where `make serve` listens; port 0 takes a free one.
