@@ -6,6 +6,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { RawLedger, RawLedgerService } from "../grpc/generated/raw-ledger-service.ts";
 import { methodDefinition } from "../grpc/service.ts";
+import { DroppedMemory } from "../workers/dropped-memory.ts";
 import { LEDGER_BYTES_MAX } from "./limits.ts";
 
 /** A message holds one ledger and a few bytes around it. */
@@ -14,7 +15,10 @@ const MESSAGE_BYTES_MAX = LEDGER_BYTES_MAX + (1 << 20);
 /** HTTP/2 window: with the 64 KiB default a source reaches half the speed; beyond a few MiB nothing is gained. */
 const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
 
-/** Bytes queued before no more is asked for: enough to bridge a pause of the reader. One message may go over it. */
+/**
+ * Bytes queued before no more is asked for: enough to bridge a pause of the reader. Where one more message would go over
+ * it, that is asked for only when the reader waits for it: ledgers of tens of MiB stand in memory once and not twice.
+ */
 export const QUEUE_BYTES_MAX = 16 << 20;
 
 /** Messages queued likewise: bounds what small ledgers cost in objects. */
@@ -38,6 +42,9 @@ export class RawLedgerStream {
   readonly #call: grpc.ClientReadableStream<Buffer>;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
+  /** Of the last message: the next one will be about as large. */
+  #lastBytes = 0;
+  readonly #dropped = new DroppedMemory();
   #end: RawLedgerEvent | undefined;
   #wake: (() => void) | undefined;
   /** Asks grpc-js for one more message; set while it is held back. */
@@ -68,6 +75,8 @@ export class RawLedgerStream {
     this.#call.on("data", (bytes: Buffer) => {
       this.#queue.push(bytes);
       this.#queuedBytes += bytes.length;
+      this.#lastBytes = bytes.length;
+      this.#dropped.add(bytes.length); // the pieces that it came in
       this.#notify();
     });
     this.#call.on("error", (error: grpc.ServiceError) => this.#finish({ kind: "failed", error }));
@@ -107,7 +116,9 @@ export class RawLedgerStream {
   }
 
   #readOn(): void {
-    if (this.#queuedBytes >= QUEUE_BYTES_MAX || this.#queue.length >= QUEUE_LEDGERS_MAX) return;
+    const expected = this.#queuedBytes + this.#lastBytes;
+    const isWanted = this.#queue.length === 0 && this.#wake !== undefined;
+    if (!isWanted && (expected > QUEUE_BYTES_MAX || this.#queue.length >= QUEUE_LEDGERS_MAX)) return;
     const read = this.#heldRead;
     this.#heldRead = undefined;
     read?.();
@@ -135,6 +146,7 @@ export class RawLedgerStream {
         clearTimeout(timer);
         resolve(true);
       };
+      this.#readOn();
     });
   }
 }

@@ -30,7 +30,7 @@ export class DroppedMemory {
   /** A buffer of that size has been dropped, or is about to be in this turn of the event loop. */
   add(bytes: number): void {
     this.count(bytes);
-    if (this.tooMuchLies(bytes)) setImmediate(() => Bun.gc(false));
+    if (this.tooMuchLies(bytes)) setImmediate(() => Bun.gc(true));
   }
 
   /** The thread has nothing else to do for the moment. */
