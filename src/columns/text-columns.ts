@@ -2,9 +2,10 @@
 import { Buffer } from "node:buffer";
 import { Binary } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
+import { sameId } from "../ledger/secret-hash.ts";
 import { ASSET_NATIVE } from "../ledger/terms.ts";
 import { STRKEY_ACCOUNT, STRKEY_LENGTH } from "../xdr/strkey.ts";
-import { type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
+import { BitWriter, type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
 import {
   addressLength,
   base64Length,
@@ -53,11 +54,56 @@ export class StrkeyColumn extends TextColumn {
   writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
     return writeStrkey(this.version, d, this.at(rows)[row]!, out, q);
   }
+
+  /** A row often has the id of the row before it, since the rows of one contract follow each other: its text is copied. */
+  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    if (isAllNull(first, end, place)) return super.write(rows, first, end, out, place);
+    const { dataAt, validityAt } = place;
+    let { offsetsAt } = place;
+    const at = this.at(rows);
+    const { ledger: ledgerOf, ledgers } = rows;
+    const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
+    let ledger = -1;
+    let d = out;
+    let q = dataAt;
+    let idBefore = NONE;
+    out.setInt32(offsetsAt, 0, true);
+    for (let row = first; row < end; row++) {
+      const p = at[row]!;
+      validity?.push(p !== NONE);
+      if (p !== NONE) {
+        if (ledgerOf[row] !== ledger) {
+          ledger = ledgerOf[row]!;
+          d = ledgers[ledger]!.view;
+          idBefore = NONE;
+        }
+        if (idBefore !== NONE && sameId(d, p, d, idBefore)) copyStrkey(out, q - STRKEY_LENGTH, q);
+        else writeStrkey(this.version, d, p, out, q);
+        idBefore = p;
+        q += STRKEY_LENGTH;
+      }
+      offsetsAt += 4;
+      out.setInt32(offsetsAt, q - dataAt, true);
+    }
+    validity?.finish();
+    return q;
+  }
+}
+
+/** No value at all, which the columns' common way of writing has a shortcut for. */
+function isAllNull(first: number, end: number, place: Placement): boolean {
+  return place.nulls > 0 && place.nulls === end - first;
+}
+
+function copyStrkey(out: DataView, from: number, to: number): void {
+  for (let i = 0; i < STRKEY_LENGTH; i += 4) out.setInt32(to + i, out.getInt32(from + i));
 }
 
 /** A small number as one of a list of words; the empty word is null. */
 export class WordColumn extends TextColumn {
   private readonly words: readonly Uint8Array[];
+  /** The same for reading four characters at once. */
+  private readonly views: readonly DataView[];
 
   constructor(
     spec: ColumnSpec,
@@ -66,6 +112,7 @@ export class WordColumn extends TextColumn {
   ) {
     super(spec);
     this.words = words.map((word) => new TextEncoder().encode(word));
+    this.views = this.words.map((word) => new DataView(word.buffer, word.byteOffset, word.length));
   }
 
   override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
@@ -84,6 +131,30 @@ export class WordColumn extends TextColumn {
   }
   writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
     return writeBytes(this.words[this.codes(rows)[row]!]!, out, q);
+  }
+
+  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    if (isAllNull(first, end, place)) return super.write(rows, first, end, out, place);
+    const { dataAt, validityAt } = place;
+    let { offsetsAt } = place;
+    const codes = this.codes(rows);
+    const { views } = this;
+    const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
+    let q = dataAt;
+    out.setInt32(offsetsAt, 0, true);
+    for (let row = first; row < end; row++) {
+      const word = views[codes[row]!]!;
+      const length = word.byteLength;
+      let i = 0;
+      for (; i <= length - 4; i += 4) out.setInt32(q + i, word.getInt32(i));
+      for (; i < length; i++) out.setUint8(q + i, word.getUint8(i));
+      q += length;
+      validity?.push(length > 0);
+      offsetsAt += 4;
+      out.setInt32(offsetsAt, q - dataAt, true);
+    }
+    validity?.finish();
+    return q;
   }
 }
 
@@ -127,6 +198,13 @@ export class KeyHashColumn extends TextColumn {
   writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
     if (this.hashes.buffer !== rows.keyHash.buffer) this.hashes = new DataView(rows.keyHash.buffer);
     return writeHex(this.hashes, row * 32, 32, out, q);
+  }
+
+  /** All hashes lie behind each other, and so do their texts. */
+  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const { dataAt, offsetsAt } = place;
+    for (let i = 0; i <= end - first; i++) out.setInt32(offsetsAt + 4 * i, 64 * i, true);
+    return writeHex(new DataView(rows.keyHash.buffer), first * 32, (end - first) * 32, out, dataAt);
   }
 }
 

@@ -299,6 +299,7 @@ export class LedgerDecoder implements EventsVisitor {
       rows.keyHash.fill(0, first * 32, rows.length * 32);
       return;
     }
+    this.hasher.begin();
     for (let row = first; row < rows.length; row++) {
       const from = rows.contractAt[row]! - 4;
       this.hasher.hash(view, from, rows.keyAt[row]! + rows.keyBytes[row]! + 4, rows.keyHash, row * 32);
@@ -483,14 +484,26 @@ export class LedgerDecoder implements EventsVisitor {
   private contractData(d: DataView, p: number, change: number, list: number): number {
     if (d.getInt32(p + 12) !== 0) fail(); // ContractDataEntry.ext has one arm
     const addressAt = p + 16;
-    const keyAt = skipScAddress(d, addressAt);
-    const keyEnd = skipScVal(d, keyAt, 0);
+    let keyAt: number;
+    let keyEnd: number;
+    let isUnpaired = false;
+    const likeBefore = addressAt - this.priorAddressAt;
+    if (
+      change === CHANGE_UPDATED &&
+      sameBytes(d, addressAt, this.priorKeyEnd + 4 + likeBefore, this.priorAddressAt, this.priorKeyEnd + 4)
+    ) {
+      // The key of the state before it, which has been walked already.
+      keyAt = this.priorKeyAt + likeBefore;
+      keyEnd = this.priorKeyEnd + likeBefore;
+    } else {
+      keyAt = skipScAddress(d, addressAt);
+      keyEnd = skipScVal(d, keyAt, 0);
+      isUnpaired = change === CHANGE_UPDATED;
+    }
     const valAt = keyEnd + 4;
     const valEnd = skipScVal(d, valAt, 0);
     const end = skipLedgerEntryExt(d, valEnd);
-    if (change === CHANGE_UPDATED && !sameBytes(d, addressAt, valAt, this.priorAddressAt, this.priorKeyEnd + 4)) {
-      this.unpaired(d, p, "follows the state of another key");
-    }
+    if (isUnpaired) this.unpaired(d, p, "follows the state of another key");
     this.priorChange = change;
     this.priorType = LEDGER_ENTRY_CONTRACT_DATA;
     this.priorLastModified = d.getUint32(p + 4);
