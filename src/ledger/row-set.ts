@@ -105,6 +105,21 @@ export class RowSet {
     if (rows === 0) this.assets.clear();
   }
 
+  /**
+   * Forgets the rows before `row`, and the ledgers that only they are of: the row becomes row 0. Answers with how many
+   * ledgers went.
+   */
+  dropBefore(row: number): number {
+    const ledgers = this.ledger[row]!;
+    const left = this.length - row;
+    for (const [, column, width] of this.columns()) column.copyWithin(0, row * width, this.length * width);
+    for (let i = 0; i < left; i++) this.ledger[i]! -= ledgers;
+    this.ledgers.splice(0, ledgers);
+    this.length = left;
+    this.generation++;
+    return ledgers;
+  }
+
   /** Index of a new row, whose facts the caller sets, all of them: the columns hold old values. */
   add(): number {
     if (this.length === this.capacity) this.grow();

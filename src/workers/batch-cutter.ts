@@ -121,6 +121,20 @@ export class BatchCutter {
     this.kept = 0;
   }
 
+  /** Forgets the rows that are in batches, and the ledgers that only they are of. */
+  dropEmitted(): void {
+    const { first } = this;
+    if (this.isEmpty) this.clear();
+    else if (first > 0) {
+      const ledgers = this.rows.dropBefore(first);
+      this.ledgerRows.splice(0, ledgers);
+      // The first ledger may have begun before: a negative number then, from which its later rows count.
+      for (let i = 0; i < this.ledgerRows.length; i++) this.ledgerRows[i]! -= first;
+      this.kept -= ledgers;
+      this.first = 0;
+    }
+  }
+
   /** Makes sure of the bytes that rows wait for since the last call, by `copy` where that is given. */
   keep(copy: ((bytes: Uint8Array) => Uint8Array) | undefined): void {
     const { ledgers } = this.rows;

@@ -13,6 +13,9 @@ export class LedgerBuffer {
   plain = new Uint8Array(0);
   /** Memory that it occupies. */
   bytes = 0;
+  /** What it holds: so many bytes of XDR, up to that ledger. */
+  xdrBytes = 0;
+  ledgerLast = 0;
 }
 
 export class LedgerMemory {

@@ -106,10 +106,12 @@ export class SpanDecoder {
     const begun = performance.now();
     const done = this.open(record.span);
     let next = record.ledgerFirst;
+    let xdrBytes = 0;
     try {
       const { name, encoding, container } = record;
       const xdr = encoding === "none" ? stored : this.inflate(name, stored, container);
       this.retainedBytes += xdr.length;
+      xdrBytes = xdr.length;
       if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done);
       else {
         for (const { sequence, bytes } of splitBatch(xdr)) {
@@ -130,9 +132,11 @@ export class SpanDecoder {
         for (; next <= record.ledgerLast; next++) this.leaveOut(next, record.name, thrown, done);
       } else this.fail(thrown, record.name, Math.min(next, record.ledgerLast), done);
     }
+    const held = this.buffers.length;
     this.buffers.push(...this.inUse.splice(0));
-    if (this.cutters.every(({ isEmpty }) => isEmpty)) this.letGo();
-    else this.keep(record.encoding === "none");
+    this.keep(record.encoding === "none");
+    for (const buffer of this.buffers.slice(held)) Object.assign(buffer, { xdrBytes, ledgerLast: record.ledgerLast });
+    this.letGoEmitted();
     done.durationMs += performance.now() - begun;
   }
 
@@ -320,6 +324,17 @@ export class SpanDecoder {
   private flush(done: SpanDoneRecord): void {
     for (const cutter of this.cutters) cutter.flush(done);
     this.letGo();
+  }
+
+  /** Lets go of what no row waits for any more: memory that is used again soon is still in the cache. */
+  private letGoEmitted(): void {
+    const { cutters } = this;
+    const waitsSince = Math.min(...cutters.map((cutter) => cutter.waitsSince ?? Number.POSITIVE_INFINITY));
+    for (const cutter of cutters) cutter.dropEmitted();
+    const emitted = this.buffers.filter(({ ledgerLast }) => ledgerLast < waitsSince);
+    this.buffers = this.buffers.filter(({ ledgerLast }) => ledgerLast >= waitsSince);
+    this.retainedBytes = this.buffers.reduce((sum, { xdrBytes }) => sum + xdrBytes, 0);
+    this.parts.memory.give(emitted);
   }
 
   private letGo(): void {

@@ -35,11 +35,11 @@ const SPEC: StreamSpec = {
   ledgerBytesMax: 1 << 20,
 };
 
-/** A lake file of these ledgers; each has three rows, whose values are of the ledger's own number. */
-function file(first: number, last: number): Uint8Array {
+/** A lake file of these ledgers; each has three rows or as many as told, whose values are of the ledger's own number. */
+function file(first: number, last: number, rows = 3): Uint8Array {
   const ledgers: Uint8Array[] = [];
   for (let sequence = first; sequence <= last; sequence++) {
-    const changes = [0, 1, 2].map((row) =>
+    const changes = Array.from({ length: rows }, (_, row) =>
       created({ contract: id(sequence), key: scU32(row), val: scBytes(new Uint8Array(2000).fill(sequence)) }),
     );
     ledgers.push(buildLedger({ sequence, transactions: [{ operations: [changes] }] }));
@@ -140,4 +140,61 @@ test("a batch tells what came before it was full, the span's end the rest, and n
     reader.release();
   }
   expect(told).toEqual([["AST0 6"], ["AST1 8"], undefined]); // batch, batch, end
+});
+
+test("a ledger's memory is used again as soon as its rows are in batches, and those that wait keep theirs", () => {
+  const rowsPerLedger = 150; // batches of 200 rows begin and end inside ledgers
+  const ring = createRing(1 << 23);
+  const reader = new MessageReader(new RingConsumer(ring), 1 << 23);
+  const memory = new LedgerMemory(1 << 24);
+  const inflated = new Set<ArrayBufferLike>();
+  const inflate = memory.inflate.bind(memory);
+  memory.inflate = (...given) => {
+    const bytes = inflate(...given);
+    inflated.add(bytes.buffer);
+    return bytes;
+  };
+  const decoder = new SpanDecoder(
+    { ...SPEC, batchRowsMax: 200 },
+    {
+      output: new RingProducer(ring, Bell.create()),
+      memory,
+      retainedBytesMax: 1 << 30,
+      durations: new LedgerDurations(),
+      times: new StageTimes(),
+    },
+  );
+  const ledgers = 12;
+  for (let ledger = 1; ledger <= ledgers; ledger++) {
+    decoder.object(
+      {
+        ...{ stream: 1, span: 0, name: `ledger ${ledger}`, encoding: "zstd", container: "batch" },
+        ...{ ledgerFirst: ledger, ledgerLast: ledger },
+      },
+      file(ledger, ledger, rowsPerLedger),
+    );
+  }
+  decoder.spanEnd(0);
+  expect(inflated.size).toBeLessThanOrEqual(3);
+
+  let told = 0;
+  while (reader.next()) {
+    if (reader.tag === OUTPUT.BATCH) {
+      const { record, attachment } = unpackRecord<BatchRecord>(reader.payload);
+      const bytes = attachment.slice();
+      const bodyAt = align8(record.headerBytes);
+      for (const row of rowsOf(
+        bytes.subarray(0, record.headerBytes),
+        bytes.subarray(bodyAt, bodyAt + record.bodyBytes),
+      )) {
+        const sequence = 1 + Math.floor(told / rowsPerLedger);
+        const value = scBytes(new Uint8Array(2000).fill(sequence));
+        expect(row.includes(Buffer.from(value).toString("base64")), `row ${told}`).toBe(true);
+        told += 1;
+      }
+      expect(record.next).toEqual({ ledger: 1 + Math.floor(told / rowsPerLedger), row: told % rowsPerLedger });
+    }
+    reader.release();
+  }
+  expect(told).toBe(ledgers * rowsPerLedger);
 });
