@@ -11,7 +11,7 @@ import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand } from "./command.ts";
-import { KIND_FLAGS, rowFilterOf } from "./filter-flags.ts";
+import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
@@ -72,7 +72,7 @@ export const command = defineCommand({
         `COMPAT is ${JSON.stringify(env.COMPAT)}: default or go is accepted`,
       );
     }
-    const filter = rowFilterOf(flags, !flags["no-deleted"]);
+    const filter = decoderFilterOf(flags, !flags["no-deleted"]);
     const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
     const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
     if (schemaVersion === 2 && format !== "ndjson" && format !== "arrow") {

@@ -1,10 +1,12 @@
 /** Filters on the command line: the same flags for `start`, `filters` and `decode`. */
+
 import { integer, oneOf, type SettingType, text } from "../config/types.ts";
 import type { FilterPatch, Filters } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
 import type { RowFilter } from "../ledger/filter.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
-import type { FilterRecord } from "../workers/records.ts";
+import { type FilterRecord, rowFilterOf } from "../workers/records.ts";
 import { type FlagValues, option, repeated, toggle } from "./flags.ts";
 
 /** All kinds but that of removed entries, which has two defaults. */
@@ -31,7 +33,7 @@ export const KIND_FLAGS = {
   }),
   "modified-after-ledger": option({
     placeholder: "LEDGER",
-    type: integer(0, 0xffff_ffff),
+    type: integer(0, LEDGER_SEQUENCE_MAX),
     summary: "Only rows of entries last modified after this ledger; evicted entries have no such ledger. 0: any.",
   }),
 } as const;
@@ -71,15 +73,15 @@ export function filtersOf(flags: Given): Init<Filters> {
 }
 
 /** For a decoder in this process. @throws CodedError INVALID_ARGUMENT */
-export function rowFilterOf(flags: FlagValues<typeof KIND_FLAGS>, includeDeleted: boolean): RowFilter {
-  const { balanceMin, ...filter } = checkedFilter({
+export function decoderFilterOf(flags: FlagValues<typeof KIND_FLAGS>, includeDeleted: boolean): RowFilter {
+  const record = checkedFilter({
     ...(listsOf(flags) as FilterRecord),
     balanceMin: flags["min-balance"],
     durability: flags.durability,
     modifiedAfterLedger: flags["modified-after-ledger"],
     includeDeleted,
   });
-  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
+  return rowFilterOf(record);
 }
 
 /** What is to be taken out: `asset-code=USDC`. */

@@ -2,6 +2,7 @@ import { dialTarget } from "../config/address.ts";
 import type { Config } from "../config/schema.ts";
 import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger } from "../ops/log.ts";
 import { type RunningProcessor, startServer } from "../server.ts";
 import { openSource } from "../sources/open.ts";
@@ -11,8 +12,6 @@ import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
 import { option } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 
-const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
-
 export const command = defineCommand({
   usage: "[flags]",
   description:
@@ -21,12 +20,12 @@ export const command = defineCommand({
     ...CONFIG_FLAGS,
     "start-ledger": option({
       placeholder: "LEDGER",
-      type: integer(1, LEDGER_MAX),
+      type: integer(1, LEDGER_SEQUENCE_MAX),
       summary: "Start a session at this ledger as soon as the server is up.",
     }),
     "end-ledger": option({
       placeholder: "LEDGER",
-      type: integer(0, LEDGER_MAX),
+      type: integer(0, LEDGER_SEQUENCE_MAX),
       summary: "Last ledger of that session; 0 or nothing = continuous.",
     }),
   },

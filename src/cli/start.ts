@@ -1,5 +1,6 @@
 import { assets, integer, oneOf, text } from "../config/types.ts";
 import { Compression } from "../grpc/generated/control.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
@@ -7,7 +8,6 @@ import { option, optionOr, repeated, required } from "./flags.ts";
 import { label } from "./label.ts";
 import { UsageError } from "./usage-error.ts";
 
-const LEDGER_MAX = 2 ** 32 - 1; // ledger numbers are uint32
 const PARTITIONS_MAX = 65_536; // as a filter's shards; a server may have a lower limit, and says so
 
 export const command = defineCommand({
@@ -18,18 +18,18 @@ own the session has the server's.`,
   flags: {
     "start-ledger": required({
       placeholder: "N",
-      type: integer(1, LEDGER_MAX),
+      type: integer(1, LEDGER_SEQUENCE_MAX),
       summary: "The first ledger.",
     }),
     "end-ledger": optionOr({
       placeholder: "N",
-      type: integer(0, LEDGER_MAX),
+      type: integer(0, LEDGER_SEQUENCE_MAX),
       otherwise: 0,
       summary: "The last ledger, inclusive. Default: 0, go on with new ledgers for ever.",
     }),
     "batch-size": optionOr({
       placeholder: "ROWS",
-      type: integer(0, LEDGER_MAX),
+      type: integer(0, LEDGER_SEQUENCE_MAX),
       otherwise: 0,
       summary: "Rows in a batch at most. Default: what the server is configured for.",
     }),

@@ -87,6 +87,11 @@ export class BitWriter {
   }
 }
 
+/** No value at all, which a TextColumn has a shortcut for. */
+export function isAllNull(first: number, end: number, { nulls }: Placement): boolean {
+  return nulls > 0 && nulls === end - first;
+}
+
 /** Sets `bytes` bytes to zero. */
 export function zero(out: DataView, at: number, bytes: number): void {
   if (bytes > 0) new Uint8Array(out.buffer, out.byteOffset + at, bytes).fill(0);
@@ -117,7 +122,7 @@ export abstract class TextColumn extends Column {
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
     let { offsetsAt } = place;
     const { dataAt, validityAt } = place;
-    if (place.nulls > 0 && place.nulls === end - first) {
+    if (isAllNull(first, end, place)) {
       // Most batches have no asset, instance or balance at all.
       zero(out, validityAt, Math.ceil(place.nulls / 8));
       zero(out, offsetsAt, 4 * (place.nulls + 1));

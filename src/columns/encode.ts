@@ -279,10 +279,21 @@ export function writeUint(value: number, out: DataView, q: number): number {
   return writeDigits((value - high * GROUP) | 0, GROUP_DIGITS, out, q);
 }
 
-/** Copies ASCII bytes made ready before. */
-export function writeBytes(bytes: Uint8Array, out: DataView, q: number): number {
-  for (let i = 0; i < bytes.length; i++) out.setUint8(q + i, bytes[i]!);
-  return q + bytes.length;
+/** Words made ready for `writeWord`. */
+export function wordViews(words: readonly string[]): DataView[] {
+  return words.map((word) => {
+    const { buffer, byteOffset, length } = new TextEncoder().encode(word);
+    return new DataView(buffer, byteOffset, length);
+  });
+}
+
+/** Copies ASCII bytes made ready before, four at once. */
+export function writeWord(word: DataView, out: DataView, q: number): number {
+  const length = word.byteLength;
+  let i = 0;
+  for (; i <= length - 4; i += 4) out.setInt32(q + i, word.getInt32(i));
+  for (; i < length; i++) out.setUint8(q + i, word.getUint8(i));
+  return q + length;
 }
 
 /** Copies `bytes` bytes, leaving out NULs. */

@@ -5,19 +5,20 @@ import { NONE, type RowSet } from "../ledger/row-set.ts";
 import { sameId } from "../ledger/secret-hash.ts";
 import { ASSET_NATIVE } from "../ledger/terms.ts";
 import { STRKEY_ACCOUNT, STRKEY_LENGTH } from "../xdr/strkey.ts";
-import { BitWriter, type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
+import { BitWriter, type ColumnSpec, isAllNull, type Measure, type Placement, TextColumn } from "./column.ts";
 import {
   addressLength,
   base64Length,
   lengthWithoutNuls,
   uint128Length,
+  wordViews,
   writeAddress,
   writeBase64,
-  writeBytes,
   writeHex,
   writeStrkey,
   writeUint128,
   writeWithoutNuls,
+  writeWord,
 } from "./encode.ts";
 
 /** Picks one of a row set's columns; asked once per batch, for a row set replaces its columns when it grows. */
@@ -90,20 +91,13 @@ export class StrkeyColumn extends TextColumn {
   }
 }
 
-/** No value at all, which the columns' common way of writing has a shortcut for. */
-function isAllNull(first: number, end: number, place: Placement): boolean {
-  return place.nulls > 0 && place.nulls === end - first;
-}
-
 function copyStrkey(out: DataView, from: number, to: number): void {
   for (let i = 0; i < STRKEY_LENGTH; i += 4) out.setInt32(to + i, out.getInt32(from + i));
 }
 
 /** A small number as one of a list of words; the empty word is null. */
 export class WordColumn extends TextColumn {
-  private readonly words: readonly Uint8Array[];
-  /** The same for reading four characters at once. */
-  private readonly views: readonly DataView[];
+  private readonly words: readonly DataView[];
 
   constructor(
     spec: ColumnSpec,
@@ -111,26 +105,25 @@ export class WordColumn extends TextColumn {
     private readonly codes: Codes,
   ) {
     super(spec);
-    this.words = words.map((word) => new TextEncoder().encode(word));
-    this.views = this.words.map((word) => new DataView(word.buffer, word.byteOffset, word.length));
+    this.words = wordViews(words);
   }
 
   override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
     const codes = this.codes(rows);
     for (let row = first; row < end; row++) {
-      const { length } = this.words[codes[row]!]!;
-      sum.dataBytes += length;
-      if (length === 0) sum.nulls++;
+      const { byteLength } = this.words[codes[row]!]!;
+      sum.dataBytes += byteLength;
+      if (byteLength === 0) sum.nulls++;
     }
   }
   length(rows: RowSet, row: number): number {
-    return this.words[this.codes(rows)[row]!]!.length;
+    return this.words[this.codes(rows)[row]!]!.byteLength;
   }
   isNull(rows: RowSet, row: number): boolean {
     return this.length(rows, row) === 0;
   }
   writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
-    return writeBytes(this.words[this.codes(rows)[row]!]!, out, q);
+    return writeWord(this.words[this.codes(rows)[row]!]!, out, q);
   }
 
   override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
@@ -138,18 +131,14 @@ export class WordColumn extends TextColumn {
     const { dataAt, validityAt } = place;
     let { offsetsAt } = place;
     const codes = this.codes(rows);
-    const { views } = this;
+    const { words } = this;
     const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
     let q = dataAt;
     out.setInt32(offsetsAt, 0, true);
     for (let row = first; row < end; row++) {
-      const word = views[codes[row]!]!;
-      const length = word.byteLength;
-      let i = 0;
-      for (; i <= length - 4; i += 4) out.setInt32(q + i, word.getInt32(i));
-      for (; i < length; i++) out.setUint8(q + i, word.getUint8(i));
-      q += length;
-      validity?.push(length > 0);
+      const word = words[codes[row]!]!;
+      q = writeWord(word, out, q);
+      validity?.push(word.byteLength > 0);
       offsetsAt += 4;
       out.setInt32(offsetsAt, q - dataAt, true);
     }

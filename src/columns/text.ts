@@ -13,14 +13,15 @@ import { STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import type { Column } from "./column.ts";
 import {
   base64Length,
+  wordViews,
   writeAddress,
   writeBase64,
-  writeBytes,
   writeHex,
   writeStrkey,
   writeUint,
   writeUint128,
   writeWithoutNuls,
+  writeWord,
 } from "./encode.ts";
 
 /** The 22 columns of the canonical form, in order. */
@@ -35,13 +36,12 @@ const ROW_BYTES_MAX = 1024; // of a row's line but for its key and value
 const TAB = 9;
 const NEWLINE = 10;
 
-const words = (texts: readonly string[]): Uint8Array[] => texts.map((text) => new TextEncoder().encode(text));
-const KEY_TYPES = words(SCVAL_TYPE_NAMES);
-const DURABILITIES = words(DURABILITY_NAMES);
-const ASSET_TYPES = words(ASSET_TYPE_NAMES);
-const INSTANCE_TYPES = words(INSTANCE_TYPE_NAMES);
-const REASONS = words(REASON_NAMES);
-const BOOLEANS = words(["false", "true"]);
+const KEY_TYPES = wordViews(SCVAL_TYPE_NAMES);
+const DURABILITIES = wordViews(DURABILITY_NAMES);
+const ASSET_TYPES = wordViews(ASSET_TYPE_NAMES);
+const INSTANCE_TYPES = wordViews(INSTANCE_TYPE_NAMES);
+const REASONS = wordViews(REASON_NAMES);
+const BOOLEANS = wordViews(["false", "true"]);
 
 /** Writes canonical lines; keeps its buffer between calls. */
 export class TsvWriter {
@@ -80,14 +80,14 @@ export class TsvWriter {
     q = tab(hex(rows.txHashAt[row]!, q));
     q = tab(writeUint(rows.txIndex[row]!, out, q));
     q = tab(writeUint(rows.opIndex[row]!, out, q));
-    q = tab(writeBytes(REASONS[rows.reason[row]!]!, out, q));
+    q = tab(writeWord(REASONS[rows.reason[row]!]!, out, q));
     q = tab(strkey(STRKEY_CONTRACT, rows.contractAt[row]!, q));
-    q = tab(writeBytes(KEY_TYPES[rows.keyType[row]!]!, out, q));
-    q = tab(writeBytes(DURABILITIES[rows.durability[row]!]!, out, q));
+    q = tab(writeWord(KEY_TYPES[rows.keyType[row]!]!, out, q));
+    q = tab(writeWord(DURABILITIES[rows.durability[row]!]!, out, q));
     const codeAt = rows.assetCodeAt[row]!;
     q = tab(codeAt === NONE ? q : writeWithoutNuls(d, codeAt, rows.assetCodeBytes[row]!, out, q));
     q = tab(strkey(STRKEY_ACCOUNT, rows.assetIssuerAt[row]!, q));
-    q = tab(writeBytes(ASSET_TYPES[rows.assetType[row]!]!, out, q));
+    q = tab(writeWord(ASSET_TYPES[rows.assetType[row]!]!, out, q));
     const holderAt = rows.holderAt[row]!;
     q = tab(holderAt === NONE ? q : writeAddress(rows.holderKind[row]!, d, holderAt, out, q));
     const balanceAt = rows.balanceAt[row]!;
@@ -95,12 +95,12 @@ export class TsvWriter {
     q = tab(writeUint(rows.lastModified[row]!, out, q));
     q = tab(writeUint(rows.change[row]!, out, q));
     q = tab(
-      writeBytes(BOOLEANS[rows.change[row] === CHANGE_REMOVED || rows.change[row] === CHANGE_EVICTED ? 1 : 0]!, out, q),
+      writeWord(BOOLEANS[rows.change[row] === CHANGE_REMOVED || rows.change[row] === CHANGE_EVICTED ? 1 : 0]!, out, q),
     );
     q = tab(writeHex(hashes, row * 32, 32, out, q));
     q = tab(writeBase64(d, rows.keyAt[row]!, rows.keyBytes[row]!, out, q));
     q = tab(writeBase64(d, rows.valAt[row]!, rows.valBytes[row]!, out, q));
-    q = tab(writeBytes(INSTANCE_TYPES[rows.instanceType[row]!]!, out, q));
+    q = tab(writeWord(INSTANCE_TYPES[rows.instanceType[row]!]!, out, q));
     q = hex(rows.wasmHashAt[row]!, q);
     out.setUint8(q, NEWLINE);
     return q + 1;

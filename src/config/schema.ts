@@ -2,6 +2,7 @@
  * Every setting of the server, once: the environment, the configuration file, the flags and docs/configuration.md all
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { credentialsSetting } from "./credentials.ts";
 import {
   assets,
@@ -45,7 +46,6 @@ const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost
 const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
 const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
 const BALANCE_DIGITS_MAX = 39; // of 2^127 - 1
-const LEDGER_MAX = 0xffff_ffff; // a ledger sequence is a uint32
 const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
 const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
@@ -335,7 +335,7 @@ export const SETTINGS = {
   filterModifiedAfterLedger: setting({
     env: "FILTER_MODIFIED_AFTER_LEDGER",
     group: "Filters",
-    type: integer(0, LEDGER_MAX),
+    type: integer(0, LEDGER_SEQUENCE_MAX),
     default: "0",
     defaultNote: "any",
     unit: "ledger",

@@ -7,9 +7,10 @@
  * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
  * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
  */
+
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { CodedError } from "../error.ts";
-import type { ChangeType } from "../ledger/terms.ts";
+import { type ChangeType, LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
 import { checkLedgers } from "../pipeline/range-desk.ts";
 import { checkedFilter } from "../sessions/filters.ts";
@@ -20,7 +21,6 @@ import { JsonObject } from "./json-object.ts";
 export const COMPRESSIONS = ["none", "lz4", "zstd"] as const satisfies Compression[];
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
-const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
 const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
 const SHARDS_MAX = 65_536; // as the filter's
 const FILTER_EXAMPLE = '{"contract_ids":["C…"],"include_deleted":true}';
@@ -65,8 +65,8 @@ export function takeEncoding(json: JsonObject): Partial<Encoding> {
 
 /** @throws CodedError INVALID_ARGUMENT naming the key */
 export function takeRange(json: JsonObject): RangeTicket {
-  const ledgerStart = json.integer("start_ledger", 1, LEDGER_MAX);
-  const ledgerEnd = json.integer("end_ledger", 0, LEDGER_MAX);
+  const ledgerStart = json.integer("start_ledger", 1, LEDGER_SEQUENCE_MAX);
+  const ledgerEnd = json.integer("end_ledger", 0, LEDGER_SEQUENCE_MAX);
   if (ledgerStart === undefined) throw json.missing("start_ledger", "the first ledger");
   if (ledgerEnd === undefined) {
     throw json.missing("end_ledger", "the last ledger, inclusive, or 0 to follow the source for ever");
@@ -195,7 +195,7 @@ export function takeFilter(json: JsonObject): FilterRecord {
     }
     filter.balanceMin = String(least);
   }
-  filter.modifiedAfterLedger = json.integer("modified_after_ledger", 0, LEDGER_MAX);
+  filter.modifiedAfterLedger = json.integer("modified_after_ledger", 0, LEDGER_SEQUENCE_MAX);
   json.end();
   checkedFilter(filter); // as a session's; what is left out stays the server's to decide
   return filter;
@@ -245,7 +245,7 @@ function isDecimal(value: unknown): boolean {
 function checkFrom({ from, ledgerStart, ledgerEnd }: RangeTicket): void {
   if (from === undefined) return;
   // right after the last ledger is a range that has been read to its end: it is empty, and no error
-  const last = ledgerEnd === 0 ? LEDGER_MAX : ledgerEnd + 1;
+  const last = ledgerEnd === 0 ? LEDGER_SEQUENCE_MAX : ledgerEnd + 1;
   if (from.ledger < ledgerStart || comparePositions(from, { ledger: last, row: 0 }) > 0) {
     throw new CodedError(
       "INVALID_ARGUMENT",

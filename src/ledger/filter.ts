@@ -33,6 +33,7 @@ import {
   type ChangeType,
   DURABILITY_PERSISTENT,
   DURABILITY_TEMPORARY,
+  LEDGER_SEQUENCE_MAX,
   SCVAL_TYPE_NAMES,
 } from "./terms.ts";
 
@@ -66,7 +67,6 @@ export interface RowFilter {
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
 const SHARDS_MAX = 65_536; // more than there are workers anywhere
 const BALANCE_LIMIT = 1n << 127n; // i128
-const LEDGER_MAX = 0xffff_ffff; // a ledger sequence is a uint32
 const MUXED_ID_BYTES = 8; // before the key
 
 /** Version byte of the strkey by kind of address (SCAddressType). */
@@ -199,8 +199,8 @@ export class CompiledFilter {
           ? DURABILITY_PERSISTENT
           : DURABILITY_TEMPORARY;
     const after = filter.modifiedAfterLedger ?? 0;
-    if (!Number.isInteger(after) || after < 0 || after > LEDGER_MAX) {
-      refuse(`modifiedAfterLedger ${after} is not between 0 and ${LEDGER_MAX}`);
+    if (!Number.isInteger(after) || after < 0 || after > LEDGER_SEQUENCE_MAX) {
+      refuse(`modifiedAfterLedger ${after} is not between 0 and ${LEDGER_SEQUENCE_MAX}`);
     }
     this.modifiedAfter = after === 0 ? -1 : after;
     const { index, count } = filter.shard ?? { index: 0, count: 1 };

@@ -3,6 +3,9 @@
  * Stellar-ledger.x). Strings are the Go enum spellings, which the Arrow columns carry.
  */
 
+/** The last sequence number there can be: ledgerSeq is an XDR uint32. */
+export const LEDGER_SEQUENCE_MAX = 0xffff_ffff;
+
 export const LEDGER_ENTRY_CONTRACT_DATA = 6;
 export const LEDGER_ENTRY_TTL = 9;
 

@@ -2,7 +2,9 @@
  * The main thread's side of ranges: opens a private stream for one DoGet (what a range ticket asks for, or the part of
  * a session that its client has missed) and ends it with the call. Both need a source that can seek.
  */
+
 import { CodedError } from "../error.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, FilterStep, Partition, Position } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
@@ -12,7 +14,6 @@ import type { EngineStream, StreamEngine } from "./stream-engine.ts";
 const RANGE_SLOTS = 16; // one client reads it: enough that every worker decodes while it is sent
 const CATCH_UP_WAIT_MS = 60_000; // clients that come back together queue; who waits longer does better to try again
 const MEMORY_POLL_MS = 100; // memory may also come back from elsewhere, of which nobody tells
-const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
 
 export interface RangeOptions {
   /** RANGES_MAX: range streams at once. */
@@ -182,7 +183,7 @@ function assertSeekable(source: LedgerSource, what: string): void {
 
 /** @throws CodedError INVALID_ARGUMENT */
 export function checkLedgers(start: number, end: number): void {
-  if (start < 1 || start > LEDGER_MAX || end > LEDGER_MAX || (end !== 0 && end < start)) {
+  if (start < 1 || start > LEDGER_SEQUENCE_MAX || end > LEDGER_SEQUENCE_MAX || (end !== 0 && end < start)) {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "RANGE_INVALID",

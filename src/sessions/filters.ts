@@ -1,7 +1,7 @@
 /** Filters of sessions: what a request may say, and what a patch makes of the filter in force. */
 import { CodedError } from "../error.ts";
-import { CompiledFilter, type RowFilter } from "../ledger/filter.ts";
-import type { FilterRecord } from "../workers/records.ts";
+import { CompiledFilter } from "../ledger/filter.ts";
+import { type FilterRecord, rowFilterOf } from "../workers/records.ts";
 import type { FilterChange, FilterPatch } from "./session.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
@@ -45,17 +45,13 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
   }
   if (durability !== undefined && (durability as string) !== "") checked.durability = durability;
   if (modifiedAfterLedger !== undefined && modifiedAfterLedger !== 0) checked.modifiedAfterLedger = modifiedAfterLedger;
-  new CompiledFilter(rowFilter(checked)); // knows what every kind may hold
+  new CompiledFilter(rowFilterOf(checked)); // knows what every kind may hold
   return checked;
 }
 
 /** How many values its lists have together. */
 export function filterValues(filter: FilterRecord): number {
   return LISTS.reduce((sum, name) => sum + (filter[name]?.length ?? 0), 0);
-}
-
-function rowFilter({ balanceMin, ...filter }: FilterRecord): RowFilter {
-  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }
 
 function patched(before: FilterRecord, patch: FilterPatch): FilterRecord {

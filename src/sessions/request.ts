@@ -1,10 +1,11 @@
 /** What StartProcessing may ask for, in one place, with its limits. */
+
 import { CodedError } from "../error.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session.ts";
 
-const LEDGER_MAX = 0xffffffff; // a ledger sequence is a uint32
 export const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
 export const LABELS_MAX = 32; // they come back with every list
 export const LABEL_KEY_LENGTH_MAX = 63; // as in Kubernetes, whose users know it
@@ -24,8 +25,8 @@ export interface Abilities {
  */
 export function checkedRequest(request: SessionRequest, abilities: Abilities): SessionRequest {
   const { ledgerStart, ledgerEnd, batchRows } = request;
-  integer("start_ledger", ledgerStart, LEDGER_MAX);
-  integer("end_ledger", ledgerEnd, LEDGER_MAX);
+  integer("start_ledger", ledgerStart, LEDGER_SEQUENCE_MAX);
+  integer("end_ledger", ledgerEnd, LEDGER_SEQUENCE_MAX);
   integer("batch_size", batchRows, BATCH_ROWS_MAX);
   if (ledgerStart === 0) {
     throw new CodedError(

@@ -166,18 +166,19 @@ const UNSET = 0xffff_ffff;
 const OUTPUT_TOO_SMALL = "ZSTD_error_dstSize_tooSmall";
 
 function openZstdDecoder(): ZstdDecoder | undefined {
-  const handle = newHandle();
-  if (handle === undefined) return undefined;
   const parameters = new Uint32Array(STABLE_OUT_BUFFER + 1).fill(UNSET);
   parameters[STABLE_OUT_BUFFER] = 1;
   /** What the last write left: bytes of output free, bytes of input unread. */
   const state = new Uint32Array(2);
   let error: (Error & { code?: string }) | undefined;
+  let handle: ZlibHandle | undefined;
   try {
-    handle.init(parameters, undefined, state, () => {});
+    handle = newHandle();
+    handle?.init(parameters, undefined, state, () => {});
   } catch {
     return undefined;
   }
+  if (handle === undefined) return undefined;
   handle.onerror = (message, _errno, code) => {
     // By the name that node:zlib's documented calls give it.
     error = Object.assign(new Error(message), { code: code === OUTPUT_TOO_SMALL ? OUTPUT_LIMIT : code });

@@ -9,5 +9,4 @@ export const BATCH_BYTES_MAX = 256 << 20;
 /** One lake file as stored: ledgers compress about ten times, so this is far above any batch within BATCH_BYTES_MAX. */
 export const LAKE_FILE_BYTES_MAX = 128 << 20;
 
-/** The last sequence number there can be: ledgerSeq is an XDR uint32. */
-export const LEDGER_SEQUENCE_MAX = 0xffff_ffff;
+export { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";

@@ -108,7 +108,7 @@ export function decodeTask(data: DecodeTaskData): void {
     else {
       const begun = performance.now();
       bell.wait(seen, garbage.isDue ? QUIET_MS : SLEEP_MS);
-      if (garbage.isDue && bell.read() === seen) garbage.idle();
+      if (bell.read() === seen) garbage.idle();
       shared.times.addWait("inputWait", performance.now() - begun);
       if (++idleSleeps === IDLE_SLEEPS_MAX) {
         memory.trim();

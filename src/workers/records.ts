@@ -26,6 +26,11 @@ export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
 /** A filter as it crosses threads: a RowFilter whose minimum balance is decimal text. */
 export type FilterRecord = Omit<RowFilter, "balanceMin"> & { balanceMin?: string };
 
+/** The filter that a record stands for. */
+export function rowFilterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {
+  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
+}
+
 /** From this ledger on, that filter: a stream's filter may change, at ledger boundaries only. */
 export interface FilterStep {
   ledgerFrom: number;

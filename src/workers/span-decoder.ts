@@ -10,7 +10,6 @@
 import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
-import type { RowFilter } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { afterLast, BatchCutter } from "./batch-cutter.ts";
@@ -20,10 +19,10 @@ import type { LedgerDurations } from "./ledger-durations.ts";
 import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
 import {
   type AssetRecord,
-  type FilterRecord,
   type ObjectRecord,
   OUTPUT,
   packRecord,
+  rowFilterOf,
   type SkipRecord,
   type SpanDoneRecord,
   type StreamSpec,
@@ -84,7 +83,7 @@ export class SpanDecoder {
         new LedgerDecoder({
           networkPassphrase: spec.networkPassphrase,
           compat: spec.compat,
-          filter: filterOf(filter),
+          filter: rowFilterOf(filter),
           knownAssets: this.knownAssets,
           ...this.cutters[0]!.encoder.decoderOptions,
         }),
@@ -350,8 +349,4 @@ const SKIPPABLE_REASONS: ReadonlySet<string> = new Set(["LEDGER_TOO_LARGE", "INF
 function describeError(error: CodedError, name: string, ledger: number): ErrorRecord {
   const known = error.message.includes(name) ? "" : `${name}: `;
   return { code: error.code, reason: error.reason, message: `ledger ${ledger}: ${known}${error.message}` };
-}
-
-function filterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {
-  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }
