@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { CANARIES, simulate } from "./simulation.ts";
 
 const SEEDS = 20;
-const CANARY_SEEDS_MAX = 10; // a bug must show within so many runs
+const CANARY_SEEDS_MAX = 30; // a bug must show within so many runs
 
 describe("simulator", () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
