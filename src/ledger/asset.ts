@@ -75,13 +75,21 @@ export class AssetFinder {
     return false;
   }
 
-  /** What was found, as SEP-11 writes it: `native`, `CODE:G…`. */
-  text(d: DataView): string {
+  /**
+   * What was found, as SEP-11 writes it: `native`, `CODE:G…`. Undefined for an asset that no such text names, with NULs
+   * within its code or with so many at its end that the code alone is another type's: no network has one.
+   */
+  text(d: DataView): string | undefined {
     if (this.type === ASSET_NATIVE) return "native";
+    let length = this.codeBytes;
+    while (length > 0 && d.getUint8(this.codeAt + length - 1) === 0) length--;
+    const type = length <= 4 ? ASSET_ALPHANUM4 : ASSET_ALPHANUM12;
+    if (length === 0 || type !== this.type) return undefined;
     let code = "";
-    for (let i = 0; i < this.codeBytes; i++) {
+    for (let i = 0; i < length; i++) {
       const byte = d.getUint8(this.codeAt + i);
-      if (byte !== 0) code += String.fromCharCode(byte);
+      if (byte === 0) return undefined;
+      code += String.fromCharCode(byte);
     }
     const issuer = new Uint8Array(d.buffer, d.byteOffset + this.issuerAt, 32);
     return `${code}:${formatStrkey(issuer, STRKEY_ACCOUNT)}`;

@@ -562,7 +562,7 @@ export class LedgerDecoder implements EventsVisitor {
     this.ledgerAssets.instance(contractAt, assets);
     if (learned.size >= LEARNED_MAX) return;
     const text = assets.text(d);
-    if (!learned.has(text)) learned.set(text, this.sequence);
+    if (text !== undefined && !learned.has(text)) learned.set(text, this.sequence);
   }
 
   // -------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 /** Decoders that are wrong, each in one way: a judge that lets one of them pass cannot be believed. */
-import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { type DecoderOptions, type LearnedAsset, LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_ACCOUNT, ADDRESS_LIQUIDITY_POOL, CHANGE_EVICTED } from "../../src/ledger/terms.ts";
 import type { MakeDecoder } from "./check.ts";
@@ -10,7 +10,16 @@ type Decode = LedgerDecoder["decode"];
 function broken(change: (decode: Decode, bytes: Uint8Array, rows: RowSet) => ReturnType<Decode>): MakeDecoder {
   return (options: DecoderOptions) => {
     const real = new LedgerDecoder(options);
-    return { decode: (bytes, rows) => change(real.decode.bind(real), bytes, rows) };
+    const takeLearned = real.takeLearned.bind(real);
+    return { decode: (bytes, rows) => change(real.decode.bind(real), bytes, rows), takeLearned };
+  };
+}
+
+/** A decoder that teaches its stream something else. */
+function teaching(change: (learned: LearnedAsset[]) => LearnedAsset[]): MakeDecoder {
+  return (options: DecoderOptions) => {
+    const real = new LedgerDecoder(options);
+    return { decode: real.decode.bind(real), takeLearned: () => change(real.takeLearned()) };
   };
 }
 
@@ -58,6 +67,13 @@ export const CANARIES: Readonly<Record<string, MakeDecoder>> = {
     }
   }),
   "does not know the asset of a balance": after((rows) => rows.contractAsset.fill(NONE)),
+  "learns no asset": teaching(() => []),
+  "knows an asset a ledger too early": teaching((learned) =>
+    learned.map(({ asset, ledgerSequence }) => ({ asset, ledgerSequence: ledgerSequence - 1 })),
+  ),
+  "knows an asset a ledger too late": teaching((learned) =>
+    learned.map(({ asset, ledgerSequence }) => ({ asset, ledgerSequence: ledgerSequence + 1 })),
+  ),
   "throws what is not a coded error": broken((decode, bytes, rows) => {
     try {
       return decode(bytes, rows);

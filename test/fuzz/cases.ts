@@ -3,31 +3,42 @@ import { smallLedger } from "./corpus.ts";
 import { caseSeed, Dice } from "./dice.ts";
 import { LOAD_TEST, PUBNET } from "./ledger-fixtures.ts";
 import { BYTE_MUTATIONS, TREE_MUTATIONS } from "./mutations.ts";
-import { randomContext, randomValue } from "./random-value.ts";
-import { copyOf, LEDGER_CLOSE_META, readTree, writeTree, type XdrNode } from "./tree.ts";
+import { type RandomContext, randomContext, randomValue } from "./random-value.ts";
+import { copyOf, field, int32, LEDGER_CLOSE_META, readTree, writeTree, type XdrNode } from "./tree.ts";
 
 export interface FuzzCase {
   /** How it was made, for people. */
   description: string;
   passphrase: string;
   bytes: Uint8Array;
+  /** Ledgers of the same stream that come before it. */
+  before?: readonly Uint8Array[];
 }
 
 const TREE_CHANGES_MAX = 3;
+const BEFORE_MAX = 2;
+/** How far before the case's ledger another one lies: around the delay after which what it shows is known. */
+const DISTANCES = [1, 255, 255, 255, 256, 256, 256, 257, 1000];
 
 /** Case `index` of the run with `seed`: always the same bytes. */
 export function makeCase(seed: number, index: number): FuzzCase {
   const dice = new Dice(caseSeed(seed, index));
-  const begin = dice.chance(0.4) ? randomLedger(dice) : realLedger(dice);
-  const { passphrase } = begin;
-  const steps = [begin.description];
-  let { root } = begin;
-  const kind = dice.below(10);
-  if (kind === 0) return { description: steps.join(), passphrase, bytes: writeTree(root) };
+  const ledgersBefore = dice.chance(0.25) ? dice.between(1, BEFORE_MAX) : 0;
+  // real ledgers have nothing to do with what random ones before them show
+  const real = dice.chance(ledgersBefore > 0 ? 0.1 : 0.7) ? smallLedger(dice) : undefined;
+  const passphrase = real?.passphrase ?? dice.pick([PUBNET, LOAD_TEST]);
+  // the same assets all through the stream
+  const context = randomContext(dice, passphrase);
+  const earlier = Array.from({ length: ledgersBefore }, () => randomLedger(context));
+  let root = real?.root ?? randomLedger(context);
+  const before = placeBefore(earlier, root, dice);
+  const steps = [real === undefined ? "a random ledger" : "a small real ledger"];
+  if (before.length > 0) steps.push(`after ${before.length} others`);
+  const kind = before.length > 0 && dice.chance(0.6) ? 0 : dice.below(10);
+  if (kind === 0) return { description: steps.join(", "), passphrase, bytes: writeTree(root), before };
   if (kind < 6) {
     root = copyOf(root);
-    const context = randomContext(dice, passphrase);
-    const other = (dice.chance(0.5) ? randomLedger(dice) : realLedger(dice)).root;
+    const other = otherLedger(dice, passphrase);
     for (let n = dice.between(1, TREE_CHANGES_MAX); n > 0; n--) {
       const name = dice.pick(Object.keys(TREE_MUTATIONS));
       TREE_MUTATIONS[name]!(root, dice, context, other);
@@ -37,25 +48,35 @@ export function makeCase(seed: number, index: number): FuzzCase {
   let bytes = writeTree(root);
   if (kind >= 5) {
     const name = dice.pick(Object.keys(BYTE_MUTATIONS));
-    const other = writeTree((dice.chance(0.5) ? randomLedger(dice) : realLedger(dice)).root);
+    const other = writeTree(otherLedger(dice, passphrase));
     bytes = BYTE_MUTATIONS[name]!(bytes, dice, other);
     steps.push(name);
   }
-  return { description: steps.join(", "), passphrase, bytes };
+  return { description: steps.join(", "), passphrase, bytes, before };
 }
 
-interface Beginning {
-  description: string;
-  passphrase: string;
-  root: XdrNode;
+/** Gives the ledgers sequences at distances before that of `root`, which becomes large enough for it. */
+function placeBefore(ledgers: readonly XdrNode[], root: XdrNode, dice: Dice): Uint8Array[] {
+  if (ledgers.length === 0) return [];
+  const sequence = Math.max(...DISTANCES) + dice.below(2 ** 31);
+  setSequence(root, sequence);
+  return ledgers.map((ledger) => {
+    setSequence(ledger, sequence - dice.pick(DISTANCES));
+    const bytes = writeTree(ledger);
+    return dice.chance(0.1) ? dice.pick(Object.values(BYTE_MUTATIONS))(bytes, dice, bytes) : bytes;
+  });
 }
 
-function randomLedger(dice: Dice): Beginning {
-  const passphrase = dice.pick([PUBNET, LOAD_TEST]);
-  const bytes = randomValue(LEDGER_CLOSE_META, randomContext(dice, passphrase));
-  return { description: "a random ledger", passphrase, root: readTree(LEDGER_CLOSE_META, bytes).root };
+function setSequence(root: XdrNode, sequence: number): void {
+  const header = field(field(root.children[0]!, "ledgerHeader"), "header");
+  const source = int32(sequence);
+  Object.assign(field(header, "ledgerSeq"), { source, start: 0, end: source.length, number: sequence });
 }
 
-function realLedger(dice: Dice): Beginning {
-  return { description: "a small real ledger", ...smallLedger(dice) };
+function randomLedger(context: RandomContext): XdrNode {
+  return readTree(LEDGER_CLOSE_META, randomValue(LEDGER_CLOSE_META, context)).root;
+}
+
+function otherLedger(dice: Dice, passphrase: string): XdrNode {
+  return dice.chance(0.5) ? randomLedger(randomContext(dice, passphrase)) : smallLedger(dice).root;
 }

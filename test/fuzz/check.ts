@@ -29,12 +29,14 @@ import {
 } from "../../src/ledger/decoder.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
-import { matchNetwork } from "../../src/ledger/network.ts";
+import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
+import { matchNetwork, networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { XdrError } from "../../src/xdr/error.ts";
 import { concat, int } from "./bytes.ts";
 import type { FuzzCase } from "./cases.ts";
 import { Dice } from "./dice.ts";
+import { learn, type PlainKnownAssets } from "./plain-assets.ts";
 import { canonicalLine, type PlainLedger, type PlainRow, plainDecode, schemaV1Cells } from "./plain-decoder.ts";
 import { ANY_JSON, schemaV2Cells } from "./plain-version-2.ts";
 import { randomFilter, selects } from "./random-filter.ts";
@@ -53,12 +55,18 @@ const SDK_DEPTH_MAX = 1_000_000;
 const writer = new TsvWriter();
 
 /** What is under test; the canaries put something broken in its place. */
-export type MakeDecoder = (options: DecoderOptions) => Pick<LedgerDecoder, "decode">;
+export type MakeDecoder = (options: DecoderOptions) => Pick<LedgerDecoder, "decode" | "takeLearned">;
 
 export const makeLedgerDecoder: MakeDecoder = (options) => new LedgerDecoder(options);
 
+/** A case, and what its stream knows of assets when its ledger comes: as the product and as the plain reader has it. */
+interface Subject extends FuzzCase {
+  known: { own: KnownAssets; plain: PlainKnownAssets };
+}
+
 /** Checks one case under both settings. @throws Finding */
-export function check(fuzzCase: FuzzCase, makeDecoder = makeLedgerDecoder): Outcome {
+export function check(givenCase: FuzzCase, makeDecoder = makeLedgerDecoder): Outcome {
+  const fuzzCase = { ...givenCase, known: learnBefore(givenCase, makeDecoder) };
   const { bytes } = fuzzCase;
   let outcome: Outcome = "error";
   for (const compat of ["default", "go"] as const) {
@@ -78,6 +86,34 @@ export function check(fuzzCase: FuzzCase, makeDecoder = makeLedgerDecoder): Outc
   return outcome;
 }
 
+/** Reads the ledgers that come before the case's own, in order; one that cannot be read teaches nothing. */
+function learnBefore({ before = [], passphrase }: FuzzCase, makeDecoder: MakeDecoder): Subject["known"] {
+  const own = new KnownAssets(passphrase);
+  const plain: PlainKnownAssets = new Map();
+  const decoder = makeDecoder({ networkPassphrase: passphrase, compat: "default", assets: true, knownAssets: own });
+  for (const bytes of before) {
+    try {
+      decoder.decode(bytes, new RowSet());
+    } catch (thrown) {
+      codedError(thrown, bytes);
+    }
+    for (const { asset, ledgerSequence } of decoder.takeLearned()) {
+      try {
+        own.add(asset, knownFrom(ledgerSequence));
+      } catch (thrown) {
+        throw new Finding(`learned ${JSON.stringify(asset)}, which is none: ${thrown}`);
+      }
+    }
+    try {
+      const { ledgerSequence, shownAssets } = plainDecode(bytes, { passphrase, compat: "default", schemaVersion: 1 });
+      learn(plain, ledgerSequence, shownAssets, networkId(passphrase));
+    } catch (thrown) {
+      if (!(thrown instanceof PlainFault)) throw thrown;
+    }
+  }
+  return { own, plain };
+}
+
 interface OwnLedger {
   lines: string[];
   summary: LedgerSummary;
@@ -85,7 +121,7 @@ interface OwnLedger {
 
 /** @throws Finding where something other than a coded error comes out, or rows stay behind after one */
 function decodeOwn(
-  { bytes, passphrase }: FuzzCase,
+  { bytes, passphrase, known }: Subject,
   compat: Compat,
   makeDecoder: MakeDecoder,
   schemaVersion: SchemaVersion = 1,
@@ -94,7 +130,8 @@ function decodeOwn(
   const rows = new RowSet();
   let summary: LedgerSummary;
   try {
-    summary = makeDecoder({ networkPassphrase: passphrase, compat, schemaVersion, filter }).decode(bytes, rows);
+    const options = { networkPassphrase: passphrase, compat, schemaVersion, filter, knownAssets: known.own };
+    summary = makeDecoder(options).decode(bytes, rows);
   } catch (thrown) {
     if (rows.length !== 0 || rows.ledgers.length !== 0) throw new Finding(`${rows.length} rows stayed after an error`);
     return codedError(thrown, bytes);
@@ -118,12 +155,12 @@ function codedError(thrown: unknown, bytes: Uint8Array): XdrError {
 }
 
 function decodePlain(
-  { bytes, passphrase }: FuzzCase,
+  { bytes, passphrase, known }: Subject,
   compat: Compat,
   schemaVersion: SchemaVersion = 1,
 ): PlainLedger | PlainFault {
   try {
-    return plainDecode(bytes, { passphrase, compat, schemaVersion });
+    return plainDecode(bytes, { passphrase, compat, schemaVersion, knownAssets: known.plain });
   } catch (thrown) {
     if (thrown instanceof PlainFault) return thrown;
     throw thrown;
@@ -152,7 +189,7 @@ function compareLines(own: readonly string[], plain: readonly PlainRow[]): void 
 
 /** A random filter leaves exactly the rows that it names, and counts the others. */
 function compareFiltered(
-  fuzzCase: FuzzCase,
+  fuzzCase: Subject,
   plain: PlainLedger,
   makeDecoder: MakeDecoder,
   schemaVersion: SchemaVersion,
@@ -198,7 +235,7 @@ function compareWithSdk(bytes: Uint8Array, plain: PlainLedger | PlainFault): voi
 }
 
 /** The record batch, read back by apache-arrow, holds the plain decoder's cells. */
-function compareArrow({ bytes, passphrase }: FuzzCase, plain: PlainLedger, makeDecoder: MakeDecoder): void {
+function compareArrow({ bytes, passphrase }: Subject, plain: PlainLedger, makeDecoder: MakeDecoder): void {
   const rows = new RowSet();
   makeDecoder({ networkPassphrase: passphrase, compat: "default" }).decode(bytes, rows);
   const encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: passphrase });
@@ -217,7 +254,7 @@ function compareArrow({ bytes, passphrase }: FuzzCase, plain: PlainLedger, makeD
 }
 
 /** Rows and cells of schema version 2, and those that a filter leaves of them. */
-function compareVersion2(fuzzCase: FuzzCase, compat: Compat, makeDecoder: MakeDecoder): void {
+function compareVersion2(fuzzCase: Subject, compat: Compat, makeDecoder: MakeDecoder): void {
   const own = decodeOwn(fuzzCase, compat, makeDecoder, 2);
   const plain = decodePlain(fuzzCase, compat, 2);
   compareRows(own, plain);
@@ -227,14 +264,15 @@ function compareVersion2(fuzzCase: FuzzCase, compat: Compat, makeDecoder: MakeDe
 }
 
 function compareArrowVersion2(
-  { bytes, passphrase }: FuzzCase,
+  { bytes, passphrase, known }: Subject,
   compat: Compat,
   plain: PlainLedger,
   makeDecoder: MakeDecoder,
 ): void {
   const encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase: passphrase });
   const rows = new RowSet();
-  makeDecoder({ networkPassphrase: passphrase, compat, ...encoder.decoderOptions }).decode(bytes, rows);
+  const options = { networkPassphrase: passphrase, compat, knownAssets: known.own, ...encoder.decoderOptions };
+  makeDecoder(options).decode(bytes, rows);
   const plan = encoder.plan(rows, 0, rows.length);
   const body = new Uint8Array(plan.bodyBytes).fill(0xaa);
   encoder.write(rows, plan, body);

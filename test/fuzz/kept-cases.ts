@@ -18,12 +18,22 @@ interface Stored {
   passphrase: string;
   /** The ledger's bytes: raw deflate, base64. */
   deflated: string;
+  /** Those of the ledgers before it. */
+  deflatedBefore?: string[];
 }
 
+const deflate = (bytes: Uint8Array): string => deflateRawSync(bytes).toString("base64");
+const inflate = (text: string): Uint8Array => new Uint8Array(inflateRawSync(Buffer.from(text, "base64")));
+
 /** Writes a case to keep; the path of the file. */
-export function keepCase(name: string, { description, passphrase, bytes }: FuzzCase, found: string): string {
+export function keepCase(
+  name: string,
+  { description, passphrase, bytes, before = [] }: FuzzCase,
+  found: string,
+): string {
   mkdirSync(FOLDER, { recursive: true });
-  const stored: Stored = { description, found, passphrase, deflated: deflateRawSync(bytes).toString("base64") };
+  const stored: Stored = { description, found, passphrase, deflated: deflate(bytes) };
+  if (before.length > 0) stored.deflatedBefore = before.map(deflate);
   const path = fileURLToPath(new URL(`${name}.json`, FOLDER));
   writeFileSync(path, `${JSON.stringify(stored, null, 2)}\n`);
   return path;
@@ -34,8 +44,12 @@ export function keptCases(): KeptCase[] {
     .filter((file) => file.endsWith(".json"))
     .sort()
     .map((file) => {
-      const { deflated, ...rest } = JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")) as Stored;
-      const bytes = new Uint8Array(inflateRawSync(Buffer.from(deflated, "base64")));
-      return { ...rest, name: file.replace(/\.json$/, ""), bytes };
+      const {
+        deflated,
+        deflatedBefore = [],
+        ...rest
+      } = JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")) as Stored;
+      const name = file.replace(/\.json$/, "");
+      return { ...rest, name, bytes: inflate(deflated), before: deflatedBefore.map(inflate) };
     });
 }

@@ -1,9 +1,10 @@
 /**
  * Which asset a contract is of, as one ledger tells: by the instances of asset contracts among its changes and by its
  * events, each believed only if the asset's contract is that very one. Written plainly, like plain-decoder.ts.
+ * And what a stream knows of assets that earlier ledgers have shown.
  */
 import { createHash } from "node:crypto";
-import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
+import { formatStrkey, parseStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
 import { contentOf, field, hasField, int32, rawOf, type XdrNode } from "./tree.ts";
 
 export interface PlainAsset {
@@ -14,6 +15,10 @@ export interface PlainAsset {
   issuer: string;
 }
 
+/** By hex contract id: an asset, and the first ledger that knows it. */
+export type PlainKnownAssets = Map<string, { asset: PlainAsset; ledgerFrom: number }>;
+
+const DELAY_LEDGERS = 256;
 const SCV_STRING = 14;
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const ISSUER_CHARACTERS = 56;
@@ -38,6 +43,35 @@ export function contractOf(asset: Uint8Array, networkId: Uint8Array): string {
   return createHash("sha256")
     .update(Buffer.concat([int32(8), networkId, int32(1), asset]))
     .digest("hex");
+}
+
+export function knownAsset(
+  known: PlainKnownAssets | undefined,
+  contract: string,
+  ledgerSequence: number,
+): PlainAsset | undefined {
+  const entry = known?.get(contract);
+  return entry !== undefined && entry.ledgerFrom <= ledgerSequence ? entry.asset : undefined;
+}
+
+/**
+ * Adds what a ledger has shown: it is known 256 ledgers later. Only what SEP-11 can name is kept, so nothing whose text
+ * would be another asset's (NULs within a code, or so many at its end that it takes another type).
+ */
+export function learn(
+  known: PlainKnownAssets,
+  ledgerSequence: number,
+  shown: ReadonlyMap<string, PlainAsset>,
+  networkId: Uint8Array,
+): void {
+  for (const [contract, asset] of shown) {
+    if (asset.code === "") continue;
+    const issuer = parseStrkey(asset.issuer, STRKEY_ACCOUNT);
+    if (issuedAsset(Buffer.from(asset.code, "latin1"), issuer, networkId)[0] !== contract) continue;
+    const ledgerFrom = ledgerSequence + DELAY_LEDGERS;
+    if (ledgerFrom < (known.get(contract)?.ledgerFrom ?? Number.POSITIVE_INFINITY))
+      known.set(contract, { asset, ledgerFrom });
+  }
 }
 
 /** Letters and digits; NULs do not count. */

@@ -12,7 +12,16 @@ import {
   STRKEY_LIQUIDITY_POOL,
   STRKEY_MUXED,
 } from "../../src/xdr/strkey.ts";
-import { assetsOfEvents, contractOf, isAssetCode, issuedAsset, NATIVE_ASSET, type PlainAsset } from "./plain-assets.ts";
+import {
+  assetsOfEvents,
+  contractOf,
+  isAssetCode,
+  issuedAsset,
+  knownAsset,
+  NATIVE_ASSET,
+  type PlainAsset,
+  type PlainKnownAssets,
+} from "./plain-assets.ts";
 import {
   contentOf,
   field,
@@ -31,6 +40,8 @@ export interface PlainSettings {
   compat: "default" | "go";
   /** Version 2 has evicted rows and every kind of holder, but not in the setting `go`. */
   schemaVersion: 1 | 2;
+  /** What ledgers before this one have shown. */
+  knownAssets?: PlainKnownAssets;
 }
 
 /** One row, as text where text is what columns show; "" for none. */
@@ -67,8 +78,11 @@ export interface PlainRow {
 }
 
 export interface PlainLedger {
+  ledgerSequence: number;
   rows: PlainRow[];
   unvalidated: Unvalidated[];
+  /** By hex contract id: the issued assets that instances among the changes prove. */
+  shownAssets: ReadonlyMap<string, PlainAsset>;
 }
 
 type Reason = "fee" | "transaction" | "operation" | "fee_refund" | "upgrade" | "eviction";
@@ -130,10 +144,14 @@ export function plainDecode(bytes: Uint8Array, settings: PlainSettings): PlainLe
     for (const row of rows) {
       row.liveUntil = context.liveUntil.get(row.keyHash) ?? 0;
       const contract = hex(parseStrkey(row.contractId, STRKEY_CONTRACT));
-      row.contractAsset = context.assets.get(contract) ?? byEvents.get(contract);
+      row.contractAsset =
+        knownAsset(settings.knownAssets, contract, context.sequence) ??
+        (contract === context.nativeContract ? NATIVE_ASSET : undefined) ??
+        context.shownAssets.get(contract) ??
+        byEvents.get(contract);
     }
   }
-  return { rows, unvalidated };
+  return { ledgerSequence: context.sequence, rows, unvalidated, shownAssets: context.shownAssets };
 }
 
 function transactionRows(context: LedgerContext, meta: XdrNode, place: Omit<Place, "reason">): PlainRow[] {
@@ -155,19 +173,19 @@ function transactionRows(context: LedgerContext, meta: XdrNode, place: Omit<Plac
 class LedgerContext {
   readonly liveUntil = new Map<string, number>();
   readonly networkId: Buffer;
-  /** By hex contract id: the native asset's, and what the instances among the changes prove. */
-  readonly assets = new Map<string, PlainAsset>();
+  readonly nativeContract: string;
+  readonly shownAssets = new Map<string, PlainAsset>();
   private changeIndex = 0;
   private readonly isComplete: boolean;
 
   constructor(
     private readonly settings: PlainSettings,
-    private readonly sequence: number,
+    readonly sequence: number,
     private readonly closedAt: number,
   ) {
     this.networkId = sha256(Buffer.from(settings.passphrase));
     this.isComplete = settings.schemaVersion === 2 && settings.compat === "default";
-    this.assets.set(contractOf(int32(0), this.networkId), NATIVE_ASSET);
+    this.nativeContract = contractOf(int32(0), this.networkId);
   }
 
   beginTransaction(): void {
@@ -294,7 +312,7 @@ class LedgerContext {
     row.assetCode = asset.code;
     row.hasAssetCode = true;
     row.assetIssuer = asset.issuer;
-    if (!this.assets.has(own)) this.assets.set(own, asset);
+    if (!this.shownAssets.has(own)) this.shownAssets.set(own, asset);
   }
 }
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
 import { concat, int, opaqueBytes } from "./bytes.ts";
 import type { Dice } from "./dice.ts";
-import { type RandomContext, randomValue } from "./random-value.ts";
+import { type RandomAsset, type RandomContext, randomValue } from "./random-value.ts";
 import { shapeNamed } from "./sdk-types.ts";
 
 const GROUPS_MAX = 5;
@@ -71,20 +71,24 @@ export function randomEvent(context: RandomContext, depth: number): Uint8Array {
 /** A contract-data entry of one key: each call of `entry` gives it another value. */
 function contractData(context: RandomContext, depth: number): { key: Uint8Array; entry: () => Uint8Array } {
   const { dice } = context;
-  const kind = dice.below(6);
+  const kind = context.shown.length > 0 && dice.chance(0.2) ? 0 : dice.below(6);
   let contract = concat(int(1), new Uint8Array(32).fill(dice.below(4)));
   let scKey = randomValue(SC_VAL, context, depth + 4);
   let value = (): Uint8Array => randomValue(SC_VAL, context, depth + 4);
   if (kind === 0) {
     const holder = dice.chance(0.6) ? concat(int(1), dice.bytes(32)) : randomValue(SC_ADDRESS, context, depth);
     scKey = vec(symbol(dice.chance(0.95) ? "Balance" : "balance"), concat(int(SCV.address), holder));
-    if (context.assets.length > 0 && dice.chance(0.5)) contract = concat(int(1), dice.pick(context.assets).contract);
+    const assets = context.shown.length > 0 && dice.chance(0.7) ? context.shown : context.assets;
+    if (assets.length > 0 && dice.chance(0.7)) contract = concat(int(1), dice.pick(assets).contract);
     else if (dice.chance(0.3)) contract = concat(int(1), randomAsset(context).contract);
     value = () => balance(dice);
   } else if (kind === 1) {
-    const asset = randomAsset(context);
+    const asset = context.assets.length > 0 && dice.chance(0.2) ? dice.pick(context.assets) : randomAsset(context);
     scKey = int(20); // SCV_LEDGER_KEY_CONTRACT_INSTANCE
-    if (dice.chance(0.8)) contract = concat(int(1), asset.contract);
+    if (dice.chance(0.8)) {
+      contract = concat(int(1), asset.contract);
+      context.shown.push(asset);
+    }
     value = () => instance(context, asset.info, depth);
   } else if (kind === 2 && dice.chance(0.3))
     scKey = concat(int(21), dice.bytes(8)); // SCV_LEDGER_KEY_NONCE
@@ -127,8 +131,7 @@ function balance(dice: Dice): Uint8Array {
   return map(...entries);
 }
 
-/** An asset's contract id, and what its instance stores under AssetInfo. */
-function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint8Array; text: Uint8Array } {
+function randomAsset(context: RandomContext): RandomAsset {
   const { dice, networkId } = context;
   const contractOf = (asset: Uint8Array): Uint8Array =>
     createHash("sha256")
@@ -139,7 +142,12 @@ function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint
     return { contract: contractOf(int(0)), info, text: Buffer.from("native") };
   }
   const length = dice.between(1, 12);
-  const code = Buffer.from(Array.from({ length }, () => (dice.chance(0.05) ? 0 : dice.between(0x30, 0x5a))));
+  const isNormal = dice.chance(0.7);
+  const character = (): number => {
+    if (isNormal) return dice.between(0x41, 0x5a);
+    return dice.chance(0.2) ? 0 : dice.between(0x30, 0x5a);
+  };
+  const code = Buffer.from(Array.from({ length }, character));
   const issuer = dice.bytes(32);
   const room = length <= 4 ? 4 : 12;
   const asset = concat(int(room === 4 ? 1 : 2), Buffer.concat([code], room), int(0), issuer);
@@ -151,8 +159,9 @@ function randomAsset(context: RandomContext): { contract: Uint8Array; info: Uint
   if (dice.chance(0.05)) fields.reverse();
   const text = concat(code, Buffer.from(`:${formatStrkey(issuer, STRKEY_ACCOUNT)}`));
   const contract = contractOf(asset);
-  context.assets.push({ contract, text });
-  return { contract, info: vec(symbol(kind), map(...fields)), text };
+  const made = { contract, info: vec(symbol(kind), map(...fields)), text };
+  context.assets.push(made);
+  return made;
 }
 
 function instance(context: RandomContext, info: Uint8Array, depth: number): Uint8Array {

@@ -9,6 +9,13 @@ const DEPTH_RICH = 12; // below this many containers every arm may be taken, dee
 const ITEMS_MAX = 3;
 const CLOSE_TIME_MAX_USUAL = 2n ** 42n;
 
+export interface RandomAsset {
+  contract: Uint8Array;
+  /** What its instance stores under AssetInfo. */
+  info: Uint8Array;
+  text: Uint8Array;
+}
+
 export interface RandomContext {
   dice: Dice;
   /** Decides which contract an asset has. */
@@ -16,11 +23,13 @@ export interface RandomContext {
   /** Hashes of the ledger keys made so far: TTL entries name some of them. */
   keyHashes: Uint8Array[];
   /** The issued assets whose contracts were made so far (SEP-11): balances and events are of some of them. */
-  assets: { contract: Uint8Array; text: Uint8Array }[];
+  assets: RandomAsset[];
+  /** Those of them whose contract's instance was made. */
+  shown: RandomAsset[];
 }
 
 export function randomContext(dice: Dice, passphrase: string): RandomContext {
-  return { dice, networkId: createHash("sha256").update(passphrase).digest(), keyHashes: [], assets: [] };
+  return { dice, networkId: createHash("sha256").update(passphrase).digest(), keyHashes: [], assets: [], shown: [] };
 }
 
 /** The XDR of a random value. */

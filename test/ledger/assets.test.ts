@@ -5,7 +5,7 @@ import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ASSET_DELAY_LEDGERS, KnownAssets, knownFrom, settledBefore } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
-import { ASSET_NATIVE } from "../../src/ledger/terms.ts";
+import { ASSET_ALPHANUM4, ASSET_ALPHANUM12, ASSET_NATIVE } from "../../src/ledger/terms.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import {
@@ -238,6 +238,19 @@ test("instances are learned once each, before filters, and forged ones never", (
   const bytes = buildLedger({ sequence: 102, transactions: [{ operations: [[instanceOf(longer, "LONGERCODE")]] }] });
   expect(() => decoder.decode(bytes.subarray(0, bytes.length - 4), rows)).toThrow();
   expect(decoder.takeLearned()).toEqual([]);
+});
+
+test.each([
+  ["\0\0", []],
+  ["U\0D", []],
+  ["USD\0", [`USD:${ISSUER}`]],
+  ["USD\0\0\0", []], // of another type than USD, and so another contract's
+])("an asset with the code %j teaches what SEP-11 can name", (code, learned) => {
+  const decoder = new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default", schemaVersion: 2, assets: true });
+  const rows = new RowSet();
+  decoder.decode(buildLedger({ transactions: [{ operations: [[instanceOf(issued(code, issuer), code)]] }] }), rows);
+  expect(rows.assetType[0]).toBe(code.length <= 4 ? ASSET_ALPHANUM4 : ASSET_ALPHANUM12);
+  expect(decoder.takeLearned().map(({ asset }) => asset)).toEqual(learned);
 });
 
 test("any split of ledgers over decoders gives the same assets when the rule is kept", () => {
