@@ -112,6 +112,8 @@ function banner(
         ", options",
       ]
     : ["", ""];
+  // The session's own path: the newest one may by then be another, of another schema version.
+  const path = session === undefined ? "" : `, "${session}"`;
   return `${PROGRAM} is ready
   source    ${source.description} (${config.networkPassphrase})
   control   ${control}   gRPC: contractdata.v1.ControlService, health, reflection
@@ -122,7 +124,7 @@ Read it from Python (pip install pyarrow):
 
 import pyarrow.flight as flight
 client = flight.connect("grpc://${flight}")${login}
-info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data")${options})
+info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"${path})${options})
 for chunk in client.do_get(info.endpoints[0].ticket${options}):
     print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
 

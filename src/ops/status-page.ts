@@ -119,12 +119,15 @@ function draw(status) {
     endpointCard("Arrow Flight", "grpc://" + target(status.endpoints.flight)),
     endpointCard("Control plane (gRPC, with reflection)", target(status.endpoints.control)),
     endpointCard("Prometheus", location.origin + "/metrics"));
+  const newest = status.sessions.at(0);
+  const path = newest ? ', "' + newest.id + '"' : "";
   const snippet = [
     "import pyarrow.flight as flight",
     "",
     'client = flight.connect("grpc://' + target(status.endpoints.flight) + '")',
-    'reader = client.do_get(flight.Ticket(b"contract-data-stream"))',
-    "for chunk in reader:",
+    'info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"' + path + "))",
+    ...(newest?.partitions ? ["# One endpoint a partition: read them side by side, a thread or process each."] : []),
+    "for chunk in client.do_get(info.endpoints[0].ticket):",
     "    print(chunk.data.num_rows, chunk.data.schema.names[:3])",
   ].join("\\n");
   if (byId("snippet").textContent !== snippet) byId("snippet").textContent = snippet;
