@@ -14,6 +14,7 @@ import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
 import { StreamAssets } from "../../src/pipeline/stream-assets.ts";
 import { StreamCell } from "../../src/pipeline/stream-cell.ts";
 import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
+import type { StreamReader } from "../../src/pipeline/stream-log.ts";
 import type { StreamPart } from "../../src/pipeline/stream-part.ts";
 import type { FilterStep, Position } from "../../src/workers/records.ts";
 import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
@@ -194,8 +195,10 @@ class Simulation {
       });
       const changing = this.changeFilters(stream, last, dispatchedTo);
       const killed = this.kill(stream);
+      // All come before any of them reads: what the first had taken could be gone for the next.
+      const readers = clients.map((_, number) => hubStream.parts[partOf(number)]!.log.join(0));
       const ends = await Promise.all(
-        clients.map((client, number) => client.read(hubStream.parts[partOf(number)]!, start)),
+        clients.map((client, number) => client.read(hubStream.parts[partOf(number)]!, readers[number]!, start)),
       );
       const error = await stream.over;
       await Promise.all([changing, killed]);
@@ -330,8 +333,8 @@ class Client {
   }
 
   /** Reads to the end, or to the error, which it answers with; or leaves and comes back now and then. */
-  async read(stream: StreamPart, start: Position): Promise<CodedError | undefined> {
-    let reader = stream.log.join(0);
+  async read(stream: StreamPart, first: StreamReader, start: Position): Promise<CodedError | undefined> {
+    let reader = first;
     let at = start;
     try {
       for (;;) {
