@@ -141,6 +141,20 @@ const RANKS: readonly number[] = (() => {
   return ranks;
 })();
 
+/** For programs that no type checker has seen: a wrong option must not mean another one. */
+function checkOptions({ networkPassphrase, compat, schemaVersion = 1 }: DecoderOptions): void {
+  const refuse = (option: string, value: unknown, accepted: string): never => {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "INVALID_OPTION",
+      `${option} is ${JSON.stringify(value) ?? typeof value}: ${accepted} is accepted`,
+    );
+  };
+  if (typeof networkPassphrase !== "string") refuse("networkPassphrase", networkPassphrase, "a network's passphrase");
+  if (compat !== "default" && compat !== "go") refuse("compat", compat, '"default" or "go"');
+  if (schemaVersion !== 1 && schemaVersion !== 2) refuse("schemaVersion", schemaVersion, "the number 1 or 2");
+}
+
 export class LedgerDecoder implements EventsVisitor {
   private readonly isGo: boolean;
   private readonly schemaVersion: SchemaVersion;
@@ -149,11 +163,13 @@ export class LedgerDecoder implements EventsVisitor {
   private readonly filter: CompiledFilter | undefined;
   private readonly hashesKeys: boolean;
   private readonly resolvesAssets: boolean;
-  /** Whether the filter's second part waits for the ledger's end, when the rows' assets are known. */
+  /** Whether the filter's third part waits for the ledger's end, when the rows' assets are known. */
   private readonly filtersLate: boolean;
   private readonly assets: AssetFinder;
   private readonly ledgerAssets: LedgerAssets;
   private readonly learned = new Map<string, number>();
+  /** Those of the ledger being read. */
+  private readonly learnedHere: string[] = [];
   private readonly hasher = new KeyHasher();
   private readonly ttls = new TtlChanges();
   private readonly candidates = new Candidates();
@@ -187,8 +203,9 @@ export class LedgerDecoder implements EventsVisitor {
   private priorValAt = 0;
   private priorValEnd = 0;
 
-  /** @throws CodedError INVALID_ARGUMENT for a filter that cannot be */
+  /** @throws CodedError INVALID_ARGUMENT for a filter that cannot be, or any other option */
   constructor(options: DecoderOptions) {
+    checkOptions(options);
     this.isGo = options.compat === "go";
     this.filter =
       options.filter === undefined || options.filter instanceof CompiledFilter
@@ -246,7 +263,7 @@ export class LedgerDecoder implements EventsVisitor {
       if (end !== view.byteLength) throw explainEnd(end, ROOT, view);
     } catch (thrown) {
       rows.truncate(first, ledger);
-      for (const [asset, sequence] of this.learned) if (sequence === this.sequence) this.learned.delete(asset);
+      for (const asset of this.learnedHere) this.learned.delete(asset);
       throw explain(thrown, ROOT, view);
     }
     this.finish(view, first);
@@ -282,6 +299,7 @@ export class LedgerDecoder implements EventsVisitor {
     this.isOutOfOrder = false;
     this.ttls.clear();
     this.ledgerAssets.clear();
+    this.learnedHere.length = 0;
   }
 
   private finish(view: DataView, first: number): void {
@@ -310,7 +328,7 @@ export class LedgerDecoder implements EventsVisitor {
   private filterLate(view: DataView, first: number): void {
     const { rows } = this;
     const kept: number[] = [];
-    for (let row = first; row < rows.length; row++) if (this.filter!.selects(view, rows, row)) kept.push(row);
+    for (let row = first; row < rows.length; row++) if (this.filter!.selectsAsset(view, rows, row)) kept.push(row);
     this.filtered += rows.length - first - kept.length;
     rows.keep(first, kept);
   }
@@ -540,7 +558,9 @@ export class LedgerDecoder implements EventsVisitor {
     if (this.resolvesAssets && keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE) this.learn(d, addressAt + 4);
     const index = candidates.add();
     const passes =
-      filter === undefined || filter.admits(d, addressAt + 4, keyType, durability, change, this.priorLastModified);
+      filter === undefined ||
+      (filter.admits(d, addressAt + 4, keyType, durability, change, this.priorLastModified) &&
+        (!filter.needsFacts || keyType !== SCV_VEC || this.isBalanceKey(d)));
     if (passes) candidates.passing++;
     candidates.passes[index] = passes ? 1 : 0;
     candidates.change[index] = change;
@@ -553,6 +573,11 @@ export class LedgerDecoder implements EventsVisitor {
     candidates.valEnd[index] = this.priorValEnd;
   }
 
+  /** Whether the key last read is a balance's. */
+  private isBalanceKey(d: DataView): boolean {
+    return balanceHolderKind(d, this.priorKeyAt, this.priorKeyEnd - this.priorKeyAt) >= 0;
+  }
+
   /** The instance last read may name an asset, whatever a filter thinks of its row. */
   private learn(d: DataView, contractAt: number): void {
     const val = this.priorValAt;
@@ -562,7 +587,9 @@ export class LedgerDecoder implements EventsVisitor {
     this.ledgerAssets.instance(contractAt, assets);
     if (learned.size >= LEARNED_MAX) return;
     const text = assets.text(d);
-    if (text !== undefined && !learned.has(text)) learned.set(text, this.sequence);
+    if (text === undefined || learned.has(text)) return;
+    learned.set(text, this.sequence);
+    this.learnedHere.push(text);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -585,7 +612,7 @@ export class LedgerDecoder implements EventsVisitor {
     }
   }
 
-  /** Makes a row of a candidate; false where the filter's second part refuses it. */
+  /** Makes a row of a candidate; false where the filter refuses it for its facts. */
   private append(d: DataView, candidate: number, list: number): boolean {
     const { candidates, rows } = this;
     const row = rows.add();
@@ -625,11 +652,18 @@ export class LedgerDecoder implements EventsVisitor {
       if (d.getInt32(valAt) === SCV_CONTRACT_INSTANCE) this.instance(d, row, valAt + 4, change);
     }
     const { filter } = this;
-    if (filter?.needsFacts && !this.filtersLate && !filter.selects(d, rows, row)) {
+    if (filter?.needsFacts && !this.passesFacts(d, row, filter)) {
       rows.length = row;
       return false;
     }
     return true;
+  }
+
+  /** The filter's second and third part; where the third has to wait, those rows pass whose assets may be selected. */
+  private passesFacts(d: DataView, row: number, filter: CompiledFilter): boolean {
+    const { rows } = this;
+    if (!filter.selectsBalance(d, rows, row)) return false;
+    return this.filtersLate ? filter.mayHaveAsset(rows, row) : filter.selectsAsset(d, rows, row);
   }
 
   /** Holder and amount, if the row is a balance. Of an evicted one the key alone is left, which names the holder. */

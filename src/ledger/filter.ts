@@ -18,6 +18,8 @@ import {
   STRKEY_MUXED,
   strkeyVersion,
 } from "../xdr/strkey.ts";
+import { CODE_BYTES_MAX } from "./asset-contract.ts";
+import { CodeSet } from "./code-set.ts";
 import { IdSet } from "./id-set.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
@@ -34,6 +36,8 @@ import {
   DURABILITY_PERSISTENT,
   DURABILITY_TEMPORARY,
   LEDGER_SEQUENCE_MAX,
+  SCV_LEDGER_KEY_CONTRACT_INSTANCE,
+  SCV_VEC,
   SCVAL_TYPE_NAMES,
 } from "./terms.ts";
 
@@ -65,6 +69,7 @@ export interface RowFilter {
 }
 
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
+const SHOWN_MAX = 80; // characters of a wrong value that its error repeats
 const SHARDS_MAX = 65_536; // more than there are workers anywhere
 const BALANCE_LIMIT = 1n << 127n; // i128
 const MUXED_ID_BYTES = 8; // before the key
@@ -143,15 +148,20 @@ function changeBits(names: readonly ChangeType[] | undefined, includeDeleted: bo
   return includeDeleted ? bits : bits & ~((1 << CHANGE_REMOVED) | (1 << CHANGE_EVICTED));
 }
 
-function codes(values: readonly string[] | undefined): Uint8Array[] | undefined {
+function codes(values: readonly string[] | undefined): CodeSet | undefined {
   if (values === undefined || values.length === 0) return undefined;
   if (values.length > FILTER_VALUES_MAX)
     refuse(`assetCodes has ${values.length} values, over max ${FILTER_VALUES_MAX}`);
-  return values.map((code) => {
-    const bytes = new TextEncoder().encode(code);
-    if (bytes.length < 1 || bytes.length > 12) refuse(`asset code "${code}" has ${bytes.length} bytes, not 1 to 12`);
-    return bytes;
-  });
+  return new CodeSet(
+    values.map((code) => {
+      const bytes = new TextEncoder().encode(code);
+      if (bytes.length < 1 || bytes.length > CODE_BYTES_MAX) {
+        refuse(`asset code "${code}" has ${bytes.length} bytes, not 1 to ${CODE_BYTES_MAX}`);
+      }
+      if (bytes.includes(0)) refuse(`asset code ${JSON.stringify(code)} has a NUL, and no asset's code has one`);
+      return bytes;
+    }),
+  );
 }
 
 /** FNV-1a (32 bits) of the 32 bytes at `p`: the hash that shards go by, the same in every release. */
@@ -161,12 +171,49 @@ export function shardHash(d: DataView, p: number): number {
   return hash >>> 0;
 }
 
+type Check = [is: (value: unknown) => boolean, what: string];
+const TEXTS: Check = [
+  (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
+  "a list of texts",
+];
+
+/** What a kind may be; more is checked where its values are read. For programs that no type checker has seen. */
+const CHECKS: Readonly<Record<keyof RowFilter, Check>> = {
+  contractIds: TEXTS,
+  assetCodes: TEXTS,
+  assetIssuers: TEXTS,
+  balanceHolders: TEXTS,
+  balanceMin: [(value) => typeof value === "bigint", "a bigint"],
+  keyTypes: TEXTS,
+  durability: [(value) => typeof value === "string", "a text"],
+  changeTypes: TEXTS,
+  modifiedAfterLedger: [(value) => typeof value === "number", "a number"],
+  includeDeleted: [(value) => typeof value === "boolean", "a boolean"],
+  shard: [(value) => typeof value === "object" && value !== null, "{ index, count }"],
+};
+
+function checkKinds(filter: RowFilter): void {
+  for (const [kind, value] of Object.entries(filter)) {
+    const check = (CHECKS as Readonly<Record<string, Check>>)[kind];
+    if (check === undefined) refuse(`there is no filter "${kind}": there are ${Object.keys(CHECKS).join(", ")}`);
+    const [is, what] = check;
+    if (value !== undefined && !is(value)) {
+      refuse(`${kind} is to be ${what}, not ${shown(value)}`);
+    }
+  }
+}
+
+function shown(value: unknown): string {
+  return typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? typeof value).slice(0, SHOWN_MAX);
+}
+
 /** A RowFilter made ready. Build once, use for any number of ledgers. */
 export class CompiledFilter {
   private readonly contracts: IdSet | undefined;
-  private readonly codes: Uint8Array[] | undefined;
+  private readonly codes: CodeSet | undefined;
   private readonly issuers: IdSet | undefined;
   private readonly holders: readonly (IdSet | undefined)[] | undefined;
+  /** By bit. */
   private readonly keyTypes: number;
   private readonly durability: number;
   private readonly changes: number;
@@ -176,13 +223,14 @@ export class CompiledFilter {
   private readonly shardCount: number;
   /** The least balance as four 32-bit words, high to low; undefined where balances do not matter. */
   private readonly balanceWords: readonly [number, number, number, number] | undefined;
-  /** Whether `selects` can refuse a row at all. */
+  /** Whether the second or the third part can refuse a row at all. */
   readonly needsFacts: boolean;
   /** Whether it asks for the rows' assets. */
   readonly namesAssets: boolean;
 
   /** @throws CodedError INVALID_ARGUMENT naming the value that cannot be */
   constructor(filter: RowFilter) {
+    checkKinds(filter);
     this.contracts = ids("contractIds", filter.contractIds, STRKEY_CONTRACT);
     this.codes = codes(filter.assetCodes);
     this.issuers = ids("assetIssuers", filter.assetIssuers, STRKEY_ACCOUNT);
@@ -217,7 +265,11 @@ export class CompiledFilter {
       this.balanceWords = [word(3n), word(2n), word(1n), word(0n)];
     }
     this.namesAssets = this.codes !== undefined || this.issuers !== undefined;
-    this.needsFacts = this.namesAssets || this.holders !== undefined || this.balanceWords !== undefined;
+    const isOfBalances = this.holders !== undefined || this.balanceWords !== undefined;
+    this.needsFacts = this.namesAssets || isOfBalances;
+    // Balances have keys of one type, and assets belong to them and to instances: nothing else has to be looked at.
+    if (isOfBalances) this.keyTypes &= 1 << SCV_VEC;
+    if (this.namesAssets) this.keyTypes &= (1 << SCV_VEC) | (1 << SCV_LEDGER_KEY_CONTRACT_INSTANCE);
   }
 
   /**
@@ -240,11 +292,20 @@ export class CompiledFilter {
     return this.shardCount === 1 || shardHash(d, contractAt) % this.shardCount === this.shardIndex;
   }
 
-  /** Second part, on the facts found in the value. */
-  selects(d: DataView, rows: RowSet, row: number): boolean {
-    if (this.namesAssets && !this.hasAsset(d, rows, row)) return false;
+  /** Second part, on a balance's holder and amount. */
+  selectsBalance(d: DataView, rows: RowSet, row: number): boolean {
     if (this.holders !== undefined && !this.hasHolder(d, rows, row, this.holders)) return false;
     return this.balanceWords === undefined || this.hasBalance(d, rows, row, this.balanceWords);
+  }
+
+  /** Third part, on the row's asset, or its contract's if it is a balance. */
+  selectsAsset(d: DataView, rows: RowSet, row: number): boolean {
+    return !this.namesAssets || this.hasAsset(d, rows, row);
+  }
+
+  /** Whether the third part may select the row once its contract's asset is known. */
+  mayHaveAsset(rows: RowSet, row: number): boolean {
+    return !this.namesAssets || rows.assetCodeAt[row] !== NONE || rows.holderAt[row] !== NONE;
   }
 
   private hasBalance(d: DataView, rows: RowSet, row: number, least: readonly number[]): boolean {
@@ -276,23 +337,7 @@ export class CompiledFilter {
   }
 
   private isSelected(d: DataView, codeAt: number, codeBytes: number, issuerAt: number): boolean {
-    if (this.codes !== undefined && !this.hasCode(d, codeAt, codeBytes, this.codes)) return false;
+    if (this.codes !== undefined && !this.codes.has(d, codeAt, codeBytes)) return false;
     return this.issuers === undefined || this.issuers.has(d, issuerAt);
-  }
-
-  private hasCode(d: DataView, at: number, bytes: number, codes: readonly Uint8Array[]): boolean {
-    for (const code of codes) {
-      // NULs in the stored code do not count, as in the asset_code column.
-      let matched = 0;
-      let i = 0;
-      for (; i < bytes; i++) {
-        const byte = d.getUint8(at + i);
-        if (byte === 0) continue;
-        if (byte !== code[matched]) break;
-        matched++;
-      }
-      if (i === bytes && matched === code.length) return true;
-    }
-    return false;
   }
 }

@@ -238,6 +238,10 @@ test("instances are learned once each, before filters, and forged ones never", (
   const bytes = buildLedger({ sequence: 102, transactions: [{ operations: [[instanceOf(longer, "LONGERCODE")]] }] });
   expect(() => decoder.decode(bytes.subarray(0, bytes.length - 4), rows)).toThrow();
   expect(decoder.takeLearned()).toEqual([]);
+  // what a good ledger has taught stays when a broken one with its number follows
+  decoder.decode(bytes, rows);
+  expect(() => decoder.decode(bytes.subarray(0, bytes.length - 4), rows)).toThrow();
+  expect(decoder.takeLearned()).toEqual([{ asset: `LONGERCODE:${ISSUER}`, ledgerSequence: 102 }]);
 });
 
 test.each([

@@ -1,11 +1,13 @@
 /** A filter selects only what it names. */
 import { describe, expect, test } from "bun:test";
-import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { CodeSet } from "../../src/ledger/code-set.ts";
+import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { type RowFilter, shardHash } from "../../src/ledger/filter.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import { randomFrom } from "../support/random.ts";
 import {
   balance,
   buildLedger,
@@ -130,6 +132,40 @@ test("rows that are filtered out still count in the change index", () => {
   expect([...rows.changeIndex.subarray(0, rows.length)]).toEqual([1]);
 });
 
+test("a set of asset codes has what was put in, and NULs in what is asked about do not count", () => {
+  const random = randomFrom(20_251_126);
+  const letters = "ABCabc019";
+  const code = (): string =>
+    Array.from({ length: 1 + Math.floor(random() * 12) }, () => letters[Math.floor(random() * letters.length)]).join(
+      "",
+    );
+  const given = new Set(Array.from({ length: 3000 }, code));
+  const codes = new CodeSet([...given, ...given].map((each) => new TextEncoder().encode(each)));
+  const has = (text: string): boolean => {
+    const bytes = new TextEncoder().encode(`....${text}`); // at an offset
+    return codes.has(new DataView(bytes.buffer), 4, bytes.length - 4);
+  };
+  for (const each of given) expect(has(each)).toBe(true);
+  for (let i = 0; i < 3000; i++) {
+    const other = code();
+    expect(has(other)).toBe(given.has(other));
+  }
+  const short = [...given].find((each) => each.length < 10)!;
+  expect(has(`${short}\0\0`)).toBe(true);
+  expect(has(`\0${short}`)).toBe(true);
+  expect(has("\0\0\0")).toBe(false);
+});
+
+test.each<[Partial<DecoderOptions>, string]>([
+  [{ compat: "GO" as never }, 'compat is "GO"'],
+  [{ schemaVersion: "2" as never }, 'schemaVersion is "2"'],
+  [{ networkPassphrase: undefined as never }, "networkPassphrase is undefined"],
+])("an option that cannot be is refused, not taken for another: %p", (options, message) => {
+  expect(() => new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default", ...options })).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT", message: expect.stringContaining(message) }),
+  );
+});
+
 describe("values that cannot be are refused by name", () => {
   test.each<[RowFilter, string]>([
     [{ contractIds: ["CABC"] }, '"CABC" is not a C… strkey'],
@@ -138,6 +174,15 @@ describe("values that cannot be are refused by name", () => {
     [{ assetIssuers: [c(1)] }, "it begins with C, not G"],
     [{ balanceHolders: [c(1).toLowerCase()] }, "is not a base32 character"],
     [{ assetCodes: ["THIRTEENCHARS"] }, '"THIRTEENCHARS" has 13 bytes'],
+    [{ assetCodes: ["USD\0"] }, '"USD\\u0000" has a NUL'],
+    [{ contractId: [c(1)] } as never, 'there is no filter "contractId": there are contractIds, '],
+    [{ assetCodes: "USDC" as never }, 'assetCodes is to be a list of texts, not "USDC"'],
+    [{ contractIds: [7 as never] }, "contractIds is to be a list of texts, not [7]"],
+    [{ balanceMin: 5 as never }, "balanceMin is to be a bigint, not 5"],
+    [{ balanceMin: "5" as never }, 'balanceMin is to be a bigint, not "5"'],
+    [{ includeDeleted: "false" as never }, 'includeDeleted is to be a boolean, not "false"'],
+    [{ shard: 1 as never }, "shard is to be { index, count }, not 1"],
+    [{ modifiedAfterLedger: 5n as never }, "modifiedAfterLedger is to be a number, not 5n"],
     [{ keyTypes: ["Vecs"] }, 'key type "Vecs" is not one of'],
     [{ changeTypes: ["state" as never] }, 'change type "state" is not one of'],
     [{ durability: "forever" as never }, 'durability "forever"'],

@@ -99,6 +99,10 @@ describe("pairing", () => {
   test.each([
     ["updated first in its list", [updated({ key })]],
     ["removed first in its list", [removed({ key })]],
+    ["updated after updated", [state({ key }), updated({ key }), updated({ key })]],
+    ["updated after removed", [state({ key }), removed({ key }), updated({ key })]],
+    ["removed after updated", [state({ key }), updated({ key }), removed({ key })]],
+    ["removed after removed", [state({ key }), removed({ key }), removed({ key })]],
     ["updated after created", [created({ key }), updated({ key })]],
     ["updated after another key's state", [state({ key: scSymbol("x") }), updated({ key })]],
     ["removed after another key's state", [state({ key: scSymbol("x") }), removed({ key })]],
