@@ -2,7 +2,7 @@
 import { type DecoderOptions, type LearnedAsset, LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_ACCOUNT, ADDRESS_LIQUIDITY_POOL, CHANGE_EVICTED } from "../../src/ledger/terms.ts";
-import type { MakeDecoder } from "./check.ts";
+import { type MakeDecoder, makeLedgerDecoder } from "./check.ts";
 
 type Decode = LedgerDecoder["decode"];
 
@@ -111,3 +111,6 @@ export const STEP_CANARY: MakeDecoder = broken((decode, bytes, rows) => {
   }
   return decode(bytes, rows);
 });
+
+/** The same only where assets are asked for. */
+export const ASSET_STEP_CANARY: MakeDecoder = (options) => (options.assets ? STEP_CANARY : makeLedgerDecoder)(options);

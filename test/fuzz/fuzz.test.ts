@@ -1,19 +1,23 @@
 /** The fixed part of the fuzzing, what was once found, and proof that the judge can find. `make fuzz` runs more. */
 import { describe, expect, test } from "bun:test";
+import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
 import {
+  balance,
   buildLedger,
   concat,
+  contractEvent,
   created,
   id,
   scBytes,
   scInstance,
   scInstanceKey,
+  scString,
   scSymbol,
   scU32,
   scVec,
   u32,
 } from "../ledger/build.ts";
-import { CANARIES, STEP_CANARY } from "./canaries.ts";
+import { ASSET_STEP_CANARY, CANARIES, STEP_CANARY } from "./canaries.ts";
 import { type FuzzCase, makeCase } from "./cases.ts";
 import { check, Finding, type MakeDecoder } from "./check.ts";
 import { keptCases } from "./kept-cases.ts";
@@ -70,11 +74,14 @@ describe("the judge finds a decoder that", () => {
     expect(findings((fuzzCase) => check(fuzzCase, makeDecoder))).toBeGreaterThan(0);
   });
 
-  test(
-    "reads too often",
-    () => {
-      expect(findings((fuzzCase) => check(fuzzCase, STEP_CANARY))).toBe(0);
-      expect(findings((fuzzCase) => checkSteps(fuzzCase, STEP_CANARY))).toBeGreaterThan(0);
+  test.each([
+    ["reads too often", STEP_CANARY],
+    ["reads too often where assets are asked for", ASSET_STEP_CANARY],
+  ])(
+    "%s",
+    (_, makeDecoder) => {
+      expect(findings((fuzzCase) => check(fuzzCase, makeDecoder))).toBe(0);
+      expect(findings((fuzzCase) => checkSteps(fuzzCase, makeDecoder))).toBeGreaterThan(0);
     },
     RUN_MS_MAX,
   );
@@ -89,6 +96,14 @@ describe("work is bounded by the input's length", () => {
     ledger(...Array.from({ length: n }, (_, i) => created({ key: key(n - i) })));
   const deep = (levels: number): Uint8Array =>
     concat(...Array.from({ length: levels }, () => concat(u32(16), u32(1), u32(1))), scU32(1));
+  const claims = (n: number): FuzzCase => {
+    const asset = scString(`USD:${formatStrkey(id(3), STRKEY_ACCOUNT)}`);
+    const contracts = Array.from({ length: n }, (_, i) => concat(new Uint8Array(28), u32(i)));
+    const events = contracts.map((contract) => contractEvent(contract, [scSymbol("transfer"), asset]));
+    const changes = contracts.map((contract) => created({ contract, ...balance(id(7), 1n) }));
+    const bytes = buildLedger({ transactions: [{ operations: [changes], events, metaVersion: 3 }] });
+    return { description: "", passphrase: PUBNET, bytes };
+  };
   const assetInfo = scVec([scSymbol("AssetInfo")]);
   const ttl = (hash: Uint8Array): Uint8Array => concat(u32(0), u32(100), u32(9), hash, u32(1), u32(0));
 
@@ -117,9 +132,24 @@ describe("work is bounded by the input's length", () => {
         ...Array.from({ length: 2000 }, (_, i) => ttl(concat(new Uint8Array(28), u32(i)))),
       ),
     ],
+    [
+      "a wide list of lists",
+      ledger(created({ key: scU32(1), val: scVec(Array.from({ length: 3000 }, () => scVec([]))) })),
+    ],
     ["an error at the very end", ledger(...Array.from({ length: 2000 }, () => created({ key: scU32(1) })), u32(9))],
   ])("%s", (_, fuzzCase) => {
     check(fuzzCase);
+    checkSteps(fuzzCase);
+  });
+
+  // So many that a step for each pair of them would be over the budget; too large for the plain decoder.
+  test.each([
+    [
+      "a wide list of lists",
+      ledger(created({ key: scU32(1), val: scVec(Array.from({ length: 40_000 }, () => scVec([]))) })),
+    ],
+    ["balances of as many contracts as there are false claims", claims(8000)],
+  ])("%s", (_, fuzzCase) => {
     checkSteps(fuzzCase);
   });
 });
