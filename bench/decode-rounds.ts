@@ -8,6 +8,7 @@ import { RecordBatchReader } from "apache-arrow";
 import { BatchEncoder } from "../src/columns/batch-encoder.ts";
 import { encapsulate, encapsulatedSchema, STREAM_END } from "../src/columns/ipc.ts";
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
+import type { RowFilter } from "../src/ledger/filter.ts";
 import { RowSet } from "../src/ledger/row-set.ts";
 import { InflateBuffer, Inflater } from "../src/sources/inflate.ts";
 import { skipLedgerCloseMeta } from "../src/xdr/generated/skip.ts";
@@ -17,8 +18,13 @@ import { neutralText } from "./support/neutral-text.ts";
 import type { Round } from "./support/peer.ts";
 
 /** What a pass does: all rows and their columns, no row because a filter selects none, or the walk and nothing else. */
-const WORK = (process.env.WORK ?? "columns") as "columns" | "nothing matches" | "walk";
+const WORK = (process.env.WORK ?? "columns") as "columns" | "no contract" | "no asset" | "walk";
+const NO_ASSET_CODE = "NONE0000XYZ0";
 const NO_CONTRACT = formatStrkey(new Uint8Array(32).fill(0xee), STRKEY_CONTRACT);
+const FILTERS: Readonly<Record<string, RowFilter>> = {
+  "no contract": { contractIds: [NO_CONTRACT] },
+  "no asset": { assetCodes: [NO_ASSET_CODE] },
+};
 const BATCH_ROWS = Number(process.env.BATCH_ROWS); // of one record batch, at least
 const BATCH_HEAD_BYTES = 12; // LedgerCloseMetaBatch: first, last, count
 const INFLATED_BYTES_MAX = 1 << 30; // no lake file comes near
@@ -38,8 +44,7 @@ class OwnDecoder {
   load(path: string, form: string, networkPassphrase: string): void {
     this.frames = readFrames(path);
     this.isZstd = form === "zstd";
-    const filter = WORK === "nothing matches" ? { contractIds: [NO_CONTRACT] } : undefined;
-    this.decoder = new LedgerDecoder({ networkPassphrase, compat: "default", filter });
+    this.decoder = new LedgerDecoder({ networkPassphrase, compat: "default", filter: FILTERS[WORK] });
     this.encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase });
   }
 

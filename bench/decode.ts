@@ -17,7 +17,8 @@ import { Peer, type Round } from "./support/peer.ts";
 const root = join(import.meta.dir, "..");
 const LAKE = join(root, "../shared/ledgers/lake");
 const WARM_UP_ROUNDS = 2; // the JIT is done after the first
-const NOTHING_MATCHES = "no match";
+const NOTHING_MATCHES = "no contract";
+const NO_ASSET = "no asset";
 const WALK = "walk";
 /** A filter is asked about each change of contract data; the walk alone knows none, so this is a little below 1. */
 const NOTHING_MATCHES_TIMES_MIN = 0.8;
@@ -91,7 +92,8 @@ function startPeers(): Peer[] {
   const env = { GOMAXPROCS: "1", BATCH_ROWS: flags["batch-rows"] };
   return [
     new Peer("own", own, env),
-    new Peer(NOTHING_MATCHES, own, { ...env, WORK: "nothing matches" }),
+    new Peer(NOTHING_MATCHES, own, { ...env, WORK: NOTHING_MATCHES }),
+    new Peer(NO_ASSET, own, { ...env, WORK: NO_ASSET }),
     new Peer(WALK, own, { ...env, WORK: "walk" }),
     new Peer("views", [...pin, join(scratch, "views")], env),
     new Peer("views+check", [...pin, join(scratch, "views"), "-validate"], env),
@@ -149,7 +151,7 @@ async function measure(input: Input): Promise<Record<string, Rate>> {
 /** Every decoder must have found the same rows, or a comparison of their speed says nothing. */
 async function compareRows(input: Input): Promise<void> {
   const found: string[] = [];
-  const readers = peers.filter(({ name }) => name !== NOTHING_MATCHES && name !== WALK);
+  const readers = peers.filter(({ name }) => ![NOTHING_MATCHES, NO_ASSET, WALK].includes(name));
   for (const peer of readers) {
     const { rows, ledgers, digest } = await peer.ask("digest");
     found.push(`${ledgers} ledgers, ${rows} rows, sha256 ${digest}`);
