@@ -151,6 +151,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       flushIntervalMs: config.flushIntervalMs,
       onError: config.onError,
       memory,
+      streamsMax: config.sessionsMax + config.rangesMax,
     });
     const store = SessionStore.open(config.dataDir || undefined);
     const named = [...config.sources].map(([name, endpoint]) => [name, () => openSource(endpoint)] as const);

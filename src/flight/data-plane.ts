@@ -88,6 +88,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
         return hub.stream(message.stream)?.sourceEnded(message.spans, message.error);
       case "fail":
         return hub.stream(message.stream)?.fail(CodedError.fromRecord(message.error));
+      case "resized":
+        return hub.stream(message.stream)?.resized();
       case "retire":
         return hub.stream(message.stream)?.retire();
       case "forget":

@@ -55,7 +55,6 @@ export interface StreamOpening {
   batchRows: number;
   compression: Compression;
   slotsMax: number;
-  retainedBytesMax: number;
   /** At least 2: each has a log of its own, with its part of the memory. Absent: the stream has none. */
   partitions?: number;
   /** Which partition of a session this is, or is what a client of it has missed. */
@@ -142,6 +141,8 @@ export type ToDataPlane =
   | { type: "end"; stream: number; spans: number; error?: ErrorRecord }
   /** Ends the stream now: what is in order is delivered, then the error. */
   | { type: "fail"; stream: number; error: ErrorRecord }
+  /** The stream's share of memory, in its cell, is another one now. */
+  | { type: "resized"; stream: number }
   /** Keeps no batches of a stream that is over, beyond those that its readers still need. */
   | { type: "retire"; stream: number }
   /** Frees the stream's batches; its readers are ended. */

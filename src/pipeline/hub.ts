@@ -40,9 +40,11 @@ export class HubStream {
   ) {
     this.cell = new StreamCell(opening.cell);
     const changed = () => this.partsChanged();
-    this.parts = this.openingsOfParts().map(
-      (each, index) => new StreamPart(each, this.isShared ? this.cell.partition(index) : this.cell, pool, changed),
-    );
+    const retainedBytesMax = () => Math.floor(this.cell.retainedBytesMax / (opening.partitions ?? 1));
+    this.parts = this.openingsOfParts().map((each, index) => {
+      const cell = this.isShared ? this.cell.partition(index) : this.cell;
+      return new StreamPart(each, cell, pool, retainedBytesMax, changed);
+    });
     this.sequencer = new Sequencer(
       opening.start,
       (slot) => this.emit(slot),
@@ -97,6 +99,11 @@ export class HubStream {
     for (const { log } of this.parts) log.dispose();
   }
 
+  /** Its share of memory is another one now. */
+  resized(): void {
+    for (const { log } of this.parts) log.moved();
+  }
+
   /** Keeps no batches for those who come late. */
   retire(): void {
     for (const { log } of this.parts) log.retire();
@@ -126,12 +133,11 @@ export class HubStream {
 
   private openingsOfParts(): StreamOpening[] {
     const { opening } = this;
-    const { partitions: count, retainedBytesMax } = opening;
+    const { partitions: count } = opening;
     if (count === undefined) return [opening];
     return Array.from({ length: count }, (_, index) => ({
       ...opening,
       partition: { index, count },
-      retainedBytesMax: Math.floor(retainedBytesMax / count),
     }));
   }
 

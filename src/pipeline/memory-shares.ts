@@ -1,56 +1,165 @@
 /**
- * The memory that streams have for their retained batches, divided when they are admitted: a stream gets what it has use
- * for, but no more than half of what is left, so that those who come later find something too.
+ * The memory that streams have for their retained batches. Each has its least share for certain, and the least shares of
+ * the streams that may still come are kept free. What is left beyond, the *spare*, is lent: half of it at most to streams
+ * that wait for a reader, since they give nothing back until one comes, and the rest evenly to those that are read.
+ *
+ * A share is lowered at once, and counts in full until the stream has let go of what is over it. A share is raised only
+ * by what nobody has: so all of them together are within the limit at every moment.
  */
 import { CodedError } from "../error.ts";
 
 const MIB = 1 << 20;
+const PART_TO_COME = 2; // half of the memory at most is kept free: where it is little, those that are there come first
+const PART_UNREAD = 2; // of what is to spare
+
+interface Share {
+  /** It keeps so much, whatever others want. */
+  least: number;
+  /** More it has no use for. */
+  wanted: number;
+  /** What it may retain now. */
+  bytes: number;
+  /** What it counts for: that, or more while it has more. */
+  charged: number;
+}
 
 export class MemoryShares {
-  private readonly shares = new Map<number, number>();
+  private readonly running = new Map<number, Share>();
+  /** What streams that are over still retain for those who come late. */
+  private readonly kept = new Map<number, number>();
 
-  constructor(readonly bytesMax: number) {}
+  /**
+   * @param leastBytes share of one stream without partitions
+   * @param streamsMax that there may be at once, each with its least share
+   */
+  constructor(
+    readonly bytesMax: number,
+    private readonly leastBytes: number,
+    private readonly streamsMax: number,
+  ) {}
 
+  /** What nobody has. */
   get freeBytes(): number {
     let free = this.bytesMax;
-    for (const bytes of this.shares.values()) free -= bytes;
-    return free;
+    for (const { charged } of this.running.values()) free -= charged;
+    for (const bytes of this.kept.values()) free -= bytes;
+    return Math.max(0, free);
   }
 
+  /** What nobody has, and is not kept for streams to come. */
+  get spareBytes(): number {
+    return Math.max(0, this.freeBytes - this.bytesToCome);
+  }
+
+  /** What a running stream may retain now. */
   of(stream: number): number {
-    return this.shares.get(stream) ?? 0;
-  }
-
-  hold(stream: number, bytes: number): void {
-    this.shares.set(stream, bytes);
-  }
-
-  drop(stream: number): void {
-    this.shares.delete(stream);
-  }
-
-  /** Whether a stream that wants so much would get all of it. */
-  fitsWhole(wanted: number): boolean {
-    return wanted <= this.freeBytes / 2;
+    return this.running.get(stream)?.bytes ?? 0;
   }
 
   /**
-   * What a stream that wants so much gets.
-   * @param least below this it is refused
+   * Lets a stream in, with its least share.
+   * @param least without which it is refused
+   * @param wanted more it has no use for
    * @throws CodedError RESOURCE_EXHAUSTED / MEMORY_EXHAUSTED with what is needed and what is left
    */
-  grant(wanted: number, least: number): number {
-    const free = Math.max(0, this.freeBytes);
-    if (free < Math.min(least, wanted)) {
-      const held = [...this.shares.values()].filter((bytes) => bytes > 0).length;
+  admit(stream: number, least: number, wanted: number): void {
+    const bytes = Math.min(least, wanted);
+    const free = this.freeBytes;
+    if (free < bytes) {
+      const others = this.running.size + [...this.kept.values()].filter((kept) => kept > 0).length;
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "MEMORY_EXHAUSTED",
-        `a stream needs ${mib(Math.min(least, wanted))} MiB for its batches, and ${mib(free)} of the ${mib(this.bytesMax)} MiB that MAX_MEMORY_MB leaves for them are free (${held} streams have the rest): stop one, or raise MAX_MEMORY_MB`,
+        `a stream needs ${mib(bytes)} MiB for its batches, and ${mib(free)} of the ${mib(this.bytesMax)} MiB that MAX_MEMORY_MB leaves for them are free (${others} streams have the rest): stop one, or raise MAX_MEMORY_MB`,
       );
     }
-    return Math.min(wanted, Math.max(least, Math.floor(free / 2)), free);
+    this.running.set(stream, { least: bytes, wanted, bytes, charged: bytes });
   }
+
+  /**
+   * A stream whose batches on their way are all there retains so much: what else it had over its share is free. It may
+   * also be a little more than its share, by the last batches that came.
+   */
+  settle(stream: number, retainedBytes: number): void {
+    const share = this.running.get(stream);
+    if (share !== undefined) share.charged = Math.max(share.bytes, retainedBytes);
+  }
+
+  /** A stream that is over has use for what it retains, and no more. */
+  keep(stream: number, retainedBytes: number): void {
+    this.running.delete(stream);
+    this.kept.set(stream, Math.min(this.kept.get(stream) ?? retainedBytes, retainedBytes));
+  }
+
+  drop(stream: number): void {
+    this.running.delete(stream);
+    this.kept.delete(stream);
+  }
+
+  /**
+   * Divides what is to spare anew.
+   * @param isRead whether a stream has a reader
+   * @returns the streams whose shares have changed
+   */
+  lend(isRead: (stream: number) => boolean): number[] {
+    const before = new Map([...this.running].map(([stream, { bytes }]) => [stream, bytes]));
+    const read: Share[] = [];
+    const unread: Share[] = [];
+    let spare = this.bytesMax - this.bytesToCome;
+    for (const bytes of this.kept.values()) spare -= bytes;
+    for (const [stream, share] of this.running) {
+      (isRead(stream) ? read : unread).push(share);
+      spare -= share.least;
+    }
+    spare = Math.max(0, spare);
+    const unreadMax = Math.floor(spare / PART_UNREAD);
+    const levelUnread = level(unreadMax, unread);
+    let lentUnread = 0;
+    for (const share of unread) {
+      share.bytes = Math.min(share.bytes, due(share, levelUnread));
+      lentUnread += share.charged - share.least;
+    }
+    lentUnread += raise(unread, levelUnread, Math.min(this.spareBytes, Math.max(0, unreadMax - lentUnread)));
+    const levelRead = level(Math.max(0, spare - lentUnread), read);
+    for (const share of read) share.bytes = Math.min(share.bytes, due(share, levelRead));
+    raise(read, levelRead, this.spareBytes);
+    return [...this.running].filter(([stream, { bytes }]) => bytes !== before.get(stream)).map(([stream]) => stream);
+  }
+
+  /** What is kept free for streams to come. */
+  private get bytesToCome(): number {
+    let bytes = Math.min(this.streamsMax * this.leastBytes, Math.floor(this.bytesMax / PART_TO_COME));
+    for (const { least } of this.running.values()) bytes -= least;
+    return Math.max(0, bytes);
+  }
+}
+
+/** The most that each may have beyond its least share, so that together they have no more than the room. */
+function level(room: number, shares: readonly Share[]): number {
+  const wants = shares.map(({ wanted, least }) => wanted - least).sort((a, b) => a - b);
+  let left = room;
+  for (const [index, want] of wants.entries()) {
+    const each = left / (wants.length - index);
+    if (want > each) return Math.floor(each);
+    left -= want;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+function due({ least, wanted }: Share, levelBytes: number): number {
+  return Math.min(wanted, least + levelBytes);
+}
+
+/** Gives each what it is due, as far as there is room for it. @returns how much of the room that takes */
+function raise(shares: readonly Share[], levelBytes: number, room: number): number {
+  let left = room;
+  for (const share of shares) {
+    share.bytes = Math.max(share.bytes, Math.min(due(share, levelBytes), share.charged + left));
+    const more = Math.max(0, share.bytes - share.charged);
+    share.charged += more;
+    left -= more;
+  }
+  return room - left;
 }
 
 function mib(bytes: number): string {

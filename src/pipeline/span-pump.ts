@@ -40,8 +40,7 @@ export interface PumpLimits {
   flushIntervalMs: number;
   /** Of all streams. */
   inFlight: InFlight;
-  /** The stream's share of memory for finished batches, and how many it may hold. */
-  retainedBytesMax: number;
+  /** How many finished batches the stream may hold; their memory is in its cell. */
   slotsMax: number;
 }
 
@@ -373,7 +372,7 @@ export class SpanPump {
     const batches = (this.cell.get("batches") / ledgers) * OUTPUT_RATIO_MARGIN;
     const bytes = (this.cell.get("batchBytes") / ledgers) * OUTPUT_RATIO_MARGIN;
     const batchesFree = this.limits.slotsMax - this.cell.get("heldBatches");
-    const bytesFree = this.limits.retainedBytesMax - this.cell.get("heldBytes");
+    const bytesFree = this.cell.retainedBytesMax - this.cell.get("heldBytes");
     const fit = Math.floor(Math.min(batchesFree / batches, bytesFree / bytes)) - inFlight;
     return Number.isNaN(fit) ? begin : Math.min(begin, fit);
   }

@@ -1,7 +1,7 @@
 /**
- * The shared memory of one stream: the credit by which the data plane holds the source back, and the stream's exact
- * counters, with those of each of its partitions behind them. One writer (the data plane), any reader, no locks and no
- * refresh interval.
+ * The shared memory of one stream: the credit by which the data plane holds the source back, the memory that the main
+ * thread lets the stream have, and its exact counters, with those of each of its partitions behind them. One writer (the
+ * data plane; of the memory limit the main thread), any reader, no locks and no refresh interval.
  */
 import { Bell } from "../workers/bell.ts";
 
@@ -9,6 +9,7 @@ const BELL = 0;
 const GATE = 1;
 const SPANS = 2;
 const MARK = 3; // odd while a mark is being written
+const LIMIT_OFFSET_BYTES = 32;
 const COUNTERS_OFFSET_BYTES = 64;
 const CLOSED = 0; // as a new cell is: a batch that came before its stream was known would be lost
 const OPEN = 1;
@@ -50,6 +51,7 @@ export interface Counters {
 
 export class StreamCell implements Counters {
   private readonly control: Int32Array;
+  private readonly limit: BigInt64Array;
   private readonly counters: BigInt64Array;
   /** The counters as they were when the last span was in order. */
   private readonly marked: BigInt64Array;
@@ -58,6 +60,7 @@ export class StreamCell implements Counters {
 
   constructor(readonly memory: SharedArrayBuffer) {
     this.control = new Int32Array(memory, 0, COUNTERS_OFFSET_BYTES / 4);
+    this.limit = new BigInt64Array(memory, LIMIT_OFFSET_BYTES, 1);
     const length = (memory.byteLength - COUNTERS_OFFSET_BYTES) / 16;
     this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES, length);
     this.marked = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES + length * 8, length);
@@ -110,6 +113,15 @@ export class StreamCell implements Counters {
   setOpen(open: boolean): void {
     const gate = open ? OPEN : CLOSED;
     if (Atomics.exchange(this.control, GATE, gate) !== gate && open) this.bell.ring();
+  }
+
+  /** Memory that the stream's retained batches may take, of all its partitions together; it changes as others come and go. */
+  get retainedBytesMax(): number {
+    return Number(Atomics.load(this.limit, 0));
+  }
+
+  setRetainedBytesMax(bytes: number): void {
+    Atomics.store(this.limit, 0, BigInt(bytes));
   }
 
   /** Spans whose batches are all in order in the stream. */

@@ -28,7 +28,9 @@ import { StreamAssets } from "./stream-assets.ts";
 import { StreamCell } from "./stream-cell.ts";
 
 const SLOT_BYTES_FACTOR = 1.25; // memory of a retained batch, of its target size: header, metadata, size class
-const SHARE_BATCHES_MIN = 4; // a stream with less room than for this many batches would crawl
+const SHARE_BATCHES_MIN = 1; // of the largest: then it goes from batch to batch until it is lent more
+const ROOM_PART = 4; // of what a new stream has use for: with so much to spare, nothing is given up for it
+const LEND_INTERVAL_MS = 100; // how soon a stream that somebody begins to read has more than its least share
 
 /** What all streams of this process have in common; from the configuration. */
 export interface EngineOptions {
@@ -42,6 +44,8 @@ export interface EngineOptions {
   flushIntervalMs: number;
   onError: OnError;
   memory: MemoryPlan;
+  /** Streams that there may be at once: SESSIONS_MAX and RANGES_MAX. Memory is kept for each of them. Default 1. */
+  streamsMax?: number;
   /** Default ASSET_DELAY_LEDGERS; tests make it small. */
   assetDelayLedgers?: number;
 }
@@ -72,8 +76,6 @@ export interface StreamRequest {
   batchRows: number;
   /** Batches retained for the slowest client, of each partition. */
   slotsMax: number;
-  /** Their memory; the stream's share of MAX_MEMORY_MB if that is less. */
-  retainedBytesMax?: number;
   /** A stream that is over already: nothing is read, and clients get what they ask for from the source. */
   finished?: { error?: CodedError };
   /** At least 2: so many parts, each with readers of its own (StreamPart). Absent: none. */
@@ -96,13 +98,13 @@ export class EngineStream {
   private settleOver: (error: CodedError | undefined) => void = () => {};
   private settleStarted: () => void = () => {};
   private over_ = false;
+  /** Spans begun before its share of memory was last lowered. */
+  private spansBeforeLowered = 0;
   private stopReason: CodedError | undefined;
   private running: Promise<void> = Promise.resolve();
 
   constructor(
     readonly request: StreamRequest,
-    /** Its share of memory. */
-    readonly retainedBytesMax: number,
     private readonly spec: StreamSpec,
     private readonly engine: EngineContext,
   ) {
@@ -124,6 +126,29 @@ export class EngineStream {
   /** Whether `over` is resolved. */
   get isOver(): boolean {
     return this.over_;
+  }
+
+  /** Whether it is a range, or has clients: then what it retains will go. */
+  get isRead(): boolean {
+    return (this.request.kind ?? "session") !== "session" || this.cell.get("clients") > 0;
+  }
+
+  /** Its share of memory: what its retained batches may take now. */
+  get retainedBytesMax(): number {
+    return this.cell.retainedBytesMax;
+  }
+
+  /** Called by the engine. */
+  resize(retainedBytesMax: number): void {
+    if (retainedBytesMax < this.retainedBytesMax) this.spansBeforeLowered = this.pump?.spanCount ?? 0;
+    this.cell.setRetainedBytesMax(retainedBytesMax);
+    this.engine.dataPlane.send({ type: "resized", stream: this.number });
+  }
+
+  /** What it retains; undefined while batches may come that a larger share has let in. */
+  get retainedBytes(): number | undefined {
+    const settled = this.cell.spansSequenced >= this.spansBeforeLowered; // first: it is counted after its batches
+    return settled ? this.cell.get("retainedBytes") : undefined;
   }
 
   /** The filters in force, by ledger. */
@@ -228,7 +253,6 @@ export class EngineStream {
         {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
-          retainedBytesMax: this.retainedBytesMax,
           slotsMax: request.slotsMax * (request.partitions ?? 1),
         },
         this.abort.signal,
@@ -269,6 +293,7 @@ export class StreamEngine implements EngineContext {
   private count = 0;
   readonly inFlight: InFlight;
   private readonly shares: MemoryShares;
+  private lending: ReturnType<typeof setInterval> | undefined;
 
   constructor(
     readonly pool: DecodePool,
@@ -276,7 +301,11 @@ export class StreamEngine implements EngineContext {
     readonly options: EngineOptions,
   ) {
     this.inFlight = new InFlight(options.memory.inFlightBytesMax);
-    this.shares = new MemoryShares(options.memory.streamsBytesMax);
+    this.shares = new MemoryShares(
+      options.memory.streamsBytesMax,
+      SHARE_BATCHES_MIN * options.batchBytesMax,
+      options.streamsMax ?? 1,
+    );
   }
 
   /**
@@ -284,15 +313,15 @@ export class StreamEngine implements EngineContext {
    * @throws CodedError RESOURCE_EXHAUSTED / MEMORY_EXHAUSTED where no share of memory is left for it
    */
   open(request: StreamRequest): EngineStream {
-    const share = request.finished ? 0 : this.admit(request);
-    const retainedBytesMax = Math.min(share, request.retainedBytesMax ?? share);
+    const number = this.count + 1;
+    if (request.finished === undefined) this.admit(number, request);
+    this.count = number;
     const { networkPassphrase, compat, batchRowsMinTarget, batchBytesTarget, batchBytesMax, ledgerBytesMax } =
       this.options;
     const stream = new EngineStream(
       request,
-      retainedBytesMax,
       {
-        stream: ++this.count,
+        stream: number,
         revision: 1,
         networkPassphrase,
         compat,
@@ -313,12 +342,12 @@ export class StreamEngine implements EngineContext {
       },
       this,
     );
-    this.shares.hold(stream.number, share);
-    this.streams.set(stream.number, stream);
+    this.streams.set(number, stream);
+    stream.cell.setRetainedBytesMax(this.shares.of(number));
     this.dataPlane.send({
       type: "open",
       opening: {
-        stream: stream.number,
+        stream: number,
         kind: request.kind ?? "session",
         id: request.id,
         cell: stream.cell.memory,
@@ -331,40 +360,48 @@ export class StreamEngine implements EngineContext {
         batchRows: request.batchRows,
         compression: request.compression,
         slotsMax: request.slotsMax,
-        retainedBytesMax,
         partitions: request.partitions,
         partition: request.partition,
         seekable: request.source.seekable,
         flushIntervalMs: this.options.flushIntervalMs,
       },
     });
+    this.lend();
+    this.lending ??= setInterval(() => this.lend(), LEND_INTERVAL_MS).unref();
     stream.run();
     return stream;
   }
 
   /**
-   * A share of memory for a new stream. Batches of streams that are over, which are kept for late clients, make room
-   * for it: those clients get them from the source again.
+   * The least share of memory for a new stream. Batches of streams that are over, which are kept for late clients, make
+   * room for more: those clients get them from the source again.
    */
-  private admit(request: StreamRequest): number {
-    const { slotsMax, partitions = 1 } = request;
+  private admit(number: number, { slotsMax, partitions = 1 }: StreamRequest): void {
     const wanted = partitions * slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
-    this.shrinkShares();
-    if (!this.shares.fitsWhole(wanted)) {
-      for (const stream of this.streams.values()) {
-        if (!stream.isOver || this.shares.of(stream.number) === 0) continue;
-        stream.retire();
-        if (stream.cell.get("clients") === 0) this.shares.hold(stream.number, 0);
-        if (this.shares.fitsWhole(wanted)) break;
-      }
+    this.settleShares();
+    for (const stream of this.streams.values()) {
+      if (this.shares.spareBytes >= wanted / ROOM_PART) break;
+      if (!stream.isOver || stream.cell.get("retainedBytes") === 0) continue;
+      stream.retire();
+      if (stream.cell.get("clients") === 0) this.shares.keep(stream.number, 0);
     }
-    return this.shares.grant(wanted, partitions * SHARE_BATCHES_MIN * this.options.batchBytesMax);
+    this.shares.admit(number, partitions * SHARE_BATCHES_MIN * this.options.batchBytesMax, wanted);
   }
 
-  /** A stream that is over has no use for more than what it retains. */
-  private shrinkShares(): void {
-    for (const { isOver, number, cell } of this.streams.values()) {
-      if (isOver) this.shares.hold(number, Math.min(this.shares.of(number), cell.get("retainedBytes")));
+  /** Takes note of what streams have given back. */
+  private settleShares(): void {
+    for (const stream of this.streams.values()) {
+      const { isOver, number, cell, retainedBytes } = stream;
+      if (isOver) this.shares.keep(number, cell.get("retainedBytes"));
+      else if (retainedBytes !== undefined) this.shares.settle(number, retainedBytes);
+    }
+  }
+
+  /** Divides memory by what streams need now. */
+  private lend(): void {
+    this.settleShares();
+    for (const number of this.shares.lend((stream) => this.streams.get(stream)?.isRead === true)) {
+      this.streams.get(number)?.resize(this.shares.of(number));
     }
   }
 
@@ -378,6 +415,9 @@ export class StreamEngine implements EngineContext {
     void this.streams.get(number)?.over.then(() => {
       this.streams.delete(number);
       this.shares.drop(number);
+      if (this.streams.size > 0) return;
+      clearInterval(this.lending);
+      this.lending = undefined;
     });
   }
 

@@ -23,8 +23,8 @@ import type { Slot } from "./slot.ts";
 export interface LogLimits {
   /** CHANNEL_BUFFER_SIZE: batches held back for the slowest reader. */
   slotsMax: number;
-  /** Their memory, and that of the consumed ones which are kept. */
-  retainedBytesMax: number;
+  /** Their memory, and that of the consumed ones which are kept. It may change: then call `moved`. */
+  readonly retainedBytesMax: number;
 }
 
 export class StreamReader {
@@ -266,6 +266,7 @@ export class StreamLog {
     return before === undefined ? this.start : before.record.next;
   }
 
+  /** A reader has gone on, or a limit has changed. */
   moved(): void {
     this.evict();
     this.changed();

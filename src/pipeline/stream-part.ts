@@ -11,7 +11,7 @@ import type { ClientReport, StreamOpening } from "./data-plane-messages.ts";
 import { Slot, type SlotPool } from "./slot.ts";
 import type { Counters } from "./stream-cell.ts";
 import type { StreamClient } from "./stream-client.ts";
-import { StreamLog } from "./stream-log.ts";
+import { type LogLimits, StreamLog } from "./stream-log.ts";
 
 const CLIENTS_LEFT_MAX = 100; // of a stream's clients that have left; the last ones are remembered
 const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far the stream is, as after FLUSH_INTERVAL
@@ -28,18 +28,26 @@ export class StreamPart {
   private saidAtMs = performance.now();
 
   /**
-   * @param opening of the stream, with this part's partition and memory
+   * @param opening of the stream, with this part's partition
    * @param cell its counters; those that add up are added to the stream's too
+   * @param retainedBytesMax its part of the stream's memory, now
    * @param changed called when its log's fullness or the number of its clients may have changed
    */
   constructor(
     readonly opening: StreamOpening,
     readonly cell: Counters,
     private readonly pool: SlotPool,
+    retainedBytesMax: () => number,
     private readonly changed: () => void,
   ) {
-    const { start, slotsMax, retainedBytesMax } = opening;
-    this.log = new StreamLog(start, { slotsMax, retainedBytesMax }, () => this.logChanged());
+    const { start, slotsMax } = opening;
+    const limits: LogLimits = {
+      slotsMax,
+      get retainedBytesMax() {
+        return retainedBytesMax();
+      },
+    };
+    this.log = new StreamLog(start, limits, () => this.logChanged());
   }
 
   get over(): boolean {

@@ -19,6 +19,7 @@ import type {
 } from "./session.ts";
 import { isActive } from "./states.ts";
 import type { StoredCheckpoint, StoredSession } from "./store.ts";
+import { waitsForReader } from "./waits-for-reader.ts";
 
 /** Counters that a session's streams add up to. */
 export const SUMMED = [
@@ -265,7 +266,7 @@ export class ManagedSession {
       endedUnixMs: stored.endedUnixMs,
       activeMs,
       resumes: stored.resumes,
-      message: stored.message,
+      message: (this.state === "RUNNING" && stream && waitsForReader(stream)) || stored.message,
       error: stored.error,
     };
   }

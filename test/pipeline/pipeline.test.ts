@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CodedError } from "../../src/error.ts";
 import { decodeCursor } from "../../src/pipeline/cursor.ts";
+import type { HubStream } from "../../src/pipeline/hub.ts";
 import { planMemory } from "../../src/pipeline/memory-plan.ts";
+import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { failureOf } from "../support/flight-rows.ts";
 import { MadeSource, plainObject, readAll, TestPipeline, until } from "../support/pipeline.ts";
@@ -133,14 +135,17 @@ describe("backpressure", () => {
 describe("memory", () => {
   const make = (ledger: number) => plainObject(ledger, ledgerOf(ledger, 100, 2000));
 
-  test("streams get shares until there is none left; one too many is refused with both numbers", async () => {
-    const memory = { ...planMemory(64 << 20, 1), streamsBytesMax: 40 << 20 };
-    const own = await TestPipeline.start({ workers: 1, memory });
+  test("one stream too many is refused with both numbers; its place comes back with another's end", async () => {
+    const memory = { ...planMemory(64 << 20, 1), streamsBytesMax: 14 << 20 };
+    const own = await TestPipeline.start({ workers: 1, memory, streamsMax: 3 });
     const open = () => own.open({ source: new MadeSource(make), slotsMax: 100 });
     const streams = [await open(), await open(), await open()];
-    expect(streams.map(([stream]) => stream.retainedBytesMax >> 20)).toEqual([20, 10, 8]);
-    expect(await failureOf(open())).toContain(
-      "needs 8 MiB for its batches, and 2 of the 40 MiB that MAX_MEMORY_MB leaves",
+    const openAll = async () => {
+      for (;;) streams.push(await open());
+    };
+    const refusal = await failureOf(openAll());
+    expect(refusal).toMatch(
+      /needs 2 MiB for its batches, and (0|1)(\.\d)? of the 14 MiB that MAX_MEMORY_MB leaves for them are free \(\d streams/,
     );
     const [first] = streams[0]!;
     first.stop();
@@ -148,6 +153,66 @@ describe("memory", () => {
     first.forget();
     await until(() => own.engine.stream(first.number) === undefined, "the first stream is gone");
     await open();
+    await own.close();
+  });
+
+  test("64 streams that nobody reads begin, and another is read to its end at once; all within the limit", async () => {
+    const streamsBytesMax = 280 << 20;
+    const memory = { ...planMemory(512 << 20, 2), streamsBytesMax };
+    const own = await TestPipeline.start({ workers: 2, memory, streamsMax: 64 + 4 });
+    const source = () => new MadeSource(make);
+    let retainedMost = 0;
+    const looking = setInterval(() => {
+      retainedMost = Math.max(retainedMost, own.hub.slotBytes.retained);
+    }, 5);
+    const unread: [EngineStream, HubStream][] = [];
+    for (let index = 0; index < 64; index++) unread.push(await own.open({ source: source() }));
+    await until(() => unread.every(([{ cell }]) => !cell.open && cell.get("batches") > 0), "all wait for a reader");
+
+    const [read, readStream] = await own.open({ source: source(), ledgerEnd: 200, kind: "range" });
+    const { rows } = await readAll(readStream);
+    expect(rows.length).toBe(200 * 100);
+    expect(await read.over).toBeUndefined();
+    read.forget();
+
+    // One that has waited is read: it is lent more, though those before it hold what they hold.
+    const [engineStream, stream] = unread.at(-1)!;
+    const before = engineStream.retainedBytesMax;
+    const reader = stream.log.join(0);
+    stream.cell.set("clients", 1);
+    await until(() => engineStream.retainedBytesMax > before + (8 << 20), "its share grows");
+    let batches = 0;
+    while (batches < 100) {
+      (await reader.next(() => 0))!.release();
+      batches += 1;
+    }
+    clearInterval(looking);
+    expect(retainedMost).toBeGreaterThan(64 << 20);
+    expect(retainedMost).toBeLessThan(streamsBytesMax);
+    await own.close();
+  }, 60_000);
+
+  test("a stream that is alone has its whole share, gives of it to others, and gets it back", async () => {
+    const memory = { ...planMemory(64 << 20, 1), streamsBytesMax: 64 << 20 };
+    const own = await TestPipeline.start({ workers: 1, memory, streamsMax: 4 });
+    const whole = 16 * 1.25 * (1 << 20);
+    const open = () => own.open({ source: new MadeSource(make), slotsMax: 16, kind: "range" });
+    const [first, firstStream] = await open();
+    expect(first.retainedBytesMax).toBe(whole);
+    const reader = firstStream.log.join(0);
+    while (firstStream.log.retainedBytes < whole / 2 || firstStream.log.heldBytes > whole / 2) {
+      (await reader.next(() => 0))!.release(); // consumed batches stay, as far as nobody else needs their room
+    }
+    const others = [await open(), await open(), await open()].map(([stream]) => stream);
+    const all = [first, ...others];
+    expect(all.reduce((sum, { retainedBytesMax }) => sum + retainedBytesMax, 0)).toBeLessThanOrEqual(64 << 20);
+    for (let batch = 0; batch < 20; batch++) (await reader.next(() => 0))!.release();
+    await until(() => all.every(({ retainedBytesMax }) => retainedBytesMax === 16 << 20), "all have as much");
+    for (const other of others) {
+      other.stop();
+      other.forget();
+    }
+    await until(() => first.retainedBytesMax === whole, "it has its whole share again");
     await own.close();
   });
 

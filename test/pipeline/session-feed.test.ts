@@ -125,11 +125,13 @@ class World {
 }
 
 function opening(stream: number, kind: StreamOpening["kind"], start: Position, slotsMax: number): StreamOpening {
+  const cell = StreamCell.create();
+  cell.setRetainedBytesMax(1 << 30);
   return {
     stream,
     kind,
     id: "s",
-    cell: StreamCell.create().memory,
+    cell: cell.memory,
     start,
     ledgerStart: kind === "session" ? FIRST : start.ledger,
     ledgerEnd: 0,
@@ -139,7 +141,6 @@ function opening(stream: number, kind: StreamOpening["kind"], start: Position, s
     compression: "none",
     slotsMax,
     seekable: true,
-    retainedBytesMax: 1 << 30,
     flushIntervalMs: 1000,
   };
 }

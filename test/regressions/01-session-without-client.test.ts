@@ -28,6 +28,9 @@ test("batches wait for a client, the source waits with them, and nothing is lost
     expect(source.ledgers).toBe(held.ledgersProcessed + 1);
   }
 
+  const { session } = await server.control.getSession({ sessionId: id });
+  expect(session!.message).toMatch(/^waits for a reader: \d+ batches are held, and CHANNEL_BUFFER_SIZE is 4$/);
+
   const reader = await server.read({ session: id }).rest();
   expectRows(reader, sampleRows(FIRST, LAST));
   expect(reader.batches.every(({ table }) => table.numRows <= 50)).toBe(true);

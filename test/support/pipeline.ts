@@ -167,6 +167,7 @@ export class TestPipeline {
     else if (type === "open") hub.open(message.opening);
     else if (type === "end") hub.stream(message.stream)?.sourceEnded(message.spans, message.error);
     else if (type === "fail") hub.stream(message.stream)?.fail(Coded.fromRecord(message.error));
+    else if (type === "resized") hub.stream(message.stream)?.resized();
     else if (type === "retire") hub.stream(message.stream)?.retire();
     else if (type === "forget") hub.forget(message.stream);
     else throw new Error(`the test pipeline has no use for ${type}`);
