@@ -152,7 +152,7 @@ describe("README", () => {
 
   test("every shell block is tested, here, in binary.test.ts or in test/library", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
-    tested.push(".cache/ledger.xdr"); // test/library
+    tested.push(".cache/ledger.xdr", "npm pack"); // test/library
     tested.push("--partitions 4");
     for (const { language, code } of blocks) {
       if (language === "sh")
