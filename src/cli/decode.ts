@@ -56,7 +56,7 @@ export const command = defineCommand({
         "An asset whose contract is known from the first ledger on; several with commas. Others are learned from the ledgers as they are read, by the rule of sessions: from 256 ledgers later on.",
     }),
     ...KIND_FLAGS,
-    "no-deleted": toggle({ summary: "Leave out rows of removed entries." }),
+    "no-deleted": toggle({ summary: "Leave out rows of removed and evicted entries." }),
   },
   args: { min: 1, max: FILES_MAX },
   examples: [

@@ -67,7 +67,7 @@ export function columnsV1(): Column[] {
       (rows) => rows.valBytes,
     ),
     new WordColumn(
-      optional("contract_instance_type", "wasm or stellar_asset; on contract instances"),
+      optional("contract_instance_type", "wasm, stellar_asset or external_ref; on contract instances"),
       INSTANCE_TYPE_NAMES,
       (rows) => rows.instanceType,
     ),

@@ -253,7 +253,7 @@ export const SETTINGS = {
     default: "",
     defaultNote: "native alone",
     description:
-      "Assets whose contracts are known from the first ledger on; sessions learn others from the ledgers that create the contracts. It decides about `asset_code` and `asset_issuer` of balances in schema version 2, and which balances an asset filter selects. A session keeps the list that it began with, a range has that of the moment.",
+      "Assets whose contracts are known from the first ledger on; sessions learn others from the ledgers that create the contracts, and what they learn counts from 256 ledgers later on. It decides about `asset_code` and `asset_issuer` of balances in schema version 2, and which balances an asset filter selects. A session keeps the list that it began with, a range has that of the moment.",
     example: "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN",
   }),
   filterContractIds: setting({
@@ -348,7 +348,7 @@ export const SETTINGS = {
     group: "Filters",
     type: boolean,
     default: "false",
-    description: "Whether rows of removed entries are sent too.",
+    description: "Whether rows of removed entries are sent too, and in schema version 2 those of evicted ones.",
     example: "true",
   }),
   memoryBytesMax: setting({

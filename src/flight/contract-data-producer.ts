@@ -317,7 +317,11 @@ function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
 }
 
 function slow(what: string): CodedError {
-  return new CodedError("RESOURCE_EXHAUSTED", "SLOW_CLIENT", `${what}: resume from the cursor in the trailers`);
+  return new CodedError(
+    "RESOURCE_EXHAUSTED",
+    "SLOW_CLIENT",
+    `${what}: go on from the cursor in the app_metadata of the last batch that it has, or from the trailer cursor`,
+  );
 }
 
 /** A session's encoding is fixed when it starts. */
