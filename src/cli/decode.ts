@@ -1,4 +1,3 @@
-import type { Writable } from "node:stream";
 import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
 import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
 import { TsvWriter, toNdjson } from "../columns/text.ts";
@@ -10,9 +9,10 @@ import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
-import { defineCommand } from "./command.ts";
+import { defineCommand, type Output } from "./command.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
+import { write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 
@@ -172,7 +172,7 @@ interface RowSink {
   end(rows: RowSet): Promise<void>;
 }
 
-function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, output: Writable): RowSink {
+function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, output: Output): RowSink {
   switch (format) {
     case "tsv": {
       const writer = new TsvWriter();
@@ -189,7 +189,7 @@ function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, 
   }
 }
 
-function textSink(format: (rows: RowSet) => string | Uint8Array, output: Writable): RowSink {
+function textSink(format: (rows: RowSet) => string | Uint8Array, output: Output): RowSink {
   return {
     keepsRows: false,
     async take(rows) {
@@ -200,7 +200,7 @@ function textSink(format: (rows: RowSet) => string | Uint8Array, output: Writabl
   };
 }
 
-function tableSink(output: Writable): RowSink {
+function tableSink(output: Output): RowSink {
   const { columns } = new BatchEncoder({ schemaVersion: 1, networkPassphrase: "" });
   const byName = new Map(columns.map((column) => [column.spec.name, column]));
   let total = 0;
@@ -216,7 +216,7 @@ function tableSink(output: Writable): RowSink {
   );
 }
 
-function textSinkWithEnd(format: (rows: RowSet) => string, last: () => string, output: Writable): RowSink {
+function textSinkWithEnd(format: (rows: RowSet) => string, last: () => string, output: Output): RowSink {
   return { ...textSink(format, output), end: () => write(output, last()) };
 }
 
@@ -228,7 +228,7 @@ class ArrowSink implements RowSink {
 
   constructor(
     private readonly schemaVersion: SchemaVersion,
-    private readonly output: Writable,
+    private readonly output: Output,
   ) {}
 
   async take(rows: RowSet, passphrase: string): Promise<void> {
@@ -269,8 +269,4 @@ class ArrowSink implements RowSink {
     await write(this.output, encapsulate(encoder.header(plan)));
     await write(this.output, body);
   }
-}
-
-async function write(output: Writable, chunk: string | Uint8Array): Promise<void> {
-  if (!output.write(chunk)) await new Promise((resolve) => output.once("drain", resolve));
 }

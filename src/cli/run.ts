@@ -1,11 +1,13 @@
 /** From a command line to an exit code. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { nearest } from "../config/nearest.ts";
 import { parseGoBoolean } from "../config/types.ts";
 import { VERSION } from "../config/version.ts";
-import type { CommandContext, CommandEntry, Output } from "./command.ts";
+import type { CommandContext, CommandEntry } from "./command.ts";
 import { parseLine, readFlags, toggle } from "./flags.ts";
 import { commandHelp, globalHelp } from "./help.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { failureOf, isClosedByReader, standardOutput, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -15,22 +17,37 @@ export type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "inter
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 
 const HELP_FLAG = toggle({ short: "h", summary: "Show this." });
 
 /**
  * Runs the command that `argv` (without the executable and script) names.
- * Returns the exit code: 0, 1 for a failure, 2 for a wrong command line; both come with one line on stderr.
+ * Returns the exit code: 0, 1 for a failure, 2 for a wrong command line; both come with one line on stderr. Output that
+ * cannot be written is a failure, unless its reader has closed it.
  */
 export async function runCli(
   argv: readonly string[],
   commands: readonly CommandEntry[],
   world: CliWorld = processWorld(),
 ): Promise<number> {
-  const code = await dispatch(argv, commands, world);
-  // The caller may end the process at once; what was printed has to be out by then.
-  await Promise.all([flushed(world.stdout), flushed(world.stderr)]);
-  return code;
+  const { stdout, stderr } = world;
+  const unwritable = new AbortController();
+  const interrupt = () => AbortSignal.any([world.interrupt(), unwritable.signal]);
+  const finished = dispatch(argv, commands, { ...world, interrupt }).then(async (code) => {
+    // The caller may end the process at once; what was printed has to be out by then.
+    await Promise.allSettled([write(stdout, ""), write(stderr, "")]);
+    return code;
+  });
+  const code = await Promise.race([finished, failureOf(stdout).then(() => EXIT_FAILED)]);
+  const { errored } = stdout;
+  if (!errored) return code;
+  if (isClosedByReader(errored)) return EXIT_OK;
+  unwritable.abort();
+  await Promise.race([finished, sleep(UNWRITABLE_GRACE_MS)]);
+  stderr.write(`${PROGRAM}: cannot write to standard output: ${oneLine(errored.message)}\n`);
+  await Promise.allSettled([write(stderr, "")]);
+  return EXIT_FAILED;
 }
 
 async function dispatch(argv: readonly string[], commands: readonly CommandEntry[], world: CliWorld): Promise<number> {
@@ -47,6 +64,7 @@ async function dispatch(argv: readonly string[], commands: readonly CommandEntry
     if (name === "help") return await runCommand(find(rest[0] ?? "", commands), ["--help"], world);
     return await runCommand(find(name, commands), rest, world);
   } catch (error) {
+    if (world.stdout.errored) return EXIT_FAILED; // which is told once, by runCli
     const message = oneLine(error instanceof Error ? error.message : String(error));
     if (error instanceof UsageError) {
       const about = commands.some((command) => command.name === name) ? `${name} --help` : "--help";
@@ -92,10 +110,6 @@ async function runCommand(entry: CommandEntry, argv: readonly string[], world: C
   return typeof code === "number" ? code : EXIT_OK;
 }
 
-function flushed(output: Output): Promise<void> {
-  return new Promise((resolve) => output.write("", () => resolve()));
-}
-
 function oneLine(message: string): string {
   return message.trim().replace(/\s*\n\s*/g, " ");
 }
@@ -107,10 +121,6 @@ function chainOf(error: Error): string {
 }
 
 function processWorld(): CliWorld {
-  // `… | head` closes our output early, which is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(EXIT_OK);
-    throw error;
-  });
-  return { env: process.env, stdout: process.stdout, stderr: process.stderr, interrupt: interruptSignal };
+  process.stderr.on("error", () => {}); // there is no place left to tell of it
+  return { env: process.env, stdout: standardOutput(), stderr: process.stderr, interrupt: interruptSignal };
 }
