@@ -1,26 +1,51 @@
 /** Cells of a received Arrow table in the forms that our commands print. */
-import type { Table, Vector } from "apache-arrow";
+import { Decimal, type Table, type Vector } from "apache-arrow";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+
+/** Columns of any schema version whose text is JSON. */
+const JSON_COLUMNS = new Set(
+  new BatchEncoder({ schemaVersion: 2, networkPassphrase: "" }).columns
+    .filter((column) => column.isJson)
+    .map((column) => column.spec.name),
+);
 
 /** Reads cells of one table by row and column name. */
 export class ArrowCells {
   private readonly vectors = new Map<string, Vector>();
+
   readonly columns: readonly string[];
 
-  constructor(readonly table: Table) {
+  constructor(table: Table) {
     this.columns = table.schema.fields.map((field) => field.name);
     for (const name of this.columns) this.vectors.set(name, table.getChild(name)!);
   }
 
-  /** As Arrow has it, but for times, which are ISO text, and 64-bit integers, which are decimal text. */
+  /** As Arrow has it, but for times, which are ISO text, 64-bit integers and decimals, which are text, and bytes, base64. */
   value(row: number, column: string): unknown {
-    const value: unknown = this.vectors.get(column)?.get(row) ?? null;
+    const vector = this.vectors.get(column);
+    const value: unknown = vector?.get(row) ?? null;
     if (value === null) return null;
-    if (column === "closed_at") return new Date(Number(value)).toISOString();
+    if (column === "closed_at") return new Date(Number(value)).toISOString().replace(".000Z", "Z");
+    if (vector?.type instanceof Decimal) return decimalText(value as Uint32Array);
+    if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
     return typeof value === "bigint" ? value.toString() : value;
   }
 
-  /** One row as an object, in the table's column order. */
-  object(row: number): Record<string, unknown> {
-    return Object.fromEntries(this.columns.map((name) => [name, this.value(row, name)]));
+  /** One row as a JSON object in the table's column order, in the form of toNdjson (columns/text.ts). */
+  json(row: number): string {
+    const members = this.columns.map((name) => {
+      const value = this.value(row, name);
+      const text = JSON_COLUMNS.has(name) && value !== null ? value : JSON.stringify(value);
+      return `${JSON.stringify(name)}:${text}`;
+    });
+    return `{${members.join(",")}}`;
   }
+}
+
+/** A whole number of 128 bits, in little-endian words. */
+function decimalText(words: Uint32Array): string {
+  return BigInt.asIntN(
+    128,
+    words.reduce((sum, word, index) => sum | (BigInt(word) << BigInt(32 * index)), 0n),
+  ).toString();
 }

@@ -1,3 +1,4 @@
+import type { Table } from "apache-arrow";
 import { loadConfig } from "../config/load.ts";
 import { integer } from "../config/types.ts";
 import { connectControl } from "../control/client.ts";
@@ -66,7 +67,7 @@ export const command = defineCommand({
         for await (const { table, metadata } of flight.doGet(ticket, signal)) {
           if (rows < flags.rows) {
             progress.clear();
-            printRows(stdout, new ArrowCells(table), rows, flags.rows);
+            printRows(stdout, table, rows, flags.rows);
           }
           rows += table.numRows;
           progress.show(metadata.ledger_complete - SAMPLE_LEDGER_FIRST + 1, rows);
@@ -93,9 +94,10 @@ export const command = defineCommand({
   },
 });
 
-function printRows(stdout: Output, cells: ArrowCells, before: number, shown: number): void {
+function printRows(stdout: Output, table: Table, before: number, shown: number): void {
   if (before === 0) stdout.write(`${tableHead()}\n`);
-  const take = Math.min(cells.table.numRows, shown - before);
+  const cells = new ArrowCells(table);
+  const take = Math.min(table.numRows, shown - before);
   for (let row = 0; row < take; row++) stdout.write(`${tableRow((column) => cells.value(row, column))}\n`);
 }
 

@@ -1,12 +1,12 @@
-import type { Writable } from "node:stream";
 import { dialTarget, parseAddress } from "../config/address.ts";
 import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
-import { FlightClient } from "../flight/client.ts";
-import { NEWEST_SESSION_TICKET } from "../flight/tickets.ts";
+import { FlightClient, type ReceivedBatch } from "../flight/client.ts";
 import { ArrowCells } from "./arrow-cells.ts";
+import { cursorBehind } from "./batch-cursor.ts";
 import { defineCommand } from "./command.ts";
 import { option, optionOr, toggle } from "./flags.ts";
+import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 
@@ -15,18 +15,22 @@ const DEFAULT_ADDRESS = "127.0.0.1:8816";
 export const command = defineCommand({
   usage: "[flags]",
   description:
-    "Reads one session through Arrow Flight and prints its rows until the stream ends. Every batch comes with a cursor; the last one is printed on stderr, so that reading can go on from there. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
+    "Reads one session through Arrow Flight and prints its rows until the stream ends. The cursor behind the last row is printed on stderr, also when an error ends it: --session and --from go on right there. Where --limit has cut a batch, going on takes a source that can be read again (a lake); with a live stream go on from the batch's beginning, whose cursor is printed too, with the number of rows that come again. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
   flags: {
     address: option({
       placeholder: "HOST:PORT",
       type: dialAddress,
       summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
     }),
-    session: option({ placeholder: "ID", type: text, summary: "The session to read. Default: the newest." }),
+    session: option({
+      placeholder: "ID",
+      type: text,
+      summary: "The session to read. Default: the newest, or else the first to come within half a minute.",
+    }),
     partition: option({
       placeholder: "N",
       type: integer(0, 65_535),
-      summary: "Which part, from 0 on, of a session that consumers share.",
+      summary: "Which part, from 0 on, of a session that was started with --partitions; such a session needs it.",
     }),
     from: option({
       placeholder: "WHERE",
@@ -54,43 +58,91 @@ export const command = defineCommand({
     const signal = interrupt();
     const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
     const client = new FlightClient(address);
-    let rows = 0;
-    let cursor = "";
-    if (flags.format === "table") stdout.write(`${tableHead()}\n`);
+    const limit = flags.limit ?? Number.POSITIVE_INFINITY;
+    const place = new Place();
     try {
       await login(client, env.FLIGHT_LOGIN);
-      const ticket = await ticketFor(client, flags);
-      for await (const { table, metadata } of client.doGet(Buffer.from(ticket), signal)) {
-        const cells = new ArrowCells(table);
-        const take = Math.min(table.numRows, (flags.limit ?? Number.POSITIVE_INFINITY) - rows);
-        const lines: string[] = [];
+      const session = await client.session(flags.session, signal);
+      place.session = session.id;
+      place.partition = flags.partition;
+      const ticket = ticketOf(session, flags);
+      for await (const batch of client.doGet(ticket, signal)) {
+        const cells = new ArrowCells(batch.table);
+        const take = Math.min(batch.table.numRows, limit - place.rows);
+        const lines = flags.format === "table" && place.rows === 0 && take > 0 ? [tableHead()] : [];
         for (let row = 0; row < take; row++) {
-          lines.push(
-            flags.format === "table"
-              ? tableRow((column) => cells.value(row, column))
-              : JSON.stringify(cells.object(row)),
-          );
+          lines.push(flags.format === "table" ? tableRow((column) => cells.value(row, column)) : cells.json(row));
         }
-        if (lines.length > 0) await writeAll(stdout, `${lines.join("\n")}\n`);
-        rows += take;
-        cursor = metadata.cursor;
-        if (flags.limit !== undefined && rows >= flags.limit) break;
+        if (lines.length > 0) await write(stdout, `${lines.join("\n")}\n`);
+        place.printed(batch, take);
+        if (place.rows >= limit) break;
       }
     } catch (thrown) {
-      const error = CodedError.from(thrown);
-      if (error.reason !== "GRPC_UNAVAILABLE") throw error;
-      throw new CodedError(
-        "UNAVAILABLE",
-        "SERVER_UNREACHABLE",
-        `cannot reach the Flight server at ${address}: is it running?`,
-      );
+      if (isClosedByReader(thrown)) throw thrown;
+      if (!signal.aborted || stdout.errored) {
+        if (place.cursor !== undefined || place.rows > 0) stderr.write(`${place.summary()}\n${place.wayOn()}\n`);
+        throw explained(thrown, address, place);
+      }
     } finally {
       client.close();
     }
-    if (!flags.quiet) stderr.write(`${rows} rows${cursor === "" ? "" : `; cursor ${cursor}`}\n`);
+    const cut = place.rows >= limit || signal.aborted;
+    if (!flags.quiet) stderr.write(`${[place.summary(), ...(cut ? [place.wayOn()] : [])].join("\n")}\n`);
     return 0;
   },
 });
+
+/** How far the output is, and how a later `tail` goes on from there. */
+class Place {
+  session = "";
+  partition: number | undefined;
+  rows = 0;
+  /** Behind all that was printed but for the last `again` rows. */
+  cursor: string | undefined;
+  private again = 0;
+  /** Where the batch begins that the cursor lies in, and how many of its rows were printed. */
+  private batch: { start: string; rows: number } | undefined;
+
+  /** The first `rows` rows of the batch are out. */
+  printed(batch: ReceivedBatch, rows: number): void {
+    this.rows += rows;
+    const cursor = cursorBehind(batch, rows);
+    if (cursor === undefined) this.again = rows;
+    else this.cursor = cursor;
+    if (rows < batch.table.numRows && batch.start !== undefined) this.batch = { start: batch.start, rows };
+  }
+
+  summary(): string {
+    return `${this.rows} rows${this.cursor === undefined ? "" : `; cursor ${this.cursor}`}`;
+  }
+
+  /** What to call `tail` with for the rows behind. */
+  wayOn(): string {
+    const { cursor, again, batch } = this;
+    const exact = `go on with ${this.flags(cursor ?? "start")}${comingAgain(cursor === undefined ? 0 : again)}`;
+    if (batch === undefined) return exact;
+    return `${exact}\nor, where the source cannot be read again, with ${this.flags(batch.start)}${comingAgain(batch.rows)}`;
+  }
+
+  private flags(cursor: string): string {
+    const partition = this.partition === undefined ? "" : ` --partition ${this.partition}`;
+    return `--session ${this.session}${partition} --from ${cursor}`;
+  }
+}
+
+function comingAgain(rows: number): string {
+  return rows === 0 ? "" : `; ${rows} rows come again`;
+}
+
+/** What befell the connection, in a shell user's terms. */
+function explained(thrown: unknown, address: string, { cursor }: Place): unknown {
+  if (!(thrown instanceof CodedError) || thrown.reason !== "GRPC_UNAVAILABLE") return thrown;
+  const message =
+    cursor === undefined
+      ? `cannot reach the Flight server at ${address}: is it running?`
+      : `the Flight server at ${address} has gone away: ${thrown.message}`;
+  return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", message, { cause: thrown });
+}
 
 /** @param pair name:password; absent where the server asks for none */
 async function login(client: FlightClient, pair: string | undefined): Promise<void> {
@@ -100,27 +152,25 @@ async function login(client: FlightClient, pair: string | undefined): Promise<vo
   await client.login(pair.slice(0, colon), pair.slice(colon + 1));
 }
 
-/** @throws CodedError where the session has no such partition */
-async function ticketFor(
-  client: FlightClient,
-  { session, partition, from }: { session?: string; partition?: number; from?: string },
-): Promise<string> {
-  if (partition === undefined) {
-    return session === undefined ? NEWEST_SESSION_TICKET : JSON.stringify({ session, from });
+/** @throws CodedError INVALID_ARGUMENT / PARTITION_NEEDED, PARTITION_UNKNOWN */
+function ticketOf(
+  { id, tickets }: { id: string; tickets: Uint8Array[] },
+  { partition, from }: { partition?: number; from?: string },
+): Uint8Array {
+  if (partition === undefined && tickets.length > 1) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "PARTITION_NEEDED",
+      `session ${id} is shared out to ${tickets.length} partitions: read one of them with --partition N (0 to ${tickets.length - 1})`,
+    );
   }
-  const tickets = await client.ticketsOf(["contract", "data", ...(session === undefined ? [] : [session])]);
-  const ticket = tickets[partition];
-  if (ticket !== undefined) return JSON.stringify({ ...JSON.parse(Buffer.from(ticket).toString()), from });
+  const ticket = tickets[partition ?? 0];
+  if (ticket !== undefined) return Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(ticket).toString()), from }));
   throw new CodedError(
     "INVALID_ARGUMENT",
     "PARTITION_UNKNOWN",
     `--partition is ${partition}, and the session has ${tickets.length} of them, numbered from 0`,
   );
-}
-
-/** Waits for a slow reader of our output, which in turn holds the server back. */
-async function writeAll(output: Writable, text: string): Promise<void> {
-  if (!output.write(text)) await new Promise((resolve) => output.once("drain", resolve));
 }
 
 /** Where the server of the same environment is reached. */

@@ -8,10 +8,12 @@ import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../grpc/flight-data.ts";
 import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
-import { FlightService } from "./proto/flight.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType, type FlightInfo, FlightService } from "./proto/flight.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
+const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
+const SESSIONS = ["contract", "data"]; // path of the newest session, and of each with its id behind
 
 /** What comes with every batch. */
 export interface BatchMetadata {
@@ -32,6 +34,8 @@ export interface BatchMetadata {
 export interface ReceivedBatch {
   table: Table;
   metadata: BatchMetadata;
+  /** Cursor of the batch's first row; undefined where the server has not said where its stream begins. */
+  start: string | undefined;
   /** Bytes of Arrow data received, header and body. */
   bytes: number;
 }
@@ -82,16 +86,53 @@ export class FlightClient {
   }
 
   /** The ticket of the flight at that path. */
-  async ticketOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array> {
-    return (await this.ticketsOf(path, deadlineMs))[0]!;
+  async ticketOf(path: string[]): Promise<Uint8Array> {
+    const [ticket] = ticketsOf(await this.infoOf(path));
+    if (ticket !== undefined) return ticket;
+    throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
   }
 
-  /** Those of all its endpoints: at least one. */
-  async ticketsOf(path: string[], deadlineMs = 35_000): Promise<Uint8Array[]> {
-    const info = await this.calls.getFlightInfo({ type: 1, path }, { deadlineMs, metadata: this.metadata });
-    const tickets = info.endpoint.flatMap(({ ticket }) => (ticket === undefined ? [] : [ticket.ticket]));
-    if (tickets.length > 0) return tickets;
-    throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
+  /**
+   * A session with the tickets of its partitions (one where it has none): the one with that id, or the newest, whatever
+   * its schema version. Where there is none yet, it waits for the first as long as the server does.
+   * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION
+   */
+  async session(id?: string, signal?: AbortSignal): Promise<{ id: string; tickets: Uint8Array[] }> {
+    if (id !== undefined) return { id, tickets: ticketsOf(await this.infoOf([...SESSIONS, id], signal)) };
+    const info = (await this.newestInfo(signal)) ?? (await this.firstInfo(signal));
+    return { id: info.flightDescriptor?.path[2] ?? "", tickets: ticketsOf(info) };
+  }
+
+  private async infoOf(path: string[], signal?: AbortSignal): Promise<FlightInfo> {
+    const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
+    return await this.calls.getFlightInfo({ type: DescriptorType.PATH, path }, options);
+  }
+
+  /** That of the newest session, which is the first that ListFlights names. */
+  private async newestInfo(signal?: AbortSignal): Promise<FlightInfo | undefined> {
+    const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
+    const call = this.calls.listFlights({}, options);
+    try {
+      for await (const info of call as AsyncIterable<FlightInfo>) return info;
+      return undefined;
+    } catch (thrown) {
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** That of a session to come. */
+  private async firstInfo(signal?: AbortSignal): Promise<FlightInfo> {
+    try {
+      // a flight's path names its session only where the request's did
+      await this.infoOf(SESSIONS, signal);
+    } catch (thrown) {
+      if (CodedError.from(thrown).reason !== "SCHEMA_VERSION_OF_SESSION") throw thrown;
+    }
+    const info = await this.newestInfo(signal);
+    if (info !== undefined) return info;
+    throw new CodedError("NOT_FOUND", "NO_SESSION", "the session has been deleted");
   }
 
   /**
@@ -112,6 +153,10 @@ export class FlightClient {
       call.destroy(); // a loop that is busy with a batch when this happens would wait for the next one for ever
     };
     signal?.addEventListener("abort", cancel, { once: true });
+    let start: string | undefined;
+    call.once("metadata", (headers) => {
+      start = headers.get("cursor")[0]?.toString();
+    });
     /** The schema, and the dictionaries that follow it. */
     const opening: Array<{ header: Uint8Array; body: Uint8Array }> = [];
     try {
@@ -123,11 +168,10 @@ export class FlightClient {
           opening.push(part);
           continue;
         }
-        yield {
-          table: tableFromIPC(ipcStream([...opening, part])),
-          metadata: JSON.parse(Buffer.from(message.appMetadata ?? []).toString("utf8")) as BatchMetadata,
-          bytes: message.dataHeader.length + body.length,
-        };
+        const metadata = JSON.parse(Buffer.from(message.appMetadata).toString("utf8")) as BatchMetadata;
+        const table = tableFromIPC(ipcStream([...opening, part]));
+        yield { table, metadata, start, bytes: message.dataHeader.length + body.length };
+        start = metadata.cursor;
       }
     } catch (thrown) {
       if (signal?.aborted) return;
@@ -141,6 +185,10 @@ export class FlightClient {
   close(): void {
     this.client.close();
   }
+}
+
+function ticketsOf({ endpoint }: FlightInfo): Uint8Array[] {
+  return endpoint.flatMap(({ ticket }) => (ticket === undefined ? [] : [ticket.ticket]));
 }
 
 function isServiceError(thrown: unknown): thrown is grpc.ServiceError {

@@ -1,5 +1,6 @@
 /** Contract data as Flight sees it: sessions that many read together, and ranges that one client reads for itself. */
 import { randomUUID } from "node:crypto";
+import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { FlightDataMessage } from "../grpc/flight-data.ts";
 import type { Init } from "../grpc/service.ts";
@@ -100,13 +101,17 @@ export class ContractDataProducer implements FlightProducer {
 
   async doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
     const read = parseTicket(ticket);
-    if (read.kind === "range") return this.rangeStream(read.range, context);
     if (read.kind === "newest" && this.options.hub.newest() === undefined) {
       return new WaitingStream(messagesOf(this.legacyForms()), async () =>
         this.sessionStream(await this.session(read, context), read, context),
       );
     }
-    return this.sessionStream(await this.session(read, context), read, context);
+    const stream: OutgoingStream =
+      read.kind === "range"
+        ? await this.rangeStream(read.range, context)
+        : this.sessionStream(await this.session(read, context), read, context);
+    tellBeginning(stream, context);
+    return stream;
   }
 
   /** Looks how far clients are behind. Call it every second or so. */
@@ -297,12 +302,14 @@ export class ContractDataProducer implements FlightProducer {
 
   /** `{"state":"RUNNING","session":"<start of an id>"}`, both optional; nothing at all selects every session. */
   private async selection(criteria: Uint8Array): Promise<(stream: HubStream) => boolean> {
-    if (criteria.length === 0) return () => true;
-    const json = JsonObject.parse(Buffer.from(criteria).toString("utf8"), "criteria", '{"state":"RUNNING"}');
+    const json =
+      criteria.length === 0
+        ? new JsonObject({}, "criteria")
+        : JsonObject.parse(Buffer.from(criteria).toString("utf8"), "criteria", '{"state":"RUNNING"}');
     const state = json.oneOf("state", ["STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"]);
     const prefix = json.text("session") ?? "";
     json.end();
-    const { sessions } = await this.options.main.ask("sessions", {});
+    const { sessions } = await this.options.main.ask("sessions", {}); // asked in any case: see afterMainThread
     const states = new Map(sessions.map((session) => [session.session, session.state]));
     return ({ opening: { id } }) => id.startsWith(prefix) && (state === undefined || states.get(id) === state);
   }
@@ -310,6 +317,15 @@ export class ContractDataProducer implements FlightProducer {
 
 function messagesOf({ header, dictionaries }: SchemaForms): FlightDataMessage[] {
   return [{ dataHeader: header }, ...dictionaries];
+}
+
+/** Where the first batch begins, in the response headers: a client needs it to go on from within that batch. */
+function tellBeginning(stream: OutgoingStream, context: CallContext): void {
+  const cursor = stream.cursor?.();
+  if (cursor === undefined) return;
+  const headers = new grpc.Metadata();
+  headers.set("cursor", cursor);
+  context.sendHeaders(headers);
 }
 
 function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
