@@ -1,5 +1,6 @@
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, columns, grouped, JSON_FLAG, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
+import { sessionJson } from "./session-text.ts";
 
 export const command = defineCommand({
   usage: "SESSION [flags]",
@@ -15,16 +16,7 @@ export const command = defineCommand({
   async run(context) {
     const metrics = await withControl(context, (client) => client.getMetrics({ sessionId: sessionId(context.args) }));
     if (context.flags.json) {
-      context.print(
-        JSON.stringify({
-          contracts_processed: metrics.contractsProcessed,
-          entries_skipped: metrics.entriesSkipped,
-          batches_created: metrics.batchesCreated,
-          bytes_processed: metrics.bytesProcessed,
-          processing_rate: metrics.processingRate,
-          last_update_time: metrics.lastUpdateTime,
-        }),
-      );
+      context.print(sessionJson(metrics));
       return;
     }
     context.print(

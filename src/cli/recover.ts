@@ -1,4 +1,5 @@
 import { text } from "../config/types.ts";
+import { CodedError } from "../error.ts";
 import { recoverStore } from "../sessions/store-recovery.ts";
 import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
@@ -7,7 +8,7 @@ import { UsageError } from "./usage-error.ts";
 export const command = defineCommand({
   usage: "--data-dir FOLDER",
   description:
-    "For a server that refuses to start because its record of sessions is damaged. What can be read is put into a new file, what cannot is listed, the damaged file is set aside. Stop the server first.",
+    "For a server that refuses to start because its record of sessions is damaged. What can be read is put into a new file, what cannot is listed, the damaged file is set aside. Exit code 1 when no session could be saved. Stop the server first.",
   flags: {
     "data-dir": option({
       placeholder: "FOLDER",
@@ -24,6 +25,13 @@ export const command = defineCommand({
     const { sessions, lost, setAside } = recoverStore(folder);
     for (const what of lost) print(`lost: ${what}`);
     print(`${sessions} sessions kept, ${lost.length} records lost; the damaged file is ${setAside}`);
+    if (sessions === 0 && lost.length > 0) {
+      throw new CodedError(
+        "DATA_LOSS",
+        "NOTHING_RECOVERED",
+        `no session could be saved: the server will start in ${folder} without any`,
+      );
+    }
     return undefined;
   },
 });

@@ -1,12 +1,24 @@
 /** Sessions as text and as JSON, for the commands that show them. */
-import { type Filters, type Session, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
+import {
+  Compression,
+  type Filters,
+  type Session,
+  GetStatusResponse_Status as Status,
+} from "../grpc/generated/control.ts";
 import { columns, grouped } from "./control-call.ts";
 
 export function statusName(status: number): string {
-  return Object.entries(Status).find(([, number]) => number === status)?.[0] ?? String(status);
+  return nameOf(status, Status);
 }
 
-/** Any message of the control API as JSON, with the names that its proto file has. */
+/** The enums of the control API, by the fields that have them. */
+const ENUMS: Readonly<Record<string, Readonly<Record<string, number>>>> = { status: Status, compression: Compression };
+
+function nameOf(value: number, names: Readonly<Record<string, number>>): string {
+  return Object.entries(names).find(([, number]) => number === value)?.[0] ?? String(value);
+}
+
+/** Any message of the control API as JSON, with the names that its proto file has, those of enums too. */
 export function sessionJson(message: unknown): string {
   return JSON.stringify(named(message));
 }
@@ -16,10 +28,10 @@ function named(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(named);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [
-      snake(name),
-      name === "status" && typeof inner === "number" ? statusName(inner) : named(inner),
-    ]),
+    Object.entries(value).map(([name, inner]) => {
+      const names = ENUMS[name];
+      return [snake(name), names !== undefined && typeof inner === "number" ? nameOf(inner, names) : named(inner)];
+    }),
   );
 }
 
@@ -85,7 +97,8 @@ function time(unixMs: number): string {
   return unixMs === 0 ? "not yet" : new Date(unixMs).toISOString();
 }
 
-function filterText(filters: Filters | undefined): string {
+/** `asset_codes USDC, with removed entries` */
+export function filterText(filters: Filters | undefined): string {
   if (filters === undefined) return "everything";
   const kinds = Object.entries(filters)
     .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : typeof value !== "boolean" && Boolean(value)))

@@ -6,6 +6,7 @@ import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
 import { option, optionOr, repeated, required } from "./flags.ts";
 import { label } from "./label.ts";
+import { sessionJson } from "./session-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 const PARTITIONS_MAX = 65_536; // as a filter's shards; a server may have a lower limit, and says so
@@ -107,11 +108,6 @@ own the session has the server's.`,
         idempotencyKey: context.flags["idempotency-key"],
       }),
     );
-    if (json) {
-      const { success, message, sessionId } = response;
-      context.print(JSON.stringify({ success, message, session_id: sessionId }));
-      return;
-    }
-    context.print(response.sessionId);
+    context.print(json ? sessionJson(response) : response.sessionId);
   },
 });

@@ -5,6 +5,7 @@ import { type GetStatusResponse, GetStatusResponse_Status as Status } from "../g
 import { defineCommand, type Output } from "./command.ts";
 import { ADDRESS_FLAG, columns, grouped, JSON_FLAG, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { optionOr, toggle } from "./flags.ts";
+import { sessionJson, statusName } from "./session-text.ts";
 
 const INTERVAL_MS = 1000;
 const EXIT_SESSION_FAILED = 1;
@@ -35,7 +36,7 @@ that is renewed, elsewhere one line for every change.`,
   async run(context) {
     const id = sessionId(context.args);
     const { json, watch, interval } = context.flags;
-    const line = (status: GetStatusResponse) => (json ? statusJson(id, status) : statusLine(status));
+    const line = (status: GetStatusResponse) => (json ? sessionJson({ sessionId: id, ...status }) : statusLine(status));
     return await withControl(context, async (client) => {
       if (watch) return await watchStatus(client, id, interval, context.stdout, json, line, context.interrupt());
       const status = await client.getStatus({ sessionId: id });
@@ -70,10 +71,6 @@ async function watchStatus(
   }
 }
 
-function statusName(status: GetStatusResponse): string {
-  return Object.entries(Status).find(([, number]) => number === status.status)?.[0] ?? String(status.status);
-}
-
 function ledgerText(status: GetStatusResponse): string {
   const current = status.currentLedger === 0 ? "none yet" : String(status.currentLedger);
   return status.targetLedger === 0 ? current : `${current} of ${status.targetLedger}`;
@@ -82,7 +79,7 @@ function ledgerText(status: GetStatusResponse): string {
 function statusTable(id: string, status: GetStatusResponse): string {
   const rows: [string, string][] = [
     ["session", id],
-    ["status", statusName(status)],
+    ["status", statusName(status.status)],
     ["ledger", ledgerText(status)],
     ["rows", grouped(status.entriesProcessed)],
   ];
@@ -92,16 +89,5 @@ function statusTable(id: string, status: GetStatusResponse): string {
 
 function statusLine(status: GetStatusResponse): string {
   const message = status.errorMessage ? `  ${status.errorMessage}` : "";
-  return `${statusName(status)}  ledger ${ledgerText(status)}  ${grouped(status.entriesProcessed)} rows${message}`;
-}
-
-function statusJson(id: string, status: GetStatusResponse): string {
-  return JSON.stringify({
-    session_id: id,
-    status: statusName(status),
-    current_ledger: status.currentLedger,
-    target_ledger: status.targetLedger,
-    entries_processed: status.entriesProcessed,
-    error_message: status.errorMessage,
-  });
+  return `${statusName(status.status)}  ledger ${ledgerText(status)}  ${grouped(status.entriesProcessed)} rows${message}`;
 }

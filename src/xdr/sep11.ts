@@ -13,7 +13,8 @@ export function parseSep11(asset: string): { code: string; issuer: Uint8Array } 
     throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `${shown} is neither native nor CODE:G…: ${why}`);
   };
   const colon = asset.indexOf(":");
-  const code = asset.slice(0, Math.max(0, colon));
+  if (colon < 0) refuse('there is no ":G…" in it, which names the issuer');
+  const code = asset.slice(0, colon);
   if (code.length < 1 || code.length > 12) refuse(`its code has ${code.length} characters, not 1 to 12`);
   if (!/^[a-zA-Z0-9]+$/.test(code)) refuse("its code has other characters than letters and digits");
   try {

@@ -61,6 +61,7 @@ describe("start", () => {
     const { code, err } = await run("start", "--start-ledger", "5", "--known-asset", `${a},USDC`);
     expect(code).toBe(2);
     expect(err).toContain("entry[1]");
+    expect(err).toContain('"USDC" is neither native nor CODE:G…: there is no ":G…" in it');
   });
 
   test("--partitions", async () => {
@@ -71,7 +72,12 @@ describe("start", () => {
 
   test("--json", async () => {
     const { out } = await run("start", "--start-ledger", "5", "--json");
-    expect(JSON.parse(out)).toEqual({ success: true, message: expect.any(String), session_id: expect.any(String) });
+    expect(JSON.parse(out)).toEqual({
+      success: true,
+      message: expect.any(String),
+      session_id: expect.any(String),
+      already_started: false,
+    });
   });
 
   test("a range that cannot be is told before anything is sent", async () => {
@@ -97,6 +103,7 @@ describe("status", () => {
       target_ledger: 9,
       entries_processed: 1_234_567,
       error_message: "",
+      error_reason: "",
     });
   });
 
@@ -130,6 +137,7 @@ describe("status", () => {
     const { code, out } = await run("status", id, "--watch");
     expect(code).toBe(1);
     expect(out).toContain("ledger 6 ends at byte 9");
+    expect(JSON.parse((await run("status", id, "--json")).out)).toMatchObject({ error_reason: "XDR" });
   });
 
   test("--watch ends at an interrupt, and on a terminal renews one line", async () => {
@@ -171,6 +179,19 @@ test("metrics", async () => {
     bytes_processed: 5_000_000,
     processing_rate: 12.4,
     last_update_time: 0,
+    overall_rate: 0,
+    current_ledger: 0,
+    tip_ledger: 0,
+    lag_ledgers: 0,
+    lag_seconds: 0,
+    errors: 0,
+    ledgers_processed: 0,
+    batch_bytes: 0,
+    rows_delivered: 0,
+    bytes_delivered: 0,
+    clients: 0,
+    retained_bytes: 0,
+    ledgers_skipped: 0,
   });
 });
 
@@ -219,8 +240,33 @@ describe("filters", () => {
     expect(sessions.defaultFilter).toEqual({ includeDeleted: true });
   });
 
+  test("nothing given changes nothing: a session's are shown, --clear removes them", async () => {
+    const id = await started("--asset-code", "AQUA", "--include-deleted");
+    await run("filters", "--asset-code", "USDC");
+    const bare = await run("filters");
+    expect([bare.code, bare.out]).toEqual([2, ""]);
+    expect(bare.err).toContain("--clear");
+    expect(sessions.defaultFilter).toEqual({ assetCodes: ["USDC"], includeDeleted: false });
+    const shown = await run("filters", "--session", id);
+    expect(shown).toEqual({
+      code: 0,
+      out: `session ${id} from ledger 15: asset_codes USDC, without removed entries\n`,
+      err: "",
+    });
+    const json = JSON.parse((await run("filters", "--session", id, "--json")).out);
+    expect(json).toMatchObject({ session_id: id, from_ledger: 15, filters: { asset_codes: ["USDC"] } });
+    expect((await run("filters", "--session", id)).out).toBe(shown.out);
+    expect((await run("filters", "--clear", "--session", id)).out).toContain("from ledger 25");
+    expect((await run("filters", "--session", id)).out).toContain("from ledger 25: everything, without");
+    expect((await run("filters", "--clear", "--include-deleted")).code).toBe(0);
+    expect(sessions.defaultFilter).toEqual({ includeDeleted: true });
+    expect((await run("filters", "--session", "nope")).err).toContain("there is no session nope");
+  });
+
   test("what makes no sense is told before anything is sent", async () => {
     for (const [flags, said] of [
+      [["--clear", "--patch", "--asset-code", "USDC"], "--clear"],
+      [["--clear", "--asset-code", "USDC"], "--clear"],
       [["--remove", "asset-code=USDC"], "need --patch"],
       [["--patch"], "something to change"],
       [["--patch", "--include-deleted", "--exclude-deleted"], "opposites"],
@@ -241,7 +287,7 @@ describe("filters", () => {
 
 describe("sessions", () => {
   test("lists newest first, by label and state, and shows one", async () => {
-    const first = await started("--label", "job=a", "--label", "team=x");
+    const first = await started("--label", "job=a", "--label", "team=x", "--compression", "zstd");
     const second = await started("--label", "job=b");
     sessions.update(first, { state: "STOPPED", message: "completed", entriesProcessed: 1234 });
     const { out } = await run("sessions");
@@ -265,7 +311,7 @@ describe("sessions", () => {
     expect(json).toMatchObject({
       session_id: first,
       status: "STOPPED",
-      request: { start_ledger: 5, labels: { job: "a", team: "x" } },
+      request: { start_ledger: 5, compression: "COMPRESSION_ZSTD", labels: { job: "a", team: "x" } },
       metrics: { contracts_processed: 1234 },
       checkpoint: { ledger: 8, row: 3 },
     });

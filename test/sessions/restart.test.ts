@@ -179,6 +179,7 @@ describe("the executable", () => {
     expect(refused.stderr).toContain("recover");
     const recovered = await runCommand(["recover", "--data-dir", path]);
     expect(recovered.stdout).toContain("0 sessions kept");
+    expect([recovered.exitCode, recovered.stderr]).toEqual([1, expect.stringContaining("no session could be saved")]);
     const again = await startProcessor(serve(path));
     expect(await again.stop()).toBe(0);
   }, 60_000);
