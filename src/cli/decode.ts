@@ -5,13 +5,13 @@ import { assets, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
-import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
+import { HeldLedgers, InputNetwork } from "./input-network.ts";
 import { write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
@@ -23,7 +23,7 @@ const FORMATS = ["table", "tsv", "ndjson", "arrow"] as const;
 export const command = defineCommand({
   usage: "FILE… [flags]",
   description:
-    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM, and whole lake folders; `/dev/stdin` too. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
+    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM, and whole lake folders; `-` is standard input. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
   flags: {
     format: option({
       placeholder: "FORMAT",
@@ -42,7 +42,7 @@ export const command = defineCommand({
       placeholder: "PASSPHRASE",
       type: text,
       summary:
-        "The network's passphrase; a ledger of another network is an error. Default: what a lake's manifest says, else the known network (pubnet, testnet, futurenet, standalone, load test) that the transaction hashes fit.",
+        "The network's passphrase; a ledger of another network is an error. Default: what a lake's manifest says, else the known network (pubnet, testnet, futurenet, standalone, load test) that the first transaction's hash fits. Needed where no ledger of an input has a transaction, but rows.",
     }),
     compat: option({
       placeholder: "RULES",
@@ -86,28 +86,46 @@ export const command = defineCommand({
     const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
     const decoders = new Map<string, { decoder: LedgerDecoder; known: KnownAssets }>();
     const rows = new RowSet();
-    for (const path of args) {
-      const input = await openLedgerInput(path);
-      const network = new NetworkOf(flags["network-passphrase"] ?? input.networkPassphrase);
-      for await (const ledger of input.ledgers) {
-        try {
-          const passphrase = network.of(ledger.bytes);
-          let entry = decoders.get(passphrase);
-          if (entry === undefined) {
-            const known = new KnownAssets(passphrase, flags["known-asset"].flat());
-            const options = { networkPassphrase: passphrase, compat, filter, knownAssets: known, ...decoderOptions };
-            entry = { decoder: new LedgerDecoder(options), known };
-            decoders.set(passphrase, entry);
-          }
-          const { decoder, known } = entry;
-          const bytes = sink.keepsRows ? ledger.bytes.slice() : ledger.bytes;
-          decoder.decode(bytes, rows);
-          for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
-          await sink.take(rows, passphrase);
-        } catch (thrown) {
-          throw located(thrown, ledger);
+    const decode = async (ledger: FileLedger, networkPassphrase: string) => {
+      try {
+        let entry = decoders.get(networkPassphrase);
+        if (entry === undefined) {
+          const known = new KnownAssets(networkPassphrase, flags["known-asset"].flat());
+          const options = { networkPassphrase, compat, filter, knownAssets: known, ...decoderOptions };
+          entry = { decoder: new LedgerDecoder(options), known };
+          decoders.set(networkPassphrase, entry);
         }
+        const { decoder, known } = entry;
+        decoder.decode(sink.keepsRows ? ledger.bytes.slice() : ledger.bytes, rows);
+        for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
+        await sink.take(rows, networkPassphrase);
+      } catch (thrown) {
+        throw located(thrown, ledger);
       }
+    };
+    // whether a ledger has rows at all, which no network decides
+    const any = new LedgerDecoder({
+      networkPassphrase: "",
+      compat,
+      filter: { includeDeleted: true },
+      ...decoderOptions,
+    });
+    const anyRows = new RowSet();
+    for (const path of args) {
+      const input = await openLedgerInput(path === "-" ? "/dev/stdin" : path);
+      const network = new InputNetwork(flags["network-passphrase"] ?? input.networkPassphrase);
+      const held = new HeldLedgers();
+      for await (const ledger of input.ledgers) {
+        const passphrase = at(ledger, () => network.of(ledger.bytes));
+        if (passphrase !== undefined) {
+          for (const each of [...held.take(), ledger]) await decode(each, passphrase);
+          continue;
+        }
+        at(ledger, () => any.decode(ledger.bytes, anyRows));
+        if (anyRows.length > 0) held.add(ledger);
+        anyRows.clear();
+      }
+      held.end(path);
     }
     await sink.end(rows);
     return 0;
@@ -122,45 +140,12 @@ function located(thrown: unknown, ledger: FileLedger): unknown {
   return new CodedError(thrown.code, thrown.reason, `${place}: ${thrown.message}`, { cause: thrown });
 }
 
-/** Finds out, or checks, which network a file's ledgers belong to. */
-class NetworkOf {
-  private proven = false;
-  private passphrase: string | undefined;
-
-  constructor(private readonly given: string | undefined) {
-    this.passphrase = given;
-  }
-
-  /** @throws CodedError FAILED_PRECONDITION / NETWORK_MISMATCH, NETWORK_UNKNOWN */
-  of(ledger: Uint8Array): string {
-    const known = KNOWN_NETWORKS.map((network) => network.passphrase);
-    if (!this.proven) {
-      const { passphrase, hasTransactions } = matchNetwork(ledger, this.given === undefined ? known : [this.given]);
-      if (hasTransactions) {
-        if (passphrase === undefined) throw this.refusal(matchNetwork(ledger, known).passphrase);
-        this.passphrase = passphrase;
-        this.proven = true;
-      }
-    }
-    // without a transaction there is no row either whose asset would depend on the network
-    return this.passphrase ?? known[0]!;
-  }
-
-  private refusal(other: string | undefined): CodedError {
-    if (this.given === undefined) {
-      const names = KNOWN_NETWORKS.map((network) => network.name).join(", ");
-      return new CodedError(
-        "FAILED_PRECONDITION",
-        "NETWORK_UNKNOWN",
-        `its transactions are of none of the known networks (${names}): name it with --network-passphrase`,
-      );
-    }
-    const remedy = other === undefined ? "they are of no known network" : `they are of "${other}"`;
-    return new CodedError(
-      "FAILED_PRECONDITION",
-      "NETWORK_MISMATCH",
-      `its transactions are not of the network "${this.given}": ${remedy}`,
-    );
+/** The work's result, or its error with the place of the ledger that it is about. */
+function at<T>(ledger: FileLedger, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw located(thrown, ledger);
   }
 }
 
@@ -232,9 +217,13 @@ class ArrowSink implements RowSink {
   ) {}
 
   async take(rows: RowSet, passphrase: string): Promise<void> {
-    if (this.encoder === undefined) {
-      this.passphrase = passphrase;
-      await this.begin();
+    this.encoder ??= await this.begin(passphrase);
+    if (passphrase !== this.passphrase) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "NETWORK_MISMATCH",
+        `it is of the network "${passphrase}", and the Arrow stream is of "${this.passphrase}": decode each network into a stream of its own`,
+      );
     }
     let first = 0;
     for (;;) {
@@ -251,14 +240,22 @@ class ArrowSink implements RowSink {
   }
 
   async end(rows: RowSet): Promise<void> {
-    if (this.encoder === undefined) await this.begin();
+    if (this.encoder === undefined) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "NETWORK_UNKNOWN",
+        "no ledger has a transaction that tells the network, which the Arrow schema names: name it with --network-passphrase",
+      );
+    }
     if (rows.length > 0) await this.batch(rows, 0, rows.length);
     await write(this.output, STREAM_END);
   }
 
-  private async begin(): Promise<void> {
-    this.encoder = new BatchEncoder({ schemaVersion: this.schemaVersion, networkPassphrase: this.passphrase });
-    await write(this.output, streamHead(this.encoder));
+  private async begin(networkPassphrase: string): Promise<BatchEncoder> {
+    this.passphrase = networkPassphrase;
+    const encoder = new BatchEncoder({ schemaVersion: this.schemaVersion, networkPassphrase });
+    await write(this.output, streamHead(encoder));
+    return encoder;
   }
 
   private async batch(rows: RowSet, first: number, end: number): Promise<void> {

@@ -5,6 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { tableFromIPC } from "apache-arrow";
+import { HeldLedgers } from "../../src/cli/input-network.ts";
+import { AssetContract } from "../../src/ledger/asset-contract.ts";
+import { networkId } from "../../src/ledger/network.ts";
+import { openLedgerInput } from "../../src/sources/ledger-file.ts";
+import { balance, buildLedger, concat, id, ledgerKey, u32 } from "../ledger/build.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 
 const FIXTURES = join(ROOT, "test", "fixtures", "ledgers");
@@ -196,4 +201,93 @@ describe("bad input ends with exit code 1, one line that says where, and no row"
     expect(message).toContain("Test SDF Network ; September 2015");
     expect(message).toContain(PUBNET);
   });
+});
+
+describe("the network of ledgers without transactions", () => {
+  const LOAD_TEST = join(FIXTURES, "load-test-ledgers.xdr.zstd");
+  const LOAD_TEST_NETWORK = "load test network";
+  const native = new Uint8Array(new AssetContract(networkId(LOAD_TEST_NETWORK)).native.buffer);
+  const evicted = buildLedger({ evicted: [ledgerKey({ key: balance(id(7), 1n).key, contract: native })] });
+  const empty = buildLedger({});
+
+  /** A record-marked stream of these ledgers, in a file. */
+  function stream(name: string, ledgers: Uint8Array[]): string {
+    const path = join(scratch, name);
+    const mark = (bytes: Uint8Array) => u32((0x80000000 | bytes.length) >>> 0);
+    writeFileSync(path, concat(...ledgers.flatMap((bytes) => [mark(bytes), bytes])));
+    return path;
+  }
+
+  async function loadTestLedgers(): Promise<Uint8Array[]> {
+    const ledgers: Uint8Array[] = [];
+    for await (const { bytes } of (await openLedgerInput(LOAD_TEST)).ledgers) ledgers.push(bytes.slice());
+    return ledgers;
+  }
+
+  const decode = (...args: string[]) => runCommand(["decode", ...args]);
+  const version2 = ["--schema-version", "2", "--format", "ndjson"];
+
+  test("the first ledger with a transaction tells it, also for rows that come before", async () => {
+    const path = stream("begins-empty", [empty, evicted, ...(await loadTestLedgers())]);
+    const { stdout, stderr } = await decode(path, ...version2);
+    expect(stderr).toBe("");
+    const rows = stdout.trimEnd().split("\n");
+    const { stdout: others } = await decode(LOAD_TEST, ...version2);
+    expect(rows.slice(1).join("\n")).toBe(others.trimEnd());
+    expect(JSON.parse(rows[0]!)).toMatchObject({ change_type: "evicted", asset_type: "AssetTypeAssetTypeNative" });
+    const arrows = join(scratch, "begins-empty.arrows");
+    const child = Bun.spawn([process.execPath, join(ROOT, "src", "main.ts"), "decode", "--format", "arrow", path], {
+      stdout: Bun.file(arrows),
+      env: { ...process.env, CI: "" },
+    });
+    expect(await child.exited).toBe(0);
+    expect(tableFromIPC(readFileSync(arrows)).schema.metadata.get("network_passphrase")).toBe(LOAD_TEST_NETWORK);
+  });
+
+  test("where none tells it, rows and Arrow's schema ask for it, and nothing else does", async () => {
+    const bare = stream("bare", [empty]);
+    expect(await decode(bare, "--format", "tsv")).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    const withRows = stream("with-rows", [empty, evicted]);
+    expect(await decode(withRows, "--format", "ndjson")).toEqual({ exitCode: 0, stdout: "", stderr: "" }); // no row of version 1
+    for (const args of [
+      [bare, "--format", "arrow"],
+      [withRows, ...version2],
+      [withRows, LOAD_TEST, ...version2],
+    ]) {
+      const { exitCode, stdout, stderr } = await decode(...args);
+      expect([exitCode, stdout], args.join(" ")).toEqual([1, ""]);
+      expect(stderr).toContain("name it with --network-passphrase");
+      const named = await decode(...args, "--network-passphrase", LOAD_TEST_NETWORK);
+      expect(named.exitCode, named.stderr).toBe(0);
+    }
+  });
+
+  test("held ledgers have a limit, with both numbers in its error", () => {
+    const held = new HeldLedgers(100);
+    const ledger = { path: "file", ledgerIndex: 3, byteOffset: 0, bytes: new Uint8Array(60) };
+    held.add(ledger);
+    expect(() => held.add(ledger)).toThrow(/120 B, over max 100 B.*--network-passphrase/);
+    const taken = new HeldLedgers(100);
+    for (let round = 0; round < 3; round++) {
+      taken.add(ledger);
+      expect(taken.take()).toEqual([ledger]);
+    }
+    taken.end("file");
+  });
+
+  test("an Arrow stream has one network; text may have several", async () => {
+    const { exitCode, stderr } = await decode(LEDGER, LOAD_TEST, "--format", "arrow");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`of the network "${LOAD_TEST_NETWORK}"`);
+    expect(stderr).toContain(`of "${PUBNET}"`);
+    expect((await decode(LEDGER, LOAD_TEST, "--format", "tsv")).stdout).toBe(
+      golden("58752000.tsv") + golden("load-test-ledgers.tsv"),
+    );
+  });
+});
+
+test("- is standard input", async () => {
+  const run = await runCommand(["decode", "--format", "tsv", "-"], { stdin: readFileSync(LEDGER) });
+  expect([run.exitCode, run.stderr]).toEqual([0, ""]);
+  expect(run.stdout).toBe(golden("58752000.tsv"));
 });
