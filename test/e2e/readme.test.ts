@@ -1,6 +1,6 @@
 /** The README's commands run as they are printed, but for the ports, which tests must not fix. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonClient } from "../clients/toolchain.ts";
@@ -24,10 +24,6 @@ function block(text: string): string {
 let processor: Processor;
 
 beforeAll(async () => {
-  // what the README calls `contract-data-processor`
-  const program = join(scratch, "contract-data-processor");
-  writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "src", "main.ts")}" "$@"\n`);
-  chmodSync(program, 0o755);
   const serve = /^serve:.*\n((?:\t.*\n)+)/m.exec(readFileSync(join(ROOT, "Makefile"), "utf8"))![1]!;
   expect(serve).toContain(`--start-ledger ${SAMPLE.first} --end-ledger ${SAMPLE.last}`);
   processor = await startProcessor([
@@ -49,7 +45,7 @@ async function shell(code: string): Promise<{ exitCode: number; stdout: string; 
     .replaceAll("> rows.arrows", `> ${join(scratch, "rows.arrows")}`);
   // Under `make test` the README's make would be one inside another, and print so.
   const { MAKELEVEL: _level, MAKEFLAGS: _flags, MFLAGS: _old, ...env } = process.env;
-  const child = Bun.spawn(["sh", "-ec", withPorts], {
+  const child = Bun.spawn(["sh", "-ec", `${block("alias contract-data-processor=")}\n${withPorts}`], {
     cwd: ROOT,
     env: {
       ...env,
@@ -154,6 +150,7 @@ describe("README", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
     tested.push(".cache/ledger.xdr", "npm pack"); // test/library
     tested.push("--partitions 4");
+    tested.push("alias contract-data-processor="); // in front of all others
     for (const { language, code } of blocks) {
       if (language === "sh")
         expect(
