@@ -3,13 +3,14 @@ import type { Config } from "../config/schema.ts";
 import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
-import { createLogger } from "../ops/log.ts";
+import { createLogger, type Logger } from "../ops/log.ts";
 import { type RunningProcessor, startServer } from "../server.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
 import { option } from "./flags.ts";
+import { networkOfLedgers } from "./network-of-ledgers.ts";
 import { PROGRAM } from "./program.ts";
 
 export const command = defineCommand({
@@ -50,7 +51,7 @@ export const command = defineCommand({
     let processor: RunningProcessor | undefined;
     try {
       const config: Config =
-        origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source)) } : values;
+        origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source, values, log)) } : values;
       processor = await startServer(config, source, log);
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
       const session = await startSession(ledgerStart, ledgerEnd, processor, config.dataDir !== "");
@@ -65,10 +66,15 @@ export const command = defineCommand({
   },
 });
 
-/** The network that the source names, where it names one. */
-async function networkOf(source: LedgerSource): Promise<Partial<Config>> {
-  const networkPassphrase = await source.networkPassphrase();
-  return networkPassphrase === undefined ? {} : { networkPassphrase };
+/** The network that the source names, or that its ledgers show it to be of; empty where neither tells. */
+async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: Logger): Promise<Partial<Config>> {
+  const named = await source.networkPassphrase();
+  if (named !== undefined) return { networkPassphrase: named };
+  if (sourceEndpoint.kind === "grpc") return {};
+  const network = await networkOfLedgers(sourceEndpoint.path);
+  if (network === undefined) return {};
+  log.info("NETWORK_PASSPHRASE is not set: the transactions of the first ledgers are of this network", { network });
+  return { networkPassphrase: network };
 }
 
 async function startSession(

@@ -89,7 +89,7 @@ export const SETTINGS = {
     type: text,
     default: "Test SDF Network ; September 2015",
     description:
-      "The passphrase of the Stellar network that the ledgers belong to. A lake whose manifest names its network wins over the default.",
+      "The passphrase of the Stellar network that the ledgers belong to. A lake wins over the default: by what its manifest says, else by the known network (pubnet, testnet, futurenet, standalone, load test) that the transactions of its first ledgers fit.",
     example: "Public Global Stellar Network ; September 2015",
   }),
   grpcAddress: setting({

@@ -1,14 +1,15 @@
 /** Defect 10: a wrong passphrase left a session RUNNING with no rows. */
 import { expect, test } from "bun:test";
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { networkOfLedgers } from "../../src/cli/network-of-ledgers.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { LocalLake } from "../../src/sources/local-lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
-import { SAMPLE } from "../support/processor.ts";
+import { SAMPLE, startProcessor } from "../support/processor.ts";
 import { PUBNET, sampleLedgers, TestServer } from "./support.ts";
 
 const TESTNET = "Test SDF Network ; September 2015";
@@ -51,4 +52,26 @@ test("so do those of a lake without a manifest, and a manifest says it at once",
   await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
   rmSync(join(lake.folder, ".config.json"));
   await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
+});
+
+test("without a passphrase and a manifest, serve finds the network from the ledgers", async () => {
+  using lake = new TemporaryLake(undefined, "none");
+  cpSync(SAMPLE.folder, lake.folder, { recursive: true });
+  rmSync(join(lake.folder, ".config.json"));
+  const processor = await startProcessor([`--source-endpoint=${lake.folder}`, `--start-ledger=${SAMPLE.first}`]);
+  try {
+    expect(processor.output()).toContain(`(${PUBNET})`);
+    expect(processor.output()).toContain("NETWORK_PASSPHRASE is not set");
+  } finally {
+    await processor.stop();
+  }
+});
+
+test("ledgers that tell nothing leave the default", async () => {
+  using lake = new TemporaryLake(undefined, "none");
+  cpSync(SAMPLE.folder, lake.folder, { recursive: true });
+  for (const path of new Bun.Glob("**/*.zst").scanSync({ cwd: lake.folder })) {
+    writeFileSync(join(lake.folder, path), "not a ledger");
+  }
+  expect(await networkOfLedgers(lake.folder)).toBeUndefined();
 });

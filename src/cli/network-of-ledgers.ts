@@ -1,0 +1,26 @@
+/** Which network ledgers are of whose lake does not say: their transactions tell. */
+import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
+import { openLedgerInput } from "../sources/ledger-file.ts";
+
+const FILES_MAX = 64; // a network's first ledgers have no transactions; so many files without one tell nothing
+
+/**
+ * The passphrase of the known network that the first ledger with a transaction is of. Undefined where there is none in
+ * the first files, where no known network fits, and where they cannot be read: sessions say what is wrong with those.
+ * @param path a lake folder, or what else openLedgerInput reads
+ */
+export async function networkOfLedgers(path: string): Promise<string | undefined> {
+  const known = KNOWN_NETWORKS.map(({ passphrase }) => passphrase);
+  let files = 0;
+  let file = "";
+  try {
+    const { ledgers } = await openLedgerInput(path);
+    for await (const ledger of ledgers) {
+      if (ledger.path !== file && ++files > FILES_MAX) return undefined;
+      file = ledger.path;
+      const { passphrase, hasTransactions } = matchNetwork(ledger.bytes, known);
+      if (hasTransactions) return passphrase;
+    }
+  } catch {}
+  return undefined;
+}
