@@ -225,7 +225,7 @@ export const SETTINGS = {
     default: "100",
     unit: "batches",
     description:
-      "Finished batches that a session keeps for its slowest client, and for clients that come back, before its source has to wait.",
+      "Finished batches that a session keeps for its slowest client, and for clients that come back, before its source has to wait; fewer where many sessions share MAX_MEMORY_MB.",
     example: "32",
   }),
   compat: setting({

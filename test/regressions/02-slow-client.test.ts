@@ -71,6 +71,7 @@ test("one that holds up another is ended with RESOURCE_EXHAUSTED and a cursor th
   const error = await slow.failure();
   expect({ code: error.code, reason: error.reason }).toEqual({ code: "RESOURCE_EXHAUSTED", reason: "SLOW_CLIENT" });
   expect(error.message).toContain("50 ms");
+  expect(error.message).toContain("the app_metadata of the last batch");
   expect(allowed.ledgers - slow.batches.length).toBe(slots);
   const cursor = cursorOf(error)!;
   expect(cursor).toBe(slow.cursor!);
