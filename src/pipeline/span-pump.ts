@@ -7,12 +7,14 @@
  */
 import { CodedError } from "../error.ts";
 import { settledBefore } from "../ledger/known-assets.ts";
+import { pause } from "../sources/pause.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import { scanZstd } from "../sources/zstd-frame.ts";
 import { DroppedMemory, QUIET_MS } from "../workers/dropped-memory.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { SourcePatience } from "./source-patience.ts";
 import type { StreamAssets } from "./stream-assets.ts";
 import type { StreamCell } from "./stream-cell.ts";
 
@@ -34,6 +36,8 @@ export interface PumpRange {
   ledgerEnd: number;
   /** Asked before a ledger above its last answer is given to a worker; answers with the last ledger that may be. */
   reserve?: (ledger: number) => number;
+  /** Absent: what the source throws ends the stream. */
+  patience?: SourcePatience;
 }
 
 export interface PumpLimits {
@@ -129,8 +133,9 @@ export class SpanPump {
         break;
       } catch (thrown) {
         const { sourceError } = this;
-        if (sourceError === undefined || thrown !== sourceError || !this.maySkip(sourceError)) throw thrown;
-        await this.skip(sourceError);
+        if (sourceError === undefined || thrown !== sourceError) throw thrown;
+        if (this.maySkip(sourceError)) await this.skip(sourceError);
+        else await this.waitFor(sourceError);
       }
     }
     if (!this.signal.aborted && this.range.ledgerEnd !== 0 && this.nextLedger <= this.range.ledgerEnd) {
@@ -155,7 +160,9 @@ export class SpanPump {
       await this.closeSpan(); // the last ledger was skipped
       return;
     }
-    const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal)[Symbol.asyncIterator]();
+    const { patience } = this.range;
+    const onTrouble = (trouble: CodedError, retryMs: number) => patience?.failed(this.nextLedger, trouble, retryMs);
+    const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble)[Symbol.asyncIterator]();
     try {
       for (;;) {
         const object = await this.pull(iterator);
@@ -175,6 +182,15 @@ export class SpanPump {
   /** Whether ON_ERROR lets one ledger be left out for what the source has thrown. */
   private maySkip(error: CodedError): boolean {
     return this.spec.onError === "skip" && error.code === "DATA_LOSS" && ++this.sourceSkips <= SOURCE_SKIPS_MAX;
+  }
+
+  /** Until the source is to be read again. @throws CodedError `error` where that would mend nothing */
+  private async waitFor(error: CodedError): Promise<void> {
+    const ms = this.range.patience?.retryAfter(this.nextLedger, error);
+    if (ms === undefined) throw error;
+    this.sourceIsIdle = true;
+    await pause(ms, this.signal);
+    this.sourceIsIdle = false;
   }
 
   private async skip(error: CodedError): Promise<void> {
@@ -207,7 +223,9 @@ export class SpanPump {
     }
     try {
       const result = await pending;
-      return result.done ? undefined : result.value;
+      if (result.done) return undefined;
+      this.range.patience?.delivered();
+      return result.value;
     } catch (thrown) {
       this.sourceError = CodedError.from(thrown);
       throw this.sourceError;

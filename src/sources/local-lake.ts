@@ -2,20 +2,31 @@
  * A Galexie data lake (SEP-54) in a local folder, complete or still growing.
  *
  * A lake's writer may rename finished files into place or write them where they belong; so a file that is cut off and
- * was touched a moment ago is taken as still being written, and looked at again for a bounded time.
+ * was touched a moment ago is taken as still being written, and looked at again for a bounded time. What is still bad
+ * then is either corrupt (DATA_LOSS) or not all there yet (UNAVAILABLE):
+ *
+ * | the bad file                        | followed, `end` 0 | read up to an end                            |
+ * |-------------------------------------|-------------------|----------------------------------------------|
+ * | is the newest, changed a moment ago | not all there yet | not all there yet if cut off, else corrupt   |
+ * | is the newest, settled              | not all there yet | corrupt                                      |
+ * | later ones there, changed lately    | not all there yet | corrupt                                      |
+ * | later ones there, settled           | corrupt           | corrupt                                      |
+ *
+ * Settled is what has not changed for SETTLED_FILE_MS.
  */
-import { constants, promises as fs } from "node:fs";
+import { constants, promises as fs, type Stats } from "node:fs";
 import path from "node:path";
 import { CodedError } from "../error.ts";
 import { checkRange } from "./check-range.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
+import { Inflater } from "./inflate.ts";
 import { folderLatest, folderRange, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
 import { batchRange, type LakeExtension, type LakeLayout, type LedgerRange, lakeKey } from "./lake-layout.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
-import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "./limits.ts";
+import { BATCH_BYTES_MAX, LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "./limits.ts";
 import { pause } from "./pause.ts";
 import { type LoadContext, readAhead } from "./read-ahead.ts";
-import type { LedgerObject, LedgerSource } from "./source.ts";
+import type { LedgerObject, LedgerSource, TroubleListener } from "./source.ts";
 import { scanZstd } from "./zstd-frame.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below. */
@@ -26,6 +37,7 @@ export interface LocalLakeOptions {
   followPollMs?: number;
   lateFileMsMax?: number;
   growingStillMsMax?: number;
+  settledFileMs?: number;
 }
 
 /** Files loading or loaded ahead of the reader: hides the latency of a network file system. */
@@ -37,11 +49,17 @@ export const READ_AHEAD_BYTES = 32 << 20;
 /** Between looks for the next file at the tip: a look costs some 20 µs of CPU, and latency at the tip counts. */
 export const FOLLOW_POLL_MS = 10;
 
-/** At the tip, a file that is missing while a later one is there may still come: copying tools go newest first. */
+/**
+ * At the tip, a file that is missing while a later one is there may still come: copying tools go newest first. Who reads
+ * gets an error after this long, and may try again.
+ */
 export const LATE_FILE_MS_MAX = 10_000;
 
-/** A cut-off file that has not grown for this long is corrupt; younger, it may still be being written. */
+/** A cut-off file that has not grown for this long is waited for no more; younger, it may still be being written. */
 export const GROWING_STILL_MS_MAX = 5_000;
+
+/** A file unchanged for this long will stay as it is, if later ones are there: no upload rests longer within one file. */
+export const SETTLED_FILE_MS = 60_000;
 
 /** Longest wait for one growing file in all, however it trickles in. */
 export const GROWING_TOTAL_MS_MAX = 60_000;
@@ -85,6 +103,7 @@ export class LocalLake implements LedgerSource {
       followPollMs: FOLLOW_POLL_MS,
       lateFileMsMax: LATE_FILE_MS_MAX,
       growingStillMsMax: GROWING_STILL_MS_MAX,
+      settledFileMs: SETTLED_FILE_MS,
       ...options,
     };
   }
@@ -156,17 +175,23 @@ export class LocalLake implements LedgerSource {
    * an error. `ledgerFirst` and `ledgerLast` of an object are those of its file name: the first file of a network
    * (`FFFFFFFF--0-63`) begins at ledger 2 all the same.
    * @throws CodedError OUT_OF_RANGE / LEDGER_BEFORE_SOURCE, LEDGER_AFTER_SOURCE with the range that exists;
-   * NOT_FOUND / LEDGER_MISSING with the path expected; DATA_LOSS / ZSTD_* for a file that is not whole;
+   * NOT_FOUND / LEDGER_MISSING with the path expected; DATA_LOSS / ZSTD_* for a file that is corrupt and UNAVAILABLE /
+   * ZSTD_* for one that may not be all there yet (see the table above); NOT_FOUND / FILE_NOT_FOUND for the folder;
    * RESOURCE_EXHAUSTED / LAKE_FILE_TOO_LARGE; PERMISSION_DENIED, UNAVAILABLE / FILE_UNREADABLE
    */
-  async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject, void, undefined> {
+  async *read(
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    onTrouble: TroubleListener = () => {},
+  ): AsyncGenerator<LedgerObject, void, undefined> {
     checkRange(start, end);
     const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const limits = { itemsMax: this.#options.readAheadFiles, bytesMax: this.#options.readAheadBytes };
     let next = start;
     while (next <= last && !stop.aborted) {
-      const load = (batch: LedgerRange, context: LoadContext) => this.#load(batch, context, stop);
+      const load = (batch: LedgerRange, context: LoadContext) => this.#load(batch, end, context, stop);
       for await (const object of readAhead(this.#batches(next, last), load, limits)) {
         if (stop.aborted) return;
         if (object === undefined) break; // not there, or not yet
@@ -174,7 +199,7 @@ export class LocalLake implements LedgerSource {
         next = object.ledgerLast + 1;
         if (stop.aborted) return;
       }
-      if (next <= last && !stop.aborted) await this.#waitFor(next, end, stop);
+      if (next <= last && !stop.aborted) await this.#waitFor(next, end, stop, onTrouble);
     }
   }
 
@@ -192,7 +217,12 @@ export class LocalLake implements LedgerSource {
   }
 
   /** The file of `batch`, or undefined where there is none (or `stop` came first). */
-  async #load(batch: LedgerRange, context: LoadContext, outer: AbortSignal): Promise<LedgerObject | undefined> {
+  async #load(
+    batch: LedgerRange,
+    end: number,
+    context: LoadContext,
+    outer: AbortSignal,
+  ): Promise<LedgerObject | undefined> {
     const stop = AbortSignal.any([outer, context.signal]);
     const begun = Date.now();
     let admitted = false;
@@ -203,14 +233,13 @@ export class LocalLake implements LedgerSource {
       if (file === undefined) return undefined;
       const { handle, name } = file;
       let bytes: Uint8Array;
-      let modifiedAt: number;
+      let stat: Stats;
       try {
-        const { size, mtimeMs } = await this.#statFile(handle, name);
+        stat = await this.#statFile(handle, name);
         // Once only: were a growing file to wait for more room, files behind it could hold that room for ever.
-        if (!admitted) await context.admit(size);
+        if (!admitted) await context.admit(stat.size);
         admitted = true;
-        modifiedAt = mtimeMs;
-        bytes = await readFully(handle, size);
+        bytes = await readFully(handle, stat.size);
       } catch (thrown) {
         if (stop.aborted) return undefined;
         throw fileFault(name, thrown);
@@ -219,22 +248,47 @@ export class LocalLake implements LedgerSource {
       }
       try {
         scanZstd(name, bytes);
+        // Nothing but decoding tells whether holes of an upload are left; the newest file is one every few seconds.
+        if (end === 0 && (await this.#isNewest(batch.ledgerLast))) inflatesWhole(name, bytes);
         return { name, ...batch, encoding: "zstd", container: "batch", bytes };
       } catch (thrown) {
         const now = Date.now();
-        if (sizeSeen === -1) changedAt = Math.min(modifiedAt, now);
+        if (sizeSeen === -1) changedAt = Math.min(stat.mtimeMs, now);
         else if (bytes.length !== sizeSeen) changedAt = now;
         sizeSeen = bytes.length;
         const still = now - changedAt >= this.#options.growingStillMsMax;
         const cutOff = thrown instanceof CodedError && thrown.reason === "ZSTD_TRUNCATED";
-        if (!cutOff || still || now - begun >= GROWING_TOTAL_MS_MAX) throw thrown;
+        if (!cutOff || still || now - begun >= GROWING_TOTAL_MS_MAX) {
+          throw await this.#verdict(CodedError.from(thrown), batch, end, stat);
+        }
         await pause(GROWING_POLL_MS, stop);
         if (stop.aborted) return undefined;
       }
     }
   }
 
-  async #statFile(handle: fs.FileHandle, name: string): Promise<{ size: number; mtimeMs: number }> {
+  /** What is wrong with a file for good, or that it may not be all there yet: the table at the top. */
+  async #verdict(fault: CodedError, { ledgerLast }: LedgerRange, end: number, stat: Stats): Promise<CodedError> {
+    if (fault.code !== "DATA_LOSS") return fault;
+    const { settledFileMs } = this.#options;
+    const touchedAt = Math.max(stat.mtimeMs, stat.ctimeMs); // a copy may bring an old mtime along
+    const settled = Date.now() - touchedAt >= settledFileMs;
+    const newest = ((await folderLatest(this.folder).catch(() => undefined)) ?? 0) <= ledgerLast;
+    const corrupt = end === 0 ? settled && !newest : settled || !newest || fault.reason !== "ZSTD_TRUNCATED";
+    if (corrupt) return fault;
+    const why = newest ? "it is the newest file" : `it has changed within ${settledFileMs} ms`;
+    return new CodedError("UNAVAILABLE", fault.reason, `${fault.message}; ${why}, so the rest may still come`, {
+      cause: fault,
+    });
+  }
+
+  /** Costs a look at the file system only where the last listing does not tell. */
+  async #isNewest(ledgerLast: number): Promise<boolean> {
+    if ((this.#latest?.ledger ?? 0) > ledgerLast) return false;
+    return ledgerLast === LEDGER_SEQUENCE_MAX || !(await this.#exists(ledgerLast + 1));
+  }
+
+  async #statFile(handle: fs.FileHandle, name: string): Promise<Stats> {
     const stat = await handle.stat();
     if (!stat.isFile()) {
       throw new CodedError("DATA_LOSS", "FILE_UNREADABLE", `${name}: not a regular file`);
@@ -274,7 +328,7 @@ export class LocalLake implements LedgerSource {
   }
 
   /** `ledger` is not there: waits for it where that makes sense, throws where it does not. */
-  async #waitFor(ledger: number, end: number, stop: AbortSignal): Promise<void> {
+  async #waitFor(ledger: number, end: number, stop: AbortSignal, onTrouble: TroubleListener): Promise<void> {
     let lookedAt = Number.NEGATIVE_INFINITY;
     let listedAt = Number.NEGATIVE_INFINITY;
     let lateSince: number | undefined;
@@ -290,12 +344,16 @@ export class LocalLake implements LedgerSource {
         if (later || lateSince !== undefined || now - listedAt >= LISTING_MS) {
           listedAt = now;
           const range = await this.ledgerRange();
-          if (!this.#isInside(ledger, end, range)) lateSince = undefined;
-          else if (await this.#exists(ledger))
+          if (!this.#isInside(ledger, end, range)) {
+            lateSince = undefined;
+            if ((range?.ledgerLast ?? 0) < ledger - 1) onTrouble(this.#behind(ledger, range), LISTING_MS);
+          } else if (await this.#exists(ledger))
             return; // it came between the two looks
           else {
             lateSince ??= now;
-            if (end !== 0 || now - lateSince >= this.#options.lateFileMsMax) throw this.#gap(ledger, range!);
+            const gap = this.#gap(ledger, range!);
+            if (end !== 0 || now - lateSince >= this.#options.lateFileMsMax) throw gap;
+            onTrouble(gap, 0);
           }
         }
       }
@@ -307,11 +365,7 @@ export class LocalLake implements LedgerSource {
   #isInside(ledger: number, end: number, range: LedgerRange | undefined): boolean {
     if (range === undefined) {
       if (end === 0) return false;
-      throw new CodedError(
-        "OUT_OF_RANGE",
-        "LEDGER_AFTER_SOURCE",
-        `ledger ${ledger} was asked for, and the ${this.description} is still empty`,
-      );
+      throw this.#behind(ledger, undefined);
     }
     const holds = `the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
     if (ledger < range.ledgerFirst) {
@@ -326,12 +380,31 @@ export class LocalLake implements LedgerSource {
     );
   }
 
+  /** The lake ends before what comes just before `ledger`: it is empty, or another one than it was. */
+  #behind(ledger: number, range: LedgerRange | undefined): CodedError {
+    const holds = range === undefined ? "is still empty" : `holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
+    const message = `ledger ${ledger} was asked for, and the ${this.description} ${holds}`;
+    return new CodedError("OUT_OF_RANGE", "LEDGER_AFTER_SOURCE", message);
+  }
+
   #gap(ledger: number, range: LedgerRange): CodedError {
     return new CodedError(
       "NOT_FOUND",
       "LEDGER_MISSING",
       `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${this.#paths(ledger)[0]} is not there`,
     );
+  }
+}
+
+/** @throws CodedError DATA_LOSS; what is only too large is for the worker to say */
+function inflatesWhole(name: string, bytes: Uint8Array): void {
+  const inflater = new Inflater(BATCH_BYTES_MAX);
+  try {
+    inflater.inflate(name, bytes, "zstd");
+  } catch (thrown) {
+    if (CodedError.from(thrown).code === "DATA_LOSS") throw thrown;
+  } finally {
+    inflater.close();
   }
 }
 

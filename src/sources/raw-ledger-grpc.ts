@@ -13,7 +13,7 @@ import { headerSequence } from "./header-offsets.ts";
 import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "./limits.ts";
 import { pause } from "./pause.ts";
 import { RawLedgerStream } from "./raw-ledger-stream.ts";
-import type { LedgerObject, LedgerSource } from "./source.ts";
+import type { LedgerObject, LedgerSource, TroubleListener } from "./source.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below. */
 export interface RawLedgerOptions {
@@ -88,7 +88,12 @@ export class RawLedgerSource implements LedgerSource {
    * LEDGER_MISSING for a gap; DATA_LOSS / LEDGER_OUT_OF_STEP, LEDGER_HEADER, RAW_LEDGER for a message that is not the
    * ledger it should be; RESOURCE_EXHAUSTED / LEDGER_TOO_LARGE; what else the service answers, as it is
    */
-  async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject, void, undefined> {
+  async *read(
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    onTrouble: TroubleListener = () => {},
+  ): AsyncGenerator<LedgerObject, void, undefined> {
     checkRange(start, end);
     const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
     const stop = AbortSignal.any([signal, this.#closing.signal]);
@@ -121,7 +126,10 @@ export class RawLedgerSource implements LedgerSource {
         stop.removeEventListener("abort", cancel);
         stream.close();
       }
-      if (trouble !== undefined) await pause(progress.waitAfter(trouble), stop);
+      if (trouble === undefined) continue;
+      const retryMs = progress.waitAfter(trouble);
+      onTrouble(trouble, retryMs);
+      await pause(retryMs, stop);
     }
   }
 

@@ -2,6 +2,7 @@
  * Where ledgers come from. A source yields objects in ledger order, each still in its stored form: inflating and
  * decoding is the workers' job, so a source only moves bytes.
  */
+import type { CodedError } from "../error.ts";
 
 /** One stored object: a lake file, or one ledger off a stream. */
 export interface LedgerObject {
@@ -17,6 +18,9 @@ export interface LedgerObject {
   bytes: Uint8Array;
 }
 
+/** Told of each failed try that a source makes up for by itself, and of the time until the next one. */
+export type TroubleListener = (trouble: CodedError, retryMs: number) => void;
+
 export interface LedgerSource {
   /** For people: `lake /data/pubnet`, `raw ledgers from localhost:50053`. */
   readonly description: string;
@@ -30,8 +34,9 @@ export interface LedgerSource {
    * Objects covering `start` to `end` inclusive (`end` 0: for ever), in order, with no gap: a gap is an error.
    * The next object is fetched only when it is asked for (plus a bounded read-ahead), so not pulling is the
    * backpressure. Stops early, without an error, when `signal` aborts.
-   * @throws CodedError NOT_FOUND / UNAVAILABLE / DATA_LOSS / OUT_OF_RANGE
+   * @throws CodedError NOT_FOUND / UNAVAILABLE / PERMISSION_DENIED for what may come yet, after some tries;
+   * DATA_LOSS for what will stay as it is; OUT_OF_RANGE
    */
-  read(start: number, end: number, signal: AbortSignal): AsyncIterable<LedgerObject>;
+  read(start: number, end: number, signal: AbortSignal, onTrouble?: TroubleListener): AsyncIterable<LedgerObject>;
   close(): Promise<void>;
 }

@@ -257,6 +257,57 @@ describe("following the tip", () => {
 });
 
 describe("bad files", () => {
+  test("followed, a bad file is corrupt once it is settled with later ones there, and may still come until then", async () => {
+    using lake = new TemporaryLake().putAll(1, 9);
+    const whole = lake.put(9);
+    const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: Uint8Array.from(whole).fill(0, 20, -8) };
+    const read = async (end: number, settledFileMs: number) => {
+      const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
+      const { code, reason, message } = await failure(readAll(source, 9, end));
+      return [code, reason, message.includes("so the rest may still come")];
+    };
+    const [young, old] = [60_000, 0];
+    writeFileSync(lake.pathOf(9), halves.cutOff);
+    expect(await read(0, young)).toEqual(["UNAVAILABLE", "ZSTD_TRUNCATED", true]);
+    expect(await read(0, old)).toEqual(["UNAVAILABLE", "ZSTD_TRUNCATED", true]);
+    expect(await read(9, young)).toEqual(["UNAVAILABLE", "ZSTD_TRUNCATED", true]);
+    expect(await read(9, old)).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED", false]);
+    makeOld(lake.pathOf(9)); // as copies do that keep times: the file itself has just come
+    expect(await read(9, young)).toEqual(["UNAVAILABLE", "ZSTD_TRUNCATED", true]);
+    writeFileSync(lake.pathOf(9), halves.hole);
+    expect(await read(0, old)).toEqual(["UNAVAILABLE", "ZSTD_CORRUPT", true]);
+    writeFileSync(lake.pathOf(9), halves.cutOff);
+    lake.put(10);
+    expect(await read(0, young)).toEqual(["UNAVAILABLE", "ZSTD_TRUNCATED", true]);
+    expect(await read(0, old)).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED", false]);
+    expect(await read(10, young)).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED", false]);
+  });
+
+  test("what it tries again is told", async () => {
+    using lake = new TemporaryLake().putAll(1, 5);
+    const source = await LocalLake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 60_000 });
+    const told: string[] = [];
+    const reader = source.read(6, 0, never, ({ reason, message }) => told.push(`${reason}: ${message}`));
+    const sixth = reader.next();
+    await sleep(20);
+    expect(told).toEqual([]); // nothing new is no trouble
+    lake.put(7);
+    while (told.length === 0) await sleep(2);
+    expect(told[0]).toStartWith("LEDGER_MISSING: ledger 6 is missing");
+    lake.put(6);
+    expect((await sixth).value?.ledgerFirst).toBe(6);
+    await reader.return(undefined);
+
+    told.length = 0;
+    const ahead = source.read(50, 0, never, ({ reason, message }) => told.push(`${reason}: ${message}`));
+    const fiftieth = ahead.next();
+    while (told.length === 0) await sleep(2);
+    expect(told[0]).toContain("holds ledgers 1 to 7");
+    lake.put(50);
+    await fiftieth;
+    await ahead.return(undefined);
+  });
+
   test("one that stays cut off is corrupt, at once if it is old", async () => {
     using lake = new TemporaryLake().putAll(1, 20);
     const whole = lake.put(9);
