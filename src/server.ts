@@ -16,6 +16,7 @@ import type { Logger } from "./ops/log.ts";
 import type { ProcessMetrics } from "./ops/metrics.ts";
 import { startOpsServer } from "./ops/server.ts";
 import type { Component } from "./ops/status.ts";
+import type { ClientEvent } from "./pipeline/client-event.ts";
 import { DataPlaneClient, type DataPlaneEvents } from "./pipeline/data-plane-client.ts";
 import type { DataPlaneAccess } from "./pipeline/data-plane-messages.ts";
 import { FlightTotals } from "./pipeline/flight-totals.ts";
@@ -97,6 +98,11 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         remedy: `raise it to ${leastMib}, or lower WORKER_COUNT ${workerCount}`,
       });
     }
+    if (config.flowctlEnabled) {
+      log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
+        endpoint: config.flowctlEndpoint,
+      });
+    }
     const dataPlane = await DataPlaneClient.start(
       {
         host: config.flightAddress.host,
@@ -115,6 +121,8 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         asked: (name, asked) => answer(name, asked),
         ended: (stream, error) => engine?.ended(stream, error),
         learned: (stream, assets) => engine?.learned(stream, assets),
+        skipped: (stream, skips, count) => engine?.skipped(stream, skips, count),
+        client: (event) => logClient(log, event),
         died: (error) => {
           health.set(FlightService.typeName, false);
           log.error("the data plane died", { error });
@@ -176,13 +184,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
       resumeSessions: config.resumeSessions,
       abilities: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
     };
-    const manager = new SessionManager(
-      engine,
-      new SourceSet(source, new Map(named)),
-      store,
-      sessionDefaults,
-      (message, fields) => log.warn(message, fields),
-    );
+    const manager = new SessionManager(engine, new SourceSet(source, new Map(named)), store, sessionDefaults, log);
     const ranges = new RangeDesk(engine, source, {
       rangesMax: config.rangesMax,
       catchUpsMax: CATCH_UPS_MAX,
@@ -282,6 +284,16 @@ function components(health: HealthState, closing: boolean): Component[] {
     };
   };
   return [part("control", ControlService.typeName), part("flight", FlightService.typeName)];
+}
+
+const CLIENT_LINES = {
+  joined: "a Flight client has joined",
+  left: "a Flight client has left",
+  endedSlow: "a Flight client was ended as slow",
+} as const;
+
+function logClient(log: Logger, { event, ...fields }: ClientEvent): void {
+  log[event === "endedSlow" ? "warn" : "debug"](CLIENT_LINES[event], fields);
 }
 
 function processMetrics(sessions: SessionManager, pool: DecodePool, flightTotals: FlightTotals): ProcessMetrics {

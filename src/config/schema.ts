@@ -243,7 +243,7 @@ export const SETTINGS = {
     type: oneOf(["strict", "skip"]),
     default: "strict",
     description:
-      "What a ledger that cannot be decoded does: `strict` ends its session with the ledger, the byte offset and the XDR path; `skip` leaves the ledger out, and counts it in status, metrics and the app_metadata of the next batch.",
+      "What a ledger that cannot be decoded does: `strict` ends its session with the ledger, the byte offset and the XDR path; `skip` leaves the ledger out, and counts it in status, metrics, the log and the app_metadata of the next batch. A lake's newest file is not left out: it may still be being written.",
     example: "skip",
   }),
   knownAssets: setting({
@@ -435,7 +435,8 @@ export const SETTINGS = {
     group: "flowctl",
     type: boolean,
     default: "false",
-    description: "Whether to register with a flowctl control plane and send it heartbeats.",
+    description:
+      "Whether to register with a flowctl control plane and send it heartbeats. Accepted and not carried out yet: the server warns of it at its start.",
     example: "true",
   }),
   flowctlEndpoint: setting({

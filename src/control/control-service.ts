@@ -9,7 +9,6 @@ import {
   filterBytes,
   filterChangeOf,
   filtersMessage,
-  finalMessage,
   metricsMessage,
   requestOf,
   sessionMessage,
@@ -61,7 +60,7 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
         currentLedger: session.ledgerCurrent,
         targetLedger: session.request.ledgerEnd,
         entriesProcessed: session.entriesProcessed,
-        errorMessage: finalMessage(session),
+        errorMessage: session.message,
         errorReason: session.error?.reason,
       };
     },

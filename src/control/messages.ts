@@ -176,12 +176,6 @@ export function metricsMessage(session: SessionSnapshot): Init<GetMetricsRespons
   };
 }
 
-/** GetStatus' sentence: why it failed, or how it ended; nothing while all is well. */
-export function finalMessage({ state, error, message }: SessionSnapshot): string {
-  if (state === "ERROR") return error?.message ?? message;
-  return state === "STOPPED" ? message : "";
-}
-
 export function sessionMessage(session: SessionSnapshot): Init<Session> {
   const { error } = session;
   return {

@@ -4,13 +4,14 @@ import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { FlightDataMessage } from "../grpc/flight-data.ts";
 import type { Init } from "../grpc/service.ts";
+import type { ClientEvent } from "../pipeline/client-event.ts";
 import type { FlightTotals } from "../pipeline/flight-totals.ts";
 import type { Hub, HubStream } from "../pipeline/hub.ts";
 import type { MainThread } from "../pipeline/main-thread.ts";
 import { RangeFeed } from "../pipeline/range-feed.ts";
 import { SessionFeed } from "../pipeline/session-feed.ts";
 import { contractDataActions } from "./actions.ts";
-import { ContractDataStream } from "./contract-data-stream.ts";
+import { ContractDataStream, SLOW_CLIENT } from "./contract-data-stream.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject, quoted } from "./json-object.ts";
 import { partOfStream } from "./partitions.ts";
@@ -39,6 +40,8 @@ export interface ContractDataOptions {
   service: { name: string; version: string };
   slowClientGraceMs: number;
   nowMs: () => number;
+  /** A client has come or gone. */
+  told?: (event: ClientEvent) => void;
 }
 
 export class ContractDataProducer implements FlightProducer {
@@ -231,11 +234,11 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
-    const { hub, main, totals, nowMs } = this.options;
+    const { hub, main, totals, nowMs, told } = this.options;
     const from = read.kind === "session" ? (read.from ?? "oldest") : "oldest";
     const part = partOfStream(stream, read.kind === "session" ? read.shard : undefined);
     const feed = new SessionFeed(part, from, hub, main, nowMs);
-    return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals);
+    return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals, told);
   }
 
   private async rangeStream(range: RangeTicket, { peer, signal }: CallContext): Promise<OutgoingStream> {
@@ -243,7 +246,7 @@ export class ContractDataProducer implements FlightProducer {
     const opening = messagesOf(this.formsOfRange(range));
     const { ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
     if (from !== undefined && ledgerEnd !== 0 && from.ledger > ledgerEnd) return new EmptyStream(opening);
-    const { hub, main, totals, nowMs } = this.options;
+    const { hub, main, totals, nowMs, told } = this.options;
     const asked = {
       id: range.id ?? randomUUID(),
       start: from ?? { ledger: ledgerStart, row: 0 },
@@ -256,7 +259,7 @@ export class ContractDataProducer implements FlightProducer {
       batchRows,
     };
     const feed = await RangeFeed.open(hub, main, asked, nowMs);
-    const stream: ContractDataStream = new ContractDataStream(feed, opening, peer, totals, (outcome) =>
+    const stream: ContractDataStream = new ContractDataStream(feed, opening, peer, totals, told, (outcome) =>
       this.flights.leave(range, stream, outcome === "completed"),
     );
     this.flights.join(range, stream);
@@ -335,7 +338,7 @@ function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
 function slow(what: string): CodedError {
   return new CodedError(
     "RESOURCE_EXHAUSTED",
-    "SLOW_CLIENT",
+    SLOW_CLIENT,
     `${what}: go on from the cursor in the app_metadata of the last batch that it has, or from the trailer cursor`,
   );
 }

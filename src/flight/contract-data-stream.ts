@@ -1,12 +1,16 @@
 /** DoGet of contract data: a feed's slots as messages, with what its client has had. */
 
 import type { FlightDataMessage } from "../grpc/flight-data.ts";
+import type { ClientEvent } from "../pipeline/client-event.ts";
 import { encodeCursor } from "../pipeline/cursor.ts";
 import type { Feed } from "../pipeline/feed.ts";
 import type { FlightTotals } from "../pipeline/flight-totals.ts";
 import type { StreamClient } from "../pipeline/stream-client.ts";
 import type { Position } from "../workers/records.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
+
+/** Reason of the error with which a client is ended that holds others back. */
+export const SLOW_CLIENT = "SLOW_CLIENT";
 
 let clientCount = 0;
 
@@ -28,10 +32,12 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     readonly opening: readonly FlightDataMessage[],
     readonly peer: string,
     private readonly totals: FlightTotals,
+    private readonly told: (event: ClientEvent) => void = () => {},
     private readonly closing: (outcome: GetOutcome) => void = () => {},
   ) {
     feed.stream.addClient(this);
     totals.add("clients", 1);
+    told(this.eventOf("joined"));
   }
 
   get mode(): "catchingUp" | "following" {
@@ -88,6 +94,14 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     this.feed.stream.removeClient(this);
     this.totals.add("clients", -1);
     this.totals.add(`gets${outcome[0]!.toUpperCase()}${outcome.slice(1)}` as "getsCompleted", 1);
+    const { rows, batches, bytes } = this;
+    const event = this.feed.endedError?.reason === SLOW_CLIENT ? "endedSlow" : "left";
+    this.told({ ...this.eventOf(event), outcome, rows, batches, bytes });
     this.closing(outcome);
+  }
+
+  private eventOf(event: ClientEvent["event"]): ClientEvent {
+    const { kind, id, partition } = this.feed.stream.opening;
+    return { event, kind: kind === "range" ? "range" : "session", id, peer: this.peer, partition: partition?.index };
   }
 }

@@ -37,6 +37,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     {
       ended: (stream, error) => post({ type: "ended", stream, error: error?.toRecord() }),
       learned: (stream, assets) => post({ type: "learned", stream, assets }),
+      skipped: (stream, skips, count) => post({ type: "skipped", stream, skips, count }),
     },
     totals,
     new StageTimes(data.times),
@@ -50,6 +51,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     service: data.service,
     slowClientGraceMs: data.slowClientGraceMs,
     nowMs: () => performance.now(),
+    told: (event) => post({ type: "client", event }),
   });
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   addFlightService(server, producer, {

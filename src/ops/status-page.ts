@@ -55,7 +55,7 @@ const age = (seconds) => seconds < 60 ? seconds + " s" : seconds < 3600 ? Math.f
   : seconds < 86400 ? Math.floor(seconds / 3600) + " h" : Math.floor(seconds / 86400) + " d";
 
 function sessionRows(session) {
-  const said = session.error ? session.error.message : session.message;
+  const said = session.message || (session.error && session.error.message);
   const row = make("tr", undefined, said ? "said" : "");
   const id = make("td");
   id.append(make("code", session.id));

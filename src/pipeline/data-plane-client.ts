@@ -2,7 +2,8 @@
 import { Worker } from "node:worker_threads";
 import { DATA_PLANE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
-import type { AssetRecord } from "../workers/records.ts";
+import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+import type { ClientEvent } from "./client-event.ts";
 import type {
   ClientReport,
   DataPlaneData,
@@ -16,6 +17,10 @@ export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
   /** Comes before `ended`, and before any question of a client that has had the batch. */
   learned(stream: number, assets: AssetRecord[]): void;
+  /** Ledgers left out in a span that is in order. */
+  skipped(stream: number, skips: LedgerSkip[], count: number): void;
+  /** A Flight client has come or gone. */
+  client(event: ClientEvent): void;
   /** Answers the data plane's questions. @throws CodedError, which the asker gets */
   asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
   /** The Worker itself is gone: nothing can be delivered any more. */
@@ -38,6 +43,8 @@ export class DataPlaneClient {
       if (message.type === "ended") {
         events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
       } else if (message.type === "learned") events.learned(message.stream, message.assets);
+      else if (message.type === "skipped") events.skipped(message.stream, message.skips, message.count);
+      else if (message.type === "client") events.client(message.event);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
       else if (message.type === "clients") {
         this.reports.get(message.number)?.(message.clients);

@@ -4,7 +4,8 @@
  */
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import type { ErrorRecord } from "../error.ts";
-import type { AssetRecord, Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
+import type { AssetRecord, Compression, FilterRecord, LedgerSkip, Partition, Position } from "../workers/records.ts";
+import type { ClientEvent } from "./client-event.ts";
 
 /** Given to the Worker when it starts. */
 export interface DataPlaneData {
@@ -159,6 +160,9 @@ export type FromDataPlane =
   | { type: "ended"; stream: number; error?: ErrorRecord }
   /** What a batch or span that is now in order has taught of assets; counted in the cell as `learnedMessages`. */
   | { type: "learned"; stream: number; assets: AssetRecord[] }
+  /** So many ledgers were left out in a span that is now in order, these among them. */
+  | { type: "skipped"; stream: number; skips: LedgerSkip[]; count: number }
+  | { type: "client"; event: ClientEvent }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }
   | { type: "clients"; number: number; clients: ClientReport[] }
   | { type: "closed" };

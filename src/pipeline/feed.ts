@@ -19,6 +19,8 @@ export interface Feed {
   readonly lag: { batches: number; bytes: number };
   /** Aborts when the feed is ended for being slow: a write under way need not wait any longer. */
   readonly endedSignal: AbortSignal;
+  /** With what it was ended, if it was. */
+  readonly endedError: CodedError | undefined;
   /** Ends this feed alone: `next` throws the error. */
   end(error: CodedError): void;
   /** Gives everything back. Idempotent; `next` then answers undefined. */

@@ -6,7 +6,14 @@
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Bell } from "../workers/bell.ts";
 import { MessageReader } from "../workers/fragments.ts";
-import { type AssetRecord, type BatchRecord, OUTPUT, type SpanDoneRecord, unpackRecord } from "../workers/records.ts";
+import {
+  type AssetRecord,
+  type BatchRecord,
+  type LedgerSkip,
+  OUTPUT,
+  type SpanDoneRecord,
+  unpackRecord,
+} from "../workers/records.ts";
 import { RingConsumer } from "../workers/ring.ts";
 import type { StageTimes } from "../workers/stage-times.ts";
 import type { ClientReport, StreamOpening } from "./data-plane-messages.ts";
@@ -37,6 +44,7 @@ export class HubStream {
     pool: SlotPool,
     private readonly ended: (error: CodedError | undefined) => void,
     private readonly tellLearned: (assets: AssetRecord[]) => void = () => {},
+    private readonly tellSkipped: (skips: LedgerSkip[], count: number) => void = () => {},
   ) {
     this.cell = new StreamCell(opening.cell);
     const changed = () => this.partsChanged();
@@ -165,6 +173,7 @@ export class HubStream {
     if (done.ledgersSkipped > 0) {
       this.cell.add("ledgersSkipped", done.ledgersSkipped);
       this.cell.add("errors", done.ledgersSkipped);
+      this.tellSkipped(done.skips ?? [], done.ledgersSkipped);
     }
     this.cell.set("updatedUnixMs", Date.now());
     for (const part of this.parts) part.spanDone(done);
@@ -220,6 +229,7 @@ export class Hub {
     private readonly events: {
       ended(stream: number, error: CodedError | undefined): void;
       learned?(stream: number, assets: AssetRecord[]): void;
+      skipped?(stream: number, skips: LedgerSkip[], count: number): void;
     },
     private readonly totals: FlightTotals = FlightTotals.create(),
     private readonly times?: StageTimes,
@@ -241,6 +251,7 @@ export class Hub {
       this.pool,
       (error) => this.events.ended(opening.stream, error),
       (assets) => this.events.learned?.(opening.stream, assets),
+      (skips, count) => this.events.skipped?.(opening.stream, skips, count),
     );
     this.streams.set(opening.stream, stream);
     this.count(stream, 1);

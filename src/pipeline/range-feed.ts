@@ -63,6 +63,10 @@ export class RangeFeed implements Feed {
     return this.reader.endedSignal;
   }
 
+  get endedError(): CodedError | undefined {
+    return this.reader.endedError;
+  }
+
   end(error: CodedError): void {
     this.reader.end(error);
   }

@@ -72,6 +72,10 @@ export class SessionFeed implements Feed {
     return this.endedController.signal;
   }
 
+  get endedError(): CodedError | undefined {
+    return this.ended;
+  }
+
   async next(): Promise<Slot | undefined> {
     while (!this.closed) {
       if (this.ended !== undefined) throw this.ended;

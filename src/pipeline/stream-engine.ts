@@ -13,6 +13,7 @@ import type {
   Compression,
   FilterRecord,
   FilterStep,
+  LedgerSkip,
   OnError,
   Partition,
   Position,
@@ -23,6 +24,7 @@ import type { ClientReport, StreamKind, ToDataPlane } from "./data-plane-message
 import { InFlight } from "./in-flight.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 import { MemoryShares } from "./memory-shares.ts";
+import { SourcePatience, type SourceWait } from "./source-patience.ts";
 import { SpanPump } from "./span-pump.ts";
 import { StreamAssets } from "./stream-assets.ts";
 import { StreamCell } from "./stream-cell.ts";
@@ -84,6 +86,10 @@ export interface StreamRequest {
   partition?: Partition;
   /** See PumpRange. */
   reserve?: (ledger: number) => number;
+  /** Called with ledgers that were left out (ON_ERROR=skip), of so many. */
+  skipped?: (skips: readonly LedgerSkip[], count: number) => void;
+  /** Present: it waits for its source rather than fail. Called at each failed try, and when ledgers come again. */
+  sourceWaits?: (wait: SourceWait, over: boolean) => void;
 }
 
 export class EngineStream {
@@ -93,6 +99,7 @@ export class EngineStream {
   /** Resolved when every batch is in order in the data plane, or the stream has failed (with the error). */
   readonly over: Promise<CodedError | undefined>;
   private readonly assets: StreamAssets;
+  private readonly patience: SourcePatience | undefined;
   private readonly abort = new AbortController();
   private pump: SpanPump | undefined;
   private settleOver: (error: CodedError | undefined) => void = () => {};
@@ -117,6 +124,13 @@ export class EngineStream {
     });
     this.cell.set("updatedUnixMs", Date.now());
     this.assets = new StreamAssets(request.assets ?? new AssetTable(), spec);
+    const { sourceWaits, ledgerStart, start } = request;
+    if (sourceWaits !== undefined) this.patience = new SourcePatience(ledgerStart ?? start.ledger, sourceWaits);
+  }
+
+  /** What it waits for, while its source fails. */
+  get sourceWait(): SourceWait | undefined {
+    return this.over_ || this.abort.signal.aborted ? undefined : this.patience?.wait;
   }
 
   get number(): number {
@@ -249,7 +263,12 @@ export class EngineStream {
         this.cell,
         request.source,
         this.assets,
-        { ledgerStart: request.start.ledger, ledgerEnd: request.ledgerEnd, reserve: request.reserve },
+        {
+          ledgerStart: request.start.ledger,
+          ledgerEnd: request.ledgerEnd,
+          reserve: request.reserve,
+          patience: this.patience,
+        },
         {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
@@ -424,6 +443,11 @@ export class StreamEngine implements EngineContext {
   /** What a span that is in order has taught. */
   learned(stream: number, assets: readonly AssetRecord[]): void {
     this.streams.get(stream)?.learned(assets);
+  }
+
+  /** What a span that is in order has left out. */
+  skipped(stream: number, skips: readonly LedgerSkip[], count: number): void {
+    this.streams.get(stream)?.request.skipped?.(skips, count);
   }
 
   /** The data plane has put a stream's last batch in order, or given it up. */

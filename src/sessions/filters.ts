@@ -49,6 +49,11 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
   return checked;
 }
 
+/** Whether it leaves out rows other than those of removed entries. */
+export function selectsSome({ includeDeleted: _, ...rest }: FilterRecord): boolean {
+  return Object.values(rest).some((value) => (Array.isArray(value) ? value.length > 0 : Boolean(value)));
+}
+
 /** How many values its lists have together. */
 export function filterValues(filter: FilterRecord): number {
   return LISTS.reduce((sum, name) => sum + (filter[name]?.length ?? 0), 0);

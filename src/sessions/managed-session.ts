@@ -4,10 +4,11 @@
  */
 import type { CodedError } from "../error.ts";
 import type { AssetTable } from "../pipeline/asset-table.ts";
+import { waitSentence } from "../pipeline/source-patience.ts";
 import type { Counter } from "../pipeline/stream-cell.ts";
 import type { EngineStream } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import type { AssetRecord, Position } from "../workers/records.ts";
+import type { AssetRecord, LedgerSkip, Position } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type {
   Delivery,
@@ -69,6 +70,10 @@ export class ManagedSession {
   ownEndings = 0;
   /** What clients had of earlier streams. */
   delivered: Delivery[] = [];
+  /** The last ledger that was left out. */
+  skippedLast: LedgerSkip | undefined;
+  /** Whether the log says that it waits for its source. */
+  waitLogged = false;
   /** How many of `assets` the store has. */
   private assetsSaved: number;
   private openedMs = 0;
@@ -89,6 +94,7 @@ export class ManagedSession {
     this.assetsSaved = assets.records.length;
     this.base = checkpoint.counters;
     this.basePartitions = checkpoint.partitions ?? [];
+    this.skippedLast = checkpoint.skippedLast;
     this.filterFloor = reservedTo + 1;
   }
 
@@ -108,6 +114,7 @@ export class ManagedSession {
     this.stream = stream;
     this.openedMs = nowMs;
     this.savedAt = "";
+    this.waitLogged = false;
     this.ownEndings = 0;
     this.rate = new Rate(nowMs, this.counter("rows"));
   }
@@ -209,7 +216,7 @@ export class ManagedSession {
     const assetParts = this.assetParts + (this.assets.records.length > this.assetsSaved ? 1 : 0);
     const checkpoint = {
       ...{ position, savedUnixMs: nowUnixMs, counters, partitions },
-      ...{ activeMs: this.activeMs(nowMs), assetParts },
+      ...{ activeMs: this.activeMs(nowMs), assetParts, skippedLast: this.skippedLast },
     };
     this.checkpoint = { ...checkpoint, activeMs: this.checkpoint.activeMs };
     return checkpoint;
@@ -266,9 +273,29 @@ export class ManagedSession {
       endedUnixMs: stored.endedUnixMs,
       activeMs,
       resumes: stored.resumes,
-      message: (this.state === "RUNNING" && stream && waitsForReader(stream)) || stored.message,
+      message: this.message(nowUnixMs),
+      sourceWait: this.sourceWait(),
+      skippedLast: this.skippedLast,
       error: stored.error,
     };
+  }
+
+  private sourceWait(): SessionSnapshot["sourceWait"] {
+    const wait = this.stream?.sourceWait;
+    return wait && { ...wait, error: wait.error.toRecord() };
+  }
+
+  private message(nowUnixMs: number): string {
+    const { stored, skippedLast, stream } = this;
+    const wait = stream?.sourceWait;
+    const skipped = this.counter("ledgersSkipped");
+    const unread = this.state === "RUNNING" && stream !== undefined ? waitsForReader(stream) : undefined;
+    const parts = [unread ?? stored.message, wait === undefined ? "" : waitSentence(wait, nowUnixMs)];
+    if (skipped > 0) {
+      const last = skippedLast === undefined ? "" : `, the last one for this: ${skippedLast.error.message}`;
+      parts.push(`${skipped === 1 ? "1 ledger was" : `${skipped} ledgers were`} skipped (ON_ERROR=skip)${last}`);
+    }
+    return parts.filter((part) => part !== "").join("; ");
   }
 
   private partitionSnapshots(ledgerOfSession: number): PartitionSnapshot[] | undefined {

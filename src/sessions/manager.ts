@@ -9,10 +9,11 @@
 import { randomUUID } from "node:crypto";
 import { CodedError } from "../error.ts";
 import { AssetTable } from "../pipeline/asset-table.ts";
+import type { SourceWait } from "../pipeline/source-patience.ts";
 import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
-import type { FilterRecord } from "../workers/records.ts";
-import { changedFilter, checkedFilter, filterValues } from "./filters.ts";
+import type { FilterRecord, LedgerSkip } from "../workers/records.ts";
+import { changedFilter, checkedFilter, filterValues, selectsSome } from "./filters.ts";
 import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
 import type {
@@ -26,6 +27,7 @@ import type {
   WatchEvent,
   WatchListener,
 } from "./session.ts";
+import { type LogLines, SessionLog } from "./session-log.ts";
 import type { SourceSet } from "./source-set.ts";
 import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
 import type { Change, Outcome, SessionStore, StoredCheckpoint, StoredSession } from "./store.ts";
@@ -37,6 +39,7 @@ const FILTER_STEPS_MAX = 256; // a worker holds a compiled filter for each step 
 const FILTER_STEPS_VALUES_MAX = 200_000; // of all a session's steps: 12 MB of ids, in every worker and in GetSession's answer
 const DELIVERIES_MAX = 200; // of a session's clients, the last ones
 const DRAIN_MS = 10_000; // what has been read is decoded in far less; longer means that something is stuck
+const SOURCE_WAIT_LOG_MS = 3_000; // a source that fails for less is not worth a line
 const CLIENTS_POLL_MS = 10; // while a stop waits for clients
 const DROPPED = "the session was stopped, and what was not delivered is dropped";
 
@@ -77,6 +80,7 @@ export class SessionManager implements SessionService {
   private readonly idempotencyKeys = new Map<string, string>();
   private readonly watchers = new Map<string, Set<WatchListener>>();
   private readonly tips = new Tips();
+  private readonly log: SessionLog;
   private readonly timer: ReturnType<typeof setInterval>;
   private filter: FilterRecord;
   private lastNumber = 0;
@@ -97,8 +101,9 @@ export class SessionManager implements SessionService {
     private readonly sources: SourceSet,
     private readonly store: SessionStore,
     private readonly defaults: SessionDefaults,
-    private readonly warn: (message: string, fields: Record<string, unknown>) => void = () => {},
+    lines?: LogLines,
   ) {
+    this.log = new SessionLog(lines);
     this.filter = checkedFilter(defaults.filter);
     this.timer = setInterval(() => this.tick(), defaults.checkpointIntervalMs);
     this.timer.unref?.();
@@ -126,6 +131,10 @@ export class SessionManager implements SessionService {
       this.lastNumber = Math.max(this.lastNumber, stored.number);
       this.hold(session);
       await this.takeUp(session);
+      if (!isEnded(session.state)) {
+        const { message } = this.snapshot(session);
+        this.log.info("session restored", session, { ...rangeOf(session), message: message || undefined });
+      }
     }
     this.makeRoom();
   }
@@ -165,6 +174,7 @@ export class SessionManager implements SessionService {
     this.lastNumber = stored.number;
     this.hold(session);
     this.makeRoom();
+    this.log.info("session started", session, rangeOf(session));
     return this.snapshot(session);
   }
 
@@ -214,6 +224,7 @@ export class SessionManager implements SessionService {
     }
     this.admit();
     this.goOn(session, source);
+    this.log.info("session resumed", session, rangeOf(session));
     session.delivered = [...session.delivered, ...deliveries].slice(-DELIVERIES_MAX);
     return this.snapshot(session);
   }
@@ -226,6 +237,7 @@ export class SessionManager implements SessionService {
     this.store.commit([{ remove: id }]);
     const last = this.snapshot(session);
     this.letGo(session);
+    this.log.info("session deleted", session);
     this.tell(last, "deleted");
   }
 
@@ -264,6 +276,7 @@ export class SessionManager implements SessionService {
       while (session.steps.length > 0 && session.steps.at(-1)!.ledgerFrom >= ledgerFrom) session.steps.pop();
       session.steps.push({ ledgerFrom, filter, changedUnixMs: Date.now() });
       session.stream?.setFilter(filter, ledgerFrom);
+      this.log.info("filters changed", session, { fromLedger: ledgerFrom, filtered: selectsSome(filter) });
       this.tell(this.snapshot(session), "state");
     }
     return {
@@ -359,7 +372,7 @@ export class SessionManager implements SessionService {
         return;
       } catch (thrown) {
         stored.message = `waits for ResumeSession: ${CodedError.from(thrown).message}`;
-        this.warn("a session could not be resumed", { session: stored.id, error: thrown });
+        this.log.warn("a session could not be resumed", session, { error: thrown });
       }
     }
     const error = new CodedError("UNAVAILABLE", "SESSION_WAITING", `session ${session.id} ${stored.message}`);
@@ -428,6 +441,9 @@ export class SessionManager implements SessionService {
       slotsMax: defaults.slotsMax,
       partitions: request.partitions,
       reserve: (ledger) => this.reserve(session, ledger),
+      skipped: (skips, count) => this.skipped(session, skips, count),
+      // One that has an end is asked for by somebody who waits for that, and is told what is wrong.
+      sourceWaits: request.ledgerEnd === 0 ? (wait, over) => this.sourceWaits(session, wait, over) : undefined,
     };
   }
 
@@ -436,6 +452,26 @@ export class SessionManager implements SessionService {
     const reserved = session.reserve(ledger, performance.now());
     this.note([{ put: "reservation", id: session.id, record: { ledger: reserved } }]);
     return reserved;
+  }
+
+  private skipped(session: ManagedSession, skips: readonly LedgerSkip[], count: number): void {
+    session.skippedLast = skips.at(-1) ?? session.skippedLast;
+    this.log.skipped(session, skips, count, performance.now());
+  }
+
+  /** Its source has failed once more, or delivers again. */
+  private sourceWaits(session: ManagedSession, wait: SourceWait, over: boolean): void {
+    const { ledger, error, sinceUnixMs } = wait;
+    const sinceMs = Date.now() - sinceUnixMs;
+    if (session.waitLogged === !over) return;
+    if (over) this.log.info("its source delivers again", session, { ledger, waitedMs: sinceMs });
+    else if (sinceMs < SOURCE_WAIT_LOG_MS) return;
+    else {
+      const { code, reason, message } = error;
+      this.log.warn("a session waits for its source", session, { ledger, code, reason, why: message, sinceMs });
+    }
+    session.waitLogged = !over;
+    this.tell(this.snapshot(session), "state");
   }
 
   /** The stream has come to its end by itself. */
@@ -548,8 +584,19 @@ export class SessionManager implements SessionService {
       session.savedAssets();
     } catch (thrown) {
       // It has ended all the same; after a restart it would be found unfinished, and end again.
-      this.warn("the end of a session could not be written", { session: stored.id, error: thrown });
+      this.log.warn("the end of a session could not be written", session, { error: thrown });
     }
+    this.logEnd(session, outcome, message);
+  }
+
+  private logEnd(session: ManagedSession, outcome: Outcome, message: string): void {
+    const ledger = session.counter("ledgerCurrent");
+    const skipped = session.counter("ledgersSkipped") || undefined;
+    const fields = { ledger, rows: session.counter("rows"), ledgersSkipped: skipped };
+    if (outcome === "failed") {
+      const { code, reason } = session.error ?? {};
+      this.log.error("session failed", session, { ...fields, code, reason, why: message });
+    } else this.log.info(outcome === "completed" ? "session completed" : "session stopped", session, fields);
   }
 
   // ── records, room, and who is told ──────────────────────────────────────────────────────────────────────────────
@@ -567,7 +614,8 @@ export class SessionManager implements SessionService {
       this.store.note(changes);
       return true;
     } catch (thrown) {
-      this.warn("a checkpoint could not be written; a restart would decode again from the last one", { error: thrown });
+      const what = "a checkpoint could not be written; a restart would decode again from the last one";
+      this.log.trouble(what, { error: thrown });
       return false;
     }
   }
@@ -575,6 +623,7 @@ export class SessionManager implements SessionService {
   /** Every CHECKPOINT_INTERVAL: checkpoints of what has moved, rates, and those who watch. */
   private tick(): void {
     const nowMs = performance.now();
+    this.log.closeMinutes(nowMs);
     const changes: Change[] = [];
     const saved: ManagedSession[] = [];
     for (const session of this.sessions.values()) {
@@ -711,6 +760,19 @@ export class SessionManager implements SessionService {
   private snapshot(session: ManagedSession): SessionSnapshot {
     return session.snapshot(performance.now(), Date.now(), this.tips.of(session.source));
   }
+}
+
+/** For the log: what is read, and from where. */
+function rangeOf({ stored, steps, checkpoint, source }: ManagedSession) {
+  const { ledgerStart, ledgerEnd } = stored.request;
+  const { ledger } = checkpoint.position;
+  return {
+    ledgerStart,
+    ledgerEnd: ledgerEnd === 0 ? "continuous" : ledgerEnd,
+    ledgerNext: ledger === ledgerStart ? undefined : ledger,
+    filtered: selectsSome(steps.at(-1)!.filter),
+    source: source?.description ?? stored.request.source,
+  };
 }
 
 function beginning({ request }: StoredSession) {

@@ -3,7 +3,7 @@
  * The states are those of the wire (`GetStatusResponse.Status`).
  */
 import type { ErrorRecord } from "../error.ts";
-import type { Compression, FilterRecord, Position } from "../workers/records.ts";
+import type { Compression, FilterRecord, LedgerSkip, Position } from "../workers/records.ts";
 
 export const SESSION_STATES = ["UNKNOWN", "STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"] as const;
 export type SessionState = (typeof SESSION_STATES)[number];
@@ -91,8 +91,12 @@ export interface SessionSnapshot {
   activeMs: number;
   /** How often it went on after a stop, a failure or a restart. */
   resumes: number;
-  /** A sentence for people: why it stopped, what failed; empty while all is well. */
+  /** A sentence for people: why it stopped, what failed, what it waits for, what was skipped; empty while all is well. */
   message: string;
+  /** Set while its source fails: it is tried again, and the session goes on. */
+  sourceWait?: { ledger: number; error: ErrorRecord; sinceUnixMs: number; nextTryUnixMs: number };
+  /** The last ledger left out (ON_ERROR=skip), and why. */
+  skippedLast?: LedgerSkip;
   /** Set in state ERROR. */
   error?: ErrorRecord;
 }

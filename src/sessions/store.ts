@@ -13,7 +13,7 @@ import { Database } from "bun:sqlite";
 import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError, type ErrorRecord } from "../error.ts";
-import type { AssetRecord, FilterRecord, Position } from "../workers/records.ts";
+import type { AssetRecord, FilterRecord, LedgerSkip, Position } from "../workers/records.ts";
 import type { FilterHistoryStep, SessionRequest } from "./session.ts";
 import { packStored, unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
@@ -55,6 +55,8 @@ export interface StoredCheckpoint {
   /** The same of each partition, where it has several. */
   partitions?: Record<string, number>[];
   activeMs: number;
+  /** The last ledger that was left out (ON_ERROR=skip). */
+  skippedLast?: LedgerSkip;
   /** So many records of learned assets belong to it, written with it or before. Absent = 0. */
   assetParts?: number;
 }

@@ -18,6 +18,9 @@ export const RECORD_VERSION = 3;
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
 
+/** Ledgers left out that a span tells with their errors: so many are logged, and the last one is in the status. */
+export const SKIPS_TOLD_MAX = 10;
+
 /** Message tags from the main thread to a decode worker. */
 export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5, ASSETS: 6 } as const;
 /** Message tags from a decode worker to the data plane. */
@@ -114,6 +117,12 @@ export interface SpanEndRecord {
   span: number;
 }
 
+/** A ledger that was left out (ON_ERROR=skip), and why. */
+export interface LedgerSkip {
+  ledger: number;
+  error: ErrorRecord;
+}
+
 /** A ledger that the source has, but not whole: counted as skipped in its place. */
 export interface SkipRecord {
   stream: number;
@@ -168,9 +177,10 @@ export interface SpanDoneRecord {
   /** Inflated LedgerCloseMeta bytes. */
   xdrBytes: number;
   batches: number;
-  /** Ledgers left out because they could not be decoded (ON_ERROR=skip); the first of them with its error. */
+  /** Ledgers left out because they could not be decoded (ON_ERROR=skip). */
   ledgersSkipped: number;
-  skipError?: ErrorRecord;
+  /** Those of them, SKIPS_TOLD_MAX at most: the first ones, and the last. */
+  skips?: LedgerSkip[];
   /** Those that no batch of the span has named. */
   skipped?: number[];
   /** Assets that its ledgers showed and the worker did not know, in the order of ledgers; those that no batch has told. */

@@ -23,6 +23,7 @@ import {
   OUTPUT,
   packRecord,
   rowFilterOf,
+  SKIPS_TOLD_MAX,
   type SkipRecord,
   type SpanDoneRecord,
   type StreamSpec,
@@ -251,7 +252,9 @@ export class SpanDecoder {
   private leaveOut(ledger: number, name: string, thrown: unknown, done: SpanDoneRecord): void {
     done.ledgersSkipped += 1;
     done.ledgerLast = ledger;
-    done.skipError ??= describeError(CodedError.from(thrown), name, ledger);
+    done.skips ??= [];
+    done.skips.length = Math.min(done.skips.length, SKIPS_TOLD_MAX - 1);
+    done.skips.push({ ledger, error: describeError(CodedError.from(thrown), name, ledger) });
     for (const cutter of this.cutters) cutter.leftOut(ledger);
   }
 

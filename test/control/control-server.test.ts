@@ -91,14 +91,15 @@ describe("an existing session", () => {
     }
   });
 
-  test("error_message: nothing while it runs, how it ended, why it failed", async () => {
+  test("error_message: nothing while all is well, what it waits for, how it ended, why it failed", async () => {
     const { sessionId } = await client.startProcessing({ startLedger: 1 });
-    sessions.update(sessionId, { message: "reading" });
     expect((await client.getStatus({ sessionId })).errorMessage).toBe("");
+    sessions.update(sessionId, { message: "waiting for ledger 7" });
+    expect((await client.getStatus({ sessionId })).errorMessage).toBe("waiting for ledger 7");
     sessions.update(sessionId, { state: "STOPPED", message: "completed at ledger 9" });
     expect((await client.getStatus({ sessionId })).errorMessage).toBe("completed at ledger 9");
     const error = { code: "DATA_LOSS", reason: "XDR_TRUNCATED", message: "ledger 9 ends at byte 10" } as const;
-    sessions.update(sessionId, { state: "ERROR", message: "failed", error });
+    sessions.update(sessionId, { state: "ERROR", message: error.message, error });
     const status = await client.getStatus({ sessionId });
     expect(status).toMatchObject({ status: Status.ERROR, errorMessage: "ledger 9 ends at byte 10" });
   });

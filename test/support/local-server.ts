@@ -16,8 +16,22 @@ export interface LocalServer {
   close(): Promise<void>;
 }
 
-/** @param flags settings by flag name */
-export async function localServer(source: LedgerSource, flags: Record<string, string> = {}): Promise<LocalServer> {
+/** One line of the server's log. */
+export interface LogLine {
+  level: string;
+  message: string;
+  [field: string]: unknown;
+}
+
+/**
+ * @param flags settings by flag name
+ * @param lines what is logged from debug on, parsed; absent: errors go to stderr
+ */
+export async function localServer(
+  source: LedgerSource,
+  flags: Record<string, string> = {},
+  lines?: LogLine[],
+): Promise<LocalServer> {
   const network = await source.networkPassphrase();
   const { values } = loadConfig({
     flags: {
@@ -30,7 +44,9 @@ export async function localServer(source: LedgerSource, flags: Record<string, st
       ...flags,
     },
   });
-  const processor = await startServer(values, source, createLogger({ level: "error" }));
+  const output = lines && { write: (line: string) => lines.push(JSON.parse(line)) };
+  const log = createLogger({ level: lines === undefined ? "error" : "debug", output, format: "json" });
+  const processor = await startServer(values, source, log);
   const address = `127.0.0.1:${processor.addresses.control.port}`;
   const control = connectControl(address, { deadlineMs: 60_000 });
   const flight = new FlightClient(`127.0.0.1:${processor.addresses.flight.port}`);

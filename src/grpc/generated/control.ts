@@ -456,7 +456,7 @@ export interface GetStatusResponse {
   targetLedger: number;
   /** Rows emitted. */
   entriesProcessed: number;
-  /** ERROR: the reason. STOPPED: whether the session completed or was cancelled. Else empty. */
+  /** ERROR: the reason. STOPPED: whether the session completed or was cancelled. In any state what it waits for, and what was skipped. Else empty. */
   errorMessage: string;
   /** Stable word for programs, in state ERROR: NETWORK_MISMATCH, LEDGER_GAP, … */
   errorReason: string;
