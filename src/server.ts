@@ -24,6 +24,7 @@ import { memoryBytesLeast, planMemory } from "./pipeline/memory-plan.ts";
 import { RangeDesk } from "./pipeline/range-desk.ts";
 import { StreamEngine } from "./pipeline/stream-engine.ts";
 import { type SessionDefaults, SessionManager } from "./sessions/manager.ts";
+import type { SessionSnapshot } from "./sessions/session.ts";
 import { SourceSet } from "./sessions/source-set.ts";
 import { SessionStore } from "./sessions/store.ts";
 import { openSource } from "./sources/open.ts";
@@ -226,7 +227,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         startedUnixMs: Date.now(),
         network: networkPassphrase,
         source: source.description,
-        components: () => components(health, closing),
+        components: () => [...components(health, closing), ...workOf(source, manager.list())],
         sessions: () => manager.list(),
         metrics: () => processMetrics(manager, pool, flightTotals),
         endpoints: () => addresses,
@@ -284,6 +285,21 @@ function components(health: HealthState, closing: boolean): Component[] {
     };
   };
   return [part("control", ControlService.typeName), part("flight", FlightService.typeName)];
+}
+
+/** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */
+function workOf(source: LedgerSource, sessions: readonly SessionSnapshot[]): Component[] {
+  const waiting = sessions.filter(({ sourceWait }) => sourceWait !== undefined);
+  const failed = sessions.filter(({ state, request }) => state === "ERROR" && request.ledgerEnd === 0);
+  const part = (name: string, troubled: readonly SessionSnapshot[], well: string): Component => ({
+    name,
+    healthy: true, // a restart mends neither
+    ready: troubled.length === 0,
+    message:
+      troubled.length === 0 ? well : `of ${troubled.length}, session ${troubled[0]!.id}: ${troubled[0]!.message}`,
+    advisory: true,
+  });
+  return [part("source", waiting, source.description), part("sessions", failed, "no continuous session has failed")];
 }
 
 const CLIENT_LINES = {

@@ -1,6 +1,7 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
 import { Hono } from "hono";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
+import { sessionMetricsText } from "./session-metrics.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
@@ -31,10 +32,14 @@ export function createOpsApp(source: OpsSource, onUnexpected: (error: unknown) =
   app.get("/livez", (context) => context.json({ service: source.service.name, status: "alive" }, 200, NO_STORE));
 
   app.get("/metrics", (context) =>
-    context.body(metricsText(source.metrics(), source.service.version), 200, {
-      ...NO_STORE,
-      "Content-Type": METRICS_CONTENT_TYPE,
-    }),
+    context.body(
+      metricsText(source.metrics(), source.service.version) + sessionMetricsText(source.sessions(), Date.now()),
+      200,
+      {
+        ...NO_STORE,
+        "Content-Type": METRICS_CONTENT_TYPE,
+      },
+    ),
   );
 
   app.get("/status.json", (context) =>

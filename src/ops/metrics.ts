@@ -139,7 +139,7 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   ].join("");
 }
 
-function head(name: string, kind: Kind | "histogram", help: string): string {
+export function head(name: string, kind: Kind | "histogram", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 }
 
@@ -185,12 +185,14 @@ function histogram(name: string, help: string, { boundsSeconds, counts, sumSecon
   return `${head(name, "histogram", help)}${buckets.join("")}${name}_sum ${number(sumSeconds)}\n${name}_count ${total}\n`;
 }
 
-function number(value: number): string {
+/** As Prometheus writes it. */
+export function number(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   return Number.isFinite(value) ? String(value) : value > 0 ? "+Inf" : "-Inf";
 }
 
-function label(value: string): string {
+/** The value of a label, between its quotes. */
+export function label(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
 

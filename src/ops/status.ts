@@ -11,6 +11,8 @@ export interface Component {
   ready: boolean;
   /** For people: what it is doing, or what is wrong. */
   message: string;
+  /** True where it does not count for the readiness of the whole: the server answers its clients all the same. */
+  advisory?: boolean;
 }
 
 /** Where to connect. An empty host means every interface. */
@@ -48,8 +50,8 @@ export function healthReport(source: OpsSource, nowUnixMs = Date.now()): HealthR
     service: source.service.name,
     version: source.service.version,
     status: components.every((component) => component.healthy) ? "healthy" : "unhealthy",
-    ready: components.every((component) => component.healthy && component.ready),
+    ready: components.every(({ healthy, ready, advisory }) => healthy && (ready || advisory === true)),
     uptime_seconds: Math.max(0, Math.floor((nowUnixMs - source.startedUnixMs) / 1000)),
-    components: Object.fromEntries(components.map(({ name, ...rest }) => [name, rest])),
+    components: Object.fromEntries(components.map(({ name, advisory: _, ...rest }) => [name, rest])),
   };
 }

@@ -3,6 +3,12 @@ import { CodedError } from "../../src/error.ts";
 import { createOpsApp } from "../../src/ops/app.ts";
 import { type DurationHistogram, metricsText, type ProcessMetrics } from "../../src/ops/metrics.ts";
 import { type OpsServer, startOpsServer } from "../../src/ops/server.ts";
+import {
+  ENDED_SESSIONS_SHOWN_MAX,
+  OWN_LABELS_MAX,
+  SESSIONS_SHOWN_MAX,
+  sessionMetricsText,
+} from "../../src/ops/session-metrics.ts";
 import type { Component, OpsSource } from "../../src/ops/status.ts";
 import { MemorySessions } from "../control/memory-sessions.ts";
 
@@ -80,6 +86,14 @@ describe("health and readiness", () => {
     expect((await get("/livez")).status).toBe(200);
   });
 
+  test("a part that is told only: the whole stays ready", async () => {
+    components[0] = { name: "source", healthy: true, ready: false, message: "a session waits", advisory: true };
+    expect(await get("/ready")).toMatchObject({
+      status: 200,
+      body: { status: "healthy", ready: true, components: { source: { healthy: true, ready: false } } },
+    });
+  });
+
   test("a part that failed: 503 everywhere but for liveness", async () => {
     components[1] = { name: "flight", healthy: false, ready: true, message: "the data plane died" };
     expect(await get("/health")).toMatchObject({ status: 503, body: { status: "unhealthy", ready: false } });
@@ -112,6 +126,64 @@ describe("/metrics", () => {
     }
     expect(text).toContain('contract_data_build_info{version="9.8.7"} 1\n');
     expect(text).toMatch(/\nprocess_resident_memory_bytes [1-9]\d+\n/);
+  });
+
+  test("sessions: labels that are safe, and no more of them than the limits say", async () => {
+    const session = await sessions.start({
+      ledgerStart: 1,
+      ledgerEnd: 0,
+      batchRows: 0,
+      labels: { team: 'a"\\\n', "not-a-name": "x", long: "x".repeat(129), größe: "x" },
+    });
+    const error = { code: "NOT_FOUND", reason: "FILE_NOT_FOUND", message: "away" } as const;
+    sessions.update(session.id, {
+      ...{
+        state: "RUNNING",
+        ledgerCurrent: 42,
+        ledgerTip: 50,
+        lagSeconds: 1.5,
+        ledgersSkipped: 2,
+        entriesProcessed: 7,
+      },
+      ...{ updatedUnixMs: 10_000, sourceWait: { ledger: 43, error, sinceUnixMs: 0, nextTryUnixMs: 0 } },
+    });
+    const running = sessions.get(session.id);
+    const labels = `session="${session.id}",label_team="a\\"\\\\\\n"`;
+    const text = sessionMetricsText([running], 12_500);
+    for (const line of [
+      `state{${labels},state="RUNNING"} 1`,
+      `current_ledger{${labels}} 42`,
+      `tip_ledger{${labels}} 50`,
+      `lag_seconds{${labels}} 1.5`,
+      `ledgers_skipped_total{${labels}} 2`,
+      `rows_total{${labels}} 7`,
+      `source_waiting{${labels}} 1`,
+      `idle_seconds{${labels}} 2.5`,
+    ]) {
+      expect(text).toContain(`\ncontract_data_session_${line}\n`);
+    }
+    // Every line is a comment or a sample, and each metric has its head once.
+    for (const line of text.trimEnd().split("\n")) {
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) \w+ .+|contract_data_session_\w+\{(\w+="([^"\\\n]|\\.)*",?)+\} [\d.e+-]+)$/,
+      );
+    }
+    expect(text.match(/# TYPE/g)).toHaveLength(8);
+
+    const own = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`l${index}`, "v"]));
+    const many = Array.from({ length: 500 }, (_, index) => ({
+      ...running,
+      ...{ id: `s${index}`, state: index % 2 === 0 ? ("STOPPED" as const) : ("RUNNING" as const) },
+      request: { ...running.request, labels: own },
+    }));
+    const states = sessionMetricsText(many, 0).match(/^contract_data_session_state\{.*$/gm)!;
+    expect(states.filter((line) => line.includes("RUNNING"))).toHaveLength(SESSIONS_SHOWN_MAX);
+    expect(states.filter((line) => line.includes("STOPPED"))).toHaveLength(ENDED_SESSIONS_SHOWN_MAX);
+    expect(states[0]!.match(/label_/g)).toHaveLength(OWN_LABELS_MAX);
+    expect(await (await app.request("/metrics")).text()).toContain(
+      `contract_data_session_current_ledger{${labels}} 42\n`,
+    );
+    await sessions.remove(session.id, true);
   });
 
   test("the histogram's buckets are cumulative and end with the count", () => {

@@ -58,6 +58,9 @@ async function expectAll(server: LocalServer, sessionId: string, ledgers: number
   expect(metrics).toMatchObject({ ledgersProcessed: ledgers, ledgersSkipped: 0, errors: 0 });
 }
 
+const http = ({ processor }: LocalServer, path: string) =>
+  fetch(`http://127.0.0.1:${processor.addresses.http.port}${path}`);
+
 const failed = async (server: LocalServer, sessionId: string) => {
   await until(async () => (await server.control.getStatus({ sessionId })).status === Status.ERROR, "failed");
   return (await server.control.getSession({ sessionId })).session!.error!;
@@ -76,7 +79,18 @@ describe("a continuous session waits for its source, and says so", () => {
     expect(errorMessage).toMatch(
       /^waiting for ledger 6: .*: there is no such file or folder, since \d{4}-\d\d-\d\dT[\d:]+Z, (next try in \d+ s|trying now)$/,
     );
-    const page = await fetch(`http://127.0.0.1:${server.processor.addresses.http.port}/status.json`);
+    const ready = await http(server, "/ready");
+    expect(ready.status).toBe(200);
+    expect(await ready.json()).toMatchObject({
+      status: "healthy",
+      ready: true,
+      components: {
+        source: { healthy: true, ready: false, message: expect.stringContaining("waiting for ledger 6: ") },
+      },
+    });
+    const metrics = await (await http(server, "/metrics")).text();
+    expect(metrics).toContain(`contract_data_session_source_waiting{session="${session}",label_team="a"} 1\n`);
+    const page = await http(server, "/status.json");
     const { sessions } = (await page.json()) as { sessions: Array<{ message: string; sourceWait: unknown }> };
     expect(sessions[0]!.message).toStartWith("waiting for ledger 6: ");
     expect(sessions[0]!.sourceWait).toMatchObject({ ledger: 6, error: { reason: "FILE_NOT_FOUND" } });
@@ -84,6 +98,7 @@ describe("a continuous session waits for its source, and says so", () => {
     renameSync(`${lake.folder}.away`, lake.folder);
     lake.putAll(6, 9);
     await expectAll(server, session, 9);
+    expect(await (await http(server, "/health")).json()).toMatchObject({ components: { source: { ready: true } } });
     const waited = lines.filter(({ message }) => /source/.test(message));
     expect(waited).toMatchObject([
       { level: "warn", message: "a session waits for its source", session, labels: { team: "a" }, ledger: 6 },
@@ -208,6 +223,13 @@ describe("what waiting does not mend", () => {
       ledger: 5,
       code: "DATA_LOSS",
       reason: "ZSTD_TRUNCATED",
+    });
+    const health = await http(server, "/health");
+    expect(health.status).toBe(200);
+    expect(await health.json()).toMatchObject({
+      status: "healthy",
+      ready: true,
+      components: { source: { ready: true }, sessions: { ready: false, message: expect.stringContaining(session) } },
     });
   }, 120_000);
 
