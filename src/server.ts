@@ -290,7 +290,9 @@ function components(health: HealthState, closing: boolean): Component[] {
 /** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */
 function workOf(source: LedgerSource, sessions: readonly SessionSnapshot[]): Component[] {
   const waiting = sessions.filter(({ sourceWait }) => sourceWait !== undefined);
-  const failed = sessions.filter(({ state, request }) => state === "ERROR" && request.ledgerEnd === 0);
+  const failed = sessions.filter(
+    ({ state, request }) => (state === "ERROR" || state === "UNKNOWN") && request.ledgerEnd === 0,
+  );
   const part = (name: string, troubled: readonly SessionSnapshot[], well: string): Component => ({
     name,
     healthy: true, // a restart mends neither
@@ -299,7 +301,10 @@ function workOf(source: LedgerSource, sessions: readonly SessionSnapshot[]): Com
       troubled.length === 0 ? well : `of ${troubled.length}, session ${troubled[0]!.id}: ${troubled[0]!.message}`,
     advisory: true,
   });
-  return [part("source", waiting, source.description), part("sessions", failed, "no continuous session has failed")];
+  return [
+    part("source", waiting, source.description),
+    part("sessions", failed, "no continuous session has failed or waits to be resumed"),
+  ];
 }
 
 const CLIENT_LINES = {

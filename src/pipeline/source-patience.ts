@@ -15,6 +15,11 @@ export const SOURCE_RETRY_MS_MAX = 30_000;
  */
 const MENDABLE: ReadonlySet<Code> = new Set(["UNAVAILABLE", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"]);
 
+/** Whether time or an operator may mend it. */
+export function isMendable({ code }: Pick<CodedError, "code">): boolean {
+  return MENDABLE.has(code);
+}
+
 /** What a stream waits for while its source fails. */
 export interface SourceWait {
   /** Needed next. */
@@ -49,7 +54,7 @@ export class SourcePatience {
   retryAfter(ledger: number, error: CodedError): number | undefined {
     // A lake that has been copied anew may have its newest ledgers first. A session's first ledger is another matter.
     const early = error.reason === "LEDGER_BEFORE_SOURCE" && ledger > this.ledgerStart;
-    if (!MENDABLE.has(error.code) && !early) return undefined;
+    if (!isMendable(error) && !early) return undefined;
     const ms = backoffMs(this.tries++, SOURCE_RETRY_MS_MIN, SOURCE_RETRY_MS_MAX);
     this.failed(ledger, error, ms);
     return ms;

@@ -72,6 +72,8 @@ export class ManagedSession {
   delivered: Delivery[] = [];
   /** The last ledger that was left out. */
   skippedLast: LedgerSkip | undefined;
+  /** When it is resumed by itself (0 = it is not), and how often that was tried without getting past that ledger. */
+  selfResume = { ledger: -1, tries: 0, atUnixMs: 0 };
   /** Whether the log says that it waits for its source. */
   waitLogged = false;
   /** How many of `assets` the store has. */
@@ -291,6 +293,10 @@ export class ManagedSession {
     const skipped = this.counter("ledgersSkipped");
     const unread = this.state === "RUNNING" && stream !== undefined ? waitsForReader(stream) : undefined;
     const parts = [unread ?? stored.message, wait === undefined ? "" : waitSentence(wait, nowUnixMs)];
+    if (this.selfResume.atUnixMs > 0) {
+      const seconds = Math.max(0, Math.ceil((this.selfResume.atUnixMs - nowUnixMs) / 1000));
+      parts.push(`it is resumed by itself in ${seconds} s`);
+    }
     if (skipped > 0) {
       const last = skippedLast === undefined ? "" : `, the last one for this: ${skippedLast.error.message}`;
       parts.push(`${skipped === 1 ? "1 ledger was" : `${skipped} ledgers were`} skipped (ON_ERROR=skip)${last}`);

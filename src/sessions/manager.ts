@@ -11,11 +11,13 @@ import { CodedError } from "../error.ts";
 import { AssetTable } from "../pipeline/asset-table.ts";
 import type { SourceWait } from "../pipeline/source-patience.ts";
 import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
+import { AwaySource } from "../sources/away.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, LedgerSkip } from "../workers/records.ts";
 import { changedFilter, checkedFilter, filterValues, selectsSome } from "./filters.ts";
 import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
+import { SelfResume } from "./self-resume.ts";
 import type {
   FilterChange,
   FilterOutcome,
@@ -81,6 +83,7 @@ export class SessionManager implements SessionService {
   private readonly watchers = new Map<string, Set<WatchListener>>();
   private readonly tips = new Tips();
   private readonly log: SessionLog;
+  private readonly selfResume = new SelfResume((session) => this.resumeByItself(session));
   private readonly timer: ReturnType<typeof setInterval>;
   private filter: FilterRecord;
   private lastNumber = 0;
@@ -181,6 +184,8 @@ export class SessionManager implements SessionService {
   async stop(id: string, { mode = "drain", deadlineMs = 0 }: StopOptions = {}): Promise<SessionDetails> {
     const session = this.find(id);
     const effect = effectOf("stop", session.state);
+    const waited = this.selfResume.cancel(session);
+    if (effect === "answers" && waited) this.update(session, { stopAsked: true }); // a restart must not resume it either
     if (effect === "acts") {
       this.update(session, { stopAsked: true });
       this.apply(session, "stopAsked");
@@ -319,6 +324,7 @@ export class SessionManager implements SessionService {
   async close(): Promise<void> {
     this.closing = true;
     clearInterval(this.timer);
+    this.selfResume.close();
     const why = new CodedError(
       "UNAVAILABLE",
       "SERVER_STOPPING",
@@ -346,8 +352,15 @@ export class SessionManager implements SessionService {
     try {
       source = await this.sources.get(stored.request.source);
     } catch (thrown) {
-      if (stored.outcome === undefined) this.failed(session, CodedError.from(thrown));
-      else session.state = stored.outcome === "failed" ? "ERROR" : "STOPPED";
+      const error = CodedError.from(thrown);
+      if (stored.outcome !== undefined) {
+        session.state = stored.outcome === "failed" ? "ERROR" : "STOPPED";
+        this.takeUpFailed(session);
+      } else if (this.defaults.resumeSessions && SelfResume.mends(session, error)) {
+        stored.message = `waits for its source: ${error.message}`;
+        this.openWaiting(session, new AwaySource(stored.request.source ?? "", error));
+        this.selfResume.plan(session);
+      } else this.failed(session, error);
       return;
     }
     session.source = source;
@@ -362,6 +375,7 @@ export class SessionManager implements SessionService {
       session.state = stored.outcome === "failed" ? "ERROR" : "STOPPED";
       const error = stored.error === undefined ? undefined : CodedError.fromRecord(stored.error);
       session.opened(this.engine.open({ ...this.streamRequest(session, source), finished: { error } }), 0);
+      this.takeUpFailed(session);
       return;
     }
     stored.message = "waits for ResumeSession (RESUME_SESSIONS=false)";
@@ -375,8 +389,36 @@ export class SessionManager implements SessionService {
         this.log.warn("a session could not be resumed", session, { error: thrown });
       }
     }
-    const error = new CodedError("UNAVAILABLE", "SESSION_WAITING", `session ${session.id} ${stored.message}`);
+    this.openWaiting(session, source);
+  }
+
+  /** For its clients, until it goes on: they are told to come back. */
+  private openWaiting(session: ManagedSession, source: LedgerSource): void {
+    const message = `session ${session.id} ${session.stored.message}`;
+    const error = new CodedError("UNAVAILABLE", "SESSION_WAITING", message);
     session.opened(this.engine.open({ ...this.streamRequest(session, source), finished: { error } }), 0);
+  }
+
+  /** One that would have been resumed by itself had the server gone on. */
+  private takeUpFailed(session: ManagedSession): void {
+    const { outcome, error } = session.stored;
+    if (outcome !== "failed" || !this.defaults.resumeSessions) return;
+    if (SelfResume.mends(session, error)) this.selfResume.plan(session);
+  }
+
+  private async resumeByItself(session: ManagedSession): Promise<void> {
+    const { id } = session;
+    if (this.closing || this.sessions.get(id) !== session) return;
+    if (session.state !== "ERROR" && session.state !== "UNKNOWN") return;
+    try {
+      await this.resume(id);
+    } catch (thrown) {
+      if (this.closing || this.sessions.get(id) !== session) return;
+      if (session.state === "UNKNOWN")
+        session.stored.message = `waits for its source: ${CodedError.from(thrown).message}`;
+      this.log.warn("a session could not be resumed", session, { error: thrown });
+      throw thrown;
+    }
   }
 
   /** From the checkpoint on, as the session that it was. */
@@ -395,6 +437,7 @@ export class SessionManager implements SessionService {
       session.error = undefined;
       session.filterFloor = session.reservedTo + 1;
     });
+    this.selfResume.cancel(session);
   }
 
   /** @param record puts it on record; @throws CodedError what `record` throws, or RESOURCE_EXHAUSTED; nothing is left then */
@@ -489,6 +532,7 @@ export class SessionManager implements SessionService {
   private failed(session: ManagedSession, error: CodedError): void {
     session.error = error;
     this.apply(session, "failed", "failed", error.message);
+    if (session.state === "ERROR" && SelfResume.mends(session, error)) this.selfResume.plan(session);
   }
 
   /** A stop: resolves when nothing works for the session any more. */
@@ -663,6 +707,7 @@ export class SessionManager implements SessionService {
   }
 
   private letGo(session: ManagedSession): void {
+    this.selfResume.cancel(session);
     this.forget(session);
     this.sessions.delete(session.id);
     const { idempotencyKey } = session.stored.request;

@@ -13,7 +13,9 @@
  * | ERROR    |          |         |           |           |         |        | STARTING |
  *
  * UNKNOWN is a session that is on record and does no work: one that a restart found unfinished and that waits for
- * ResumeSession (RESUME_SESSIONS=false), and every one for the moment before its stream is opened.
+ * ResumeSession (RESUME_SESSIONS=false) or for its source, and every one for the moment before its stream is opened.
+ * `resumed` comes by ResumeSession, and of itself to a continuous session that trying again may mend (self-resume.ts),
+ * until StopProcessing gives that up.
  *
  * What each call does in each state:
  *
