@@ -60,7 +60,7 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
         currentLedger: session.ledgerCurrent,
         targetLedger: session.request.ledgerEnd,
         entriesProcessed: session.entriesProcessed,
-        errorMessage: session.message,
+        errorMessage: session.message || session.error?.message,
         errorReason: session.error?.reason,
       };
     },
