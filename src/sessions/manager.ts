@@ -328,7 +328,7 @@ export class SessionManager implements SessionService {
     const why = new CodedError(
       "UNAVAILABLE",
       "SERVER_STOPPING",
-      "the server is shutting down before the session's end: come back with the cursor in the trailers",
+      "the server is shutting down before the session's end: come back with the cursor of the last batch, which the trailers have too",
     );
     await Promise.all(
       this.active().map(async (session) => {
@@ -543,7 +543,7 @@ export class SessionManager implements SessionService {
       new CodedError(
         "CANCELLED",
         reason,
-        `${why}: ResumeSession goes on with it, and the cursor in the trailers with reading`,
+        `${why}: ResumeSession goes on with it, and the cursor of the last batch (in the trailers too) with reading`,
       );
     let cut: CodedError | undefined;
     let error: CodedError | undefined;
