@@ -1,6 +1,7 @@
 /** Cells of a received Arrow table in the forms that our commands print. */
 import { Decimal, type Table, type Vector } from "apache-arrow";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { timeText } from "../columns/fixed-columns.ts";
 
 /** Columns of any schema version whose text is JSON. */
 const JSON_COLUMNS = new Set(
@@ -25,7 +26,7 @@ export class ArrowCells {
     const vector = this.vectors.get(column);
     const value: unknown = vector?.get(row) ?? null;
     if (value === null) return null;
-    if (column === "closed_at") return new Date(Number(value)).toISOString().replace(".000Z", "Z");
+    if (column === "closed_at") return timeText(Number(value));
     if (vector?.type instanceof Decimal) return decimalText(value as Uint32Array);
     if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
     return typeof value === "bigint" ? value.toString() : value;

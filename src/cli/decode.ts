@@ -104,12 +104,7 @@ export const command = defineCommand({
       }
     };
     // whether a ledger has rows at all, which no network decides
-    const any = new LedgerDecoder({
-      networkPassphrase: "",
-      compat,
-      filter: { includeDeleted: true },
-      ...decoderOptions,
-    });
+    const any = new LedgerDecoder({ networkPassphrase: "", compat, ...decoderOptions });
     const anyRows = new RowSet();
     for (const path of args) {
       const input = await openLedgerInput(path === "-" ? "/dev/stdin" : path);

@@ -1,10 +1,9 @@
 /** Which network the ledgers of one input (a file, a lake folder) are of. */
 import { CodedError } from "../error.ts";
-import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
+import { detectNetwork, KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
 import type { FileLedger } from "../sources/ledger-file.ts";
 
 const HELD_BYTES_MAX = 256 << 20; // a ledger without a transaction has some kilobytes; one with many evictions, a megabyte
-const KNOWN_PASSPHRASES = KNOWN_NETWORKS.map((network) => network.passphrase);
 
 /** Finds out, or checks, the network of an input; the first ledger that has a transaction tells. */
 export class InputNetwork {
@@ -23,7 +22,7 @@ export class InputNetwork {
   of(ledger: Uint8Array): string | undefined {
     if (this.proven) return this.passphrase;
     const { given } = this;
-    const { passphrase, hasTransactions } = matchNetwork(ledger, given === undefined ? KNOWN_PASSPHRASES : [given]);
+    const { passphrase, hasTransactions } = matchNetwork(ledger, given === undefined ? undefined : [given]);
     if (hasTransactions) {
       if (passphrase === undefined) throw refusal(given, ledger);
       this.passphrase = passphrase;
@@ -42,7 +41,7 @@ function refusal(given: string | undefined, ledger: Uint8Array): CodedError {
       `its transactions are of none of the known networks (${names}): name it with --network-passphrase`,
     );
   }
-  const other = matchNetwork(ledger, KNOWN_PASSPHRASES).passphrase;
+  const other = detectNetwork(ledger);
   const remedy = other === undefined ? "they are of no known network" : `they are of "${other}"`;
   return new CodedError(
     "FAILED_PRECONDITION",

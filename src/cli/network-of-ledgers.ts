@@ -1,6 +1,6 @@
 /** Which network ledgers are of whose lake does not say: their transactions tell. */
-import { KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
 import { openLedgerInput } from "../sources/ledger-file.ts";
+import { InputNetwork } from "./input-network.ts";
 
 const FILES_MAX = 64; // a network's first ledgers have no transactions; so many files without one tell nothing
 
@@ -10,7 +10,7 @@ const FILES_MAX = 64; // a network's first ledgers have no transactions; so many
  * @param path a lake folder, or what else openLedgerInput reads
  */
 export async function networkOfLedgers(path: string): Promise<string | undefined> {
-  const known = KNOWN_NETWORKS.map(({ passphrase }) => passphrase);
+  const network = new InputNetwork(undefined);
   let files = 0;
   let file = "";
   try {
@@ -18,8 +18,8 @@ export async function networkOfLedgers(path: string): Promise<string | undefined
     for await (const ledger of ledgers) {
       if (ledger.path !== file && ++files > FILES_MAX) return undefined;
       file = ledger.path;
-      const { passphrase, hasTransactions } = matchNetwork(ledger.bytes, known);
-      if (hasTransactions) return passphrase;
+      const passphrase = network.of(ledger.bytes);
+      if (passphrase !== undefined) return passphrase;
     }
   } catch {}
   return undefined;

@@ -157,8 +157,13 @@ export class ClosedAtColumn extends Column {
   cell(rows: RowSet, row: number): Cell {
     const seconds = rows.ledgers[rows.ledger[row]!]!.closedAtSeconds;
     if (seconds > DATE_SECONDS_MAX) return String(seconds);
-    return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+    return timeText(seconds * 1000);
   }
+}
+
+/** A time in a row as text: ISO 8601, and the seconds whole where they are. */
+export function timeText(unixMs: number): string {
+  return new Date(unixMs).toISOString().replace(".000Z", "Z");
 }
 
 function isDeleted(rows: RowSet, row: number): boolean {

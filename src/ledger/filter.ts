@@ -303,9 +303,9 @@ export class CompiledFilter {
     return !this.namesAssets || this.hasAsset(d, rows, row);
   }
 
-  /** Whether the third part may select the row once its contract's asset is known. */
+  /** Of a filter that names assets: whether its third part may select the row once its contract's asset is known. */
   mayHaveAsset(rows: RowSet, row: number): boolean {
-    return !this.namesAssets || rows.assetCodeAt[row] !== NONE || rows.holderAt[row] !== NONE;
+    return rows.assetCodeAt[row] !== NONE || rows.holderAt[row] !== NONE;
   }
 
   private hasBalance(d: DataView, rows: RowSet, row: number, least: readonly number[]): boolean {

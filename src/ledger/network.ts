@@ -74,14 +74,14 @@ function taggedTransaction(d: DataView, bytes: Uint8Array, p: number): Uint8Arra
 }
 
 /**
- * The first of `passphrases` under which the ledger's transactions have the hashes that its results name; undefined
+ * The first of `passphrases` (default: the known networks) under which the ledger's transactions have the hashes that its results name; undefined
  * where none matches.
  * `hasTransactions` is false for a ledger with none, which can tell nothing.
  * @throws XdrError where the bytes are not a LedgerCloseMeta
  */
 export function matchNetwork(
   bytes: Uint8Array,
-  passphrases: readonly string[],
+  passphrases: readonly string[] = KNOWN_PASSPHRASES,
 ): { passphrase: string | undefined; hasTransactions: boolean } {
   const d = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const witness = new Witness();
@@ -104,14 +104,11 @@ export function matchNetwork(
 }
 
 /**
- * The passphrase of the network that one LedgerCloseMeta is of, out of `passphrases`; undefined where the ledger has no
+ * The passphrase of the network that one LedgerCloseMeta is of, out of `passphrases` (default: the known networks); undefined where the ledger has no
  * transactions or none matches.
  * @throws XdrError where the bytes are not a LedgerCloseMeta
  */
-export function detectNetwork(
-  bytes: Uint8Array,
-  passphrases: readonly string[] = KNOWN_PASSPHRASES,
-): string | undefined {
+export function detectNetwork(bytes: Uint8Array, passphrases?: readonly string[]): string | undefined {
   return matchNetwork(bytes, passphrases).passphrase;
 }
 

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { CommandEntry } from "../../src/cli/command.ts";
 import { HealthState } from "../../src/control/health-state.ts";
-import { type RunningServer, startControlServer } from "../../src/control/server.ts";
-import { MemorySessions, SERVICE } from "../control/memory-sessions.ts";
+import type { RunningServer } from "../../src/control/server.ts";
+import { startMemoryServer } from "../control/memory-server.ts";
+import { MemorySessions } from "../control/memory-sessions.ts";
 import { type CliRun, cli } from "./harness.ts";
 
 const COMMANDS: readonly CommandEntry[] = [
@@ -23,14 +24,7 @@ let server: RunningServer;
 let address: string;
 
 beforeAll(async () => {
-  server = await startControlServer({
-    sessions,
-    service: SERVICE,
-    health: new HealthState([]),
-    host: "127.0.0.1",
-    port: 0,
-    onUnexpected() {},
-  });
+  server = await startMemoryServer(sessions, new HealthState([]));
   address = `127.0.0.1:${server.port}`;
 });
 afterAll(async () => {

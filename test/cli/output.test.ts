@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { HealthState } from "../../src/control/health-state.ts";
-import { type RunningServer, startControlServer } from "../../src/control/server.ts";
-import { MemorySessions, SERVICE } from "../control/memory-sessions.ts";
+import type { RunningServer } from "../../src/control/server.ts";
+import { startMemoryServer } from "../control/memory-server.ts";
+import { MemorySessions } from "../control/memory-sessions.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 
 const FULL = "/dev/full";
@@ -15,14 +16,7 @@ let server: RunningServer;
 
 beforeAll(async () => {
   const health = new HealthState([]);
-  server = await startControlServer({
-    sessions,
-    service: SERVICE,
-    health,
-    host: "127.0.0.1",
-    port: 0,
-    onUnexpected() {},
-  });
+  server = await startMemoryServer(sessions, health);
 });
 afterAll(() => server.close());
 

@@ -2,12 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import * as grpc from "@grpc/grpc-js";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { HealthState } from "../../src/control/health-state.ts";
-import { type RunningServer, startControlServer } from "../../src/control/server.ts";
+import type { RunningServer } from "../../src/control/server.ts";
 import { CodedError } from "../../src/error.ts";
 import { ControlService, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { methodDefinition } from "../../src/grpc/service.ts";
 import { SESSION_STATES } from "../../src/sessions/session.ts";
-import { MemorySessions, SERVICE } from "./memory-sessions.ts";
+import { startMemoryServer } from "./memory-server.ts";
+import { MemorySessions } from "./memory-sessions.ts";
 
 const sessions = new MemorySessions();
 const unexpected: unknown[] = [];
@@ -15,14 +16,9 @@ let server: RunningServer;
 let client: ControlClient;
 
 beforeAll(async () => {
-  server = await startControlServer({
-    sessions,
-    service: SERVICE,
-    health: new HealthState([ControlService.typeName]),
-    host: "127.0.0.1",
-    port: 0,
-    onUnexpected: (error) => unexpected.push(error),
-  });
+  server = await startMemoryServer(sessions, new HealthState([ControlService.typeName]), (error) =>
+    unexpected.push(error),
+  );
   client = connectControl(`127.0.0.1:${server.port}`);
 });
 afterAll(async () => {
@@ -225,14 +221,7 @@ describe("limits and reach", () => {
   }, 20_000);
 
   test("no server: UNAVAILABLE with the address and what to do", async () => {
-    const gone = await startControlServer({
-      sessions,
-      service: SERVICE,
-      health: new HealthState([]),
-      host: "127.0.0.1",
-      port: 0,
-      onUnexpected() {},
-    });
+    const gone = await startMemoryServer(sessions, new HealthState([]));
     await gone.close();
     const nobody = connectControl(`127.0.0.1:${gone.port}`);
     const error = await failureOf(nobody.getStatus({ sessionId: "x" }));

@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { HealthState } from "../../src/control/health-state.ts";
-import { type RunningServer, startControlServer } from "../../src/control/server.ts";
+import type { RunningServer } from "../../src/control/server.ts";
 import {
   Health,
   type HealthCheckResponse,
   HealthCheckResponse_ServingStatus as Serving,
 } from "../../src/grpc/generated/health.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
-import { MemorySessions, SERVICE } from "./memory-sessions.ts";
+import { startMemoryServer } from "./memory-server.ts";
+import { MemorySessions } from "./memory-sessions.ts";
 
 const CONTROL = "contractdata.v1.ControlService";
 const FLIGHT = "arrow.flight.protocol.FlightService";
@@ -20,14 +21,7 @@ let health: ServiceClient<typeof Health>;
 
 beforeEach(async () => {
   state = new HealthState([CONTROL, FLIGHT]);
-  server = await startControlServer({
-    sessions: new MemorySessions(),
-    service: SERVICE,
-    health: state,
-    host: "127.0.0.1",
-    port: 0,
-    onUnexpected() {},
-  });
+  server = await startMemoryServer(new MemorySessions(), state);
   channel = new grpc.Client(`127.0.0.1:${server.port}`, grpc.credentials.createInsecure());
   health = serviceClient(channel, Health);
 });

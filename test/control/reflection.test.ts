@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { HealthState } from "../../src/control/health-state.ts";
-import { type RunningServer, startControlServer } from "../../src/control/server.ts";
+import type { RunningServer } from "../../src/control/server.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -11,7 +11,8 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
 import { type Init, serviceClient } from "../../src/grpc/service.ts";
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
-import { MemorySessions, SERVICE } from "./memory-sessions.ts";
+import { startMemoryServer } from "./memory-server.ts";
+import { MemorySessions } from "./memory-sessions.ts";
 
 const CONTROL = "contractdata.v1.ControlService";
 const SERVICES = [
@@ -29,14 +30,7 @@ let server: RunningServer;
 
 beforeAll(async () => {
   health.set(CONTROL, true);
-  server = await startControlServer({
-    sessions,
-    service: SERVICE,
-    health,
-    host: "127.0.0.1",
-    port: 0,
-    onUnexpected() {},
-  });
+  server = await startMemoryServer(sessions, health);
 });
 afterAll(async () => {
   await server.close();

@@ -145,7 +145,7 @@ describe("work is bounded by the input's length", () => {
   // So many that a step for each pair of them would be over the budget; too large for the plain decoder.
   test.each([
     [
-      "a wide list of lists",
+      "a very wide list of lists",
       ledger(created({ key: scU32(1), val: scVec(Array.from({ length: 40_000 }, () => scVec([]))) })),
     ],
     ["balances of as many contracts as there are false claims", claims(8000)],
