@@ -10,7 +10,7 @@ import { encapsulate, encapsulatedSchema, STREAM_END } from "../src/columns/ipc.
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
 import type { RowFilter } from "../src/ledger/filter.ts";
 import { RowSet } from "../src/ledger/row-set.ts";
-import { InflateBuffer, Inflater } from "../src/sources/inflate.ts";
+import { InflateBuffer, Inflater } from "../src/sources/file/inflate.ts";
 import { skipLedgerCloseMeta } from "../src/xdr/generated/skip.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../src/xdr/strkey.ts";
 import { readFrames } from "./support/frames.ts";

@@ -13,7 +13,7 @@ const GENERATED = "src/grpc/generated";
 
 /** Flight's messages belong to the Flight server; everything else is shared. */
 function modulePath(file: ProtoFile): string {
-  if (file.name === "Flight.proto") return "src/flight/proto/flight.ts";
+  if (file.name === "Flight.proto") return "src/flight/generated/flight.ts";
   const name = file.name.startsWith("google/") ? file.name.replaceAll("/", "_") : file.name;
   return `${GENERATED}/${basename(name, ".proto").replaceAll("_", "-")}.ts`;
 }

@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { splitBatch } from "../../src/ledger/batch.ts";
-import { headerOffsets } from "../../src/sources/header-offsets.ts";
-import { lakeKey } from "../../src/sources/lake-layout.ts";
+import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
+import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { ROOT, SAMPLE } from "../../test/support/processor.ts";
 
 export const PUBNET = "Public Global Stellar Network ; September 2015";

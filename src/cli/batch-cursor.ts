@@ -1,6 +1,6 @@
 /** Cursors between the rows of a received batch. */
-import type { ReceivedBatch } from "../flight/client.ts";
-import { decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
+import type { ReceivedBatch } from "../flight-client/client.ts";
+import { decodeCursor, encodeCursor } from "../threads/cursor.ts";
 
 /**
  * The cursor behind the first `rows` rows of a batch: their last ledger, and how many of its rows come before. Undefined

@@ -6,7 +6,7 @@ import { CodedError } from "../error.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { RowSet } from "../ledger/row-set.ts";
-import { type FileLedger, openLedgerInput } from "../sources/ledger-file.ts";
+import { type FileLedger, openLedgerInput } from "../sources/file/ledger-file.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";

@@ -1,5 +1,5 @@
 /** Which network ledgers are of whose lake does not say: their transactions tell. */
-import { openLedgerInput } from "../sources/ledger-file.ts";
+import { openLedgerInput } from "../sources/file/ledger-file.ts";
 import { InputNetwork } from "./input-network.ts";
 
 const FILES_MAX = 64; // a network's first ledgers have no transactions; so many files without one tell nothing

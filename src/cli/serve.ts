@@ -4,7 +4,7 @@ import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
-import { type RunningProcessor, startServer } from "../server.ts";
+import { type RunningProcessor, startServer } from "../server/server.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { defineCommand } from "./command.ts";

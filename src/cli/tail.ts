@@ -1,7 +1,7 @@
 import { dialTarget, parseAddress } from "../config/address.ts";
 import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
-import { FlightClient, type ReceivedBatch } from "../flight/client.ts";
+import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { cursorBehind } from "./batch-cursor.ts";
 import { defineCommand } from "./command.ts";

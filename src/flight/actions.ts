@@ -1,20 +1,20 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
 import { SCHEMA_VERSIONS, type SchemaVersion } from "../columns/batch-encoder.ts";
+import type { HubStream } from "../delivery/hub.ts";
+import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
-import { encodeCursor } from "../pipeline/cursor.ts";
-import type { HubStream } from "../pipeline/hub.ts";
-import type { StreamPart } from "../pipeline/stream-part.ts";
+import { encodeCursor } from "../threads/cursor.ts";
 import type { ContractDataProducer } from "./contract-data-producer.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
-import { JsonObject } from "./json-object.ts";
-import type { FlightAction } from "./producer.ts";
 import {
   CancelFlightInfoRequest,
   CancelFlightInfoResult,
   CancelStatus,
   FlightEndpoint,
   RenewFlightEndpointRequest,
-} from "./proto/flight.ts";
+} from "./generated/flight.ts";
+import { JsonObject } from "./json-object.ts";
+import type { FlightAction } from "./producer.ts";
 import { TICKET_TTL_MS } from "./range-flights.ts";
 import { COMPRESSIONS } from "./range-ticket.ts";
 import { describeSchema, incompatibilities, readSchema } from "./schemas.ts";

@@ -1,27 +1,27 @@
 /** Contract data as Flight sees it: sessions that many read together, and ranges that one client reads for itself. */
 import { randomUUID } from "node:crypto";
 import * as grpc from "@grpc/grpc-js";
+import type { Hub, HubStream } from "../delivery/hub.ts";
+import type { MainThread } from "../delivery/main-thread-client.ts";
+import { RangeFeed } from "../delivery/range-feed.ts";
+import { SessionFeed } from "../delivery/session-feed.ts";
 import { CodedError } from "../error.ts";
-import type { FlightDataMessage } from "../grpc/flight-data.ts";
 import type { Init } from "../grpc/service.ts";
-import type { ClientEvent } from "../pipeline/client-event.ts";
-import type { FlightTotals } from "../pipeline/flight-totals.ts";
-import type { Hub, HubStream } from "../pipeline/hub.ts";
-import type { MainThread } from "../pipeline/main-thread.ts";
-import { RangeFeed } from "../pipeline/range-feed.ts";
-import { SessionFeed } from "../pipeline/session-feed.ts";
+import type { ClientEvent } from "../threads/client-event.ts";
+import type { FlightTotals } from "../threads/flight-totals.ts";
 import { contractDataActions } from "./actions.ts";
 import { ContractDataStream, SLOW_CLIENT } from "./contract-data-stream.ts";
+import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
-import { JsonObject, quoted } from "./json-object.ts";
-import { partOfStream } from "./partitions.ts";
-import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
   type FlightInfo,
   type PollInfo,
-} from "./proto/flight.ts";
+} from "./generated/flight.ts";
+import { JsonObject, quoted } from "./json-object.ts";
+import { partOfStream } from "./partitions.ts";
+import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { filterOfRange, type RangeTicket, takeShardKey } from "./range-ticket.ts";
 import { type SchemaForms, Schemas } from "./schemas.ts";

@@ -1,12 +1,12 @@
 /** DoGet of contract data: a feed's slots as messages, with what its client has had. */
 
-import type { FlightDataMessage } from "../grpc/flight-data.ts";
-import type { ClientEvent } from "../pipeline/client-event.ts";
-import { encodeCursor } from "../pipeline/cursor.ts";
-import type { Feed } from "../pipeline/feed.ts";
-import type { FlightTotals } from "../pipeline/flight-totals.ts";
-import type { StreamClient } from "../pipeline/stream-client.ts";
+import type { Feed } from "../delivery/feed.ts";
+import type { StreamClient } from "../delivery/stream-client.ts";
+import type { ClientEvent } from "../threads/client-event.ts";
+import { encodeCursor } from "../threads/cursor.ts";
+import type { FlightTotals } from "../threads/flight-totals.ts";
 import type { Position } from "../workers/records.ts";
+import type { FlightDataMessage } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 
 /** Reason of the error with which a client is ended that holds others back. */

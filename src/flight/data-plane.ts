@@ -4,15 +4,15 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import * as grpc from "@grpc/grpc-js";
+import { Hub } from "../delivery/hub.ts";
+import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
-import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../pipeline/data-plane-messages.ts";
-import { FlightTotals } from "../pipeline/flight-totals.ts";
-import { Hub } from "../pipeline/hub.ts";
-import { MainThread } from "../pipeline/main-thread.ts";
+import { BasicAuthenticator } from "../security/auth.ts";
+import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
+import { FlightTotals } from "../threads/flight-totals.ts";
 import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
-import { BasicAuthenticator } from "./auth.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
 

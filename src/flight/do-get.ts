@@ -3,11 +3,11 @@
  * its bytes are in the gRPC frame.
  */
 import type * as grpc from "@grpc/grpc-js";
-import type { OutgoingFlightData } from "../grpc/flight-data.ts";
 import { statusOf } from "../grpc/service.ts";
-import { flushed, writeWithBackpressure } from "../grpc/write.ts";
+import type { OutgoingFlightData } from "./flight-data.ts";
+import type { Ticket } from "./generated/flight.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
-import type { Ticket } from "./proto/flight.ts";
+import { flushed, writeWithBackpressure } from "./write.ts";
 
 export type DoGetCall = grpc.ServerWritableStream<Ticket, OutgoingFlightData>;
 

@@ -1,14 +1,14 @@
 /** FlightInfo of sessions and ranges. */
 
+import type { HubStream } from "../delivery/hub.ts";
+import type { StreamPart } from "../delivery/stream-part.ts";
 import type { Init } from "../grpc/service.ts";
-import type { HubStream } from "../pipeline/hub.ts";
-import type { StreamPart } from "../pipeline/stream-part.ts";
-import { partOfStream } from "./partitions.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
   type FlightInfo,
-} from "./proto/flight.ts";
+} from "./generated/flight.ts";
+import { partOfStream } from "./partitions.ts";
 import { partsOf, type RangeTicket } from "./range-ticket.ts";
 import type { SchemaForms } from "./schemas.ts";
 import { type SessionRead, ticketOf } from "./tickets.ts";

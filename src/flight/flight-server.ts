@@ -1,12 +1,12 @@
 /** The Flight service on a grpc-js server: transport, credentials and the shape of calls; a producer has the content. */
 import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
-import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "../grpc/flight-data.ts";
 import { addService, type Handlers, type Init } from "../grpc/service.ts";
-import type { BasicAuthenticator } from "./auth.ts";
+import type { BasicAuthenticator } from "../security/auth.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
+import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
+import { FlightService } from "./generated/flight.ts";
 import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
-import { FlightService } from "./proto/flight.ts";
 
 export interface FlightServerOptions {
   /** Who may call; absent: everybody. */

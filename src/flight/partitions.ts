@@ -1,7 +1,8 @@
 /** Which part of a session a ticket names. */
+
+import type { HubStream } from "../delivery/hub.ts";
+import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
-import type { HubStream } from "../pipeline/hub.ts";
-import type { StreamPart } from "../pipeline/stream-part.ts";
 import type { Partition } from "../workers/records.ts";
 
 /** @throws CodedError FAILED_PRECONDITION / PARTITION_OF_SESSION with the tickets that there are */

@@ -9,11 +9,11 @@
  */
 
 import type { SchemaVersion } from "../columns/batch-encoder.ts";
+import { checkLedgers } from "../engine/range-desk.ts";
 import { CodedError } from "../error.ts";
 import { type ChangeType, LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
-import { comparePositions, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
-import { checkLedgers } from "../pipeline/range-desk.ts";
 import { checkedFilter } from "../sessions/filters.ts";
+import { comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";

@@ -3,7 +3,7 @@ import { type Field, MessageReader, type Schema } from "apache-arrow";
 import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { CodedError } from "../error.ts";
-import type { FlightDataMessage } from "../grpc/flight-data.ts";
+import type { FlightDataMessage } from "./flight-data.ts";
 
 const SCHEMAS_CACHED_MAX = 256; // projections that clients have asked for lately; one is some kilobytes
 

@@ -11,10 +11,10 @@
  * and trust any answer).
  */
 import { CodedError } from "../error.ts";
-import { type Cursor, decodeCursor, encodeCursor } from "../pipeline/cursor.ts";
+import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Partition, Position } from "../workers/records.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "./generated/flight.ts";
 import { JsonObject } from "./json-object.ts";
-import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "./proto/flight.ts";
 import {
   type Encoding,
   LEGACY_RANGE_PREFIX,

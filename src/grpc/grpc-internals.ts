@@ -6,7 +6,7 @@ import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream 
 import type { DetailedPeerCertificate } from "node:tls";
 import { Metadata, type Server, type ServerCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
-import type { Lane } from "./http2-lane.ts";
+import type { Lane } from "../http2/http2-lane.ts";
 
 /** What `server.createConnectionInjector` returns. */
 export type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;

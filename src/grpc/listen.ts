@@ -12,10 +12,10 @@
 import net from "node:net";
 import { type Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
+import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
+import { WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { createInjector } from "./grpc-internals.ts";
-import { guardWakeups } from "./http2-wakeup-guard.ts";
-import { WindowShim, type WindowShimOptions } from "./http2-window-shim.ts";
 
 /** Connections of one listener. */
 export const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one

@@ -11,7 +11,7 @@
  *   ledger), and report it with its span's end,
  * - gives it, in ledger order, to the tables of all other workers,
  * - hands no ledger M to a worker before all ledgers below `settledBefore(M)` are done, but for those of the same span,
- *   which that worker reads before (src/pipeline/span-pump.ts),
+ *   which that worker reads before (src/engine/span-pump.ts),
  * - keeps the table with its position, and starts from it again, since a stream that resumes must know what it knew.
  * A stream that does not learn has a table that never changes, and rows that depend on their ledger and that table alone.
  */

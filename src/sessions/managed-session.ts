@@ -2,12 +2,13 @@
  * One session as the manager holds it: what is on record, the stream that works for it now (if any), and its counters
  * over its whole life. The record's numbers are those of its last checkpoint; the stream's are counted from there.
  */
+
+import type { AssetTable } from "../engine/asset-table.ts";
+import { waitSentence } from "../engine/source-patience.ts";
+import type { EngineStream } from "../engine/stream-engine.ts";
 import type { CodedError } from "../error.ts";
-import type { AssetTable } from "../pipeline/asset-table.ts";
-import { waitSentence } from "../pipeline/source-patience.ts";
-import type { Counter } from "../pipeline/stream-cell.ts";
-import type { EngineStream } from "../pipeline/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
+import type { Counter } from "../threads/stream-cell.ts";
 import type { AssetRecord, LedgerSkip, Position } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type {

@@ -7,10 +7,10 @@
  * which it holds) is decided without a turn of the event loop in between.
  */
 import { randomUUID } from "node:crypto";
+import { AssetTable } from "../engine/asset-table.ts";
+import type { SourceWait } from "../engine/source-patience.ts";
+import type { StreamEngine, StreamRequest } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
-import { AssetTable } from "../pipeline/asset-table.ts";
-import type { SourceWait } from "../pipeline/source-patience.ts";
-import type { StreamEngine, StreamRequest } from "../pipeline/stream-engine.ts";
 import { AwaySource } from "../sources/away.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, LedgerSkip } from "../workers/records.ts";

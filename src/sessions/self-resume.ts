@@ -2,9 +2,10 @@
  * Continuous sessions that have failed of what trying again may mend, or whose source could not be opened when the
  * server started: each is resumed by itself, after a wait that doubles for as long as it does not get on.
  */
+
+import { backoffMs } from "../base/backoff.ts";
+import { isMendable } from "../engine/source-patience.ts";
 import type { CodedError } from "../error.ts";
-import { isMendable } from "../pipeline/source-patience.ts";
-import { backoffMs } from "../sources/backoff.ts";
 import type { ManagedSession } from "./managed-session.ts";
 
 /** First and longest wait before a session is resumed. */

@@ -2,8 +2,8 @@
 
 import { dialTarget } from "../config/address.ts";
 import type { SourceEndpoint } from "../config/source-endpoint.ts";
-import { LocalLake } from "./local-lake.ts";
-import { RawLedgerSource } from "./raw-ledger-grpc.ts";
+import { LocalLake } from "./lake/local-lake.ts";
+import { RawLedgerSource } from "./raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "./repeating.ts";
 import type { LedgerSource } from "./source.ts";
 

@@ -7,8 +7,8 @@
  */
 import { CodedError } from "../error.ts";
 import { checkRange } from "./check-range.ts";
-import { type HeaderOffsets, headerOffsets } from "./header-offsets.ts";
-import { openLedgerInput } from "./ledger-file.ts";
+import { type HeaderOffsets, headerOffsets } from "./file/header-offsets.ts";
+import { openLedgerInput } from "./file/ledger-file.ts";
 import { LEDGER_SEQUENCE_MAX } from "./limits.ts";
 import type { LedgerObject, LedgerSource } from "./source.ts";
 

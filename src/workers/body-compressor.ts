@@ -7,8 +7,8 @@
 import { BodyCompression, BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { zstdCompressSync } from "bun";
 import type { BatchEncoder, BatchPlan } from "../columns/batch-encoder.ts";
-import { lz4FrameBytesMax, writeLz4Frame } from "../columns/lz4-frame.ts";
 import type { RowSet } from "../ledger/row-set.ts";
+import { lz4FrameBytesMax, writeLz4Frame } from "./lz4-frame.ts";
 import { align8, type Compression } from "./records.ts";
 
 const PREFIX_BYTES = 8; // the uncompressed length

@@ -5,9 +5,10 @@
  * A worker may have spans of several streams open at once, so all state is per stream; only the memory for inflated
  * ledgers is shared between them.
  */
+
+import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
-import { DroppedMemory, QUIET_MS } from "./dropped-memory.ts";
 import { MessageReader } from "./fragments.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
 import { LedgerMemory } from "./ledger-memory.ts";

@@ -3,8 +3,9 @@
  * also carries FIRST and begins with the size of the whole, so that the receiver joins them in memory that it takes
  * once. Whole messages, which are nearly all, are read in place.
  */
+
+import { DroppedMemory } from "../base/dropped-memory.ts";
 import { CodedError } from "../error.ts";
-import { DroppedMemory } from "./dropped-memory.ts";
 import { messageBytesMax, type RingConsumer, type RingProducer } from "./ring.ts";
 
 const MORE = 0x80000000; // top bit of the tag

@@ -3,7 +3,7 @@
  * ledgers are alive at once; each has a buffer of its own here that is used again afterwards. One inflater serves all
  * of them. Nothing is allocated per ledger once the buffers have grown to size.
  */
-import { InflateBuffer, Inflater } from "../sources/inflate.ts";
+import { InflateBuffer, Inflater } from "../sources/file/inflate.ts";
 
 const BATCH_FILE_FACTOR = 4; // a file of many ledgers may inflate to this many times the limit of one
 

@@ -8,7 +8,7 @@ import { tableFromIPC } from "apache-arrow";
 import { HeldLedgers } from "../../src/cli/input-network.ts";
 import { AssetContract } from "../../src/ledger/asset-contract.ts";
 import { networkId } from "../../src/ledger/network.ts";
-import { openLedgerInput } from "../../src/sources/ledger-file.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { balance, buildLedger, concat, id, ledgerKey, u32 } from "../ledger/build.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 

@@ -1,6 +1,6 @@
 /** Our LZ4 frames against a decoder written from the format's text, and (in test/flight) against other people's. */
 import { expect, test } from "bun:test";
-import { lz4FrameBytesMax, writeLz4Frame } from "../../src/columns/lz4-frame.ts";
+import { lz4FrameBytesMax, writeLz4Frame } from "../../src/workers/lz4-frame.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 /** Decodes a frame of independent blocks without checksums or content size. */

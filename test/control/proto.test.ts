@@ -5,7 +5,7 @@ import { join } from "node:path";
 import protobuf from "protobufjs";
 import { generateProto } from "../../scripts/generate-proto.ts";
 import { parseProtos } from "../../scripts/proto/parse.ts";
-import * as flight from "../../src/flight/proto/flight.ts";
+import * as flight from "../../src/flight/generated/flight.ts";
 import * as dataService from "../../src/grpc/generated/contract-data-service.ts";
 import * as stellarService from "../../src/grpc/generated/contract-data-service-stellar.ts";
 import * as control from "../../src/grpc/generated/control.ts";

@@ -6,7 +6,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-binary-"));

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { goClient } from "../clients/toolchain.ts";
 import { actionJson, flightTotals, readRows, until } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";

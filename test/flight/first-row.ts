@@ -5,8 +5,8 @@
  *   bun test/flight/first-row.ts [--runs N]
  */
 import { parseArgs } from "node:util";
-import { FlightClient } from "../../src/flight/client.ts";
 import { NEWEST_SESSION_TICKET } from "../../src/flight/tickets.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 
 const FIRST_ROW_MS_MAX = 1000;

@@ -5,7 +5,7 @@
  *   bun test/flight/resume-consumer.ts <flight address> <ticket JSON> <file>
  */
 import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 
 const COMMIT = "#commit ";
 

@@ -1,7 +1,7 @@
 /** What each stream and each client had: every number of the `streams` action and of /metrics moves, by what happened. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { actionJson, readRows, until } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 

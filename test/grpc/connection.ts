@@ -1,6 +1,6 @@
 /** Both sides of a connection's frames as WindowShim wires them, over buffers instead of a socket and node:http2. */
-import { OutboundFrames } from "../../src/grpc/http2-outbound.ts";
-import { WindowRewriter } from "../../src/grpc/http2-window-rewriter.ts";
+import { OutboundFrames } from "../../src/http2/http2-outbound.ts";
+import { WindowRewriter } from "../../src/http2/http2-window-rewriter.ts";
 
 export interface Connection {
   subject: WindowRewriter;

@@ -9,7 +9,7 @@ import {
   type FlightDataMessage,
   flightDataByteLength,
   LazyFlightData,
-} from "../../src/grpc/flight-data.ts";
+} from "../../src/flight/flight-data.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 // The reference: the fields as arrow/flight/protocol.proto declares them, through an independent implementation.

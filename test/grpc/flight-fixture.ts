@@ -5,8 +5,8 @@
  */
 import type { handleServerStreamingCall, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Field, FixedSizeBinary, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct } from "apache-arrow";
-import { type OutgoingFlightData, serializeFlightData } from "../../src/grpc/flight-data.ts";
-import { writeWithBackpressure } from "../../src/grpc/write.ts";
+import { type OutgoingFlightData, serializeFlightData } from "../../src/flight/flight-data.ts";
+import { writeWithBackpressure } from "../../src/flight/write.ts";
 
 /** The ticket, as JSON. */
 export interface FixtureTicket {

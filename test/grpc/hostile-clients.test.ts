@@ -2,8 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import net from "node:net";
 import { Client, credentials, Server } from "@grpc/grpc-js";
-import { ASKED_MAX } from "../../src/grpc/http2-window-shim.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { ASKED_MAX } from "../../src/http2/http2-window-shim.ts";
 import { until } from "../support/flight-rows.ts";
 import { CLIENT_PREFACE, frame, initialWindow, reset, settings, windowUpdate } from "./frames.ts";
 import { start } from "./raw-call.ts";

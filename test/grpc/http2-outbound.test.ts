@@ -1,6 +1,6 @@
 /** Lanes beside node:http2's own frames: the client's windows are never exceeded, frames stay whole, and nothing is lost. */
 import { describe, expect, test } from "bun:test";
-import { HELD_FRAMES_MAX, NODE_WINDOW_BYTES } from "../../src/grpc/http2-outbound.ts";
+import { HELD_FRAMES_MAX, NODE_WINDOW_BYTES } from "../../src/http2/http2-outbound.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { connection } from "./connection.ts";
 import {

@@ -9,7 +9,7 @@ import {
   noteWaitingWriter,
   PINGS_UNANSWERED_MAX,
   wakeupGuardCounters,
-} from "../../src/grpc/http2-wakeup-guard.ts";
+} from "../../src/http2/http2-wakeup-guard.ts";
 
 class PlayedSession extends EventEmitter {
   destroyed = false;

@@ -4,7 +4,7 @@ import {
   OPEN_STREAMS_MAX,
   SETTINGS_FRAME_BYTES_MAX,
   WindowRewriter,
-} from "../../src/grpc/http2-window-rewriter.ts";
+} from "../../src/http2/http2-window-rewriter.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { type Connection, connection } from "./connection.ts";
 import {

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { Client, credentials, Server } from "@grpc/grpc-js";
 import { peerCertificateOf } from "../../src/grpc/grpc-internals.ts";
-import { WindowShim, type WindowShimOptions } from "../../src/grpc/http2-window-shim.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { WindowShim, type WindowShimOptions } from "../../src/http2/http2-window-shim.ts";
 import { CLIENT_PREFACE, data, describeFrame, frame, headers, initialWindow, parseFrames } from "./frames.ts";
 
 const cleanups: (() => unknown)[] = [];

@@ -8,7 +8,7 @@
  * has not ended after --seconds (60) counts as stalled. Exit status 1 when any did, or came short.
  */
 import { parseArgs } from "node:util";
-import { wakeupGuardCounters } from "../../src/grpc/http2-wakeup-guard.ts";
+import { wakeupGuardCounters } from "../../src/http2/http2-wakeup-guard.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { startFixture } from "./fixture-server.ts";
 

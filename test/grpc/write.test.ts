@@ -6,10 +6,10 @@ import {
   FLIGHT_DATA_BYTES_MAX,
   type OutgoingFlightData,
   serializeFlightData,
-} from "../../src/grpc/flight-data.ts";
+} from "../../src/flight/flight-data.ts";
+import { type FlightDataCall, flushed, writeWithBackpressure } from "../../src/flight/write.ts";
 import { resetCall } from "../../src/grpc/grpc-internals.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
-import { type FlightDataCall, flushed, writeWithBackpressure } from "../../src/grpc/write.ts";
 import { RawCall } from "./raw-call.ts";
 
 const pass = (bytes: Buffer) => bytes;

@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StreamOpening } from "../../src/pipeline/data-plane-messages.ts";
-import { StreamCell } from "../../src/pipeline/stream-cell.ts";
-import { appMetadata } from "../../src/pipeline/stream-part.ts";
+import { appMetadata } from "../../src/delivery/stream-part.ts";
+import type { StreamOpening } from "../../src/threads/data-plane-messages.ts";
+import { StreamCell } from "../../src/threads/stream-cell.ts";
 
 test("every key is documented", () => {
   const page = readFileSync(join(import.meta.dir, "../../docs/flight.md"), "utf8");

@@ -3,13 +3,13 @@
  * and again after a stop, for a client that catches up, and in the parts of a range.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { AssetTable } from "../../src/pipeline/asset-table.ts";
-import type { HubStream } from "../../src/pipeline/hub.ts";
-import { RangeDesk } from "../../src/pipeline/range-desk.ts";
-import type { Slot } from "../../src/pipeline/slot.ts";
-import { SpanPump } from "../../src/pipeline/span-pump.ts";
-import { StreamAssets } from "../../src/pipeline/stream-assets.ts";
-import type { EngineStream, StreamRequest } from "../../src/pipeline/stream-engine.ts";
+import type { HubStream } from "../../src/delivery/hub.ts";
+import type { Slot } from "../../src/delivery/slot.ts";
+import { AssetTable } from "../../src/engine/asset-table.ts";
+import { RangeDesk } from "../../src/engine/range-desk.ts";
+import { SpanPump } from "../../src/engine/span-pump.ts";
+import { StreamAssets } from "../../src/engine/stream-assets.ts";
+import type { EngineStream, StreamRequest } from "../../src/engine/stream-engine.ts";
 import type { FilterStep, Position, StreamSpec } from "../../src/workers/records.ts";
 import { ASSET_CODES, ASSET_ISSUER, AssetWorld, RowReader } from "../support/asset-world.ts";
 import { MadeSource, TestPipeline, until } from "../support/pipeline.ts";

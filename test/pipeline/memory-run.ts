@@ -10,8 +10,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightClient } from "../../src/flight/client.ts";
-import { headerOffsets } from "../../src/sources/header-offsets.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
+import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";

@@ -1,6 +1,6 @@
 /** Memory between streams: nobody is refused that there is a place for, and together they never have more than there is. */
 import { expect, test } from "bun:test";
-import { MemoryShares } from "../../src/pipeline/memory-shares.ts";
+import { MemoryShares } from "../../src/engine/memory-shares.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const MIB = 1 << 20;

@@ -1,7 +1,7 @@
 /** Streams with partitions on the real pipeline: what goes wrong is told to each of them. */
 import { afterEach, expect, test } from "bun:test";
+import type { StreamPart } from "../../src/delivery/stream-part.ts";
 import { CodedError } from "../../src/error.ts";
-import type { StreamPart } from "../../src/pipeline/stream-part.ts";
 import { buildLedger, created, scBytes, scU32 } from "../ledger/build.ts";
 import { manyContractsLedger } from "../support/many-contracts.ts";
 import {

@@ -1,10 +1,10 @@
 /** The pipeline as a whole: order, backpressure, shares of memory, failures. Made ledgers, real workers and rings. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { HubStream } from "../../src/delivery/hub.ts";
+import { planMemory } from "../../src/engine/memory-plan.ts";
+import type { EngineStream } from "../../src/engine/stream-engine.ts";
 import { CodedError } from "../../src/error.ts";
-import { decodeCursor } from "../../src/pipeline/cursor.ts";
-import type { HubStream } from "../../src/pipeline/hub.ts";
-import { planMemory } from "../../src/pipeline/memory-plan.ts";
-import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
+import { decodeCursor } from "../../src/threads/cursor.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { failureOf } from "../support/flight-rows.ts";
 import { MadeSource, plainObject, readAll, TestPipeline, until } from "../support/pipeline.ts";

@@ -1,13 +1,13 @@
 /** A client's way through a session, with a model of the source: whatever is retained, its rows come once and in order. */
 import { describe, expect, test } from "bun:test";
+import { Hub, type HubStream } from "../../src/delivery/hub.ts";
+import { MainThread } from "../../src/delivery/main-thread-client.ts";
+import { SessionFeed, type SessionFrom } from "../../src/delivery/session-feed.ts";
+import { Slot, SlotPool } from "../../src/delivery/slot.ts";
 import { CodedError } from "../../src/error.ts";
-import { comparePositions } from "../../src/pipeline/cursor.ts";
-import type { FromDataPlane, Questions, StreamOpening } from "../../src/pipeline/data-plane-messages.ts";
-import { Hub, type HubStream } from "../../src/pipeline/hub.ts";
-import { MainThread } from "../../src/pipeline/main-thread.ts";
-import { SessionFeed, type SessionFrom } from "../../src/pipeline/session-feed.ts";
-import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
-import { StreamCell } from "../../src/pipeline/stream-cell.ts";
+import { comparePositions } from "../../src/threads/cursor.ts";
+import type { FromDataPlane, Questions, StreamOpening } from "../../src/threads/data-plane-messages.ts";
+import { StreamCell } from "../../src/threads/stream-cell.ts";
 import { Bell } from "../../src/workers/bell.ts";
 import type { BatchRecord, Position } from "../../src/workers/records.ts";
 import { randomFrom, seedOf } from "../support/random.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { Sequencer } from "../../src/delivery/sequencer.ts";
+import { Slot, SlotPool } from "../../src/delivery/slot.ts";
+import { StreamLog } from "../../src/delivery/stream-log.ts";
 import { CodedError } from "../../src/error.ts";
-import { decodeCursor, encodeCursor } from "../../src/pipeline/cursor.ts";
-import { Sequencer } from "../../src/pipeline/sequencer.ts";
-import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
-import { StreamLog } from "../../src/pipeline/stream-log.ts";
+import { decodeCursor, encodeCursor } from "../../src/threads/cursor.ts";
 import type { BatchRecord, SpanDoneRecord } from "../../src/workers/records.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 

@@ -1,7 +1,7 @@
 /** Defect 4: sessions never completed, DoGet never ended, and the last partial batch stayed until Stop. */
 import { expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { expectRows, PUBNET, sampleRows, TestServer } from "./support.ts";

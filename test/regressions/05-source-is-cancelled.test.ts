@@ -1,6 +1,6 @@
 /** Defect 5: end_ledger did not stop the download. */
 import { expect, test } from "bun:test";
-import { RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
+import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { expectRows, sampleLedgers, sampleRows, TestServer, until } from "./support.ts";
 

@@ -1,6 +1,6 @@
 /** Defect 7: with several workers, ledger order was lost. */
 import { expect, test } from "bun:test";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { buildLedger, created, scU32 } from "../ledger/build.ts";
 import { SAMPLE } from "../support/processor.ts";

@@ -1,7 +1,7 @@
 /** Defect 8: one UNAVAILABLE from the source ended the session, and nothing connected again. */
 import { expect, test } from "bun:test";
 import { status } from "@grpc/grpc-js";
-import { RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
+import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RawLedgerServer, type ScriptedCall } from "../sources/raw-ledger-service.ts";
 import { expectRows, sampleLedgers, sampleRows, TestServer, until } from "./support.ts";
 

@@ -1,8 +1,8 @@
 /** Defect 9: a ledger over 4 MiB killed the session. */
 import { describe, expect, test } from "bun:test";
-import { lakeKey } from "../../src/sources/lake-layout.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
-import { RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
+import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { buildLedger, created, scBytes, scU32 } from "../ledger/build.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";

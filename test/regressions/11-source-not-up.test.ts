@@ -1,7 +1,7 @@
 /** Defect 11: with its source not up at the start, the server exited or never tried again. */
 import { expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { startProcessor } from "../support/processor.ts";

@@ -1,8 +1,8 @@
 /** Defect 16: errors in a ledger were logged and skipped. (Skipping on request is a later matter.) */
 import { describe, expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { type LakeLayout, lakeKey } from "../../src/sources/lake-layout.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { cursorOf, expectRows, PUBNET, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 

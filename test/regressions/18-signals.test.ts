@@ -4,7 +4,7 @@ import net from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import type { CodedError } from "../../src/error.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";

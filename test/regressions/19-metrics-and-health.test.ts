@@ -1,7 +1,7 @@
 /** Defect 19: ten of thirteen Prometheus metrics stayed 0, /health was a constant, /ready was 404. */
 import { describe, expect, test } from "bun:test";
-import { lakeKey } from "../../src/sources/lake-layout.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
 import { SAMPLE } from "../support/processor.ts";

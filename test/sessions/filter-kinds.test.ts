@@ -11,7 +11,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { flagOf, SETTINGS } from "../../src/config/schema.ts";
 import type { Filters } from "../../src/grpc/generated/control.ts";
 import type { Init } from "../../src/grpc/service.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
 import { runCommand, SAMPLE } from "../support/processor.ts";
 

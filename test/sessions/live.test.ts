@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
 import type { CodedError } from "../../src/error.ts";
-import type { BatchMetadata } from "../../src/flight/client.ts";
+import type { BatchMetadata } from "../../src/flight-client/client.ts";
 import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
 import { ContractDataService as StellarService } from "../../src/grpc/generated/contract-data-service-stellar.ts";
 import {

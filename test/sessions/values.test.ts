@@ -1,6 +1,6 @@
 /** Small parts of sessions by themselves: filters and their patches, the sliding rate. */
 import { describe, expect, test } from "bun:test";
-import { AssetTable } from "../../src/pipeline/asset-table.ts";
+import { AssetTable } from "../../src/engine/asset-table.ts";
 import { changedFilter, checkedFilter, FILTER_VALUES_MAX } from "../../src/sessions/filters.ts";
 import { ManagedSession } from "../../src/sessions/managed-session.ts";
 import { RATE_WINDOW_MS, Rate } from "../../src/sessions/rate.ts";

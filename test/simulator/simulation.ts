@@ -6,16 +6,17 @@
  * would after a restart; a client drops the rows that it has had already, by their position. Every third session has
  * partitions, of which each client reads one.
  */
+
+import type { HubStream } from "../../src/delivery/hub.ts";
+import { Sequencer } from "../../src/delivery/sequencer.ts";
+import { Slot, SlotPool } from "../../src/delivery/slot.ts";
+import type { StreamReader } from "../../src/delivery/stream-log.ts";
+import type { StreamPart } from "../../src/delivery/stream-part.ts";
+import { AssetTable } from "../../src/engine/asset-table.ts";
+import { StreamAssets } from "../../src/engine/stream-assets.ts";
+import type { EngineStream } from "../../src/engine/stream-engine.ts";
 import { CodedError } from "../../src/error.ts";
-import { AssetTable } from "../../src/pipeline/asset-table.ts";
-import type { HubStream } from "../../src/pipeline/hub.ts";
-import { Sequencer } from "../../src/pipeline/sequencer.ts";
-import { Slot, SlotPool } from "../../src/pipeline/slot.ts";
-import { StreamAssets } from "../../src/pipeline/stream-assets.ts";
-import { StreamCell } from "../../src/pipeline/stream-cell.ts";
-import type { EngineStream } from "../../src/pipeline/stream-engine.ts";
-import type { StreamReader } from "../../src/pipeline/stream-log.ts";
-import type { StreamPart } from "../../src/pipeline/stream-part.ts";
+import { StreamCell } from "../../src/threads/stream-cell.ts";
 import type { FilterStep, Position } from "../../src/workers/records.ts";
 import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
 import { DELAYS_LEDGERS, FILTERS, SimulatedSource, seeded, World } from "./world.ts";

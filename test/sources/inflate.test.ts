@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import zlib from "node:zlib";
 import { CodedError } from "../../src/error.ts";
-import { detectEncoding, InflateBuffer, Inflater } from "../../src/sources/inflate.ts";
-import { scanZstd, ZSTD_FRAMES_MAX } from "../../src/sources/zstd-frame.ts";
+import { detectEncoding, InflateBuffer, Inflater } from "../../src/sources/file/inflate.ts";
+import { scanZstd, ZSTD_FRAMES_MAX } from "../../src/sources/file/zstd-frame.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const LIMIT = 8 << 20;

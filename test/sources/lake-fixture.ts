@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake-layout.ts";
+import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
 
 export const SINGLE: LakeLayout = { ledgersPerBatch: 1, batchesPerPartition: 10, extension: "zst" };
 

@@ -10,7 +10,7 @@ import {
   parseLakeKey,
   parsePartitionName,
   partitionRange,
-} from "../../src/sources/lake-layout.ts";
+} from "../../src/sources/lake/lake-layout.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const vectors = readFileSync(new URL("../fixtures/lake-keys.tsv", import.meta.url), "utf8")

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { LAKE_MANIFEST_BYTES_MAX, parseLakeManifest } from "../../src/sources/lake-manifest.ts";
+import { LAKE_MANIFEST_BYTES_MAX, parseLakeManifest } from "../../src/sources/lake/lake-manifest.ts";
 
 const good = {
   networkPassphrase: "Public Global Stellar Network ; September 2015",

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import zlib from "node:zlib";
 import { CodedError } from "../../src/error.ts";
-import { headerSequence } from "../../src/sources/header-offsets.ts";
-import { openLedgerInput } from "../../src/sources/ledger-file.ts";
-import { splitLedgers } from "../../src/sources/xdr-split.ts";
+import { headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
+import { splitLedgers } from "../../src/sources/file/xdr-split.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { batchOf, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
 
@@ -83,7 +83,7 @@ describe("formats", () => {
 
   test("a pipe", async () => {
     const file = path.join(fixtures, "ledgers-base64.txt.gz");
-    const script = `import { openLedgerInput } from ${JSON.stringify(path.join(import.meta.dir, "../../src/sources/ledger-file.ts"))};
+    const script = `import { openLedgerInput } from ${JSON.stringify(path.join(import.meta.dir, "../../src/sources/file/ledger-file.ts"))};
       let count = 0;
       for await (const _ of (await openLedgerInput("/dev/stdin")).ledgers) count++;
       console.log(count);`;

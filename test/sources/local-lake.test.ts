@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { CodedError } from "../../src/error.ts";
-import { Inflater } from "../../src/sources/inflate.ts";
+import { Inflater } from "../../src/sources/file/inflate.ts";
+import { LocalLake, type LocalLakeOptions } from "../../src/sources/lake/local-lake.ts";
 import { BATCH_BYTES_MAX } from "../../src/sources/limits.ts";
-import { LocalLake, type LocalLakeOptions } from "../../src/sources/local-lake.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
 import { SINGLE, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
 

@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
+import { backoffMs } from "../../src/base/backoff.ts";
 import { CodedError } from "../../src/error.ts";
-import { backoffMs } from "../../src/sources/backoff.ts";
-import { headerSequence } from "../../src/sources/header-offsets.ts";
+import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
-import { type RawLedgerOptions, RawLedgerSource } from "../../src/sources/raw-ledger-grpc.ts";
-import { QUEUE_BYTES_MAX, RawLedgerStream } from "../../src/sources/raw-ledger-stream.ts";
+import { type RawLedgerOptions, RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
+import { QUEUE_BYTES_MAX, RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { tinyLedger } from "./lake-fixture.ts";
 import { RawLedgerServer } from "./raw-ledger-service.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type LoadContext, readAhead } from "../../src/sources/read-ahead.ts";
+import { type LoadContext, readAhead } from "../../src/sources/lake/read-ahead.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

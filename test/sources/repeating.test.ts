@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import path from "node:path";
 import { CodedError } from "../../src/error.ts";
-import { headerOffsets, headerSequence } from "../../src/sources/header-offsets.ts";
-import { openLedgerInput } from "../../src/sources/ledger-file.ts";
+import { headerOffsets, headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { TemporaryLake } from "./lake-fixture.ts";
 

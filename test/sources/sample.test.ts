@@ -3,10 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { headerOffsets, headerSequence } from "../../src/sources/header-offsets.ts";
-import { parseLakeKey } from "../../src/sources/lake-layout.ts";
-import { openLedgerInput } from "../../src/sources/ledger-file.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { headerOffsets, headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
+import { parseLakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 
 const root = path.join(import.meta.dir, "../..");
 const fixtures = path.join(root, "test/fixtures/ledgers");

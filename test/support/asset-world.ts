@@ -5,11 +5,11 @@
 import { tableFromIPC } from "apache-arrow";
 import { BatchEncoder, type SchemaVersion } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, streamHead } from "../../src/columns/ipc.ts";
+import type { Slot } from "../../src/delivery/slot.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
-import type { Slot } from "../../src/pipeline/slot.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
 import type { FilterStep } from "../../src/workers/records.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";

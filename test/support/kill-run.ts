@@ -10,7 +10,7 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
 import { type Filters, type Session, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { serviceClient } from "../../src/grpc/service.ts";

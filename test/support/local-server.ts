@@ -2,9 +2,9 @@
 import { loadConfig } from "../../src/config/load.ts";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { FlightClient } from "../../src/flight/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { createLogger } from "../../src/ops/log.ts";
-import { type RunningProcessor, startServer } from "../../src/server.ts";
+import { type RunningProcessor, startServer } from "../../src/server/server.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 
 export interface LocalServer {

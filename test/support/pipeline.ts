@@ -5,19 +5,19 @@
 import { tableFromIPC } from "apache-arrow";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
-import type { CodedError } from "../../src/error.ts";
-import { CodedError as Coded } from "../../src/error.ts";
-import type { ToDataPlane } from "../../src/pipeline/data-plane-messages.ts";
-import { Hub, type HubStream } from "../../src/pipeline/hub.ts";
-import { type MemoryPlan, planMemory } from "../../src/pipeline/memory-plan.ts";
-import type { Slot } from "../../src/pipeline/slot.ts";
+import { Hub, type HubStream } from "../../src/delivery/hub.ts";
+import type { Slot } from "../../src/delivery/slot.ts";
+import { type MemoryPlan, planMemory } from "../../src/engine/memory-plan.ts";
 import {
   type EngineOptions,
   type EngineStream,
   StreamEngine,
   type StreamRequest,
-} from "../../src/pipeline/stream-engine.ts";
+} from "../../src/engine/stream-engine.ts";
+import type { CodedError } from "../../src/error.ts";
+import { CodedError as Coded } from "../../src/error.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
+import type { ToDataPlane } from "../../src/threads/data-plane-messages.ts";
 import { Bell } from "../../src/workers/bell.ts";
 import { DecodePool } from "../../src/workers/pool.ts";
 import { StageTimes } from "../../src/workers/stage-times.ts";

@@ -4,7 +4,7 @@ import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
-import { LocalLake } from "../../src/sources/local-lake.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RowDealer } from "../../src/workers/row-dealer.ts";
 import { NETWORK } from "../ledger/build.ts";
 import { manyContractsLedger } from "../support/many-contracts.ts";

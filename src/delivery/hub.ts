@@ -1,0 +1,405 @@
+/**
+ * The data plane's side of all streams: takes batches off the workers' rings, puts each stream in order and keeps it
+ * for its readers. One copy is made here, from ring to slot, so that the ring is free again at once and no stream's
+ * slow client can hold a worker.
+ */
+import { CodedError, type ErrorRecord } from "../error.ts";
+import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
+import { FlightTotals } from "../threads/flight-totals.ts";
+import { type Counter, StreamCell } from "../threads/stream-cell.ts";
+import type { Bell } from "../workers/bell.ts";
+import { MessageReader } from "../workers/fragments.ts";
+import {
+  type AssetRecord,
+  type BatchRecord,
+  type LedgerSkip,
+  OUTPUT,
+  type SpanDoneRecord,
+  unpackRecord,
+} from "../workers/records.ts";
+import { RingConsumer } from "../workers/ring.ts";
+import type { StageTimes } from "../workers/stage-times.ts";
+import { Sequencer } from "./sequencer.ts";
+import { Slot, SlotPool } from "./slot.ts";
+import type { StreamLog, StreamReader } from "./stream-log.ts";
+import { appMetadata, StreamPart } from "./stream-part.ts";
+
+const MESSAGE_BYTES_MAX = 256 << 20; // one batch of one row of the largest ledger, formatted; anything above is a fault
+const DRAIN_MS = 2; // then the event loop gets a turn, so that clients are served beside a busy ring
+const SLEEP_MS = 1000; // longest single sleep on the bell
+
+/** One stream, open or ended. */
+export class HubStream {
+  readonly cell: StreamCell;
+  /** One, or one for each partition. */
+  readonly parts: readonly StreamPart[];
+  readonly sequencer: Sequencer;
+  /** Spans in all, once the source has ended. */
+  private spansTotal: number | undefined;
+  private sourceError: CodedError | undefined;
+  private over_ = false;
+
+  constructor(
+    readonly opening: StreamOpening,
+    pool: SlotPool,
+    private readonly ended: (error: CodedError | undefined) => void,
+    private readonly tellLearned: (assets: AssetRecord[]) => void = () => {},
+    private readonly tellSkipped: (skips: LedgerSkip[], count: number) => void = () => {},
+  ) {
+    this.cell = new StreamCell(opening.cell);
+    const changed = () => this.partsChanged();
+    const retainedBytesMax = () => Math.floor(this.cell.retainedBytesMax / (opening.partitions ?? 1));
+    this.parts = this.openingsOfParts().map((each, index) => {
+      const cell = this.isShared ? this.cell.partition(index) : this.cell;
+      return new StreamPart(each, cell, pool, retainedBytesMax, changed);
+    });
+    this.sequencer = new Sequencer(
+      opening.start,
+      (slot) => this.emit(slot),
+      (done) => this.spanDone(done),
+    );
+    this.partsChanged(); // opens the gate
+  }
+
+  /** Whether it has partitions, each read by itself. */
+  get isShared(): boolean {
+    return this.opening.partitions !== undefined;
+  }
+
+  /** Of its only part; a stream with partitions has a log for each. */
+  get log(): StreamLog {
+    return this.parts[0]!.log;
+  }
+
+  get over(): boolean {
+    return this.over_;
+  }
+
+  /** With what it has ended. */
+  get error(): CodedError | undefined {
+    return this.log.ending?.error;
+  }
+
+  sourceEnded(spans: number, error: ErrorRecord | undefined): void {
+    this.spansTotal = spans;
+    this.sourceError = error === undefined ? undefined : CodedError.fromRecord(error);
+    this.finishWhenComplete();
+  }
+
+  fail(error: CodedError): void {
+    if (this.over) {
+      this.cut(error);
+      return;
+    }
+    this.cell.add("errors", 1);
+    this.finish(error);
+  }
+
+  /** Batches and spans that have left the workers and wait for an earlier one. */
+  get waitingSpans(): number {
+    return this.sequencer.waitingSpans;
+  }
+
+  dispose(): void {
+    const error = new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`);
+    this.finish(error);
+    this.cut(error);
+    for (const { log } of this.parts) log.dispose();
+  }
+
+  /** Its share of memory is another one now. */
+  resized(): void {
+    for (const { log } of this.parts) log.moved();
+  }
+
+  /** Keeps no batches for those who come late. */
+  retire(): void {
+    for (const { log } of this.parts) log.retire();
+  }
+
+  /** Who reads it and who has read it, with what each had; of each partition the earliest that left first. */
+  clientReports(): ClientReport[] {
+    return this.parts.flatMap((part) => part.clientReports());
+  }
+
+  /** As StreamLog.slowReaders; partitions hold each other back as the readers of one log do. */
+  slowReaders(nowMs: number, graceMs: number): StreamReader[] {
+    const waiting = this.parts.filter(({ log }) => log.hasWaitingReader);
+    return this.parts.flatMap((part) => {
+      const othersWait = waiting.some((other) => other !== part);
+      const slow = part.log.slowReaders(nowMs, graceMs, othersWait);
+      // What nobody reads is there for who comes late, as long as nobody else has to wait for that one.
+      if (othersWait && this.opening.seekable && part.log.unreadHeldMs > graceMs) part.log.leaveUnattended();
+      return slow;
+    });
+  }
+
+  /** The readers that still have something to read are ended. */
+  private cut(error: CodedError): void {
+    for (const { log } of this.parts) log.cut(error);
+  }
+
+  private openingsOfParts(): StreamOpening[] {
+    const { opening } = this;
+    const { partitions: count } = opening;
+    if (count === undefined) return [opening];
+    return Array.from({ length: count }, (_, index) => ({
+      ...opening,
+      partition: { index, count },
+    }));
+  }
+
+  /** The main thread has it before any client has the batch, so that whoever reads this again can be given the same. */
+  private learned({ learned }: BatchRecord | SpanDoneRecord): void {
+    if (learned === undefined) return;
+    this.tellLearned(learned);
+    this.cell.add("learnedMessages", 1);
+  }
+
+  private emit(slot: Slot): void {
+    this.learned(slot.record);
+    this.parts[slot.record.partition ?? 0]!.emit(slot);
+  }
+
+  private spanDone(done: SpanDoneRecord): void {
+    this.learned(done);
+    this.cell.add("ledgers", done.ledgers);
+    this.cell.add("rowsFiltered", done.rowsFiltered);
+    this.cell.add("xdrBytes", done.xdrBytes);
+    if (done.ledgerLast > 0) {
+      this.cell.set("ledgerCurrent", done.ledgerLast);
+      if (done.closedAtUnixSeconds > 0) this.cell.set("closedAtUnixSeconds", done.closedAtUnixSeconds);
+    }
+    if (done.ledgersSkipped > 0) {
+      this.cell.add("ledgersSkipped", done.ledgersSkipped);
+      this.cell.add("errors", done.ledgersSkipped);
+      this.tellSkipped(done.skips ?? [], done.ledgersSkipped);
+    }
+    this.cell.set("updatedUnixMs", Date.now());
+    for (const part of this.parts) part.spanDone(done);
+    if (done.error !== undefined) this.fail(CodedError.fromRecord(done.error));
+    this.cell.spanSequenced();
+    this.finishWhenComplete();
+  }
+
+  private finishWhenComplete(): void {
+    if (this.spansTotal === undefined || this.over || this.sequencer.current < this.spansTotal) return;
+    if (this.sourceError !== undefined) this.cell.add("errors", 1);
+    this.finish(this.sourceError);
+  }
+
+  private finish(error: CodedError | undefined): void {
+    if (this.over) return;
+    this.over_ = true;
+    for (const part of this.parts) part.finish(error);
+    this.sequencer.dispose();
+    this.cell.set("updatedUnixMs", Date.now());
+    this.ended(error);
+  }
+
+  /** The gate is open while every part has room. */
+  private partsChanged(): void {
+    const { cell, parts } = this;
+    cell.setOpen(!parts.some(({ log }) => log.full));
+    if (!this.isShared) return;
+    const sum = (counter: Counter) => parts.reduce((all, part) => all + part.cell.get(counter), 0);
+    const most = (counter: Counter) => Math.max(...parts.map((part) => part.cell.get(counter)));
+    cell.set("clients", sum("clients"));
+    cell.set("retainedBytes", sum("retainedBytes"));
+    cell.set("heldBytes", most("heldBytes") * parts.length);
+    cell.set("heldBatches", most("heldBatches") * parts.length);
+  }
+}
+
+export class Hub {
+  private readonly readers: ({ ring: RingConsumer; messages: MessageReader } | undefined)[];
+  private readonly streams = new Map<number, HubStream>();
+  private readonly pool = new SlotPool();
+  private closed = false;
+  /** Clients that wait for their turn to catch up. */
+  catchUpsWaiting = 0;
+  /** Resolved at the next change of the set of streams. */
+  private readonly arrival = new Set<() => void>();
+  /** No session will be opened any more. */
+  private ending = false;
+
+  constructor(
+    workerCount: number,
+    private readonly bell: Bell,
+    private readonly events: {
+      ended(stream: number, error: CodedError | undefined): void;
+      learned?(stream: number, assets: AssetRecord[]): void;
+      skipped?(stream: number, skips: LedgerSkip[], count: number): void;
+    },
+    private readonly totals: FlightTotals = FlightTotals.create(),
+    private readonly times?: StageTimes,
+  ) {
+    this.readers = new Array(workerCount).fill(undefined);
+  }
+
+  /** A worker has a new output ring; what the old one still holds is whole and counts. */
+  ring(index: number, memory: SharedArrayBuffer): void {
+    const before = this.readers[index];
+    if (before !== undefined) while (this.take(before.messages)) {}
+    const ring = new RingConsumer(memory);
+    this.readers[index] = { ring, messages: new MessageReader(ring, MESSAGE_BYTES_MAX) };
+  }
+
+  open(opening: StreamOpening): void {
+    const stream = new HubStream(
+      opening,
+      this.pool,
+      (error) => this.events.ended(opening.stream, error),
+      (assets) => this.events.learned?.(opening.stream, assets),
+      (skips, count) => this.events.skipped?.(opening.stream, skips, count),
+    );
+    this.streams.set(opening.stream, stream);
+    this.count(stream, 1);
+    for (const wake of [...this.arrival]) wake();
+  }
+
+  stream(number: number): HubStream | undefined {
+    return this.streams.get(number);
+  }
+
+  /** A stream that the main thread has just opened. */
+  opened(number: number): HubStream {
+    const stream = this.streams.get(number);
+    if (stream !== undefined) return stream;
+    throw new CodedError("INTERNAL", "STREAM_UNKNOWN", `stream ${number} was not opened`);
+  }
+
+  /** The session of that id. */
+  session(id: string): HubStream | undefined {
+    return this.sessions().find((stream) => stream.opening.id === id);
+  }
+
+  /** Oldest first. */
+  sessions(): HubStream[] {
+    return this.all().filter((stream) => stream.opening.kind === "session");
+  }
+
+  /** Sessions, ranges and what clients catch up with, oldest first. */
+  all(): HubStream[] {
+    return [...this.streams.values()];
+  }
+
+  newest(): HubStream | undefined {
+    return this.sessions().at(-1);
+  }
+
+  /** The newest session, waiting for one to be opened when there is none; undefined when the time is up. */
+  async awaitNewest(timeoutMs: number, signal: AbortSignal): Promise<HubStream | undefined> {
+    const now = this.newest();
+    if (now !== undefined || this.ending) return now;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.arrival.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.arrival.add(wake);
+      signal.addEventListener("abort", wake, { once: true });
+    });
+    return this.newest();
+  }
+
+  /** The server shuts down: those who wait for a session are told that none will come. */
+  endWaits(): void {
+    this.ending = true;
+    for (const wake of [...this.arrival]) wake();
+  }
+
+  get isEnding(): boolean {
+    return this.ending;
+  }
+
+  forget(number: number): void {
+    const stream = this.streams.get(number);
+    if (stream === undefined) return;
+    this.streams.delete(number);
+    this.count(stream, -1);
+    stream.dispose();
+  }
+
+  private count({ opening: { kind } }: HubStream, change: 1 | -1): void {
+    if (kind === "session") return;
+    this.totals.add(kind === "range" ? "ranges" : "catchUps", change);
+    if (change === 1) this.totals.add(kind === "range" ? "rangesOpened" : "catchUpsOpened", 1);
+  }
+
+  /** Ends `run`. Workers that wait for room in their rings are told that nobody will make any. */
+  close(): void {
+    this.closed = true;
+    this.bell.ring();
+    for (const reader of this.readers) reader?.ring.abandon();
+    for (const stream of this.streams.values()) stream.dispose();
+    this.streams.clear();
+  }
+
+  /** Memory of retained batches and of idle slots, for who watches over limits. */
+  get slotBytes(): { retained: number; idle: number } {
+    let retained = 0;
+    for (const { parts } of this.streams.values()) {
+      for (const { log } of parts) retained += log.retainedBytes;
+    }
+    return { retained, idle: this.pool.idleBytes };
+  }
+
+  /** Takes messages until `close`. */
+  async run(): Promise<void> {
+    while (!this.closed) {
+      const seen = this.bell.read();
+      if (this.drain()) await new Promise<void>((resolve) => setImmediate(resolve));
+      else await this.bell.waitAsync(seen, SLEEP_MS);
+    }
+  }
+
+  /** Whether there was anything. */
+  private drain(): boolean {
+    const until = performance.now() + DRAIN_MS;
+    const mark = this.times?.mark();
+    let worked = false;
+    for (let more = true; more && performance.now() < until; ) {
+      more = false;
+      for (const reader of this.readers) if (reader !== undefined && this.take(reader.messages)) more = worked = true;
+    }
+    if (worked && mark !== undefined) this.times?.add("hub", mark);
+    return worked;
+  }
+
+  /** One message. What cannot be read is a fault of ours; it must not take the data plane with it. */
+  private take(reader: MessageReader): boolean {
+    let stream: HubStream | undefined;
+    try {
+      if (!reader.next()) return false;
+      const { record, attachment } = unpackRecord<BatchRecord | SpanDoneRecord>(reader.payload);
+      stream = this.streams.get(record.stream);
+      if (stream === undefined || stream.over) reader.release();
+      else {
+        try {
+          if (reader.tag === OUTPUT.BATCH) this.batch(stream, record as BatchRecord, attachment);
+          else stream.sequencer.done(record as SpanDoneRecord);
+        } finally {
+          reader.release();
+        }
+      }
+    } catch (thrown) {
+      // With its stream unknown, the message may be missing from any of them.
+      for (const broken of stream === undefined ? this.all() : [stream]) broken.fail(CodedError.from(thrown));
+    }
+    return true;
+  }
+
+  private batch(stream: HubStream, record: BatchRecord, attachment: Uint8Array): void {
+    const { opening } = stream.parts[record.partition ?? 0]!;
+    const slot = new Slot(this.pool, record, attachment, appMetadata(opening, record));
+    try {
+      stream.sequencer.batch(slot);
+    } catch (thrown) {
+      slot.release();
+      throw thrown;
+    }
+  }
+}

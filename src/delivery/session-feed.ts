@@ -1,0 +1,183 @@
+/**
+ * One client's way through a session: every row from its position on, once and in order, wherever that lies.
+ *
+ * | where the position is             | what serves it                                                     |
+ * |-----------------------------------|--------------------------------------------------------------------|
+ * | before what is retained           | the source, read again up to there; then the retained batches      |
+ * | inside a retained batch           | the source, read again up to that batch's end; then the next batch |
+ * | at the start of a retained batch  | the retained batches                                               |
+ * | after everything that is there    | batches to come, without the rows before the position              |
+ *
+ * While a client catches up, its session goes on for the others and never waits for it. What the session retains may
+ * have moved on by the time that the client gets there, so it catches up again, then not only to the oldest retained
+ * batch but to the newest: it gets there in the end, at the tip or at the session's end at the latest.
+ */
+import { CodedError } from "../error.ts";
+import { comparePositions } from "../threads/cursor.ts";
+import type { Position } from "../workers/records.ts";
+import type { Feed } from "./feed.ts";
+import type { Hub } from "./hub.ts";
+import type { MainThread } from "./main-thread-client.ts";
+import { RangeFeed } from "./range-feed.ts";
+import type { Slot } from "./slot.ts";
+import type { StreamReader } from "./stream-log.ts";
+import type { StreamPart } from "./stream-part.ts";
+
+/** Where to begin; "oldest" is the oldest batch that is retained, "start" the session's first ledger. */
+export type SessionFrom = "oldest" | "start" | "now" | Position;
+
+export class SessionFeed implements Feed {
+  position: Position;
+  private reader: StreamReader | undefined;
+  private range: { feed: RangeFeed; end: Position } | undefined;
+  /** A batch that follows what is being caught up with. */
+  private after: Slot | undefined;
+  private rounds = 0;
+  private closed = false;
+  private ended: CodedError | undefined;
+  private readonly endedController = new AbortController();
+
+  /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION */
+  constructor(
+    readonly stream: StreamPart,
+    from: SessionFrom,
+    private readonly hub: Hub,
+    private readonly main: MainThread,
+    private readonly nowMs: () => number,
+  ) {
+    const { log, opening } = stream;
+    const start: Position = { ledger: opening.ledgerStart, row: 0 };
+    if (from === "oldest") this.position = log.startPosition;
+    else if (from === "now") this.position = log.endPosition;
+    else this.position = from === "start" ? start : from;
+    if (comparePositions(this.position, start) < 0) {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "CURSOR_BEFORE_SESSION",
+        `the cursor is at ledger ${this.position.ledger}, and session ${opening.id} starts at ledger ${opening.ledgerStart}: read earlier ledgers with a range ticket`,
+      );
+    }
+    if (comparePositions(this.position, log.startPosition) >= 0) this.join();
+  }
+
+  get mode(): "catchingUp" | "following" {
+    return this.range === undefined && this.reader !== undefined ? "following" : "catchingUp";
+  }
+
+  get lag(): { batches: number; bytes: number } {
+    return this.reader?.lag ?? this.range?.feed.lag ?? { batches: 0, bytes: 0 };
+  }
+
+  get endedSignal(): AbortSignal {
+    return this.endedController.signal;
+  }
+
+  get endedError(): CodedError | undefined {
+    return this.ended;
+  }
+
+  async next(): Promise<Slot | undefined> {
+    while (!this.closed) {
+      if (this.ended !== undefined) throw this.ended;
+      if (this.range !== undefined) {
+        const slot = await this.nextOfRange();
+        if (slot !== undefined) return slot;
+        continue;
+      }
+      if (this.reader === undefined) {
+        await this.approach();
+        continue;
+      }
+      const slot = this.after ?? (await this.reader.next(this.nowMs));
+      this.after = undefined;
+      if (slot === undefined) return undefined;
+      let keep = false;
+      try {
+        keep = await this.fits(slot);
+      } finally {
+        if (!keep) slot.release();
+      }
+      if (keep && this.range === undefined) {
+        this.position = slot.record.next;
+        return slot;
+      }
+      if (keep) this.after = slot;
+    }
+    return undefined;
+  }
+
+  end(error: CodedError): void {
+    this.ended ??= error;
+    this.endedController.abort();
+    this.reader?.end(error);
+    this.range?.feed.end(error);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.reader?.leave();
+    this.range?.feed.close();
+    this.after?.release();
+    this.after = undefined;
+  }
+
+  /** Whether the slot is to be given out, now or (when a range has been opened) after that. */
+  private async fits({ start, record }: Slot): Promise<boolean> {
+    const { position } = this;
+    if (comparePositions(record.next, position) <= 0) return false;
+    if (record.rows === 0) return true; // it only says how far the session is
+    if (comparePositions(start, position) > 0) {
+      await this.catchUp(start);
+      return true;
+    }
+    // Between its start and its first ledger a batch has no rows.
+    if (comparePositions(position, start) === 0 || position.ledger < record.ledgerFirst) return true;
+    if (position.ledger === record.ledgerFirst && position.row === 0) return true;
+    await this.catchUp(record.next);
+    return false;
+  }
+
+  private async nextOfRange(): Promise<Slot | undefined> {
+    const { feed, end } = this.range!;
+    const slot = await feed.next();
+    if (slot !== undefined) {
+      this.position = slot.record.next;
+      return slot;
+    }
+    if (this.closed) return undefined;
+    feed.close();
+    this.range = undefined;
+    this.position = end;
+    return undefined;
+  }
+
+  /** Gets to the retained batches, or opens the range that leads there. */
+  private async approach(): Promise<void> {
+    const { log } = this.stream;
+    if (comparePositions(this.position, log.startPosition) >= 0) {
+      this.join();
+      return;
+    }
+    const again = this.rounds++ > 0 && log.ending === undefined;
+    await this.catchUp(again ? log.endPosition : log.startPosition);
+  }
+
+  private join(): void {
+    this.follow(this.stream.log.joinAt(this.position, this.nowMs()));
+  }
+
+  /** The log may end its reader for being slow, also while the client is still catching up. */
+  private follow(reader: StreamReader): void {
+    this.reader = reader;
+    reader.endedSignal.addEventListener("abort", () => this.end(reader.endedError!), { once: true });
+  }
+
+  private async catchUp(end: Position): Promise<void> {
+    const { hub, main, stream, position, nowMs } = this;
+    const feed = await RangeFeed.openCatchUp(hub, main, stream, position, end, nowMs);
+    this.range = { feed, end };
+    if (this.closed) feed.close();
+    if (this.ended !== undefined) feed.end(this.ended);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * What the clients of a stream read: its log, and who they are. A stream has one part, or one for each of its
+ * partitions; each is read by itself, with its own clients, cursors and retained batches.
+ */
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+import type { CodedError } from "../error.ts";
+import { RowSet } from "../ledger/row-set.ts";
+import { comparePositions, encodeCursor } from "../threads/cursor.ts";
+import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
+import type { Counters } from "../threads/stream-cell.ts";
+import { align8, type BatchRecord, type SpanDoneRecord } from "../workers/records.ts";
+import { Slot, type SlotPool } from "./slot.ts";
+import type { StreamClient } from "./stream-client.ts";
+import { type LogLimits, StreamLog } from "./stream-log.ts";
+
+const CLIENTS_LEFT_MAX = 100; // of a stream's clients that have left; the last ones are remembered
+const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far the stream is, as after FLUSH_INTERVAL
+
+export class StreamPart {
+  readonly log: StreamLog;
+  /** Who reads it now, catching up or not. */
+  readonly clients = new Set<StreamClient>();
+  private readonly left: ClientReport[] = [];
+  /** The last span that is in order, while no batch says that it is. */
+  private unsaid: SpanDoneRecord | undefined;
+  private unsaidLedgers = 0;
+  private unsaidTimer: ReturnType<typeof setTimeout> | undefined;
+  private saidAtMs = performance.now();
+
+  /**
+   * @param opening of the stream, with this part's partition
+   * @param cell its counters; those that add up are added to the stream's too
+   * @param retainedBytesMax its part of the stream's memory, now
+   * @param changed called when its log's fullness or the number of its clients may have changed
+   */
+  constructor(
+    readonly opening: StreamOpening,
+    readonly cell: Counters,
+    private readonly pool: SlotPool,
+    retainedBytesMax: () => number,
+    private readonly changed: () => void,
+  ) {
+    const { start, slotsMax } = opening;
+    const limits: LogLimits = {
+      slotsMax,
+      get retainedBytesMax() {
+        return retainedBytesMax();
+      },
+    };
+    this.log = new StreamLog(start, limits, () => this.logChanged());
+  }
+
+  get over(): boolean {
+    return this.log.ending !== undefined;
+  }
+
+  addClient(client: StreamClient): void {
+    this.clients.add(client);
+    this.cell.set("clients", this.clients.size);
+    this.changed();
+  }
+
+  removeClient(client: StreamClient): void {
+    if (!this.clients.delete(client)) return;
+    this.cell.set("clients", this.clients.size);
+    this.changed();
+    this.left.push({ ...reportOf(client), leftUnixMs: Date.now() });
+    if (this.left.length > CLIENTS_LEFT_MAX) this.left.shift();
+  }
+
+  /** Who reads it and who has read it, with what each had; the earliest that left first. */
+  clientReports(): ClientReport[] {
+    const index = this.opening.partition?.index;
+    return [...this.left, ...[...this.clients].map(reportOf)].map((each) => ({ ...each, partition: index }));
+  }
+
+  /** A client has been sent so much. */
+  sent(rows: number, bytes: number): void {
+    this.cell.add("rowsSent", rows);
+    this.cell.add("bytesSent", bytes);
+  }
+
+  /** The next batch in order. */
+  emit(slot: Slot): void {
+    const { record } = slot;
+    this.cell.add("rows", record.rows);
+    this.cell.add("batches", 1);
+    this.cell.add("batchBytes", record.headerBytes + record.bodyBytes);
+    if (record.ledgerComplete >= this.opening.ledgerStart) this.cell.set("ledgerCurrent", record.ledgerComplete);
+    this.said();
+    this.log.append(slot);
+  }
+
+  /** All batches of the span are in order. */
+  spanDone(done: SpanDoneRecord): void {
+    if (done.ledgerLast > 0) {
+      this.cell.set("ledgerCurrent", done.ledgerLast);
+      if (done.closedAtUnixSeconds > 0) this.cell.set("closedAtUnixSeconds", done.closedAtUnixSeconds);
+    }
+    this.sayProgress(done);
+  }
+
+  finish(error: CodedError | undefined): void {
+    this.appendProgress(); // the last cursor is behind the last ledger, rows or not
+    this.said();
+    this.log.finish(error);
+  }
+
+  /** Tells readers how far the stream is by a batch without rows, at once where that is due, else later. */
+  private sayProgress(done: SpanDoneRecord): void {
+    if (done.ledgerLast === 0 || comparePositions(done.next, this.log.endPosition) <= 0) return;
+    this.unsaid = done;
+    this.unsaidLedgers += done.ledgers + done.ledgersSkipped;
+    const ageMs = performance.now() - this.saidAtMs;
+    const { flushIntervalMs } = this.opening;
+    if (done.skipped !== undefined || this.unsaidLedgers >= PROGRESS_LEDGERS || ageMs >= flushIntervalMs) {
+      this.appendProgress();
+    } else this.unsaidTimer ??= setTimeout(() => this.appendProgress(), flushIntervalMs - ageMs);
+  }
+
+  private appendProgress(): void {
+    const done = this.unsaid;
+    if (done === undefined || this.log.ending !== undefined) return;
+    const { stream, span, next, skipped, closedAtUnixSeconds } = done;
+    this.said();
+    const { front, bytes } = emptyBatch(this.opening);
+    const record: BatchRecord = {
+      stream,
+      span,
+      ledgerFirst: this.log.endPosition.ledger,
+      ledgerLast: done.ledgerLast,
+      ledgerComplete: next.ledger - 1,
+      closedAtUnixSeconds: closedAtUnixSeconds || this.cell.get("closedAtUnixSeconds"),
+      rows: 0,
+      next,
+      filterFrom: done.filterFrom,
+      headerBytes: front,
+      bodyBytes: bytes.length - align8(front),
+    };
+    if (skipped !== undefined) record.skipped = skipped;
+    const { partition } = this.opening;
+    if (partition !== undefined) record.partition = partition.index;
+    this.log.append(new Slot(this.pool, record, bytes, appMetadata(this.opening, record)));
+  }
+
+  private said(): void {
+    this.unsaid = undefined;
+    this.unsaidLedgers = 0;
+    clearTimeout(this.unsaidTimer);
+    this.unsaidTimer = undefined;
+    this.saidAtMs = performance.now();
+  }
+
+  private logChanged(): void {
+    this.cell.set("retainedBytes", this.log.retainedBytes);
+    this.cell.set("heldBytes", this.log.heldBytes);
+    this.cell.set("heldBatches", this.log.heldBatches);
+    this.changed();
+  }
+}
+
+/** A record batch of no rows: its header's size, and header, padding and body as a worker lays them down. */
+function emptyBatch(opening: StreamOpening): { front: number; bytes: Uint8Array } {
+  const { schemaVersion, networkPassphrase, columns } = opening;
+  const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+  const rows = new RowSet();
+  const plan = encoder.plan(rows, 0, 0);
+  const header = encoder.header(plan);
+  const bytes = new Uint8Array(align8(header.length) + plan.bodyBytes);
+  bytes.set(header);
+  encoder.write(rows, plan, bytes, align8(header.length));
+  return { front: header.length, bytes };
+}
+
+function reportOf({ peer, rows, batches, bytes, joinedUnixMs }: StreamClient): ClientReport {
+  return { peer, rows, batches, bytes, joinedUnixMs, leftUnixMs: 0 };
+}
+
+const encoder = new TextEncoder();
+
+/** The JSON that goes with every batch (design: tickets, descriptors, cursors). */
+export function appMetadata({ kind, id, partition }: StreamOpening, record: BatchRecord): Uint8Array {
+  return encoder.encode(
+    JSON.stringify({
+      [kind === "range" ? "range" : "session"]: id,
+      partition,
+      ledger_first: record.ledgerFirst,
+      ledger_last: record.ledgerLast,
+      ledger_complete: record.ledgerComplete,
+      closed_at: record.closedAtUnixSeconds,
+      rows: record.rows,
+      skipped_ledgers: record.skipped,
+      filters_from: record.filterFrom,
+      cursor: encodeCursor(record.next, partition),
+    }),
+  );
+}

@@ -1,0 +1,119 @@
+/** The main thread's handle on the data-plane Worker. */
+import { Worker } from "node:worker_threads";
+import { DATA_PLANE_ENTRY } from "../entries.ts";
+import { CodedError } from "../error.ts";
+import type { ClientEvent } from "../threads/client-event.ts";
+import type {
+  ClientReport,
+  DataPlaneData,
+  FromDataPlane,
+  QuestionName,
+  Questions,
+  ToDataPlane,
+} from "../threads/data-plane-messages.ts";
+import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+
+export interface DataPlaneEvents {
+  ended(stream: number, error: CodedError | undefined): void;
+  /** Comes before `ended`, and before any question of a client that has had the batch. */
+  learned(stream: number, assets: AssetRecord[]): void;
+  /** Ledgers left out in a span that is in order. */
+  skipped(stream: number, skips: LedgerSkip[], count: number): void;
+  /** A Flight client has come or gone. */
+  client(event: ClientEvent): void;
+  /** Answers the data plane's questions. @throws CodedError, which the asker gets */
+  asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
+  /** The Worker itself is gone: nothing can be delivered any more. */
+  died(error: CodedError): void;
+}
+
+export class DataPlaneClient {
+  private closing = false;
+  private exited: Promise<void>;
+  private readonly reports = new Map<number, (clients: ClientReport[]) => void>();
+  private reportCount = 0;
+
+  private constructor(
+    private readonly worker: Worker,
+    /** The port that the Flight server listens on. */
+    readonly flightPort: number,
+    events: DataPlaneEvents,
+  ) {
+    worker.on("message", (message: FromDataPlane) => {
+      if (message.type === "ended") {
+        events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
+      } else if (message.type === "learned") events.learned(message.stream, message.assets);
+      else if (message.type === "skipped") events.skipped(message.stream, message.skips, message.count);
+      else if (message.type === "client") events.client(message.event);
+      else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
+      else if (message.type === "clients") {
+        this.reports.get(message.number)?.(message.clients);
+        this.reports.delete(message.number);
+      }
+    });
+    worker.on("error", (thrown: Error) => this.lost(events, thrown.message));
+    this.exited = new Promise((resolve) => {
+      worker.on("exit", () => {
+        resolve();
+        for (const settle of this.reports.values()) settle([]);
+        this.lost(events, "it exited");
+      });
+    });
+  }
+
+  /** Starts the Worker; resolves once its Flight server listens. @throws CodedError ADDRESS_IN_USE and the like */
+  static async start(data: DataPlaneData, events: DataPlaneEvents): Promise<DataPlaneClient> {
+    const worker = new Worker(DATA_PLANE_ENTRY, { workerData: data });
+    const port = await new Promise<number>((resolve, reject) => {
+      worker.once("message", (message: FromDataPlane) => {
+        if (message.type === "listening") resolve(message.port);
+        else if (message.type === "failedToListen") reject(CodedError.fromRecord(message.error));
+      });
+      worker.once("error", reject);
+    });
+    return new DataPlaneClient(worker, port, events);
+  }
+
+  send(message: ToDataPlane): void {
+    this.worker.postMessage(message);
+  }
+
+  /** Who reads a stream, and who has read it lately. */
+  clientsOf(stream: number): Promise<ClientReport[]> {
+    return new Promise((resolve) => {
+      const number = ++this.reportCount;
+      this.reports.set(number, resolve);
+      this.send({ type: "clientsOf", number, stream });
+    });
+  }
+
+  /** Lets clients finish within the grace, then ends the Worker. */
+  async close(graceMs: number): Promise<void> {
+    this.closing = true;
+    const closed = new Promise<void>((resolve) => {
+      this.worker.on("message", (message: FromDataPlane) => {
+        if (message.type === "closed") resolve();
+      });
+    });
+    this.send({ type: "close", graceMs });
+    await Promise.race([closed, this.exited, new Promise((resolve) => setTimeout(resolve, graceMs + CLOSE_SLACK_MS))]);
+    await this.worker.terminate();
+  }
+
+  private async answer(events: DataPlaneEvents, number: number, name: QuestionName, asked: unknown): Promise<void> {
+    try {
+      const answer = await events.asked(name, asked as Questions[typeof name]["asked"]);
+      this.send({ type: "answer", number, answer });
+    } catch (thrown) {
+      this.send({ type: "answer", number, error: CodedError.from(thrown).toRecord() });
+    }
+  }
+
+  private lost(events: DataPlaneEvents, why: string): void {
+    if (this.closing) return;
+    this.closing = true;
+    events.died(new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread has ended: ${why}`));
+  }
+}
+
+const CLOSE_SLACK_MS = 2000; // over the grace: for the Worker's own clean-up

@@ -1,0 +1,57 @@
+/**
+ * What MAX_MEMORY_MB is spent on, so that resident memory stays under it. First comes what a process of this kind takes
+ * whatever it does (code, compiled code, heaps and stacks of its threads, gRPC's buffers); of the rest, everything that
+ * grows with the work has its part here, fixed at start:
+ *
+ * - a quarter at most for the rings, which every worker has two of;
+ * - a quarter for ledgers in flight: dispatched to a worker, not yet in order in their stream, counted inflated. It
+ *   covers what workers hold of them, too;
+ * - the rest for streams: their retained batches and what their source reads ahead.
+ *
+ * A ledger of tens of MiB stands in memory several times on its way through gRPC and a worker: what is dropped of it is
+ * collected at once (src/base/dropped-memory.ts), and the streams' part is seldom full.
+ */
+import type { PoolSizes } from "../workers/pool.ts";
+
+const PROCESS_BYTES = 224 << 20; // measured busy: main thread, data plane, the runtime's own threads …
+const WORKER_BYTES = 32 << 20; // … and each decode worker's heap and compiled code
+const DATA_BYTES_MIN = 64 << 20; // below it a stream's batches have no room beside the rings
+const RING_BYTES_MIN = 256 << 10; // a message is half of it at most; smaller would cut every batch into fragments
+const RING_BYTES_MAX = 8 << 20; // two spans of compressed ledgers, four batches: more has no effect on speed
+const WORKER_LEDGERS_BYTES_MAX = 16 << 20; // ledgers that a worker holds for rows of one batch: more makes it no larger
+const PART_OF_RINGS = 4;
+const PART_IN_FLIGHT = 4;
+
+export interface MemoryPlan {
+  pool: PoolSizes;
+  /** Inflated bytes of ledgers in flight, of all streams together. One larger ledger is let in alone. */
+  inFlightBytesMax: number;
+  /** For all streams together. */
+  streamsBytesMax: number;
+}
+
+/** The least MAX_MEMORY_MB, in bytes, that can be held with so many workers; with less there is the least plan that works. */
+export function memoryBytesLeast(workerCount: number): number {
+  return PROCESS_BYTES + WORKER_BYTES * workerCount + DATA_BYTES_MIN;
+}
+
+/** @param memoryBytesMax MAX_MEMORY_MB in bytes */
+export function planMemory(memoryBytesMax: number, workerCount: number): MemoryPlan {
+  const dataBytes =
+    Math.max(memoryBytesMax, memoryBytesLeast(workerCount)) - memoryBytesLeast(workerCount) + DATA_BYTES_MIN;
+  const ringShare = dataBytes / PART_OF_RINGS / (2 * workerCount);
+  let ringBytes = RING_BYTES_MIN;
+  while (ringBytes < RING_BYTES_MAX && ringBytes * 2 <= ringShare) ringBytes *= 2;
+  const inFlightBytesMax = Math.floor(dataBytes / PART_IN_FLIGHT);
+  const workerLedgersBytes = Math.min(WORKER_LEDGERS_BYTES_MAX, Math.floor(inFlightBytesMax / 2 / workerCount));
+  return {
+    pool: {
+      inputRingBytes: ringBytes,
+      outputRingBytes: ringBytes,
+      retainedBytesMax: workerLedgersBytes,
+      freeBytesMax: workerLedgersBytes,
+    },
+    inFlightBytesMax,
+    streamsBytesMax: Math.max(0, dataBytes - inFlightBytesMax - 2 * ringBytes * workerCount),
+  };
+}

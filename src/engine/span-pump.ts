@@ -1,0 +1,459 @@
+/**
+ * Moves one stream's ledgers from its source to the workers, span by span. It is the only place that decides how
+ * far the source may run ahead, so backpressure is here: a span is begun only while the stream's gate is open, few
+ * enough spans are in flight and what they will become has room in the stream's share of memory; an object is sent only
+ * while there is room for it among all ledgers in flight, and once everything is known that its rows have to know of
+ * assets. Not pulling from the source is what stops it.
+ */
+
+import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
+import { pause } from "../base/pause.ts";
+import { CodedError } from "../error.ts";
+import { settledBefore } from "../ledger/known-assets.ts";
+import { scanZstd } from "../sources/file/zstd-frame.ts";
+import type { LedgerObject, LedgerSource } from "../sources/source.ts";
+import type { StreamCell } from "../threads/stream-cell.ts";
+import type { DecodePool } from "../workers/pool.ts";
+import type { StreamSpec } from "../workers/records.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { SourcePatience } from "./source-patience.ts";
+import type { StreamAssets } from "./stream-assets.ts";
+
+const SPAN_LEDGERS_MAX = 64; // enough for a full batch on quiet ledgers
+const TURN_MS = 1; // moving objects without giving the event loop a turn; calls wait for it
+const SPAN_STORED_BYTES_MAX = 4 << 20; // compressed: about ten heavy ledgers, a few batches
+const SPAN_RAW_BYTES_MAX = 16 << 20; // the same for ledgers that come uncompressed
+const SPANS_PER_WORKER = 2; // one being decoded, one waiting in the ring
+const SPAN_DOUBLINGS = 6; // from one ledger in the first span to SPAN_LEDGERS_MAX
+const LINGER_MS = 20; // a source that has nothing for this long is at the tip: what is there goes out …
+const IDLE_LINGER_MS = 1; // … and at once where nothing else is in flight: a fuller batch would only come later
+const CREDIT_WAIT_MS = 1000; // longest single sleep; a stop is noticed at once, this is for lost worlds only
+const OUTPUT_RATIO_MARGIN = 1.5; // what comes may become this much more, a ledger, than what the stream has had so far
+const SOURCE_SKIPS_MAX = 1000; // ledgers in a row that a source may fail on under ON_ERROR=skip; more is no bad ledger
+
+export interface PumpRange {
+  ledgerStart: number;
+  /** Inclusive; 0 = for ever. */
+  ledgerEnd: number;
+  /** Asked before a ledger above its last answer is given to a worker; answers with the last ledger that may be. */
+  reserve?: (ledger: number) => number;
+  /** Absent: what the source throws ends the stream. */
+  patience?: SourcePatience;
+}
+
+export interface PumpLimits {
+  flushIntervalMs: number;
+  /** Of all streams. */
+  inFlight: InFlight;
+  /** How many finished batches the stream may hold; their memory is in its cell. */
+  slotsMax: number;
+}
+
+/** What a span that is not in order yet holds of `inFlight`. */
+interface PendingSpan {
+  span: number;
+  ledgerFirst: number;
+  ledgers: number;
+  bytes: number;
+}
+
+interface OpenSpan {
+  number: number;
+  worker: number;
+  ledgersMax: number;
+  ledgers: number;
+  storedBytes: number;
+  rawBytes: number;
+  begunMs: number;
+}
+
+export class SpanPump {
+  private spans = 0;
+  private open: OpenSpan | undefined;
+  private nextLedger: number;
+  /** One after the last ledger of the object that is on its way into a ring. */
+  private dispatchingTo = 0;
+  private reservedTo = 0;
+  /** When the event loop last had its turn, monotonic. */
+  private turnMs = 0;
+  /** Oldest first. */
+  private readonly pending: PendingSpan[] = [];
+  private watching = false;
+  private discarded = false;
+  /** What the source threw last, to tell it from what went wrong here. */
+  private sourceError: CodedError | undefined;
+  private sourceSkips = 0;
+  private readonly dropped = new DroppedMemory();
+  /** The source has nothing: it is at the tip, or slow. */
+  private sourceIsIdle = false;
+
+  constructor(
+    private readonly pool: DecodePool,
+    private readonly spec: StreamSpec,
+    private readonly cell: StreamCell,
+    private readonly source: LedgerSource,
+    private readonly assets: StreamAssets,
+    private readonly range: PumpRange,
+    private readonly limits: PumpLimits,
+    private readonly signal: AbortSignal,
+  ) {
+    this.nextLedger = range.ledgerStart;
+  }
+
+  /** Spans begun so far; all of them closed once `run` has settled. */
+  get spanCount(): number {
+    return this.spans;
+  }
+
+  /** The first ledger that no worker has been given, not even in part. */
+  get nextUndispatched(): number {
+    return Math.max(this.nextLedger, this.dispatchingTo);
+  }
+
+  /** True when a span that is not yet in order was given to that worker: its death takes the stream with it. */
+  dependsOn(worker: number): boolean {
+    for (let span = this.cell.spansSequenced; span < this.spans; span++)
+      if (this.workerOf(span) === worker) return true;
+    return false;
+  }
+
+  /** Sends nothing more, and gives back what is held: the stream is over, and what is in flight is thrown away. */
+  discard(): void {
+    this.discarded = true;
+    this.settle(Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Runs until the range is done or the signal aborts; the open span is closed either way, also after an error of
+   * the source, so that every ledger that was read reaches the clients.
+   */
+  async run(): Promise<void> {
+    for (;;) {
+      try {
+        await this.readOn();
+        break;
+      } catch (thrown) {
+        const { sourceError } = this;
+        if (sourceError === undefined || thrown !== sourceError) throw thrown;
+        if (this.maySkip(sourceError)) await this.skip(sourceError);
+        else await this.waitFor(sourceError);
+      }
+    }
+    if (!this.signal.aborted && this.range.ledgerEnd !== 0 && this.nextLedger <= this.range.ledgerEnd) {
+      throw new CodedError(
+        "DATA_LOSS",
+        "SOURCE_SHORT",
+        `${this.source.description} ended before ledger ${this.nextLedger}; ${this.range.ledgerEnd} was to be the last`,
+      );
+    }
+  }
+
+  /** A source that always has the next object, and rings with room, would keep every call waiting. */
+  private async takeTurn(): Promise<void> {
+    if (performance.now() - this.turnMs < TURN_MS) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.turnMs = performance.now();
+  }
+
+  private async readOn(): Promise<void> {
+    const { ledgerEnd } = this.range;
+    if (ledgerEnd !== 0 && this.nextLedger > ledgerEnd) {
+      await this.closeSpan(); // the last ledger was skipped
+      return;
+    }
+    const { patience } = this.range;
+    const onTrouble = (trouble: CodedError, retryMs: number) => patience?.failed(this.nextLedger, trouble, retryMs);
+    const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const object = await this.pull(iterator);
+        if (object === undefined) break;
+        await this.push(object);
+        await this.takeTurn();
+      }
+    } finally {
+      try {
+        await this.closeSpan();
+      } finally {
+        await iterator.return?.();
+      }
+    }
+  }
+
+  /** Whether ON_ERROR lets one ledger be left out for what the source has thrown. */
+  private maySkip(error: CodedError): boolean {
+    return this.spec.onError === "skip" && error.code === "DATA_LOSS" && ++this.sourceSkips <= SOURCE_SKIPS_MAX;
+  }
+
+  /** Until the source is to be read again. @throws CodedError `error` where that would mend nothing */
+  private async waitFor(error: CodedError): Promise<void> {
+    const ms = this.range.patience?.retryAfter(this.nextLedger, error);
+    if (ms === undefined) throw error;
+    this.sourceIsIdle = true;
+    await pause(ms, this.signal);
+    this.sourceIsIdle = false;
+  }
+
+  private async skip(error: CodedError): Promise<void> {
+    const span = this.open ?? (await this.openSpan());
+    if (span === undefined) return;
+    const ledger = this.nextLedger;
+    this.reserve(ledger);
+    this.dispatchingTo = ledger + 1;
+    const { stream } = this.spec;
+    await this.pool.sendSkip(span.worker, this.spec, { stream, span: span.number, ledger, error: error.toRecord() });
+    this.nextLedger = ledger + 1;
+    span.ledgers += 1;
+    await this.closeSpanIfFull(span);
+  }
+
+  /** The next object; closes the open span when the source is slow or the span has grown old. */
+  private async pull(iterator: AsyncIterator<LedgerObject>): Promise<LedgerObject | undefined> {
+    if (this.signal.aborted) return undefined;
+    const begun = performance.now();
+    const pending = iterator.next();
+    pending.catch(() => {}); // awaited below, unless closing the span fails first
+    if (this.open !== undefined) {
+      const age = performance.now() - this.open.begunMs;
+      const busy = this.spans - this.cell.spansSequenced > 1;
+      const linger = Math.max(0, Math.min(busy ? LINGER_MS : IDLE_LINGER_MS, this.limits.flushIntervalMs - age));
+      if (!(await settlesWithin(pending, linger))) {
+        this.sourceIsIdle = true;
+        await this.closeSpan();
+      }
+    }
+    try {
+      const result = await pending;
+      if (result.done) return undefined;
+      this.range.patience?.delivered();
+      return result.value;
+    } catch (thrown) {
+      this.sourceError = CodedError.from(thrown);
+      throw this.sourceError;
+    } finally {
+      this.sourceIsIdle = false;
+      this.pool.times.addWait("sourceWait", performance.now() - begun);
+    }
+  }
+
+  private async push(object: LedgerObject): Promise<void> {
+    const ledgerFirst = Math.max(object.ledgerFirst, this.range.ledgerStart);
+    const ledgerLast =
+      this.range.ledgerEnd === 0 ? object.ledgerLast : Math.min(object.ledgerLast, this.range.ledgerEnd);
+    if (ledgerFirst !== this.nextLedger || ledgerLast < ledgerFirst) {
+      throw new CodedError(
+        "DATA_LOSS",
+        "LEDGER_GAP",
+        `${object.name} holds ledgers ${object.ledgerFirst} to ${object.ledgerLast}, but ${this.nextLedger} is next`,
+      );
+    }
+    const begun = performance.now();
+    const span = await this.admit(ledgerLast - ledgerFirst + 1, inflatedBytesMax(object));
+    if (span === undefined) return;
+    const needsAssets = this.assets.needed(ledgerFirst, ledgerLast);
+    if (needsAssets && !(await this.assetsSettled(span, ledgerLast))) return;
+    this.reserve(ledgerLast);
+    this.dispatchingTo = ledgerLast + 1;
+    await this.pool.sendObject(
+      span.worker,
+      this.spec,
+      {
+        stream: this.spec.stream,
+        span: span.number,
+        name: object.name,
+        encoding: object.encoding,
+        container: object.container,
+        ledgerFirst,
+        ledgerLast,
+      },
+      object.bytes,
+      needsAssets ? this.assets.table.records : undefined,
+    );
+    this.pool.times.addWait("creditWait", performance.now() - begun);
+    this.dropped.add(object.bytes.length);
+    this.nextLedger = ledgerLast + 1;
+    this.sourceSkips = 0;
+    span.ledgers += ledgerLast - ledgerFirst + 1;
+    if (object.encoding === "none") span.rawBytes += object.bytes.length;
+    else span.storedBytes += object.bytes.length;
+    await this.closeSpanIfFull(span);
+  }
+
+  private async closeSpanIfFull(span: OpenSpan): Promise<void> {
+    if (
+      span.ledgers >= span.ledgersMax ||
+      span.storedBytes >= SPAN_STORED_BYTES_MAX ||
+      span.rawBytes >= SPAN_RAW_BYTES_MAX ||
+      performance.now() - span.begunMs >= this.limits.flushIntervalMs
+    ) {
+      await this.closeSpan();
+    }
+  }
+
+  private reserve(ledger: number): void {
+    if (this.range.reserve !== undefined && ledger > this.reservedTo) this.reservedTo = this.range.reserve(ledger);
+  }
+
+  /**
+   * The span that takes an object of that size, once there is room for it; undefined when stopped meanwhile. Nobody
+   * waits for room in flight with an open span that takes some: it is closed first, and so its room comes back.
+   */
+  private async admit(ledgers: number, bytes: number): Promise<OpenSpan | undefined> {
+    const { inFlight } = this.limits;
+    for (;;) {
+      const span = this.open ?? (await this.openSpan());
+      if (span === undefined || this.discarded) return undefined;
+      if (!inFlight.tryTake(bytes)) {
+        if (span.ledgers > 0) {
+          await this.closeSpan();
+          continue;
+        }
+        if (!(await inFlight.take(bytes, this.signal))) return undefined;
+        if (this.discarded) {
+          inFlight.give(bytes);
+          return undefined;
+        }
+      }
+      const last = this.pending.at(-1);
+      if (last?.span === span.number) {
+        last.bytes += bytes;
+        last.ledgers += ledgers;
+      } else this.pending.push({ span: span.number, ledgerFirst: this.nextLedger, ledgers, bytes });
+      void this.watch();
+      return span;
+    }
+  }
+
+  /**
+   * Waits until all is known of assets that a ledger has to know: ledgers that are so far behind it are in order, or of
+   * the same span, and what they taught has come. False when stopped meanwhile. All spans before are closed, so the
+   * workers finish them whatever else this stream holds.
+   */
+  private async assetsSettled(span: OpenSpan, ledgerLast: number): Promise<boolean> {
+    const { delayLedgers } = this.assets;
+    if (delayLedgers === undefined) return true;
+    for (;;) {
+      if (this.discarded) return false;
+      const seen = this.cell.bell.read();
+      this.settle(this.cell.spansSequenced); // what these taught is counted before they are in order
+      const oldest = this.pending[0]!;
+      const settled = oldest.span === span.number || oldest.ledgerFirst >= settledBefore(ledgerLast, delayLedgers);
+      if (settled && this.assets.messages >= this.cell.get("learnedMessages")) return true;
+      if (this.signal.aborted) return false;
+      await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+  }
+
+  /** Spans of a stream that learns are no longer than what lets every worker have all of its own. */
+  private assetSpanLedgersMax(): number {
+    const { delayLedgers } = this.assets;
+    if (delayLedgers === undefined || !this.assets.needed(this.nextLedger, this.nextLedger)) return SPAN_LEDGERS_MAX;
+    return Math.floor(delayLedgers / (SPANS_PER_WORKER * this.pool.size));
+  }
+
+  /** Waits for credit; undefined when stopped meanwhile. */
+  private async openSpan(): Promise<OpenSpan | undefined> {
+    let ledgersMax = 0;
+    for (;;) {
+      if (this.signal.aborted) return undefined;
+      const seen = this.cell.bell.read();
+      const inFlight = this.spans - this.cell.spansSequenced;
+      if (this.cell.open && inFlight < SPANS_PER_WORKER * this.pool.size) {
+        ledgersMax = this.ledgersThatFit();
+        if (ledgersMax >= 1 || inFlight === 0) break;
+      }
+      await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+    const number = this.spans++;
+    this.open = {
+      number,
+      worker: this.workerOf(number),
+      ledgersMax: Math.max(1, Math.min(ledgersMax, this.assetSpanLedgersMax())),
+      ledgers: 0,
+      storedBytes: 0,
+      rawBytes: 0,
+      begunMs: performance.now(),
+    };
+    return this.open;
+  }
+
+  /**
+   * How many more ledgers' batches will find room in the stream's share, going by what its ledgers became so far. Spans
+   * begin small, because nothing is known of the first ones, and because the first rows should not wait for many.
+   */
+  private ledgersThatFit(): number {
+    this.settle(this.cell.spansSequenced);
+    const begin = Math.min(SPAN_LEDGERS_MAX, 2 ** Math.min(this.spans, SPAN_DOUBLINGS));
+    const ledgers = this.cell.get("ledgers");
+    if (ledgers === 0) return 0;
+    let inFlight = 0;
+    for (const span of this.pending) inFlight += span.ledgers;
+    const batches = (this.cell.get("batches") / ledgers) * OUTPUT_RATIO_MARGIN;
+    const bytes = (this.cell.get("batchBytes") / ledgers) * OUTPUT_RATIO_MARGIN;
+    const batchesFree = this.limits.slotsMax - this.cell.get("heldBatches");
+    const bytesFree = this.cell.retainedBytesMax - this.cell.get("heldBytes");
+    const fit = Math.floor(Math.min(batchesFree / batches, bytesFree / bytes)) - inFlight;
+    return Number.isNaN(fit) ? begin : Math.min(begin, fit);
+  }
+
+  /** Gives back what spans before that one held. */
+  private settle(spans: number): void {
+    while (this.pending.length > 0 && this.pending[0]!.span < spans) {
+      this.limits.inFlight.give(this.pending.shift()!.bytes);
+    }
+  }
+
+  /** Gives room back as spans come into order, whatever the pump itself waits for. */
+  private async watch(): Promise<void> {
+    if (this.watching) return;
+    this.watching = true;
+    while (this.pending.length > 0) {
+      const seen = this.cell.bell.read();
+      this.settle(this.cell.spansSequenced);
+      if (this.pending.length > 0) await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+    this.watching = false;
+    if (this.sourceIsIdle && this.dropped.isDue) {
+      setTimeout(() => {
+        if (this.sourceIsIdle && this.pending.length === 0) this.dropped.idle();
+      }, QUIET_MS).unref();
+    }
+  }
+
+  private workerOf(span: number): number {
+    return (this.spec.stream + span) % this.pool.size;
+  }
+
+  private async closeSpan(): Promise<void> {
+    const span = this.open;
+    if (span === undefined) return;
+    this.open = undefined;
+    if (this.discarded) return;
+    await this.pool.sendSpanEnd(span.worker, this.spec, { stream: this.spec.stream, span: span.number });
+  }
+}
+
+/** The most that an object inflates to. */
+function inflatedBytesMax({ name, encoding, bytes }: LedgerObject): number {
+  if (encoding === "none") return bytes.length;
+  try {
+    return scanZstd(name, bytes).contentBytesMax;
+  } catch {
+    return bytes.length; // the worker will say what is wrong with it
+  }
+}
+
+/** Whether the promise settles (either way) within the time; its rejection is left to whoever awaits it. */
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const first = await Promise.race([settled, late]);
+  clearTimeout(timer);
+  return first;
+}

@@ -1,0 +1,205 @@
+/**
+ * A Flight client for our own commands (`tail`, `demo`): DoGet as an async iteration of Arrow tables.
+ */
+import * as grpc from "@grpc/grpc-js";
+import { type Table, tableFromIPC } from "apache-arrow";
+import { encapsulate, STREAM_END } from "../columns/ipc.ts";
+import { CodedError } from "../error.ts";
+import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
+import {
+  FlightDescriptor_DescriptorType as DescriptorType,
+  type FlightInfo,
+  FlightService,
+} from "../flight/generated/flight.ts";
+import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import { registerBodyCodecs } from "./body-codecs.ts";
+
+const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
+const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
+const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
+const SESSIONS = ["contract", "data"]; // path of the newest session, and of each with its id behind
+
+/** What comes with every batch. */
+export interface BatchMetadata {
+  /** Of a session's batches. */
+  session?: string;
+  /** Of a range's. */
+  range?: string;
+  /** Of a session that consumers share. */
+  partition?: { index: number; count: number };
+  ledger_first: number;
+  ledger_last: number;
+  ledger_complete: number;
+  closed_at: number;
+  rows: number;
+  cursor: string;
+}
+
+export interface ReceivedBatch {
+  table: Table;
+  metadata: BatchMetadata;
+  /** Cursor of the batch's first row; undefined where the server has not said where its stream begins. */
+  start: string | undefined;
+  /** Bytes of Arrow data received, header and body. */
+  bytes: number;
+}
+
+export class FlightClient {
+  private readonly client: grpc.Client;
+  private readonly calls: ServiceClient<typeof FlightService>;
+  /** Sent with every call. */
+  private readonly metadata = new grpc.Metadata();
+
+  /**
+   * @param address host:port
+   * @param windowBytes what the server may send ahead of the reader
+   */
+  constructor(address: string, windowBytes = WINDOW_BYTES) {
+    this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc-node.flow_control_window": windowBytes,
+      "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
+    });
+    this.calls = serviceClient(this.client, FlightService);
+    registerBodyCodecs();
+  }
+
+  /** Resolves when the server answers. @throws CodedError UNAVAILABLE after the time is up */
+  async ready(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.client.waitForReady(Date.now() + timeoutMs, (error) => {
+        if (error === undefined) resolve();
+        else reject(new CodedError("UNAVAILABLE", "UNREACHABLE", `no Flight server answers: ${error.message}`));
+      });
+    });
+  }
+
+  /** Turns name and password into the token that later calls carry. @throws CodedError UNAUTHENTICATED */
+  async login(name: string, password: string): Promise<void> {
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`);
+    const call = this.calls.handshake({ metadata });
+    call.end();
+    try {
+      for await (const { payload } of call as AsyncIterable<{ payload: Uint8Array }>) {
+        this.metadata.set("authorization", `Bearer ${Buffer.from(payload).toString("utf8")}`);
+      }
+    } catch (thrown) {
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    }
+  }
+
+  /** The ticket of the flight at that path. */
+  async ticketOf(path: string[]): Promise<Uint8Array> {
+    const [ticket] = ticketsOf(await this.infoOf(path));
+    if (ticket !== undefined) return ticket;
+    throw new CodedError("NOT_FOUND", "NO_ENDPOINT", `flight ${path.join("/")} has no endpoint`);
+  }
+
+  /**
+   * A session with the tickets of its partitions (one where it has none): the one with that id, or the newest, whatever
+   * its schema version. Where there is none yet, it waits for the first as long as the server does.
+   * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION
+   */
+  async session(id?: string, signal?: AbortSignal): Promise<{ id: string; tickets: Uint8Array[] }> {
+    if (id !== undefined) return { id, tickets: ticketsOf(await this.infoOf([...SESSIONS, id], signal)) };
+    const info = (await this.newestInfo(signal)) ?? (await this.firstInfo(signal));
+    return { id: info.flightDescriptor?.path[2] ?? "", tickets: ticketsOf(info) };
+  }
+
+  private async infoOf(path: string[], signal?: AbortSignal): Promise<FlightInfo> {
+    const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
+    return await this.calls.getFlightInfo({ type: DescriptorType.PATH, path }, options);
+  }
+
+  /** That of the newest session, which is the first that ListFlights names. */
+  private async newestInfo(signal?: AbortSignal): Promise<FlightInfo | undefined> {
+    const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
+    const call = this.calls.listFlights({}, options);
+    try {
+      for await (const info of call as AsyncIterable<FlightInfo>) return info;
+      return undefined;
+    } catch (thrown) {
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** That of a session to come. */
+  private async firstInfo(signal?: AbortSignal): Promise<FlightInfo> {
+    try {
+      // a flight's path names its session only where the request's did
+      await this.infoOf(SESSIONS, signal);
+    } catch (thrown) {
+      if (CodedError.from(thrown).reason !== "SCHEMA_VERSION_OF_SESSION") throw thrown;
+    }
+    const info = await this.newestInfo(signal);
+    if (info !== undefined) return info;
+    throw new CodedError("NOT_FOUND", "NO_SESSION", "the session has been deleted");
+  }
+
+  /**
+   * Every batch behind the ticket. Leaving the loop cancels the call.
+   * @throws CodedError with the server's status
+   */
+  async *doGet(ticket: Uint8Array, signal?: AbortSignal): AsyncGenerator<ReceivedBatch> {
+    const method = methodDefinition(FlightService, FlightService.methods.doGet);
+    const call = this.client.makeServerStreamRequest<{ ticket: Uint8Array }, FlightDataMessage>(
+      method.path,
+      method.requestSerialize,
+      decodeFlightData,
+      { ticket },
+      this.metadata,
+    );
+    const cancel = () => {
+      call.cancel();
+      call.destroy(); // a loop that is busy with a batch when this happens would wait for the next one for ever
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    let start: string | undefined;
+    call.once("metadata", (headers) => {
+      start = headers.get("cursor")[0]?.toString();
+    });
+    /** The schema, and the dictionaries that follow it. */
+    const opening: Array<{ header: Uint8Array; body: Uint8Array }> = [];
+    try {
+      for await (const message of call as AsyncIterable<FlightDataMessage>) {
+        if (message.dataHeader === undefined) continue;
+        const body = message.dataBody ?? new Uint8Array(0);
+        const part = { header: message.dataHeader, body };
+        if (message.appMetadata === undefined) {
+          opening.push(part);
+          continue;
+        }
+        const metadata = JSON.parse(Buffer.from(message.appMetadata).toString("utf8")) as BatchMetadata;
+        const table = tableFromIPC(ipcStream([...opening, part]));
+        yield { table, metadata, start, bytes: message.dataHeader.length + body.length };
+        start = metadata.cursor;
+      }
+    } catch (thrown) {
+      if (signal?.aborted) return;
+      throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+function ticketsOf({ endpoint }: FlightInfo): Uint8Array[] {
+  return endpoint.flatMap(({ ticket }) => (ticket === undefined ? [] : [ticket.ticket]));
+}
+
+function isServiceError(thrown: unknown): thrown is grpc.ServiceError {
+  return thrown instanceof Error && typeof (thrown as Partial<grpc.ServiceError>).code === "number";
+}
+
+/** Messages as an IPC stream, which is what apache-arrow reads. */
+function ipcStream(messages: ReadonlyArray<{ header: Uint8Array; body: Uint8Array }>): Uint8Array {
+  return Buffer.concat([...messages.flatMap(({ header, body }) => [encapsulate(header), body]), STREAM_END]);
+}

@@ -1,0 +1,46 @@
+/** The main thread's answers to the data plane. */
+import type { DataPlaneEvents } from "../engine/data-plane-client.ts";
+import type { RangeDesk } from "../engine/range-desk.ts";
+import type { SessionSnapshot } from "../sessions/session.ts";
+import type { QuestionName, Questions, SessionSummary } from "../threads/data-plane-messages.ts";
+
+/** What of the sessions is needed here. */
+export interface SessionList {
+  list(): SessionSnapshot[];
+  /** @throws CodedError NOT_FOUND */
+  get(id: string): SessionSnapshot;
+}
+
+type Answers = { [N in QuestionName]: (asked: Questions[N]["asked"]) => Promise<Questions[N]["answer"]> };
+
+export function answersOf(ranges: RangeDesk, sessions: SessionList): DataPlaneEvents["asked"] {
+  const answers: Answers = {
+    openRange: async (asked) => ranges.openRange(asked),
+    openCatchUp: (asked) => ranges.openCatchUp(asked),
+    closeRange: async (asked) => ranges.closeRange(asked),
+    rangeSource: () => ranges.rangeSource(),
+    sessions: async ({ id }) => ({
+      sessions: (id === undefined ? sessions.list() : [sessions.get(id)]).map(summaryOf),
+    }),
+  };
+  return (name, asked) => answers[name](asked);
+}
+
+function summaryOf(session: SessionSnapshot): SessionSummary {
+  return {
+    session: session.id,
+    state: session.state,
+    start_ledger: session.request.ledgerStart,
+    end_ledger: session.request.ledgerEnd,
+    current_ledger: session.ledgerCurrent,
+    rows: session.entriesProcessed,
+    rows_filtered: session.entriesSkipped,
+    batches: session.batchesCreated,
+    batch_bytes: session.batchBytes,
+    clients: session.clients,
+    partitions: session.request.partitions,
+    created_unix_ms: session.createdUnixMs,
+    message: session.message,
+    error: session.error,
+  };
+}
