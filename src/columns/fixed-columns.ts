@@ -80,6 +80,30 @@ export class OptionalUint32Column extends Column {
   }
 }
 
+/** `transaction_order` where no transaction made the change: after every transaction's, as the rows' order has it. */
+export const NO_TRANSACTION_ORDER = 0xffff_ffff;
+
+/** The place of the row's transaction in its ledger, from 1; NO_TRANSACTION_ORDER where there is none. Never null. */
+export class TransactionOrderColumn extends Column {
+  readonly type = new Uint32();
+  readonly width = 32;
+
+  measure(): void {}
+
+  write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const { txHashAt, txIndex } = rows;
+    let q = place.dataAt;
+    for (let row = first; row < end; row++, q += 4) {
+      out.setUint32(q, txHashAt[row] === NONE ? NO_TRANSACTION_ORDER : txIndex[row]!, true);
+    }
+    return q;
+  }
+
+  cell(rows: RowSet, row: number): Cell {
+    return rows.txHashAt[row] === NONE ? NO_TRANSACTION_ORDER : rows.txIndex[row]!;
+  }
+}
+
 /** A truth that is not known of some rows. */
 export class OptionalBoolColumn extends Column {
   readonly type = new Bool();

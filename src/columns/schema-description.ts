@@ -31,14 +31,14 @@ export interface SchemaDescription {
   description: string;
   /** Keys of the schema's metadata; their values are above, or differ from stream to stream. */
   metadata_keys: string[];
-  /** Columns whose values together are one row's alone; null compares as a value. Empty: there are none. */
+  /** Columns whose values together identify one row, none of them nullable: a primary key. Empty: there are none. */
   natural_key: string[];
   fields: FieldDescription[];
 }
 
 const NATURAL_KEYS: Readonly<Record<SchemaVersion, readonly string[]>> = {
   1: [],
-  2: ["ledger_sequence", "transaction_index", "change_index"],
+  2: ["ledger_sequence", "transaction_order", "change_index"],
 };
 
 function typeName(type: DataType): string {

@@ -27,6 +27,7 @@ import {
   LedgerSequenceColumn,
   OptionalBoolColumn,
   OptionalUint32Column,
+  TransactionOrderColumn,
   Uint32Column,
 } from "./fixed-columns.ts";
 import { XdrJsonColumn } from "./json-column.ts";
@@ -206,7 +207,7 @@ export function columnsV2(): Column[] {
     new Uint32Column(
       required(
         "change_index",
-        "Counts the transaction's contract-data changes from 0, before filters, and those without a transaction per ledger: with ledger_sequence and transaction_index the row's natural key",
+        "Counts the transaction's contract-data changes from 0, before filters, and those without a transaction per ledger: with ledger_sequence and transaction_order the row's natural key",
       ),
       (rows) => rows.changeIndex,
     ),
@@ -232,6 +233,12 @@ export function columnsV2(): Column[] {
       ),
       isAssetContract,
       true,
+    ),
+    new TransactionOrderColumn(
+      required(
+        "transaction_order",
+        "transaction_index, or 4294967295 where the ledger itself made the change (evicted entries, upgrades): part of the natural key, and so never null",
+      ),
     ),
   ];
 }

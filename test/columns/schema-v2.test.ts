@@ -156,6 +156,7 @@ test("the schema is version 2, to the letter", () => {
     "contract_instance_storage_entries Uint32?",
     "contract_instance_storage_bytes Uint32?",
     "is_sac Bool?",
+    "transaction_order Uint32",
   ]);
   expect(columnNames(2).slice(0, 18)).toEqual(columnNames(1));
   expect(schema.metadata.get("schema_version")).toBe("2.0");
@@ -187,6 +188,7 @@ test("each row has what it should", () => {
   expect(column("last_modified_ledger").slice(9)).toEqual([100, 7, 0, 100, null, null]);
   expect(column("deleted").slice(9)).toEqual([false, true, false, false, true, true]);
   expect(column("transaction_index")).toEqual([...Array(12).fill(1), null, null, null]);
+  expect(column("transaction_order")).toEqual([...Array(12).fill(1), ...Array(3).fill(4_294_967_295)]);
   expect(column("transaction_hash")).toEqual([...Array(12).fill("aa".repeat(32)), null, null, null]);
   expect(column("operation_index")).toEqual([null, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, null, null, null]);
   expect(column("change_index")).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2]);
@@ -332,7 +334,7 @@ describe.skipIf(!hasShared)("real ledgers", () => {
       const rows = decode(ledgers, compat);
       const text = toNdjson(encoder.columns, rows);
       expect(readBack(stream(rows)) === text).toBe(true);
-      const keys = objects(text).map((row) => `${row.ledger_sequence} ${row.transaction_index} ${row.change_index}`);
+      const keys = objects(text).map((row) => `${row.ledger_sequence} ${row.transaction_order} ${row.change_index}`);
       expect(new Set(keys).size).toBe(keys.length);
     }
   };

@@ -41,7 +41,7 @@ afterAll(async () => {
 function rowsOf(table: Table): Row[] {
   return table.toArray().map((row) => {
     const json = row.toJSON() as Record<string, unknown>;
-    return { ...json, key: `${json.ledger_sequence}/${json.tx_index}/${json.op_index}/${json.change_index}` };
+    return { ...json, key: `${json.ledger_sequence}/${json.transaction_order}/${json.change_index}` };
   });
 }
 
