@@ -2,6 +2,7 @@ import { dialTarget, parseAddress } from "../config/address.ts";
 import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
+import { explainUnreachable } from "../grpc/unreachable.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { cursorBehind } from "./batch-cursor.ts";
 import { defineCommand } from "./command.ts";
@@ -137,10 +138,10 @@ function comingAgain(rows: number): string {
 /** What befell the connection, in a shell user's terms. */
 function explained(thrown: unknown, address: string, { cursor }: Place): unknown {
   if (!(thrown instanceof CodedError) || thrown.reason !== "GRPC_UNAVAILABLE") return thrown;
-  const message =
-    cursor === undefined
-      ? `cannot reach the Flight server at ${address}: is it running?`
-      : `the Flight server at ${address} has gone away: ${thrown.message}`;
+  if (cursor === undefined) {
+    return explainUnreachable(thrown, { what: "Flight server", address, port: "FLIGHT_ADDRESS, 8816 by default" });
+  }
+  const message = `the Flight server at ${address} has gone away: ${thrown.message}`;
   return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", message, { cause: thrown });
 }
 

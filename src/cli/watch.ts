@@ -1,7 +1,5 @@
 import { duration } from "../config/types.ts";
-import { CodedError } from "../error.ts";
 import { GetStatusResponse_Status as Status, type WatchSessionResponse } from "../grpc/generated/control.ts";
-import { errorOf } from "../grpc/service.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, sessionId, withControl } from "./control-call.ts";
 import { optionOr } from "./flags.ts";
@@ -42,9 +40,7 @@ all sessions until Ctrl-C; with one, until that session has ended, and exits wit
         }
       } catch (thrown) {
         if (signal.aborted) return 0;
-        const error = errorOf(thrown as Parameters<typeof errorOf>[0]);
-        if (error.reason !== "GRPC_UNAVAILABLE") throw error;
-        throw new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", `the server is away: ${error.message}`);
+        throw client.explain(thrown);
       }
       return id !== "" && failed ? EXIT_SESSION_FAILED : 0;
     });

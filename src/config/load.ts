@@ -1,7 +1,6 @@
 /** From flags, environment and file to a Config: flags win over the environment, that over the file, that over defaults. */
-import { readFileSync } from "node:fs";
 import { CodedError } from "../error.ts";
-import { nearest } from "./nearest.ts";
+import { readConfigFile } from "./config-file.ts";
 import { type Config, flagOf, SETTINGS, type Setting, type SettingKey } from "./schema.ts";
 
 export type Origin = "flag" | "environment" | "file" | "default";
@@ -23,7 +22,7 @@ export interface ConfigInputs {
   file?: string;
 }
 
-const CONFIG_FILE_BYTES_MAX = 4 * 2 ** 20; // ten thousand contract ids are 600 kB
+const SETTING_NAMES = Object.values(SETTINGS).map(({ env }) => env);
 
 type FileValues = Readonly<Record<string, string>>;
 
@@ -35,7 +34,7 @@ type FileValues = Readonly<Record<string, string>>;
 export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const env = inputs.env ?? {};
   const file = inputs.file ?? (env.CONFIG_FILE || undefined);
-  const fileValues = file === undefined ? {} : readConfigFile(file);
+  const fileValues = file === undefined ? {} : readConfigFile(file, SETTING_NAMES);
   const values: Partial<Record<SettingKey, unknown>> = {};
   const origins: Partial<Record<SettingKey, Origin>> = {};
   const problems: string[] = [];
@@ -77,47 +76,4 @@ function given(
 
 function originText(origin: Origin, file: string | undefined): string {
   return origin === "file" ? `in ${file}` : `from the ${origin === "flag" ? "command line" : origin}`;
-}
-
-function readConfigFile(path: string): FileValues {
-  const wrong = (what: string, cause?: unknown) =>
-    new CodedError("INVALID_ARGUMENT", "CONFIG_FILE_INVALID", `configuration file ${path}: ${what}`, { cause });
-  let content: string;
-  try {
-    content = readFileSync(path, "utf8");
-  } catch (error) {
-    throw wrong(`cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`, error);
-  }
-  if (content.length > CONFIG_FILE_BYTES_MAX) {
-    throw wrong(`has ${content.length} bytes, over the maximum of ${CONFIG_FILE_BYTES_MAX}`);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(content);
-  } catch (error) {
-    // What stands there may be a secret.
-    throw wrong(`is not JSON (${(error as Error).message.replace(/"[^"]*"?/g, "…")})`);
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw wrong('must hold one JSON object, such as {"WORKER_COUNT": 8}');
-  }
-  const names = Object.values(SETTINGS).map((setting) => setting.env);
-  const values: Record<string, string> = {};
-  for (const [name, value] of Object.entries(parsed)) {
-    if (!names.includes(name)) {
-      const near = nearest(name.toUpperCase(), names);
-      throw wrong(`has ${JSON.stringify(name)}, which is no setting${near ? `; did you mean ${near}?` : ""}`);
-    }
-    const text = fileText(value);
-    if (text === undefined) throw wrong(`${name} must be a text, a number, true or false, or a list of texts`);
-    values[name] = text;
-  }
-  return values;
-}
-
-function fileText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(",");
-  return undefined;
 }

@@ -44,6 +44,7 @@ export interface Setting<T> {
 const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: more would not fit the rings of any sensible memory limit
 const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost memory
 const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
+const HTTP_HOSTS_MAX = 64; // names of one machine
 const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
 const BALANCE_DIGITS_MAX = 39; // of 2^127 - 1
 const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
@@ -115,6 +116,16 @@ export const SETTINGS = {
     default: "8089",
     description: "Where health, metrics and the status page are served over HTTP: a port, or host:port.",
     example: "127.0.0.1:8089",
+  }),
+  httpAllowedHosts: setting({
+    env: "HTTP_ALLOWED_HOSTS",
+    group: "Network",
+    type: list(/^[A-Za-z0-9._-]{1,253}$/, "host names without port", HTTP_HOSTS_MAX),
+    default: "",
+    defaultNote: "IP addresses, localhost and this machine's name",
+    description:
+      "Further host names under which /status.json may be read. A browser that asks under another name may be carrying a stranger's page (DNS rebinding), and is refused with 403.",
+    example: "processor.example.org",
   }),
   sourceEndpoint: setting({
     env: "SOURCE_ENDPOINT",

@@ -2,11 +2,14 @@
 import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import { ControlService } from "../grpc/generated/control.ts";
-import { type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
+import { errorOf, type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
+import { explainUnreachable } from "../grpc/unreachable.ts";
 
 const DEADLINE_MS = 10_000; // calls answer in milliseconds; a server that needs longer is stuck
 
 export interface ControlClient extends ServiceClient<typeof ControlService> {
+  /** What the end of a stream of this client means: its status as a CodedError with a sentence for people. */
+  explain(thrown: unknown): unknown;
   close(): void;
 }
 
@@ -39,6 +42,7 @@ export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {
     resumeSession: explained(calls.resumeSession),
     deleteSession: explained(calls.deleteSession),
     watchSession: calls.watchSession,
+    explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, deadlineMs),
     close: () => client.close(),
   };
 }
@@ -46,14 +50,6 @@ export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {
 /** Errors that no server sent: say what they mean here. */
 function explain(error: unknown, address: string, deadlineMs: number): unknown {
   if (!(error instanceof CodedError)) return error;
-  if (error.reason === "GRPC_UNAVAILABLE") {
-    return new CodedError(
-      "UNAVAILABLE",
-      "SERVER_UNREACHABLE",
-      `cannot reach the server at ${address}: is it running? Start one with "contract-data-processor serve", or name another with --address`,
-      { cause: error },
-    );
-  }
   if (error.reason === "GRPC_DEADLINE_EXCEEDED") {
     return new CodedError(
       "DEADLINE_EXCEEDED",
@@ -62,5 +58,5 @@ function explain(error: unknown, address: string, deadlineMs: number): unknown {
       { cause: error },
     );
   }
-  return error;
+  return explainUnreachable(error, { what: "control server", address, port: "GRPC_ADDRESS, 50054 by default" });
 }

@@ -1,9 +1,11 @@
 /** The control plane's gRPC server: ControlService, ContractDataService, health and reflection on one port. */
 import * as grpc from "@grpc/grpc-js";
+import { FlightService } from "../flight/generated/flight.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { Health } from "../grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
+import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { SessionService } from "../sessions/session.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
@@ -55,6 +57,11 @@ export async function startControlServer(options: ControlServerOptions): Promise
   }
   addService(server, Health, health.handlers, options.onUnexpected);
   addReflection(server, [...CONTROL_SERVICES, Health.typeName]);
+  addWrongPort(
+    server,
+    FlightService,
+    "this is the control plane's port (GRPC_ADDRESS); Arrow Flight is at the port of FLIGHT_ADDRESS, 8816 by default",
+  );
   const listening = await listenGrpc(server, {
     host: options.host,
     port: options.port,

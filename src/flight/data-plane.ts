@@ -7,7 +7,9 @@ import * as grpc from "@grpc/grpc-js";
 import { Hub } from "../delivery/hub.ts";
 import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
+import { ControlService } from "../grpc/generated/control.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { addWrongPort } from "../grpc/wrong-port.ts";
 import { BasicAuthenticator } from "../security/auth.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
@@ -59,6 +61,11 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
     log: (message, fields) => console.error(JSON.stringify({ level: "error", message, ...fields })),
   });
+  addWrongPort(
+    server,
+    ControlService,
+    "this is the Arrow Flight port (FLIGHT_ADDRESS); the control plane is at the port of GRPC_ADDRESS, 50054 by default",
+  );
 
   let listener: Awaited<ReturnType<typeof listenGrpc>>;
   try {

@@ -1,16 +1,31 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
 import { Hono } from "hono";
+import { compress } from "hono/compress";
+import { allowedHosts } from "./allowed-hosts.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
+import { requestPath } from "./request-path.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" } as const;
 
-/** Requests go to `app.fetch`, tests to `app.request`. An error of the source is answered with 500 and a sentence. */
-export function createOpsApp(source: OpsSource, onUnexpected: (error: unknown) => void = () => {}): Hono {
-  const app = new Hono();
+/** Everything that is served; each answers GET and HEAD. */
+const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
 
+export interface OpsOptions {
+  /** Told of each error that a request ran into and that is not the client's. */
+  onUnexpected?: (error: unknown) => void;
+  /** Names under which browsers may read /status.json, beside this machine's own; HTTP_ALLOWED_HOSTS. */
+  allowedHosts?: readonly string[];
+}
+
+/** Requests go to `app.fetch`, tests to `app.request`. An error of the source is answered with 500 and a sentence. */
+export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono {
+  const app = new Hono({ getPath: requestPath });
+  const isAllowedHost = allowedHosts(options.allowedHosts ?? []);
+
+  app.use(compress({ encoding: "gzip" })); // 64 sessions make /metrics 200 kB of repeated names
   app.use(async (context, next) => {
     await next();
     context.header("X-Content-Type-Options", "nosniff");
@@ -42,8 +57,15 @@ export function createOpsApp(source: OpsSource, onUnexpected: (error: unknown) =
     ),
   );
 
-  app.get("/status.json", (context) =>
-    context.json(
+  app.get("/status.json", (context) => {
+    const host = context.req.header("host");
+    if (!isAllowedHost(host)) {
+      return context.json(
+        { error: `the host ${JSON.stringify(host)} is not allowed here: add it to HTTP_ALLOWED_HOSTS` },
+        403,
+      );
+    }
+    return context.json(
       {
         health: healthReport(source),
         network: source.network,
@@ -53,8 +75,8 @@ export function createOpsApp(source: OpsSource, onUnexpected: (error: unknown) =
       },
       200,
       NO_STORE,
-    ),
-  );
+    );
+  });
 
   app.get("/", (context) => {
     const nonce = crypto.randomUUID();
@@ -64,12 +86,18 @@ export function createOpsApp(source: OpsSource, onUnexpected: (error: unknown) =
     });
   });
 
-  app.notFound((context) =>
-    context.json({ error: "there are /, /health, /ready, /readyz, /livez, /metrics and /status.json" }, 404),
-  );
+  for (const path of PATHS) {
+    app.all(path, (context) =>
+      context.json({ error: `${context.req.method} is not allowed here: send GET or HEAD` }, 405, {
+        Allow: "GET, HEAD",
+      }),
+    );
+  }
+
+  app.notFound((context) => context.json({ error: `nothing is here; there are ${PATHS.join(", ")}` }, 404));
 
   app.onError((error, context) => {
-    onUnexpected(error);
+    options.onUnexpected?.(error);
     return context.json({ error: "an unexpected error; the server's log has the details" }, 500);
   });
 

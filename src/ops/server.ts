@@ -1,6 +1,7 @@
 /** Serves the ops app over HTTP. */
 import type { Hono } from "hono";
 import { CodedError } from "../error.ts";
+import { requestPath } from "./request-path.ts";
 
 const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
 const REQUEST_BYTES_MAX = 16 * 2 ** 10; // no request here has a body
@@ -10,6 +11,17 @@ export interface OpsServer {
   port: number;
   /** Stops listening, lets answers under way end, then cuts what is still open. */
   close(): Promise<void>;
+}
+
+/**
+ * HEAD is answered as GET without compression: Bun leaves the body out and keeps its length, where Hono drops the body
+ * first, so that the length would be 0.
+ */
+function answeredAsGet(request: Request): Request {
+  if (request.method !== "HEAD") return request;
+  const headers = new Headers(request.headers);
+  headers.delete("Accept-Encoding");
+  return new Request(`http://localhost${requestPath(request)}`, { headers });
 }
 
 /**
@@ -27,7 +39,7 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       maxRequestBodySize: REQUEST_BYTES_MAX,
       development: false,
       reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
-      fetch: (request) => app.fetch(request),
+      fetch: (request) => app.fetch(answeredAsGet(request)),
     });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);

@@ -232,7 +232,10 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         metrics: () => processMetrics(manager, pool, flightTotals),
         endpoints: () => addresses,
       },
-      (error) => log.error("unexpected error in an HTTP request", { error }),
+      {
+        onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
+        allowedHosts: config.httpAllowedHosts,
+      },
     );
     const ops = startOpsServer(app, config.healthAddress);
     addresses.http.port = ops.port;

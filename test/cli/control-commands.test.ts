@@ -376,7 +376,7 @@ describe("where the server is", () => {
     const { code, err } = await cli(["status", "x", "--address", `127.0.0.1:${gone.port}`], COMMANDS);
     expect(code).toBe(1);
     expect(err).toStartWith(
-      `contract-data-processor: cannot reach the server at 127.0.0.1:${gone.port}: is it running?`,
+      `contract-data-processor: cannot reach the control server at 127.0.0.1:${gone.port}: is it running?`,
     );
     expect(err.trimEnd().split("\n")).toHaveLength(1);
   });

@@ -227,7 +227,7 @@ describe("limits and reach", () => {
     const error = await failureOf(nobody.getStatus({ sessionId: "x" }));
     nobody.close();
     expect(error.toRecord()).toMatchObject({ code: "UNAVAILABLE", reason: "SERVER_UNREACHABLE" });
-    expect(error.message).toContain(`cannot reach the server at 127.0.0.1:${gone.port}: is it running?`);
+    expect(error.message).toContain(`cannot reach the control server at 127.0.0.1:${gone.port}: is it running?`);
   });
 
   test("a server that accepts and says nothing: DEADLINE_EXCEEDED with the time", async () => {

@@ -269,7 +269,7 @@ test("an unknown path is 404 and says what there is; an error of the source is 5
         throw new Error("secret detail");
       },
     },
-    (error) => seen.push(error),
+    { onUnexpected: (error) => seen.push(error) },
   );
   const response = await broken.request("/health");
   expect(response.status).toBe(500);

@@ -1,0 +1,29 @@
+/** What a failed connection means, in the terms of somebody who typed an address. */
+import { CodedError } from "../error.ts";
+
+/** A server of ours as a command calls it. */
+export interface Peer {
+  /** Such as `control server`, for sentences. */
+  what: string;
+  /** host:port, as it was dialled. */
+  address: string;
+  /** The setting that names its port, and the port that it has by default: `GRPC_ADDRESS, 50054 by default`. */
+  port: string;
+}
+
+/**
+ * The error of a call that ended without an answer from a server; any other error as it is.
+ *
+ * @param error what `errorOf` made of the call's end
+ * @returns UNAVAILABLE / WRONG_PORT where something answers that is not gRPC, UNAVAILABLE / SERVER_UNREACHABLE where
+ * nobody answers; both keep what grpc-js said as the cause
+ */
+export function explainUnreachable(error: unknown, { what, address, port }: Peer): unknown {
+  if (!(error instanceof CodedError) || error.reason !== "GRPC_UNAVAILABLE") return error;
+  if (/Protocol error|NGHTTP2_PROTOCOL_ERROR|HTTP_1_1_REQUIRED/.test(error.message)) {
+    const sentence = `what answers at ${address} does not speak gRPC (an HTTP port, or one with TLS?): the ${what} is at the port of ${port}`;
+    return new CodedError("UNAVAILABLE", "WRONG_PORT", sentence, { cause: error });
+  }
+  const sentence = `cannot reach the ${what} at ${address}: is it running? Start one with "contract-data-processor serve", or name another with --address`;
+  return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", sentence, { cause: error });
+}
