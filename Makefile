@@ -1,4 +1,4 @@
-# Needs Node 20 and npm; everything else (Bun too) comes from the npm registry on first use.
+# Needs Node 22 (or 20) and npm; everything else (Bun too) comes from the npm registry on first use.
 # Another Bun: `make BUN=/path/to/bun …` (flake.nix sets it).
 BUN ?= node_modules/.bin/bun
 INSTALLED := node_modules/.installed
@@ -8,14 +8,14 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test generate library fuzz simulate bench-decode bench-pipeline bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build test generate lock library fuzz simulate bench-decode bench-pipeline bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 $(INSTALLED): package.json package-lock.json
 	@echo "installing packages (first use, or they have changed) ..." >&2
-	@npm install --no-save --no-audit --no-fund --loglevel=error >&2
+	@npm ci --no-audit --no-fund --loglevel=error >&2
 	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js >&2
 	@touch $(INSTALLED)
 
@@ -35,6 +35,9 @@ test: $(INSTALLED) ## everything that CI checks
 
 generate: $(INSTALLED) ## the XDR walkers and the protobuf codecs, from their definitions
 	@$(BUN) scripts/generate.ts
+
+lock: $(INSTALLED) ## package-lock.json, whole and for every platform, after package.json has changed
+	@$(BUN) scripts/lock-file.ts
 
 library: $(INSTALLED) ## the decoder as a library for Node: dist/lib
 	@$(BUN) scripts/build-library.ts
