@@ -2,7 +2,17 @@
  * The one error type of the project. `code` is the gRPC status that a remote caller sees, `reason` a stable string
  * that programs may match on, `message` a sentence with the numbers and the remedy. `cause` is for logs only and
  * never leaves the process.
+ *
+ * Messages repeat what clients, sources and files say, so they are made safe here, once: whatever is given, `message` is
+ * well-formed and short enough for gRPC's trailers, logs and records.
  */
+import { withinEncodedBytes } from "./base/text.ts";
+
+/**
+ * Of a message, as gRPC percent-encodes it into a trailer. Clients refuse trailers over 8 KiB in all (C++'s default),
+ * and a cursor and a reason go with it.
+ */
+export const MESSAGE_ENCODED_BYTES_MAX = 4096;
 
 /** gRPC status names that this project uses; the numbers are gRPC's own. */
 export const CODE_NUMBERS = {
@@ -31,6 +41,7 @@ export interface ErrorRecord {
 }
 
 export class CodedError extends Error {
+  /** @param message cut at a code point where it is over MESSAGE_ENCODED_BYTES_MAX */
   constructor(
     readonly code: Code,
     /** Stable, upper snake case: programs match on it. */
@@ -38,7 +49,7 @@ export class CodedError extends Error {
     message: string,
     options?: { cause?: unknown },
   ) {
-    super(message, options);
+    super(withinEncodedBytes(message, MESSAGE_ENCODED_BYTES_MAX), options);
     this.name = "CodedError";
   }
 

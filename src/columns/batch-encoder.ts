@@ -2,8 +2,10 @@
  * Rows to Arrow record batches. A batch is planned (its size is known to the byte), then written once, to wherever the
  * caller wants the body: no value is formatted twice or copied.
  */
+
 import { Field, Schema } from "apache-arrow";
 import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { SchemaVersion } from "../ledger/decoder.ts";
 import type { RowSet } from "../ledger/row-set.ts";
@@ -249,10 +251,10 @@ function project(all: Column[], names: readonly string[] | undefined): Column[] 
     const column = byName.get(name);
     if (column === undefined) {
       const known = [...byName.keys()].join(", ");
-      throw new CodedError("INVALID_ARGUMENT", "UNKNOWN_COLUMN", `column "${name}" is not one of ${known}`);
+      throw new CodedError("INVALID_ARGUMENT", "UNKNOWN_COLUMN", `column ${quoted(name)} is not one of ${known}`);
     }
     if (names.indexOf(name) !== i) {
-      throw new CodedError("INVALID_ARGUMENT", "DUPLICATE_COLUMN", `column "${name}" is asked for twice`);
+      throw new CodedError("INVALID_ARGUMENT", "DUPLICATE_COLUMN", `column ${quoted(name)} is asked for twice`);
     }
     return column;
   });

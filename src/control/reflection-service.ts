@@ -1,5 +1,7 @@
 /** Server reflection, v1 and v1alpha (proto/reflection_v1.proto), so that grpcurl and its like need no .proto files. */
+
 import * as grpc from "@grpc/grpc-js";
+import { shortened } from "../base/text.ts";
 import { FILE_DESCRIPTORS } from "../grpc/generated/descriptors.ts";
 import {
   ServerReflection,
@@ -81,6 +83,6 @@ function withImports(file: FileDescriptor): FileDescriptor[] {
 }
 
 function notFound(what: string, name: string): Answer {
-  const shown = name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
+  const shown = shortened(name, NAME_LENGTH_MAX);
   return { errorResponse: { errorCode: grpc.status.NOT_FOUND, errorMessage: `there is no ${what} ${shown}` } };
 }

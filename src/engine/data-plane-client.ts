@@ -21,6 +21,8 @@ export interface DataPlaneEvents {
   skipped(stream: number, skips: LedgerSkip[], count: number): void;
   /** A Flight client has come or gone. */
   client(event: ClientEvent): void;
+  /** A line of the data plane for the log. */
+  logged(level: "warn" | "error", message: string, fields: Record<string, string>): void;
   /** Answers the data plane's questions. @throws CodedError, which the asker gets */
   asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
   /** The Worker itself is gone: nothing can be delivered any more. */
@@ -45,6 +47,7 @@ export class DataPlaneClient {
       } else if (message.type === "learned") events.learned(message.stream, message.assets);
       else if (message.type === "skipped") events.skipped(message.stream, message.skips, message.count);
       else if (message.type === "client") events.client(message.event);
+      else if (message.type === "log") events.logged(message.level, message.message, message.fields);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
       else if (message.type === "clients") {
         this.reports.get(message.number)?.(message.clients);

@@ -1,6 +1,8 @@
 /** Contract data as Flight sees it: sessions that many read together, and ranges that one client reads for itself. */
+
 import { randomUUID } from "node:crypto";
 import * as grpc from "@grpc/grpc-js";
+import { quoted, shortened } from "../base/text.ts";
 import type { Hub, HubStream } from "../delivery/hub.ts";
 import type { MainThread } from "../delivery/main-thread-client.ts";
 import { RangeFeed } from "../delivery/range-feed.ts";
@@ -19,7 +21,7 @@ import {
   type FlightInfo,
   type PollInfo,
 } from "./generated/flight.ts";
-import { JsonObject, quoted } from "./json-object.ts";
+import { JsonObject } from "./json-object.ts";
 import { partOfStream } from "./partitions.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
@@ -30,6 +32,7 @@ import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from
 const SESSION_WAIT_MS = 30_000; // the legacy ticket may come before the session; nobody waits longer without a word
 const POLL_WAIT_MS = 10_000; // PollFlightInfo answers at a change, or after this long
 const POLL_STEP_MS = 50; // between looks for a change; a poll is for people and schedulers
+const WANTED_SHOWN_MAX = 400; // characters of what a ticket asks for that an error repeats: all columns' names
 const RANGE_STALL_MS = 300_000; // who reads a range and takes nothing for this long gives its place to others
 
 export interface ContractDataOptions {
@@ -356,7 +359,7 @@ function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): 
     throw new CodedError(
       "FAILED_PRECONDITION",
       "SESSION_ENCODING",
-      `session ${id} was started with ${key} ${is}, and the ticket asks for ${wanted}: leave ${key} out, or read a range, which each client encodes as it likes`,
+      `session ${id} was started with ${key} ${is}, and the ticket asks for ${shortened(String(wanted), WANTED_SHOWN_MAX)}: leave ${key} out, or read a range, which each client encodes as it likes`,
     );
   }
 }

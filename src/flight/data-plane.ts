@@ -8,6 +8,7 @@ import { Hub } from "../delivery/hub.ts";
 import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
 import { ControlService } from "../grpc/generated/control.ts";
+import { routeLibraryLog } from "../grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import { BasicAuthenticator } from "../security/auth.ts";
@@ -31,6 +32,9 @@ const STARTING = new CodedError(
 /** Runs until told to close. */
 export async function runDataPlane(data: DataPlaneData, port: MessagePort): Promise<void> {
   const post = (message: FromDataPlane) => port.postMessage(message);
+  routeLibraryLog((line) =>
+    post({ type: "log", level: "warn", message: "grpc-js, of a Flight call", fields: { line } }),
+  );
   const main = new MainThread(post);
   const totals = new FlightTotals(data.totals);
   const hub = new Hub(
@@ -59,7 +63,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   addFlightService(server, producer, {
     refusal: () => (restored ? undefined : STARTING),
     authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
-    log: (message, fields) => console.error(JSON.stringify({ level: "error", message, ...fields })),
+    log: (message, fields) => post({ type: "log", level: "error", message, fields }),
   });
   addWrongPort(
     server,

@@ -1,5 +1,7 @@
 /** The Flight service on a grpc-js server: transport, credentials and the shape of calls; a producer has the content. */
+
 import * as grpc from "@grpc/grpc-js";
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { addService, type Handlers, type Init } from "../grpc/service.ts";
 import type { BasicAuthenticator } from "../security/auth.ts";
@@ -13,7 +15,7 @@ export interface FlightServerOptions {
   authenticator?: BasicAuthenticator;
   /** Why no call is answered at present, if that is so. */
   refusal?: () => CodedError | undefined;
-  log: (message: string, fields: Record<string, unknown>) => void;
+  log: (message: string, fields: Record<string, string>) => void;
 }
 
 /** FlightData by the one-copy codec (grpc/flight-data.ts). */
@@ -44,7 +46,8 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
   };
   const { authenticator } = options;
   const unexpected = (error: unknown, method: string) => {
-    options.log("unexpected error in a Flight call", { method, error: String(error) });
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    options.log("unexpected error in a Flight call", { method, error: String(error), stack });
   };
 
   /** @throws CodedError UNAUTHENTICATED, or the refusal */
@@ -116,7 +119,7 @@ function findAction(actions: readonly FlightAction[], type: string): FlightActio
   throw new CodedError(
     "UNIMPLEMENTED",
     "ACTION_UNKNOWN",
-    `there is no action ${JSON.stringify(type.slice(0, 64))}: the actions are ${actions.map((known) => known.type).join(", ")}`,
+    `there is no action ${quoted(type)}: the actions are ${actions.map((known) => known.type).join(", ")}`,
   );
 }
 

@@ -1,12 +1,6 @@
 /** Reads a JSON object that a client sent, strictly: an unknown key or a wrong type is an error that names the key. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
-
-const SHOWN_MAX = 64; // characters of a client's text that an error repeats
-
-/** A client's text, shortened and quoted for an error message. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
-}
 
 function invalid(reason: string, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);

@@ -10,6 +10,7 @@
  * What is not ours is refused at once with INVALID_ARGUMENT (drivers of other protocols probe with CMD descriptors
  * and trust any answer).
  */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Partition, Position } from "../workers/records.ts";
@@ -65,7 +66,10 @@ export function parseDescriptor(descriptor: FlightDescriptor): ReadRequest {
   if (first !== PATH_ROOT[0] || second !== PATH_ROOT[1] || rest.length > 0) {
     throw invalid(
       "DESCRIPTOR_INVALID",
-      `no flight has the path ${JSON.stringify(descriptor.path.slice(0, 4)).slice(0, 200)}: use ["contract","data"] or ["contract","data","<session id>"]`,
+      `no flight has the path [${descriptor.path
+        .slice(0, 4)
+        .map((part) => quoted(part))
+        .join(",")}]: use ["contract","data"] or ["contract","data","<session id>"]`,
     );
   }
   return id === undefined ? { kind: "newest" } : { kind: "session", id };

@@ -15,6 +15,7 @@ import { CodedError } from "../error.ts";
 import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
 import { WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { shortenEchoedHeaders } from "./echoed-headers.ts";
 import { createInjector } from "./grpc-internals.ts";
 
 /** Connections of one listener. */
@@ -105,6 +106,7 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
   transport.on("tlsClientError", () => {});
   const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
   guardWakeups(http2Server, wakeupGuard);
+  shortenEchoedHeaders(http2Server);
 
   await listening(transport, options);
   const bound = transport.address() as net.AddressInfo;

@@ -5,6 +5,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { CODE_NUMBERS, type Code, CodedError } from "../error.ts";
+import { resetCall } from "./grpc-internals.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
 export type Init<T> = T extends Uint8Array | string | number | boolean | undefined
@@ -131,25 +132,37 @@ export function errorOf(error: grpc.ServiceError): CodedError {
 
 type AnyHandler = (...args: unknown[]) => unknown;
 
+/**
+ * The handler as grpc-js calls it: whatever it throws ends its own call with a status, and what grpc-js throws at that
+ * (or at the answer) ends the call by RST_STREAM. Nothing gets past the call, where it would end the thread.
+ */
 function guarded(method: MethodInfo, path: string, handler: AnyHandler, onUnexpected: OnUnexpected) {
   const fail = (error: unknown) => {
     if (!(error instanceof CodedError)) onUnexpected(error, path);
     return statusOf(error);
+  };
+  const contained = (call: object, step: () => void) => {
+    try {
+      step();
+    } catch (error) {
+      onUnexpected(error, path);
+      resetCall(call);
+    }
   };
   if (method.kind === "unary" || method.kind === "clientStream") {
     return (call: grpc.ServerUnaryCall<unknown, unknown>, callback: grpc.sendUnaryData<unknown>) => {
       Promise.resolve()
         .then(() => (method.kind === "unary" ? handler(call.request, call) : handler(call)))
         .then(
-          (response) => callback(null, response),
-          (error: unknown) => callback(fail(error)),
+          (response) => contained(call, () => callback(null, response)),
+          (error: unknown) => contained(call, () => callback(fail(error))),
         );
     };
   }
   return (call: grpc.ServerWritableStream<unknown, unknown>) => {
     Promise.resolve()
       .then(() => handler(call))
-      .catch((error: unknown) => call.emit("error", fail(error)));
+      .catch((error: unknown) => contained(call, () => call.emit("error", fail(error))));
   };
 }
 

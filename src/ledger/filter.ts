@@ -8,6 +8,7 @@
  * its contract, as far as it is known: known-assets.ts, ledger-assets.ts. So an asset filter selects balances too, in
  * both schema versions, although version 1 has no column that says why.
  */
+import { quoted, shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import {
   parseStrkey,
@@ -112,7 +113,7 @@ function holders(texts: readonly string[] | undefined): (IdSet | undefined)[] | 
 
 function idOf(payload: Uint8Array, version: number, text: string): Uint8Array {
   if (version === STRKEY_CLAIMABLE_BALANCE) {
-    if (payload[0] !== 0) refuse(`"${text}" is a claimable balance of type ${payload[0]}, not 0`);
+    if (payload[0] !== 0) refuse(`${quoted(text)} is a claimable balance of type ${payload[0]}, not 0`);
     return payload.slice(1);
   }
   if (version !== STRKEY_MUXED) return payload;
@@ -129,7 +130,7 @@ function keyTypeBits(names: readonly string[] | undefined): number {
     const number = SCVAL_TYPE_NAMES.findIndex(
       (full) => full === name || full.endsWith(`Scv${name.replace(/^Scv/, "")}`),
     );
-    if (number < 0) refuse(`key type "${name}" is not one of ${SCVAL_TYPE_NAMES.join(", ")}`);
+    if (number < 0) refuse(`key type ${quoted(name)} is not one of ${SCVAL_TYPE_NAMES.join(", ")}`);
     bits |= 1 << number;
   }
   return bits;
@@ -141,7 +142,7 @@ function changeBits(names: readonly ChangeType[] | undefined, includeDeleted: bo
   for (const name of names ?? []) {
     const number = CHANGE_TYPE_NAMES.indexOf(name);
     if (number < 0 || (name as string) === "state") {
-      refuse(`change type "${name}" is not one of created, updated, removed, restored, evicted`);
+      refuse(`change type ${quoted(name)} is not one of created, updated, removed, restored, evicted`);
     }
     bits |= 1 << number;
   }
@@ -156,7 +157,7 @@ function codes(values: readonly string[] | undefined): CodeSet | undefined {
     values.map((code) => {
       const bytes = new TextEncoder().encode(code);
       if (bytes.length < 1 || bytes.length > CODE_BYTES_MAX) {
-        refuse(`asset code "${code}" has ${bytes.length} bytes, not 1 to ${CODE_BYTES_MAX}`);
+        refuse(`asset code ${quoted(code)} has ${bytes.length} bytes, not 1 to ${CODE_BYTES_MAX}`);
       }
       if (bytes.includes(0)) refuse(`asset code ${JSON.stringify(code)} has a NUL, and no asset's code has one`);
       return bytes;
@@ -195,7 +196,7 @@ const CHECKS: Readonly<Record<keyof RowFilter, Check>> = {
 function checkKinds(filter: RowFilter): void {
   for (const [kind, value] of Object.entries(filter)) {
     const check = (CHECKS as Readonly<Record<string, Check>>)[kind];
-    if (check === undefined) refuse(`there is no filter "${kind}": there are ${Object.keys(CHECKS).join(", ")}`);
+    if (check === undefined) refuse(`there is no filter ${quoted(kind)}: there are ${Object.keys(CHECKS).join(", ")}`);
     const [is, what] = check;
     if (value !== undefined && !is(value)) {
       refuse(`${kind} is to be ${what}, not ${shown(value)}`);
@@ -204,7 +205,7 @@ function checkKinds(filter: RowFilter): void {
 }
 
 function shown(value: unknown): string {
-  return typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? typeof value).slice(0, SHOWN_MAX);
+  return typeof value === "bigint" ? `${value}n` : shortened(JSON.stringify(value) ?? typeof value, SHOWN_MAX);
 }
 
 /** A RowFilter made ready. Build once, use for any number of ledgers. */
@@ -238,7 +239,7 @@ export class CompiledFilter {
     this.keyTypes = keyTypeBits(filter.keyTypes);
     this.changes = changeBits(filter.changeTypes, filter.includeDeleted ?? true);
     if (filter.durability !== undefined && filter.durability !== "temporary" && filter.durability !== "persistent") {
-      refuse(`durability "${filter.durability}" is neither temporary nor persistent`);
+      refuse(`durability ${quoted(filter.durability)} is neither temporary nor persistent`);
     }
     this.durability =
       filter.durability === undefined

@@ -2,6 +2,7 @@
  * Structured logs, written by the process itself: one JSON object a line, or on a terminal one readable line. Values
  * whose names say that they are secret, and credentials inside URLs, never reach the output.
  */
+import { shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -89,7 +90,9 @@ function printable(text: string): string {
 
 function shorten(text: string): string {
   const open = text.replace(URL_CREDENTIALS, `$1${HIDDEN}@`);
-  return open.length > TEXT_LENGTH_MAX ? `${open.slice(0, TEXT_LENGTH_MAX)}… (${open.length} characters)` : open;
+  return open.length > TEXT_LENGTH_MAX
+    ? `${shortened(open, TEXT_LENGTH_MAX)} (${open.length} characters)`
+    : open.toWellFormed();
 }
 
 function clean(fields: LogFields, depth = 0): { [name: string]: Clean } {

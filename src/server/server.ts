@@ -12,6 +12,7 @@ import { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
 import { FlightService } from "../flight/generated/flight.ts";
 import { ControlService } from "../grpc/generated/control.ts";
+import { routeLibraryLog } from "../grpc/library-log.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
 import type { Logger } from "../ops/log.ts";
@@ -62,6 +63,7 @@ export interface RunningProcessor {
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
 export async function startServer(config: Config, source: LedgerSource, log: Logger): Promise<RunningProcessor> {
   const networkPassphrase = config.networkPassphrase;
+  routeLibraryLog((line) => log.warn("grpc-js, of a control call or the source", { line }));
   const bell = Bell.create();
   let closing = false;
   let fail: (error: Error) => void = () => {};
@@ -124,6 +126,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         learned: (stream, assets) => engine?.learned(stream, assets),
         skipped: (stream, skips, count) => engine?.skipped(stream, skips, count),
         client: (event) => logClient(log, event),
+        logged: (level, message, fields) => log[level](message, fields),
         died: (error) => {
           health.set(FlightService.typeName, false);
           log.error("the data plane died", { error });

@@ -1,4 +1,5 @@
 /** Filters of sessions: what a request may say, and what a patch makes of the filter in force. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { CompiledFilter } from "../ledger/filter.ts";
 import { type FilterRecord, rowFilterOf } from "../workers/records.ts";
@@ -39,7 +40,7 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
   const { balanceMin, durability, modifiedAfterLedger } = filter;
   if (balanceMin !== undefined && balanceMin !== "") {
     if (!/^\d{1,39}$/.test(balanceMin)) {
-      refuse(`min_balance is ${JSON.stringify(balanceMin.slice(0, VALUE_LENGTH_MAX))}: up to 39 digits are accepted`);
+      refuse(`min_balance is ${quoted(balanceMin)}: up to 39 digits are accepted`);
     }
     checked.balanceMin = balanceMin;
   }

@@ -6,7 +6,9 @@
  * The order of things: what is acknowledged is on disk first, and what is decided together (a filter and the ledger from
  * which it holds) is decided without a turn of the event loop in between.
  */
+
 import { randomUUID } from "node:crypto";
+import { quoted } from "../base/text.ts";
 import { AssetTable } from "../engine/asset-table.ts";
 import type { SourceWait } from "../engine/source-patience.ts";
 import type { StreamEngine, StreamRequest } from "../engine/stream-engine.ts";
@@ -793,7 +795,7 @@ export class SessionManager implements SessionService {
   private find(id: string): ManagedSession {
     const session = this.sessions.get(id);
     if (session === undefined) {
-      throw new CodedError("NOT_FOUND", "SESSION_UNKNOWN", `no session has the id ${JSON.stringify(id.slice(0, 64))}`);
+      throw new CodedError("NOT_FOUND", "SESSION_UNKNOWN", `no session has the id ${quoted(id)}`);
     }
     return session;
   }

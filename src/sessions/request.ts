@@ -1,5 +1,6 @@
 /** What StartProcessing may ask for, in one place, with its limits. */
 
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
@@ -76,7 +77,7 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
     if (key.length < 1 || key.length > LABEL_KEY_LENGTH_MAX || value.length > LABEL_VALUE_LENGTH_MAX) {
       refuse(
         "LABELS",
-        `the label ${JSON.stringify(key.slice(0, LABEL_KEY_LENGTH_MAX))} has a key of ${key.length} and a value of ${value.length} characters: 1 to ${LABEL_KEY_LENGTH_MAX}, and up to ${LABEL_VALUE_LENGTH_MAX}, are accepted`,
+        `the label ${quoted(key)} has a key of ${key.length} and a value of ${value.length} characters: 1 to ${LABEL_KEY_LENGTH_MAX}, and up to ${LABEL_VALUE_LENGTH_MAX}, are accepted`,
       );
     }
   }

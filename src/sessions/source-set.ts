@@ -1,4 +1,5 @@
 /** The sources that sessions may name: SOURCE_ENDPOINT without a name, and those of SOURCES, opened when first asked for. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 
@@ -26,7 +27,7 @@ export class SourceSet {
       throw new CodedError(
         "NOT_FOUND",
         "SOURCE_UNKNOWN",
-        `no source is named ${JSON.stringify(name.slice(0, 64))}: ${names.length === 0 ? "SOURCES names none" : `SOURCES has ${names.join(", ")}`}`,
+        `no source is named ${quoted(name)}: ${names.length === 0 ? "SOURCES names none" : `SOURCES has ${names.join(", ")}`}`,
       );
     }
     let source = this.opened.get(name);

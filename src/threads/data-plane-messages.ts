@@ -163,6 +163,8 @@ export type FromDataPlane =
   /** So many ledgers were left out in a span that is now in order, these among them. */
   | { type: "skipped"; stream: number; skips: LedgerSkip[]; count: number }
   | { type: "client"; event: ClientEvent }
+  /** A line for the log, which the main thread writes. */
+  | { type: "log"; level: "warn" | "error"; message: string; fields: Record<string, string> }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }
   | { type: "clients"; number: number; clients: ClientReport[] }
   | { type: "closed" };

@@ -1,4 +1,5 @@
 /** Assets as text (SEP-11): `native`, or `CODE:G…`. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { parseStrkey, STRKEY_ACCOUNT } from "./strkey.ts";
 
@@ -9,7 +10,7 @@ const SHOWN_MAX = 80; // characters of a wrong asset that its error repeats; the
 /** @throws CodedError INVALID_ARGUMENT / INVALID_ASSET for anything but an issued asset */
 export function parseSep11(asset: string): { code: string; issuer: Uint8Array } {
   const refuse = (why: string): never => {
-    const shown = JSON.stringify(asset.length > SHOWN_MAX ? `${asset.slice(0, SHOWN_MAX)}…` : asset);
+    const shown = quoted(asset, SHOWN_MAX);
     throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `${shown} is neither native nor CODE:G…: ${why}`);
   };
   const colon = asset.indexOf(":");

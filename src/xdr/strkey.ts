@@ -1,4 +1,5 @@
 /** Strkeys (SEP-23): a key or hash as base32 text with a version byte in front and a CRC-16 behind. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 
 /** Version bytes: the letter that the text begins with, times 8. */
@@ -54,7 +55,7 @@ export function strkeyVersion(text: string): number | undefined {
 export function parseStrkey(text: string, version: number): Uint8Array {
   const { letter, payloadBytes, length } = KINDS.get(version)!;
   const refuse = (why: string): never => {
-    throw new CodedError("INVALID_ARGUMENT", "INVALID_STRKEY", `"${text}" is not a ${letter}… strkey: ${why}`);
+    throw new CodedError("INVALID_ARGUMENT", "INVALID_STRKEY", `${quoted(text)} is not a ${letter}… strkey: ${why}`);
   };
   if (text.length !== length) refuse(`it has ${text.length} characters, not ${length}`);
   const bytes = new Uint8Array(1 + payloadBytes + 2);
@@ -63,7 +64,7 @@ export function parseStrkey(text: string, version: number): Uint8Array {
   let at = 0;
   for (const character of text) {
     const value = BASE32_ALPHABET.indexOf(character);
-    if (value < 0) refuse(`"${character}" is not a base32 character`);
+    if (value < 0) refuse(`${quoted(character)} is not a base32 character`);
     held = ((held << 5) | value) & 0xfff;
     bits += 5;
     if (bits >= 8) {

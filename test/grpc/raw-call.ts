@@ -11,7 +11,7 @@ const PLENTY = 1 << 30;
 
 /** Header block of literal fields without indexing or Huffman coding (RFC 7541 section 6.2.2). */
 function headerBlock(fields: Record<string, string>): Buffer {
-  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  const text = (value: string) => Buffer.concat([Buffer.from([Buffer.byteLength(value)]), Buffer.from(value)]);
   return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }
 

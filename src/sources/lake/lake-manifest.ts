@@ -1,4 +1,5 @@
 /** The `.config.json` at a lake's root (SEP-54): whose ledgers these are and how they are laid out. */
+import { shortened } from "../../base/text.ts";
 import { CodedError } from "../../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 
@@ -7,6 +8,8 @@ export const LAKE_MANIFEST_KEY = ".config.json";
 
 /** A real one is under 200 bytes; leave room for keys of later versions. */
 export const LAKE_MANIFEST_BYTES_MAX = 64 << 10;
+
+const VALUE_SHOWN_MAX = 80; // characters of a wrong value that an error repeats
 
 export interface LakeManifest {
   networkPassphrase: string;
@@ -71,7 +74,7 @@ function count(fields: Record<string, unknown>, key: string, name: string, min: 
 function describe(value: unknown): string {
   if (value === undefined) return "missing";
   const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return shortened(text, VALUE_SHOWN_MAX);
 }
 
 function fault(name: string, detail: string): CodedError {
