@@ -2,6 +2,7 @@
 //
 //	-fixtures DIR  the ledgers as published (test/fixtures/ledgers)
 //	-sample DIR    the embedded lake (sample/lake): the seven real pubnet ledgers among them as one consecutive chain
+//	-balances DIR  a lake of balances (sample/balances): the two ledgers of stellar-core's load test with transactions
 //
 // The same modules give the same bytes each time: module contents are checked by the Go checksum database when they
 // are fetched and by the SHA-256 below when they are read, and nothing here depends on a clock or on the machine.
@@ -12,6 +13,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"flag"
@@ -62,12 +64,19 @@ const (
 	networkPassphrase   = "Public Global Stellar Network ; September 2015"
 )
 
+// The load test's ledgers 88 and 92, the only ones with rows, become 91 and 92.
+const (
+	balancesLedgerLast = 92
+	loadTestPassphrase = "load test network"
+)
+
 func main() {
 	fixtures := flag.String("fixtures", "", "directory to write the ledgers as published into")
 	sample := flag.String("sample", "", "directory to write the sample lake into")
+	balances := flag.String("balances", "", "directory to write the lake of balances into")
 	flag.Parse()
 	log.SetFlags(0)
-	if *fixtures == "" && *sample == "" || flag.NArg() > 0 {
+	if *fixtures == "" && *sample == "" && *balances == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -79,16 +88,18 @@ func main() {
 		}
 	}
 	if *sample != "" {
-		makeLake(*sample)
+		makeLake(*sample, ledgersInOrder(), sampleLedgerLast, networkPassphrase)
+	}
+	if *balances != "" {
+		makeLake(*balances, ledgersOfLoadTest(), balancesLedgerLast, loadTestPassphrase)
 	}
 }
 
-// makeLake writes the lake in Galexie's layout (SEP-54), one ledger a file.
-func makeLake(dir string) {
-	chain := ledgersInOrder()
+// makeLake writes the lake in Galexie's layout (SEP-54), one ledger a file; the chain ends on ledger `last`.
+func makeLake(dir string, chain []xdr.LedgerCloseMeta, last int, passphrase string) {
 	var previous *xdr.LedgerHeaderHistoryEntry
 	for i := range chain {
-		sequence := uint32(sampleLedgerLast - len(chain) + 1 + i)
+		sequence := uint32(last - len(chain) + 1 + i)
 		entry := headerEntry(&chain[i])
 		original := entry.Header.LedgerSeq
 		entry.Header.LedgerSeq = xdr.Uint32(sequence)
@@ -116,7 +127,7 @@ func makeLake(dir string) {
 		Compression         string `json:"compression"`
 		LedgersPerBatch     uint32 `json:"ledgersPerBatch"`
 		BatchesPerPartition uint32 `json:"batchesPerPartition"`
-	}{networkPassphrase, "1.0", "zst", 1, batchesPerPartition})
+	}{passphrase, "1.0", "zst", 1, batchesPerPartition})
 	check(err)
 	write(filepath.Join(dir, ".config.json"), manifest)
 }
@@ -138,6 +149,28 @@ func ledgersInOrder() []xdr.LedgerCloseMeta {
 		return cmp.Compare(a.LedgerSequence(), b.LedgerSequence())
 	})
 	return chain
+}
+
+// ledgersOfLoadTest gives the load test's ledgers that have transactions, in order, from its record-marked stream.
+func ledgersOfLoadTest() []xdr.LedgerCloseMeta {
+	decoder, err := zstd.NewReader(bytes.NewReader(ledgersLoadTest.read()))
+	check(err)
+	defer decoder.Close()
+	var chain []xdr.LedgerCloseMeta
+	for {
+		var mark [4]byte
+		if _, err := io.ReadFull(decoder, mark[:]); err == io.EOF {
+			return chain
+		} else {
+			check(err)
+		}
+		record := make([]byte, binary.BigEndian.Uint32(mark[:])&math.MaxInt32)
+		_, err := io.ReadFull(decoder, record)
+		check(err)
+		if ledger := unmarshal(record); ledger.CountTransactions() > 0 {
+			chain = append(chain, ledger)
+		}
+	}
 }
 
 func unmarshal(raw []byte) (ledger xdr.LedgerCloseMeta) {

@@ -36,7 +36,7 @@ export const command = defineCommand({
       type: integer(1, 2),
       otherwise: 1,
       summary:
-        "Columns of ndjson and arrow: 2 has full-width balances, every kind of holder, evicted entries as rows, transaction and change numbers, keys and values as JSON. Default: 1.",
+        "Columns of table, ndjson and arrow: 2 has full-width balances, every kind of holder, evicted entries as rows, transaction and change numbers, keys and values as JSON. Default: 1.",
     }),
     "network-passphrase": option({
       placeholder: "PASSPHRASE",
@@ -75,11 +75,11 @@ export const command = defineCommand({
     const filter = decoderFilterOf(flags, !flags["no-deleted"]);
     const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
     const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
-    if (schemaVersion === 2 && format !== "ndjson" && format !== "arrow") {
+    if (schemaVersion === 2 && format === "tsv") {
       throw new CodedError(
         "INVALID_ARGUMENT",
         "FORMAT",
-        `--schema-version 2 is for ndjson and arrow, not for ${format}`,
+        "--schema-version 2 is for table, ndjson and arrow: tsv has 22 columns of its own",
       );
     }
     const sink = sinkOf(format, schemaVersion, stdout);
@@ -163,7 +163,7 @@ function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, 
       return textSink((rows) => toNdjson(columns, rows), output);
     }
     case "table":
-      return tableSink(output);
+      return tableSink(schemaVersion, output);
     case "arrow":
       return new ArrowSink(schemaVersion, output);
   }
@@ -180,8 +180,8 @@ function textSink(format: (rows: RowSet) => string | Uint8Array, output: Output)
   };
 }
 
-function tableSink(output: Output): RowSink {
-  const { columns } = new BatchEncoder({ schemaVersion: 1, networkPassphrase: "" });
+function tableSink(schemaVersion: SchemaVersion, output: Output): RowSink {
+  const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
   const byName = new Map(columns.map((column) => [column.spec.name, column]));
   let total = 0;
   return textSinkWithEnd(

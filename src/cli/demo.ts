@@ -19,7 +19,7 @@ const ROWS_SHOWN = 12; // fits a small terminal with the summary
 export const command = defineCommand({
   usage: "[flags]",
   description:
-    "Starts a server on loopback over seven real pubnet ledgers, starts a session through its control plane, reads it through Arrow Flight, prints the first rows and one line of totals. Nothing stays behind.",
+    "Starts a server on loopback over seven real pubnet ledgers, starts a session through its control plane, reads it through Arrow Flight, prints some rows, those with a balance first, and one line of totals. Nothing stays behind.",
   flags: {
     ledgers: option({
       placeholder: "N",
@@ -60,15 +60,17 @@ export const command = defineCommand({
       try {
         const endLedger = flags.ledgers === undefined ? SAMPLE_LEDGER_LAST : SAMPLE_LEDGER_FIRST + flags.ledgers - 1;
         const begun = performance.now();
-        const { sessionId } = await control.startProcessing({ startLedger: SAMPLE_LEDGER_FIRST, endLedger });
+        const { sessionId } = await control.startProcessing({
+          startLedger: SAMPLE_LEDGER_FIRST,
+          endLedger,
+          schemaVersion: 2,
+        });
         const progress = new Progress(stderr, endLedger - SAMPLE_LEDGER_FIRST + 1);
+        const telling = new TellingRows(flags.rows);
         let rows = 0;
         const ticket = Buffer.from(JSON.stringify({ session: sessionId, from: "start" }));
         for await (const { table, metadata } of flight.doGet(ticket, signal)) {
-          if (rows < flags.rows) {
-            progress.clear();
-            printRows(stdout, table, rows, flags.rows);
-          }
+          telling.add(table);
           rows += table.numRows;
           progress.show(metadata.ledger_complete - SAMPLE_LEDGER_FIRST + 1, rows);
         }
@@ -76,7 +78,7 @@ export const command = defineCommand({
         progress.clear();
         const status = processor.sessions.get(sessionId);
         const { bytesProcessed } = await control.getMetrics({ sessionId });
-        if (rows > flags.rows && flags.rows > 0) stdout.write(`… and ${rows - flags.rows} rows more\n`);
+        if (flags.rows > 0) stdout.write(`${telling.text(rows)}\n`);
         const rate = bytesProcessed / 1e6 / seconds;
         stdout.write(
           `${status.ledgersProcessed} ledgers, ${rows} rows, ${seconds.toFixed(2)} s, ${rate.toFixed(1)} MB/s of XDR\n`,
@@ -94,11 +96,28 @@ export const command = defineCommand({
   },
 });
 
-function printRows(stdout: Output, table: Table, before: number, shown: number): void {
-  if (before === 0) stdout.write(`${tableHead()}\n`);
-  const cells = new ArrowCells(table);
-  const take = Math.min(table.numRows, shown - before);
-  for (let row = 0; row < take; row++) stdout.write(`${tableRow((column) => cells.value(row, column))}\n`);
+/** The rows that are printed: those with a balance first, since they have most columns, then the first others. */
+class TellingRows {
+  private readonly balances: string[] = [];
+  private readonly others: string[] = [];
+
+  constructor(private readonly rowsMax: number) {}
+
+  add(table: Table): void {
+    const cells = new ArrowCells(table);
+    for (let row = 0; row < table.numRows && this.balances.length < this.rowsMax; row++) {
+      const cell = (column: string) => cells.value(row, column);
+      const kind = cell("balance_holder") === null ? this.others : this.balances;
+      if (kind.length < this.rowsMax) kind.push(tableRow(cell));
+    }
+  }
+
+  /** @param rows how many were read */
+  text(rows: number): string {
+    const shown = [...this.balances, ...this.others].slice(0, this.rowsMax);
+    const more = rows > shown.length ? [`… and ${rows - shown.length} rows more`] : [];
+    return [tableHead(), ...shown, ...more].join("\n");
+  }
 }
 
 /** One line that is written over itself; nothing where the output is no terminal. */
