@@ -3,7 +3,9 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { type Table, tableFromIPC } from "apache-arrow";
+import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, STREAM_END } from "../columns/ipc.ts";
+import { checkMessage } from "../columns/ipc-reader.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
 import {
@@ -167,6 +169,7 @@ export class FlightClient {
       for await (const message of call as AsyncIterable<FlightDataMessage>) {
         if (message.dataHeader === undefined) continue;
         const body = message.dataBody ?? new Uint8Array(0);
+        assertSound(message.dataHeader, body.length);
         const part = { header: message.dataHeader, body };
         if (message.appMetadata === undefined) {
           opening.push(part);
@@ -193,6 +196,20 @@ export class FlightClient {
 
 function ticketsOf({ endpoint }: FlightInfo): Uint8Array[] {
   return endpoint.flatMap(({ ticket }) => (ticket === undefined ? [] : [ticket.ticket]));
+}
+
+/** apache-arrow's reader trusts its input. @throws CodedError DATA_LOSS / MESSAGE_UNREADABLE */
+function assertSound(header: Uint8Array, bodyBytes: number): void {
+  try {
+    checkMessage(header, bodyBytes);
+  } catch (thrown) {
+    if (!(thrown instanceof FlatbufferError)) throw thrown;
+    throw new CodedError(
+      "DATA_LOSS",
+      "MESSAGE_UNREADABLE",
+      `the server sent ${header.length} B that are no Arrow IPC message: ${thrown.message}`,
+    );
+  }
 }
 
 function isServiceError(thrown: unknown): thrown is grpc.ServiceError {

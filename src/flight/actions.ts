@@ -102,7 +102,7 @@ export function contractDataActions(producer: ContractDataProducer): FlightActio
         const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
         const schemas = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
           const offered = producer.schemas.get(each, networkPassphrase, columns).schema;
-          const problems = expected === undefined ? undefined : incompatibilities(expected.fields, offered);
+          const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
           const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
           return { ...describeSchema(each, offered), ...fit };
         });

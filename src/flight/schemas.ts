@@ -1,10 +1,14 @@
 /** The schemas that this server sends, in the forms that Flight sends them in, and whether a client's schema fits. */
-import { type Field, MessageReader, type Schema } from "apache-arrow";
+import type { Schema } from "apache-arrow";
+import { shortened } from "../base/text.ts";
 import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
+import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
 import { CodedError } from "../error.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 
+const SHOWN_MAX = 200; // characters of a client's column name or type that an answer repeats
 const SCHEMAS_CACHED_MAX = 256; // projections that clients have asked for lately; one is some kilobytes
 
 export interface SchemaForms {
@@ -75,29 +79,34 @@ export function describeSchema(schemaVersion: SchemaVersion, schema: Schema): Sc
  * What stands in the way of a client that was written for `expected` reading `offered`: a column that is gone, another
  * type, or nulls where the client expects none. Empty when it can. Columns that only the server has do no harm.
  */
-export function incompatibilities(expected: readonly Field[], offered: Schema): string[] {
+export function incompatibilities(expected: readonly FieldOutline[], offered: Schema): string[] {
   const byName = new Map(offered.fields.map((field) => [field.name, field]));
   return expected.flatMap((field) => {
     const ours = byName.get(field.name);
-    if (ours === undefined) return [`column ${field.name} is not there`];
+    if (ours === undefined) return [`column ${shortened(field.name, SHOWN_MAX)} is not there`];
     const found: string[] = [];
-    if (String(ours.type) !== String(field.type)) found.push(`column ${field.name} is ${ours.type}, not ${field.type}`);
+    if (String(ours.type) !== field.type) {
+      found.push(`column ${field.name} is ${ours.type}, not ${shortened(field.type, SHOWN_MAX)}`);
+    }
     if (ours.nullable && !field.nullable) found.push(`column ${field.name} may be null`);
     return found;
   });
 }
 
-/** @param bytes an encapsulated IPC schema message @throws CodedError INVALID_ARGUMENT / SCHEMA_UNREADABLE */
-export function readSchema(bytes: Uint8Array): Schema {
+/**
+ * The columns of a client's schema.
+ * @param bytes an encapsulated IPC schema message
+ * @throws CodedError INVALID_ARGUMENT / SCHEMA_UNREADABLE
+ */
+export function readSchema(bytes: Uint8Array): FieldOutline[] {
   try {
-    const schema = new MessageReader(bytes).readSchema();
-    if (schema) return schema;
-  } catch {
-    // told below
+    return readSchemaMessage(bytes);
+  } catch (thrown) {
+    if (!(thrown instanceof FlatbufferError)) throw thrown;
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "SCHEMA_UNREADABLE",
+      `the schema is no Arrow IPC schema message (${thrown.message}): send it in its encapsulated form, base64`,
+    );
   }
-  throw new CodedError(
-    "INVALID_ARGUMENT",
-    "SCHEMA_UNREADABLE",
-    "the schema is no Arrow IPC schema message: send it in its encapsulated form, base64",
-  );
 }
