@@ -1,0 +1,29 @@
+/** The house's rules, kept by themselves. Each rule has a canary: a project that breaks it in one place. */
+import { describe, expect, test } from "bun:test";
+import { ownProject, projectOf } from "./project.ts";
+import type { Rule } from "./rule.ts";
+import { bytesFrom, casts, expectations, settings } from "./rules/code.ts";
+import { documented, used } from "./rules/exports.ts";
+import { arrows, circles } from "./rules/folders.ts";
+import { files, functions } from "./rules/sizes.ts";
+
+/** Rules that hold. */
+const KEPT: readonly Rule[] = [settings];
+
+/** Rules that the project does not keep yet. */
+const TO_COME: readonly Rule[] = [
+  ...[arrows, circles],
+  ...[files, functions],
+  ...[used, documented],
+  ...[casts, bytesFrom, expectations],
+];
+
+test.each(KEPT)("$name", ({ check }) => {
+  expect(check(ownProject())).toEqual([]);
+});
+
+describe("a canary breaks it in one place", () => {
+  test.each([...KEPT, ...TO_COME])("$name", ({ check, canary }) => {
+    expect(check(projectOf(canary)).length).toBe(1);
+  });
+});
