@@ -3,7 +3,7 @@ import * as grpc from "@grpc/grpc-js";
 import { FlightService } from "../flight/generated/flight.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { Health } from "../grpc/generated/health.ts";
-import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { SessionService } from "../sessions/session.ts";
@@ -22,6 +22,8 @@ export const CONTROL_SERVICES: readonly string[] = [
 
 /** Largest message in either direction; part of the published interface. */
 export const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
+
+const PEER_CONNECTIONS_MAX = CONNECTIONS_MAX / 2; // one address never has all connections
 
 export interface ControlServerOptions {
   sessions: SessionService;
@@ -66,6 +68,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     host: options.host,
     port: options.port,
     setting: "GRPC_ADDRESS",
+    peerConnectionsMax: PEER_CONNECTIONS_MAX,
   });
   return {
     port: listening.port,

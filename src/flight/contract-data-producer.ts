@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import * as grpc from "@grpc/grpc-js";
 import { quoted, shortened } from "../base/text.ts";
+import { Turns } from "../base/turns.ts";
 import type { Hub, HubStream } from "../delivery/hub.ts";
 import type { MainThread } from "../delivery/main-thread-client.ts";
 import { RangeFeed } from "../delivery/range-feed.ts";
@@ -33,6 +34,7 @@ const SESSION_WAIT_MS = 30_000; // the legacy ticket may come before the session
 const POLL_WAIT_MS = 10_000; // PollFlightInfo answers at a change, or after this long
 const POLL_STEP_MS = 50; // between looks for a change; a poll is for people and schedulers
 const WANTED_SHOWN_MAX = 400; // characters of what a ticket asks for that an error repeats: all columns' names
+const ENDPOINTS_AT_ONCE_MAX = 64; // a FlightInfo with more takes milliseconds, and waits for a turn of the event loop
 const RANGE_STALL_MS = 300_000; // who reads a range and takes nothing for this long gives its place to others
 
 export interface ContractDataOptions {
@@ -51,6 +53,7 @@ export class ContractDataProducer implements FlightProducer {
   readonly actions: readonly FlightAction[];
   readonly flights = new RangeFlights();
   readonly schemas = new Schemas();
+  private readonly turns = new Turns();
 
   constructor(readonly options: ContractDataOptions) {
     this.actions = contractDataActions(this);
@@ -65,7 +68,7 @@ export class ContractDataProducer implements FlightProducer {
 
   async getFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<FlightInfo>> {
     const read = parseDescriptor(descriptor);
-    if (read.kind === "range") return this.rangeInfo(read.range, descriptor);
+    if (read.kind === "range") return this.rangeInfo(read.range, descriptor, context);
     return this.sessionInfo(await this.session(read, context), read, descriptor);
   }
 
@@ -73,7 +76,7 @@ export class ContractDataProducer implements FlightProducer {
   async pollFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<PollInfo>> {
     const { read, seen } = parsePoll(descriptor);
     if (read.kind === "range") {
-      const info = await this.rangeInfo(read.range, descriptor);
+      const info = await this.rangeInfo(read.range, descriptor, context);
       return { info, progress: 1, expirationTime: info.endpoint?.[0]?.expirationTime };
     }
     const stream = await this.session(read, context);
@@ -292,7 +295,11 @@ export class ContractDataProducer implements FlightProducer {
     );
   }
 
-  private async rangeInfo(asked: RangeTicket, descriptor: FlightDescriptor): Promise<Init<FlightInfo>> {
+  private async rangeInfo(
+    asked: RangeTicket,
+    descriptor: FlightDescriptor,
+    { announce, signal }: CallContext,
+  ): Promise<Init<FlightInfo>> {
     const forms = this.formsOfRange(asked);
     const { source, ledgerLatest } = await this.options.main.ask("rangeSource", {});
     if (ledgerLatest !== undefined && asked.ledgerEnd > ledgerLatest) {
@@ -303,7 +310,9 @@ export class ContractDataProducer implements FlightProducer {
       );
     }
     const range = { ...asked, id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
-    return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor);
+    if (range.partitions > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
+    if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
+    return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce);
   }
 
   /** `{"state":"RUNNING","session":"<start of an id>"}`, both optional; nothing at all selects every session. */

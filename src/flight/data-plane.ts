@@ -7,6 +7,7 @@ import * as grpc from "@grpc/grpc-js";
 import { Hub } from "../delivery/hub.ts";
 import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
+import { CALL_LIMITS_DEFAULT, type CallLimits } from "../grpc/call-budget.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
@@ -20,6 +21,9 @@ import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
 
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
+const PEER_CONNECTIONS_SHARE = 2; // one address never has all connections
+/** Requests have 4 MiB at most, and answers are about as large. What DoGet sends is counted with its stream instead. */
+const CALL_LIMITS: CallLimits = { ...CALL_LIMITS_DEFAULT, peerBytesMax: 16 << 20, bytesMax: 48 << 20 };
 const SLOW_CHECKS_PER_GRACE = 4; // a slow client is ended at most a quarter of the grace late
 const SLOW_CHECK_MS_MIN = 50;
 const LAG_LOOK_MS = 1000; // as fresh as any scrape needs
@@ -78,6 +82,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
       port: data.port,
       setting: "FLIGHT_ADDRESS",
       connectionsMax: data.connectionsMax,
+      peerConnectionsMax: Math.ceil(data.connectionsMax / PEER_CONNECTIONS_SHARE),
+      callLimits: CALL_LIMITS,
     });
   } catch (thrown) {
     post({ type: "failedToListen", error: CodedError.from(thrown).toRecord() });

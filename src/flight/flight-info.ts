@@ -2,6 +2,7 @@
 
 import type { HubStream } from "../delivery/hub.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
+import { CodedError } from "../error.ts";
 import type { Init } from "../grpc/service.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
@@ -71,22 +72,61 @@ export function sessionInfo(
   };
 }
 
-/** One endpoint a part, in the order in which their rows follow each other. */
+/** Bytes of an endpoint beside its ticket: expiration, app_metadata and protobuf's framing. */
+const ENDPOINT_BYTES = 96;
+
+/** A FlightInfo that clients take: gRPC's default limit for what a client receives, with room for the schema. */
+export const FLIGHT_INFO_BYTES_MAX = (4 << 20) - (64 << 10);
+
+/**
+ * The tickets of consecutive parts. Written from one text where only the ledgers differ: a thousand parts of a range whose
+ * filter has thousands of values would else be a thousand times the work.
+ */
+function ticketsOf(parts: readonly RangeTicket[]): Uint8Array[] {
+  const ticketed = (range: RangeTicket) => ticketOf({ kind: "range", range });
+  const headOf = ({ ledgerStart, ledgerEnd }: RangeTicket) =>
+    `{"start_ledger":${ledgerStart},"end_ledger":${ledgerEnd}`;
+  const [first, second] = parts;
+  if (first === undefined || second === undefined) return parts.map(ticketed);
+  const text = Buffer.from(ticketed(second)).toString();
+  const tail = text.slice(headOf(second).length);
+  if (text !== headOf(second) + tail) return parts.map(ticketed);
+  // The first alone may have a cursor.
+  return parts.map((part) => (part === first ? ticketed(part) : Buffer.from(headOf(part) + tail)));
+}
+
+/**
+ * One endpoint a part, in the order in which their rows follow each other.
+ * @param announce told about how many bytes the answer will have before its endpoints are made; it may refuse
+ * @throws CodedError INVALID_ARGUMENT / FLIGHT_INFO_TOO_LARGE
+ */
 export function rangeInfo(
   range: RangeTicket,
   forms: SchemaForms,
   totalsOf: (part: RangeTicket) => Totals | undefined,
   descriptor: Init<FlightDescriptor>,
+  announce: (bytes: number) => void,
 ): Init<FlightInfo> {
   const parts = partsOf(range);
+  const ticketBytes = ticketOf({ kind: "range", range: parts[0]! }).length;
+  const bytes = parts.length * (ticketBytes + ENDPOINT_BYTES);
+  if (parts.length > 1 && bytes > FLIGHT_INFO_BYTES_MAX) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "FLIGHT_INFO_TOO_LARGE",
+      `${parts.length} endpoints with tickets of ${ticketBytes} B make ${bytes} B, over max ${FLIGHT_INFO_BYTES_MAX} B: ask for fewer partitions, or select by fewer values`,
+    );
+  }
+  announce(bytes + descriptorBytes(descriptor));
+  const tickets = ticketsOf(parts);
   const totals = parts.map(totalsOf);
   const sum = (of: (totals: Totals) => number) =>
     totals.reduce((all, part) => (part === undefined || all < 0 ? UNKNOWN_COUNT : all + of(part)), 0);
   return {
     schema: forms.encapsulated,
     flightDescriptor: descriptor,
-    endpoint: parts.map((part) => ({
-      ticket: { ticket: ticketOf({ kind: "range", range: part }) },
+    endpoint: parts.map((part, index) => ({
+      ticket: { ticket: tickets[index] },
       expirationTime: part.expiresAtUnixMs === undefined ? undefined : timestampOf(part.expiresAtUnixMs),
       appMetadata: jsonBytes({ start_ledger: part.ledgerStart, end_ledger: part.ledgerEnd }),
     })),
@@ -95,6 +135,11 @@ export function rangeInfo(
     ordered: true,
     appMetadata: jsonBytes({ range: range.id, start_ledger: range.ledgerStart, end_ledger: range.ledgerEnd }),
   };
+}
+
+/** Bytes of what the client asked with, which comes back to it. */
+function descriptorBytes({ cmd, path }: Init<FlightDescriptor>): number {
+  return (cmd?.length ?? 0) + (path ?? []).reduce((sum, part) => sum + part.length, 0);
 }
 
 export function jsonBytes(value: unknown): Uint8Array {

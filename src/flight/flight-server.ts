@@ -3,11 +3,12 @@
 import * as grpc from "@grpc/grpc-js";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import { announceAnswer } from "../grpc/grpc-internals.ts";
 import { addService, type Handlers, type Init } from "../grpc/service.ts";
 import type { BasicAuthenticator } from "../security/auth.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
-import { FlightService } from "./generated/flight.ts";
+import { FlightInfo, FlightService } from "./generated/flight.ts";
 import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
 
 export interface FlightServerOptions {
@@ -58,7 +59,8 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
     const sendHeaders = (headers: grpc.Metadata) => call.sendMetadata(headers);
-    return { peer: call.getPeer(), metadata: call.metadata, identity, signal: abort.signal, sendHeaders };
+    const announce = (bytes: number) => announceAnswer(call, bytes);
+    return { peer: call.getPeer(), metadata: call.metadata, identity, signal: abort.signal, sendHeaders, announce };
   };
 
   const handlers: Handlers<typeof service> = {
@@ -69,8 +71,8 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       await handshake(call, authenticator);
     },
     async listFlights(call) {
-      for (const info of await producer.listFlights(call.request.expression, contextOf(call))) call.write(info);
-      call.end();
+      const infos = [...(await producer.listFlights(call.request.expression, contextOf(call)))];
+      writeAll(call, infos, FlightInfo.encode);
     },
     getFlightInfo: async (request, call) => producer.getFlightInfo(request, contextOf(call)),
     pollFlightInfo: async (request, call) => producer.pollFlightInfo(request, contextOf(call)),
@@ -96,8 +98,12 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     async doAction(call) {
       const context = contextOf(call);
       const action = findAction(producer.actions, call.request.type);
-      for (const body of await action.run(call.request.body, context)) call.write({ body });
-      call.end();
+      const bodies = [...(await action.run(call.request.body, context))];
+      writeAll(
+        call,
+        bodies.map((body) => ({ body })),
+        ({ body }) => body,
+      );
     },
     async listActions(call) {
       contextOf(call);
@@ -106,6 +112,23 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     },
   };
   addService(server, service, handlers, unexpected);
+}
+
+/**
+ * Writes the whole answer of a call, and ends the call.
+ * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES, with nothing written
+ */
+function writeAll<T>(
+  call: { write(message: T): unknown; end(): unknown },
+  messages: readonly T[],
+  bytesOf: (message: T) => Uint8Array | undefined,
+): void {
+  announceAnswer(
+    call,
+    messages.reduce((sum, message) => sum + (bytesOf(message)?.length ?? 0), 0),
+  );
+  for (const message of messages) call.write(message);
+  call.end();
 }
 
 function unimplemented(method: string, why: string): CodedError {

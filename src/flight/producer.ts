@@ -16,6 +16,11 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** Sends response headers, before the first message. */
   sendHeaders(headers: grpc.Metadata): void;
+  /**
+   * Says about how many bytes the answer will have, before it is made.
+   * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES when unread answers hold too much already
+   */
+  announce(bytes: number): void;
 }
 
 export interface OutgoingBatch {

@@ -2,6 +2,7 @@
  * The flights that ranges were asked for by GetFlightInfo: who reads them, which have been cancelled, and how much
  * they turned out to hold. A flight needs no memory here until it is read or cancelled.
  */
+import { createHash } from "node:crypto";
 import { CodedError } from "../error.ts";
 import type { ContractDataStream } from "./contract-data-stream.ts";
 import type { Totals } from "./flight-info.ts";
@@ -54,6 +55,7 @@ export class RangeFlights {
   }
 
   totalsOf(range: RangeTicket): Totals | undefined {
+    if (this.totals.size === 0) return undefined;
     return range.from === undefined ? this.totals.get(keyOf(range)) : undefined;
   }
 
@@ -76,6 +78,8 @@ export class RangeFlights {
   }
 }
 
+/** A digest: tickets with long filters would be kept a thousand times else. */
 function keyOf(range: RangeTicket): string {
-  return Buffer.from(rangeTicketOf({ ...range, id: undefined, expiresAtUnixMs: undefined })).toString();
+  const ticket = rangeTicketOf({ ...range, id: undefined, expiresAtUnixMs: undefined });
+  return createHash("sha256").update(ticket).digest("base64");
 }

@@ -22,6 +22,7 @@ export const COMPRESSIONS = ["none", "lz4", "zstd"] as const satisfies Compressi
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
+const RANGE_ID_LENGTH_MAX = 64; // ours are UUIDs
 const SHARDS_MAX = 65_536; // as the filter's
 const FILTER_EXAMPLE = '{"contract_ids":["C…"],"include_deleted":true}';
 
@@ -92,7 +93,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     partitions,
     shard,
     from: from === undefined || from === "start" ? undefined : takeRangeCursor(from),
-    id: json.text("range"),
+    id: takeRangeId(json),
     expiresAtUnixMs: json.integer("expires_at", 0, Number.MAX_SAFE_INTEGER),
   };
   json.end();
@@ -143,6 +144,15 @@ export function rangeTicketOf(range: RangeTicket): Uint8Array {
       expires_at: range.expiresAtUnixMs,
     }),
   );
+}
+
+/** Cancelled flights are remembered by it. */
+function takeRangeId(json: JsonObject): string | undefined {
+  const id = json.text("range");
+  if (id !== undefined && id.length > RANGE_ID_LENGTH_MAX) {
+    throw json.wrong("range", `the id that GetFlightInfo gave, at most ${RANGE_ID_LENGTH_MAX} characters`);
+  }
+  return id;
 }
 
 /** The filter with the shard in it. */

@@ -7,6 +7,7 @@ import type { DetailedPeerCertificate } from "node:tls";
 import { Metadata, type Server, type ServerCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { Lane } from "../http2/http2-lane.ts";
+import { chargeAnswer } from "./call-budget.ts";
 
 /** What `server.createConnectionInjector` returns. */
 export type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
@@ -41,6 +42,15 @@ function http2StreamOf(call: object): ServerHttp2Stream | undefined {
   let inner = (call as { call?: InterceptingCall }).call;
   while (inner?.nextCall !== undefined) inner = inner.nextCall;
   return inner?.stream;
+}
+
+/**
+ * Announces how many bytes the whole answer of a server call has, or will have, to what all calls may hold together
+ * (call-budget.ts); they count until the call is closed.
+ * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES
+ */
+export function announceAnswer(call: object, bytes: number): void {
+  chargeAnswer(http2StreamOf(call), bytes);
 }
 
 /** The node:http2 session that carries a server call; undefined once it is gone. */

@@ -15,6 +15,7 @@ import { CodedError } from "../error.ts";
 import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
 import { WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import { type Address, formatAddress } from "./address.ts";
+import { budgetCalls, CALL_LIMITS_DEFAULT, CallBudget, type CallLimits } from "./call-budget.ts";
 import { shortenEchoedHeaders } from "./echoed-headers.ts";
 import { createInjector } from "./grpc-internals.ts";
 
@@ -42,6 +43,10 @@ export interface ListenOptions extends Address {
   setting?: string;
   /** Default CONNECTIONS_MAX; further connections are closed at once. */
   connectionsMax?: number;
+  /** Default connectionsMax. Connections of one remote address; further ones are closed at once. */
+  peerConnectionsMax?: number;
+  /** What all calls may hold together. Default CALL_LIMITS_DEFAULT. */
+  callLimits?: CallLimits;
   /** Makes the listening server. Default: plain TCP. For TLS: `(onSocket) => tls.createServer({…, ALPNProtocols: ["h2"]}, onSocket)`. */
   createTransport?: (onSocket: (socket: net.Socket) => void) => net.Server;
   /** Credentials for the injector, which carry interceptors. Default: insecure. */
@@ -58,8 +63,10 @@ export interface GrpcListener {
   readonly port: number;
   /** Open connections. */
   readonly connections: number;
-  /** Connections closed at once because `connectionsMax` were open. */
+  /** Connections closed at once because `connectionsMax` were open, or `peerConnectionsMax` of their address. */
   readonly connectionsRefused: number;
+  /** Calls refused because of `callLimits`. */
+  readonly callsRefused: number;
   /**
    * Stops accepting, tells every client by GOAWAY, lets running calls end for `graceMs` (default CLOSE_GRACE_MS), then
    * destroys what is left. Resolves when no connection is left. The grpc-js server cannot be used again. Calling it
@@ -82,18 +89,28 @@ function plainTransport(onSocket: (socket: net.Socket) => void): net.Server {
 export async function listenGrpc(server: Server, options: ListenOptions): Promise<GrpcListener> {
   const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
   const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
+  const peerConnectionsMax = options.peerConnectionsMax ?? connectionsMax;
   const sockets = new Set<net.Socket>();
+  const peerSockets = new Map<string, number>(); // remote address -> its connections
   let connectionsRefused = 0;
 
   const transport = (options.createTransport ?? plainTransport)((socket) => {
     socket.on("error", () => socket.destroy());
-    if (sockets.size >= connectionsMax) {
+    const peer = socket.remoteAddress ?? "";
+    const ofPeer = peerSockets.get(peer) ?? 0;
+    if (sockets.size >= connectionsMax || ofPeer >= peerConnectionsMax) {
       connectionsRefused++;
       socket.destroy();
       return;
     }
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    peerSockets.set(peer, ofPeer + 1);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      const left = (peerSockets.get(peer) ?? 1) - 1;
+      if (left === 0) peerSockets.delete(peer);
+      else peerSockets.set(peer, left);
+    });
     if (windowShim) {
       const shim = new WindowShim(socket, options.connection);
       shim.on("error", () => shim.destroy());
@@ -107,6 +124,8 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
   const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
   guardWakeups(http2Server, wakeupGuard);
   shortenEchoedHeaders(http2Server);
+  const budget = new CallBudget(options.callLimits ?? CALL_LIMITS_DEFAULT);
+  budgetCalls(http2Server, budget);
 
   await listening(transport, options);
   const bound = transport.address() as net.AddressInfo;
@@ -119,6 +138,9 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
     },
     get connectionsRefused() {
       return connectionsRefused;
+    },
+    get callsRefused() {
+      return budget.refused;
     },
     close(graceMs = CLOSE_GRACE_MS) {
       closed ??= closeAll(server, transport, sockets, graceMs);

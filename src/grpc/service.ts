@@ -5,7 +5,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { CODE_NUMBERS, type Code, CodedError } from "../error.ts";
-import { resetCall } from "./grpc-internals.ts";
+import { announceAnswer, resetCall } from "./grpc-internals.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
 export type Init<T> = T extends Uint8Array | string | number | boolean | undefined
@@ -80,6 +80,11 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** A unary answer whose size had to be known before grpc-js takes it. */
+class EncodedAnswer {
+  constructor(readonly bytes: Buffer) {}
+}
+
 /** One method as grpc-js wants it; for calls that need another codec than the generated one, spread and replace. */
 export function methodDefinition<M extends MethodInfo>(
   service: { readonly typeName: string },
@@ -91,7 +96,8 @@ export function methodDefinition<M extends MethodInfo>(
     responseStream: method.kind === "serverStream" || method.kind === "bidi",
     requestSerialize: (message) => asBuffer(method.request.encode(message as object)),
     requestDeserialize: (bytes) => method.request.decode(bytes),
-    responseSerialize: (message) => asBuffer(method.response.encode(message as object)),
+    responseSerialize: (message) =>
+      message instanceof EncodedAnswer ? message.bytes : asBuffer(method.response.encode(message as object)),
     responseDeserialize: (bytes) => method.response.decode(bytes),
     originalName: method.name,
   };
@@ -153,6 +159,11 @@ function guarded(method: MethodInfo, path: string, handler: AnyHandler, onUnexpe
     return (call: grpc.ServerUnaryCall<unknown, unknown>, callback: grpc.sendUnaryData<unknown>) => {
       Promise.resolve()
         .then(() => (method.kind === "unary" ? handler(call.request, call) : handler(call)))
+        .then((response) => {
+          const bytes = asBuffer(method.response.encode(response as object));
+          announceAnswer(call, bytes.length);
+          return new EncodedAnswer(bytes);
+        })
         .then(
           (response) => contained(call, () => callback(null, response)),
           (error: unknown) => contained(call, () => callback(fail(error))),

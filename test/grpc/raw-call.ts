@@ -33,8 +33,15 @@ export class RawCall {
   #onFrame = () => {};
   #onSecondData = (_bytes: number) => {};
 
-  constructor(port: number, path: string, request: Uint8Array, fields: Record<string, string> = {}) {
-    this.socket = net.connect(port, "127.0.0.1");
+  /** @param localAddress the address that the client comes from */
+  constructor(
+    port: number,
+    path: string,
+    request: Uint8Array,
+    fields: Record<string, string> = {},
+    localAddress?: string,
+  ) {
+    this.socket = net.connect({ port, host: "127.0.0.1", localAddress });
     this.socket.on("error", () => {});
     this.socket.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.socket.write(Buffer.concat([CLIENT_PREFACE, settings(), start(STREAM, path, request, fields)]));

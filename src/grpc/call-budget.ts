@@ -1,0 +1,245 @@
+/**
+ * What all calls of a listener may hold together. Limits of a single call (a request's size, streams of a connection) say
+ * nothing about their sum: twenty clients that each send all but the last byte of a 64 MiB request hold 1.3 GB.
+ *
+ * Counted is, for every open call, the newest request message as far as it has come, and the answers that a handler has
+ * announced (`chargeAnswer`) until the call is closed, so also while nobody reads them. One remote address (the host,
+ * whatever its connections) and all together have a limit; what is over it is refused with RESOURCE_EXHAUSTED, and the
+ * call is closed, so that nothing of it is held any more.
+ */
+import { constants, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { CODE_NUMBERS, CodedError } from "../error.ts";
+
+/** What calls may hold at once, of one remote address and of all together. */
+export interface CallLimits {
+  peerCallsMax: number;
+  callsMax: number;
+  /** Bytes of half-received and received requests and of announced answers. */
+  peerBytesMax: number;
+  bytesMax: number;
+}
+
+/** Bytes of each call that are not counted, so that small calls are answered while large ones have used up the rest. */
+export const CALL_BYTES_FREE = 4096; // status, descriptors and most tickets; with the most calls 16 MiB
+
+/** Of a listener that accepts requests of 64 MiB. */
+export const CALL_LIMITS_DEFAULT: CallLimits = {
+  peerCallsMax: 2048, // two connections full of streams (grpc.max_concurrent_streams)
+  callsMax: 4096, // an idle call takes some 13 kB: 53 MB
+  peerBytesMax: 65 << 20, // one largest request (64 MiB), and small ones beside it
+  bytesMax: 96 << 20, // leaves room for others beside the peer that holds most
+};
+
+const MESSAGE_PREFIX_BYTES = 5; // compressed flag (1), length (4): gRPC over HTTP/2, "Length-Prefixed-Message"
+const accounts = new WeakMap<object, CallAccount>();
+
+/** Follows gRPC's message framing in the data of one call. */
+export class MessageMeter {
+  /** Bytes of the newest message that have come, its prefix included. */
+  held = 0;
+  #prefixFill = 0;
+  #length = 0; // of the message whose prefix has come, or as much of that number as has
+  #left = 0; // of the message at hand, behind its prefix
+
+  /** Takes the next bytes, split anywhere. */
+  add(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#left > 0) {
+        const count = Math.min(this.#left, chunk.length - at);
+        this.#left -= count;
+        this.held += count;
+        at += count;
+        continue;
+      }
+      const byte = chunk[at++] as number;
+      if (this.#prefixFill === 0) {
+        this.held = 0;
+        this.#length = 0; // the first byte says whether the message is compressed
+      } else {
+        this.#length = this.#length * 256 + byte;
+      }
+      this.held++;
+      this.#prefixFill++;
+      if (this.#prefixFill < MESSAGE_PREFIX_BYTES) continue;
+      this.#prefixFill = 0;
+      this.#left = this.#length;
+    }
+  }
+}
+
+interface Held {
+  calls: number;
+  bytes: number;
+}
+
+/** The sums of one listener. */
+export class CallBudget {
+  readonly #limits: CallLimits;
+  readonly #all: Held = { calls: 0, bytes: 0 };
+  readonly #peers = new Map<string, Held>();
+  /** Calls refused since the start. */
+  refused = 0;
+
+  constructor(limits: CallLimits) {
+    this.#limits = limits;
+  }
+
+  get calls(): number {
+    return this.#all.calls;
+  }
+
+  /** Bytes that count, so without the free ones of each call. */
+  get bytes(): number {
+    return this.#all.bytes;
+  }
+
+  /**
+   * One more call of `peer`; give it back with `end`.
+   * @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX
+   */
+  begin(peer: string): void {
+    const { peerCallsMax, callsMax } = this.#limits;
+    const held = this.#peers.get(peer);
+    if ((held?.calls ?? 0) >= peerCallsMax) {
+      throw refusal(
+        "CALLS_MAX",
+        `${held?.calls} calls of ${peer} are open, and ${peerCallsMax} is the limit: end some`,
+      );
+    }
+    if (this.#all.calls >= callsMax) {
+      throw refusal("CALLS_MAX", `${this.#all.calls} calls are open, and ${callsMax} is the limit: try again later`);
+    }
+    this.#all.calls++;
+    if (held === undefined) this.#peers.set(peer, { calls: 1, bytes: 0 });
+    else held.calls++;
+  }
+
+  /**
+   * Changes what `peer` holds by `bytes`, which may be less than 0.
+   * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES, with nothing changed
+   */
+  change(peer: string, bytes: number): void {
+    const { peerBytesMax, bytesMax } = this.#limits;
+    const held = this.#peers.get(peer);
+    if (held === undefined) return;
+    if (bytes > 0 && held.bytes + bytes > peerBytesMax) {
+      throw refusal(
+        "CALL_BYTES",
+        `requests and answers of ${peer} hold ${held.bytes} B, ${bytes} B more are over ${peerBytesMax} B: wait for the end of other calls, or read their answers`,
+      );
+    }
+    if (bytes > 0 && this.#all.bytes + bytes > bytesMax) {
+      throw refusal(
+        "CALL_BYTES",
+        `requests and answers of all clients hold ${this.#all.bytes} B, ${bytes} B more are over ${bytesMax} B: try again later`,
+      );
+    }
+    held.bytes += bytes;
+    this.#all.bytes += bytes;
+  }
+
+  end(peer: string): void {
+    const held = this.#peers.get(peer);
+    if (held === undefined) return;
+    this.#all.calls--;
+    if (--held.calls === 0) this.#peers.delete(peer);
+  }
+}
+
+/** What one call holds of a budget. */
+class CallAccount {
+  readonly #meter = new MessageMeter();
+  #answerBytes = 0;
+  #charged = 0;
+  #over = false;
+
+  constructor(
+    readonly budget: CallBudget,
+    readonly peer: string,
+  ) {}
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
+  received(chunk: Uint8Array): void {
+    this.#meter.add(chunk);
+    this.#settle(this.#answerBytes);
+  }
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
+  answers(bytes: number): void {
+    if (bytes <= this.#answerBytes) return;
+    this.#settle(bytes);
+    this.#answerBytes = bytes;
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.budget.change(this.peer, -this.#charged);
+    this.budget.end(this.peer);
+  }
+
+  #settle(answerBytes: number): void {
+    if (this.#over) return;
+    const charge = Math.max(0, this.#meter.held + answerBytes - CALL_BYTES_FREE);
+    if (charge !== this.#charged) this.budget.change(this.peer, charge - this.#charged);
+    this.#charged = charge;
+  }
+}
+
+/** Puts every call that comes to `server` under `budget`; calls that do not fit never reach a handler. */
+export function budgetCalls(server: Http2Server, budget: CallBudget): void {
+  // Before grpc-js's own listener: a stream that is closed there already is none to it.
+  server.prependListener("stream", (stream: ServerHttp2Stream) => {
+    const peer = stream.session?.socket?.remoteAddress ?? "a client without address";
+    try {
+      budget.begin(peer);
+    } catch (error) {
+      refuse(budget, stream, CodedError.from(error));
+      return;
+    }
+    const account = new CallAccount(budget, peer);
+    accounts.set(stream, account);
+    stream.once("close", () => account.end());
+    stream.on("data", (chunk: Buffer) => {
+      if (stream.closed) return;
+      try {
+        account.received(chunk);
+      } catch (error) {
+        account.end();
+        refuse(budget, stream, CodedError.from(error));
+      }
+    });
+  });
+}
+
+/**
+ * Counts `bytes` for the whole answer of the call on `stream` until the stream is closed; what was announced before is
+ * part of it. Announce an estimate before the answer is made where making it costs much.
+ * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES; the caller ends the call with it
+ */
+export function chargeAnswer(stream: object | undefined, bytes: number): void {
+  if (stream !== undefined) accounts.get(stream)?.answers(bytes);
+}
+
+function refusal(reason: string, message: string): CodedError {
+  return new CodedError("RESOURCE_EXHAUSTED", reason, message);
+}
+
+/** Answers by a status, and closes the stream, so that the client sends no more. */
+function refuse(budget: CallBudget, stream: ServerHttp2Stream, error: CodedError): void {
+  budget.refused++;
+  if (stream.headersSent) {
+    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM); // gRPC clients read it as RESOURCE_EXHAUSTED
+    return;
+  }
+  const headers = {
+    ":status": 200,
+    "content-type": "application/grpc+proto",
+    "grpc-status": String(CODE_NUMBERS[error.code]),
+    "grpc-message": encodeURI(error.message),
+    reason: error.reason,
+  };
+  stream.respond(headers, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR); // RFC 9113 section 8.1: the answer is whole, the rest of the request unwanted
+}
