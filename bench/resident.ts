@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../src/control/client.ts";
 import { decodeFlightData, type FlightDataMessage } from "../src/flight/flight-data.ts";
-import { FlightService } from "../src/flight/generated/flight.ts";
+import { FlightService } from "../src/grpc/generated/flight.ts";
 import { methodDefinition } from "../src/grpc/service.ts";
 import { SAMPLE, startProcessor } from "../test/support/processor.ts";
 import { PUBNET } from "./support/ledgers.ts";

@@ -11,11 +11,9 @@ import { type ProtoFile, parseProtos } from "./proto/parse.ts";
 const ROOT = join(import.meta.dirname, "..");
 const GENERATED = "src/grpc/generated";
 
-/** Flight's messages belong to the Flight server; everything else is shared. */
 function modulePath(file: ProtoFile): string {
-  if (file.name === "Flight.proto") return "src/flight/generated/flight.ts";
   const name = file.name.startsWith("google/") ? file.name.replaceAll("/", "_") : file.name;
-  return `${GENERATED}/${basename(name, ".proto").replaceAll("_", "-")}.ts`;
+  return `${GENERATED}/${basename(name, ".proto").replaceAll("_", "-").toLowerCase()}.ts`;
 }
 
 /** The generated files: path relative to the repository's root → content. */

@@ -3,7 +3,7 @@
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
-import { credentialsSetting } from "../security/credentials.ts";
+import { credentialsSetting } from "./credentials.ts";
 import {
   assets,
   boolean,

@@ -1,7 +1,7 @@
 /** The control plane's gRPC server: ControlService, ContractDataService, health and reflection on one port. */
 import * as grpc from "@grpc/grpc-js";
-import { FlightService } from "../flight/generated/flight.ts";
 import { ControlService } from "../grpc/generated/control.ts";
+import { FlightService } from "../grpc/generated/flight.ts";
 import { Health } from "../grpc/generated/health.ts";
 import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";

@@ -12,7 +12,7 @@ import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightInfo,
   FlightService,
-} from "../flight/generated/flight.ts";
+} from "../grpc/generated/flight.ts";
 import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
 

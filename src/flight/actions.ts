@@ -3,16 +3,16 @@ import { SCHEMA_VERSIONS, type SchemaVersion } from "../columns/batch-encoder.ts
 import type { HubStream } from "../delivery/hub.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
-import { encodeCursor } from "../threads/cursor.ts";
-import type { ContractDataProducer } from "./contract-data-producer.ts";
-import { jsonBytes, timestampOf } from "./flight-info.ts";
 import {
   CancelFlightInfoRequest,
   CancelFlightInfoResult,
   CancelStatus,
   FlightEndpoint,
   RenewFlightEndpointRequest,
-} from "./generated/flight.ts";
+} from "../grpc/generated/flight.ts";
+import { encodeCursor } from "../threads/cursor.ts";
+import type { ContractDataProducer } from "./contract-data-producer.ts";
+import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { TICKET_TTL_MS } from "./range-flights.ts";

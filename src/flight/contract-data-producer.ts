@@ -9,6 +9,12 @@ import type { MainThread } from "../delivery/main-thread-client.ts";
 import { RangeFeed } from "../delivery/range-feed.ts";
 import { SessionFeed } from "../delivery/session-feed.ts";
 import { CodedError } from "../error.ts";
+import {
+  FlightDescriptor_DescriptorType as DescriptorType,
+  type FlightDescriptor,
+  type FlightInfo,
+  type PollInfo,
+} from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
@@ -16,12 +22,6 @@ import { contractDataActions } from "./actions.ts";
 import { ContractDataStream, SLOW_CLIENT } from "./contract-data-stream.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
-import {
-  FlightDescriptor_DescriptorType as DescriptorType,
-  type FlightDescriptor,
-  type FlightInfo,
-  type PollInfo,
-} from "./generated/flight.ts";
 import { JsonObject } from "./json-object.ts";
 import { partOfStream } from "./partitions.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";

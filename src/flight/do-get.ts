@@ -3,9 +3,9 @@
  * its bytes are in the gRPC frame.
  */
 import type * as grpc from "@grpc/grpc-js";
+import type { Ticket } from "../grpc/generated/flight.ts";
 import { statusOf } from "../grpc/service.ts";
 import type { OutgoingFlightData } from "./flight-data.ts";
-import type { Ticket } from "./generated/flight.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
 import { flushed, writeWithBackpressure } from "./write.ts";
 

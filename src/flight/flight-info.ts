@@ -3,12 +3,12 @@
 import type { HubStream } from "../delivery/hub.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
-import type { Init } from "../grpc/service.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
   type FlightInfo,
-} from "./generated/flight.ts";
+} from "../grpc/generated/flight.ts";
+import type { Init } from "../grpc/service.ts";
 import { partOfStream } from "./partitions.ts";
 import { partsOf, type RangeTicket } from "./range-ticket.ts";
 import type { SchemaForms } from "./schemas.ts";

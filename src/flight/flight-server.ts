@@ -3,12 +3,12 @@
 import * as grpc from "@grpc/grpc-js";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import { FlightInfo, FlightService } from "../grpc/generated/flight.ts";
 import { announceAnswer } from "../grpc/grpc-internals.ts";
 import { addService, type Handlers, type Init } from "../grpc/service.ts";
 import type { BasicAuthenticator } from "../security/auth.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
-import { FlightInfo, FlightService } from "./generated/flight.ts";
 import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
 
 export interface FlightServerOptions {

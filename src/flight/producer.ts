@@ -1,8 +1,8 @@
 /** What stands behind a Flight server: the service's methods without their transport (flight-server.ts has that). */
 import type * as grpc from "@grpc/grpc-js";
+import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
 import type { FlightDataMessage, OutgoingFlightData } from "./flight-data.ts";
-import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "./generated/flight.ts";
 
 /** Of one call. */
 export interface CallContext {

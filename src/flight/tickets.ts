@@ -12,9 +12,9 @@
  */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "../grpc/generated/flight.ts";
 import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Partition, Position } from "../workers/records.ts";
-import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "./generated/flight.ts";
 import { JsonObject } from "./json-object.ts";
 import {
   type Encoding,

@@ -9,9 +9,9 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type * as grpc from "@grpc/grpc-js";
+import type { Credential } from "../config/credentials.ts";
 import { CodedError } from "../error.ts";
-import { BasicAuth } from "../flight/generated/flight.ts";
-import type { Credential } from "./credentials.ts";
+import { BasicAuth } from "../grpc/generated/flight.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed
 

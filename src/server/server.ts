@@ -2,6 +2,7 @@
  * The whole server: decode workers, data plane, sessions, control plane, HTTP.
  */
 import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
+import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import { HealthState } from "../control/health-state.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
@@ -10,8 +11,8 @@ import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
-import { FlightService } from "../flight/generated/flight.ts";
 import { ControlService } from "../grpc/generated/control.ts";
+import { FlightService } from "../grpc/generated/flight.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
@@ -19,7 +20,6 @@ import type { Logger } from "../ops/log.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { startOpsServer } from "../ops/server.ts";
 import type { Component } from "../ops/status.ts";
-import { readCredentials } from "../security/credentials.ts";
 import { type SessionDefaults, SessionManager } from "../sessions/manager.ts";
 import type { SessionSnapshot } from "../sessions/session.ts";
 import { SourceSet } from "../sessions/source-set.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { shortened, withinEncodedBytes } from "../../src/base/text.ts";
 import { CodedError, MESSAGE_ENCODED_BYTES_MAX } from "../../src/error.ts";
-import { FlightService } from "../../src/flight/generated/flight.ts";
+import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { routeLibraryLog } from "../../src/grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";

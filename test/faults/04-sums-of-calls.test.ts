@@ -9,14 +9,14 @@ import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import type { CodedError } from "../../src/error.ts";
 import { FLIGHT_INFO_BYTES_MAX } from "../../src/flight/flight-info.ts";
+import { parseTicket } from "../../src/flight/tickets.ts";
+import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../../src/grpc/call-budget.ts";
 import {
   FlightDescriptor,
   FlightDescriptor_DescriptorType,
   FlightInfo,
   FlightService,
-} from "../../src/flight/generated/flight.ts";
-import { parseTicket } from "../../src/flight/tickets.ts";
-import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../../src/grpc/call-budget.ts";
+} from "../../src/grpc/generated/flight.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";

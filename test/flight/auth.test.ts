@@ -1,10 +1,10 @@
 /** Credentials, by the two ways in which clients send them. */
 import { describe, expect, test } from "bun:test";
 import { Metadata } from "@grpc/grpc-js";
+import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
-import { BasicAuth } from "../../src/flight/generated/flight.ts";
+import { BasicAuth } from "../../src/grpc/generated/flight.ts";
 import { BasicAuthenticator } from "../../src/security/auth.ts";
-import { credentialOf } from "../../src/security/credentials.ts";
 import { pythonInterpreter } from "../clients/toolchain.ts";
 import { serveFixture } from "./conformance-fixture.ts";
 

@@ -5,10 +5,18 @@
 import * as grpc from "@grpc/grpc-js";
 import { Field, Int32, makeData, RecordBatch, Schema, Struct, Table, tableToIPC, Uint32 } from "apache-arrow";
 import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
+import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
 import type { FlightDataMessage } from "../../src/flight/flight-data.ts";
 import { timestampOf } from "../../src/flight/flight-info.ts";
 import { addFlightService } from "../../src/flight/flight-server.ts";
+import type {
+  CallContext,
+  FlightAction,
+  FlightProducer,
+  OutgoingBatch,
+  OutgoingStream,
+} from "../../src/flight/producer.ts";
 import {
   CancelFlightInfoRequest,
   CancelFlightInfoResult,
@@ -18,18 +26,10 @@ import {
   type FlightInfo,
   type PollInfo,
   RenewFlightEndpointRequest,
-} from "../../src/flight/generated/flight.ts";
-import type {
-  CallContext,
-  FlightAction,
-  FlightProducer,
-  OutgoingBatch,
-  OutgoingStream,
-} from "../../src/flight/producer.ts";
+} from "../../src/grpc/generated/flight.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import type { Init } from "../../src/grpc/service.ts";
 import { BasicAuthenticator } from "../../src/security/auth.ts";
-import { credentialOf } from "../../src/security/credentials.ts";
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
 const invalid = (message: string) => new CodedError("INVALID_ARGUMENT", "FIXTURE", message);

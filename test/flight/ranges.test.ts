@@ -9,7 +9,7 @@ import {
   FlightEndpoint,
   type FlightInfo,
   RenewFlightEndpointRequest,
-} from "../../src/flight/generated/flight.ts";
+} from "../../src/grpc/generated/flight.ts";
 import { type Client, goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { actionJson, collect, failureOf, flightCalls, flightTotals, readRows, until } from "../support/flight-rows.ts";
 import { clientLine, readGolden, withoutExpiration } from "../support/goldens.ts";

@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/flight/generated/flight.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
 import { failureOf, flightCalls, readRows, until } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { localServer } from "../support/local-server.ts";

@@ -1,8 +1,8 @@
 /** Reads rows through our own Flight client, as text that two readings can be compared by. */
 import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../../src/error.ts";
-import { FlightService } from "../../src/flight/generated/flight.ts";
 import { type BatchMetadata, FlightClient } from "../../src/flight-client/client.ts";
+import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
 
 export interface Reading {

@@ -3,8 +3,8 @@
 // biome-ignore-all lint: generated
 // biome-ignore-all assist: generated
 import protobuf from "protobufjs/minimal.js";
-import type { Codec, ServiceType } from "../../grpc/service.ts";
-import { Timestamp } from "../../grpc/generated/google-protobuf-timestamp.ts";
+import type { Codec, ServiceType } from "../service.ts";
+import { Timestamp } from "./google-protobuf-timestamp.ts";
 
 function integerOf(value: unknown): number {
   const number = Number(value); // protobufjs gives a Long

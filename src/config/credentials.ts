@@ -1,8 +1,8 @@
 /** Names and passwords of clients. A password is kept as its digest from the moment that it is read. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { SettingType } from "../config/types.ts";
 import { CodedError } from "../error.ts";
+import type { SettingType } from "./types.ts";
 
 export interface Credential {
   name: string;
