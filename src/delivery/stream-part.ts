@@ -9,6 +9,7 @@ import { comparePositions, encodeCursor } from "../threads/cursor.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
 import type { Counters } from "../threads/stream-cell.ts";
 import { align8, type BatchRecord, type SpanDoneRecord } from "../workers/records.ts";
+import { alignedMetadata } from "./body-alignment.ts";
 import { Slot, type SlotPool } from "./slot.ts";
 import type { StreamClient } from "./stream-client.ts";
 import { type LogLimits, StreamLog } from "./stream-log.ts";
@@ -178,9 +179,9 @@ function reportOf({ peer, rows, batches, bytes, joinedUnixMs }: StreamClient): C
 
 const encoder = new TextEncoder();
 
-/** The JSON that goes with every batch (design: tickets, descriptors, cursors). */
+/** The JSON that goes with every batch, with the spaces that align its body. */
 export function appMetadata({ kind, id, partition }: StreamOpening, record: BatchRecord): Uint8Array {
-  return encoder.encode(
+  const json = encoder.encode(
     JSON.stringify({
       [kind === "range" ? "range" : "session"]: id,
       partition,
@@ -194,4 +195,5 @@ export function appMetadata({ kind, id, partition }: StreamOpening, record: Batc
       cursor: encodeCursor(record.next, partition),
     }),
   );
+  return alignedMetadata(json, record.headerBytes, record.bodyBytes);
 }

@@ -13,6 +13,7 @@
  * behind the message may be reused. After "cancelled" or "close" of the call no copy follows; `writeWithBackpressure`
  * (write.ts) puts both together.
  */
+import { varintLength } from "../base/varint.ts";
 import { CodedError } from "../error.ts";
 
 /** Fields of FlightData as bytes; absent and empty are the same on the wire (proto3). */
@@ -42,13 +43,6 @@ const TAG_DATA_BODY_HIGH = 0x3e;
 
 /** Largest encoded FlightData: protobuf implementations refuse messages of 2 GiB and more. */
 export const FLIGHT_DATA_BYTES_MAX = 0x7fffffff;
-
-function varintLength(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  if (value < 0x200000) return 3;
-  return value < 0x10000000 ? 4 : 5;
-}
 
 function fieldLength(tagLength: number, bytes: Uint8Array | undefined): number {
   const length = bytes === undefined ? 0 : bytes.byteLength;

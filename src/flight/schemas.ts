@@ -5,6 +5,7 @@ import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
+import { alignedHeader } from "../delivery/body-alignment.ts";
 import { CodedError } from "../error.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 
@@ -59,7 +60,10 @@ export class Schemas {
 }
 
 function dictionariesOf(encoder: BatchEncoder): FlightDataMessage[] {
-  return encoder.dictionaryMessages().map(({ header, body }) => ({ dataHeader: header, dataBody: body }));
+  return encoder.dictionaryMessages().map(({ header, body }) => ({
+    dataHeader: alignedHeader(header, body.length),
+    dataBody: body,
+  }));
 }
 
 export function describeSchema(schemaVersion: SchemaVersion, schema: Schema): SchemaDescription {
