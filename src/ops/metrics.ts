@@ -1,13 +1,16 @@
-/** The process's totals in Prometheus' text format. The names are those that existing dashboards ask for. */
+/**
+ * The process's totals in Prometheus' text format. The names are those that existing dashboards ask for. Each help says
+ * what is counted: sessions alone, or everything that is decoded or sent (docs/operations.md repeats the helps).
+ */
 
 /** Totals of the whole process at one moment. Counters never fall while the process lives. */
 export interface ProcessMetrics {
-  /** Counters: rows put into batches, changes left out by filters, batches made, bytes of XDR decoded. */
+  /** Counters of sessions alone: rows put into batches, changes left out by filters, batches made, bytes of XDR decoded. */
   contractsProcessed: number;
   entriesSkipped: number;
   batchesCreated: number;
   bytesProcessed: number;
-  /** Counter: ledgers, sessions or streams that failed. */
+  /** Counter: sessions that failed, and ledgers of sessions left out. */
   processingErrors: number;
   /** Counter: ledgers left out because they could not be decoded (ON_ERROR=skip). */
   ledgersSkipped?: number;
@@ -19,8 +22,9 @@ export interface ProcessMetrics {
   currentLedger: number;
   /** Sessions that are STARTING, RUNNING or STOPPING. */
   activeSessions: number;
+  /** DoGets of sessions and ranges. */
   flightClientsConnected: number;
-  /** Counter: rows handed to Flight clients; each client counts. */
+  /** Counter: rows sent to clients of sessions, catch-ups and ranges; each client counts. */
   flightRecordsStreamed: number;
   /** All DoGets of the process together, so that no label grows with sessions or clients. */
   flight?: FlightMetrics;
@@ -68,31 +72,61 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     [
       "contract_data_contracts_processed_total",
       "counter",
-      "Rows of contract data put into batches.",
+      "Rows that sessions have put into batches, read or not; what ranges and catch-ups decode is not counted.",
       metrics.contractsProcessed,
     ],
     [
       "contract_data_entries_skipped_total",
       "counter",
-      "Contract data changes left out by filters.",
+      "Changes of contract data that filters of sessions have left out.",
       metrics.entriesSkipped,
     ],
-    ["contract_data_batches_created_total", "counter", "Arrow record batches made.", metrics.batchesCreated],
-    ["contract_data_bytes_processed_total", "counter", "Bytes of ledger XDR decoded.", metrics.bytesProcessed],
-    ["contract_data_processing_errors_total", "counter", "Errors that ended some work.", metrics.processingErrors],
+    [
+      "contract_data_batches_created_total",
+      "counter",
+      "Arrow record batches that sessions have made, of each partition, those without rows that only tell progress left out.",
+      metrics.batchesCreated,
+    ],
+    [
+      "contract_data_bytes_processed_total",
+      "counter",
+      "Bytes of XDR of the ledgers that sessions have decoded.",
+      metrics.bytesProcessed,
+    ],
+    [
+      "contract_data_processing_errors_total",
+      "counter",
+      "Errors that ended a session, and ledgers of sessions left out (ON_ERROR=skip).",
+      metrics.processingErrors,
+    ],
     [
       "contract_data_ledgers_skipped_total",
       "counter",
-      "Ledgers left out because they could not be decoded (ON_ERROR=skip).",
+      "Ledgers that sessions left out because they could not be decoded (ON_ERROR=skip).",
       metrics.ledgersSkipped ?? 0,
     ],
-    ["contract_data_current_ledger", "gauge", "Newest ledger processed by any session.", metrics.currentLedger],
-    ["contract_data_active_sessions", "gauge", "Sessions that have not ended.", metrics.activeSessions],
-    ["contract_data_flight_clients_connected", "gauge", "Flight clients reading.", metrics.flightClientsConnected],
+    [
+      "contract_data_current_ledger",
+      "gauge",
+      "Newest ledger whose rows a session has made, of the sessions that are still known.",
+      metrics.currentLedger,
+    ],
+    [
+      "contract_data_active_sessions",
+      "gauge",
+      "Sessions that are STARTING, RUNNING or STOPPING.",
+      metrics.activeSessions,
+    ],
+    [
+      "contract_data_flight_clients_connected",
+      "gauge",
+      "DoGet calls that are being answered, of sessions (catch-ups too) and ranges.",
+      metrics.flightClientsConnected,
+    ],
     [
       "contract_data_flight_records_streamed_total",
       "counter",
-      "Rows handed to Flight clients.",
+      "Rows sent to Flight clients, each client counted, of sessions, their catch-ups and ranges.",
       metrics.flightRecordsStreamed,
     ],
     [
@@ -122,17 +156,17 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     metrics.flight === undefined ? "" : flightText(metrics.flight),
     stages(
       "contract_data_stage_seconds_total",
-      "Time of all threads by stage of the pipeline; waits are stages of their own.",
+      "Time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits are stages of their own.",
       metrics.stageSeconds?.wall ?? {},
     ),
     stages(
       "contract_data_stage_cpu_seconds_total",
-      "CPU time of all threads by stage of the pipeline; waits take none.",
+      "CPU time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits take none.",
       metrics.stageSeconds?.cpu ?? {},
     ),
     histogram(
       "contract_data_processing_duration_seconds",
-      "Time to decode one ledger, in a worker.",
+      "Time to decode one ledger in a worker, for sessions, catch-ups and ranges; a ledger that several read counts for each.",
       metrics.processingDuration,
     ),
     `${head("contract_data_build_info", "gauge", "Always 1; the label tells the version.")}contract_data_build_info{version="${label(version)}"} 1\n`,
@@ -145,14 +179,44 @@ export function head(name: string, kind: Kind | "histogram", help: string): stri
 
 function flightText(flight: FlightMetrics): string {
   const rows: Row[] = [
-    ["batches_sent_total", "counter", "Arrow record batches sent to Flight clients.", flight.batchesSent],
-    ["bytes_sent_total", "counter", "Bytes of Flight messages sent.", flight.bytesSent],
-    ["blocked_seconds_total", "counter", "Time that DoGets waited for their clients to read.", flight.blockedSeconds],
-    ["slow_clients_ended_total", "counter", "Clients ended for holding others back.", flight.slowClientsEnded],
-    ["ranges", "gauge", "Ranges being read.", flight.ranges],
-    ["catch_ups", "gauge", "Clients that read a session's past.", flight.catchUps],
-    ["lag_ledgers_max", "gauge", "Ledgers that the slowest client is behind its stream.", flight.lagLedgersMax],
-    ["lag_bytes", "gauge", "Bytes that are ready and that clients have not taken.", flight.lagBytes],
+    [
+      "batches_sent_total",
+      "counter",
+      "Arrow record batches sent to Flight clients, each client counted, of sessions, their catch-ups and ranges, those without rows too.",
+      flight.batchesSent,
+    ],
+    [
+      "bytes_sent_total",
+      "counter",
+      "Bytes of those batches: data header, body and app_metadata, as compressed as they are sent.",
+      flight.bytesSent,
+    ],
+    [
+      "blocked_seconds_total",
+      "counter",
+      "Time that DoGets of sessions and ranges have waited for their clients to read, added up.",
+      flight.blockedSeconds,
+    ],
+    [
+      "slow_clients_ended_total",
+      "counter",
+      "DoGets ended because their client took nothing and held others back (SLOW_CLIENT_GRACE), or a range's place.",
+      flight.slowClientsEnded,
+    ],
+    ["ranges", "gauge", "Ranges being read now.", flight.ranges],
+    ["catch_ups", "gauge", "Clients that read a session's past from the source now.", flight.catchUps],
+    [
+      "lag_ledgers_max",
+      "gauge",
+      "Ledgers that the slowest client of all sessions and ranges is behind what its stream has ready.",
+      flight.lagLedgersMax,
+    ],
+    [
+      "lag_bytes",
+      "gauge",
+      "Bytes that are ready and not taken, added up over all clients of sessions and ranges.",
+      flight.lagBytes,
+    ],
   ];
   const lines = rows.map(([name, kind, help, value]) => {
     const full = `contract_data_flight_${name}`;
@@ -161,7 +225,7 @@ function flightText(flight: FlightMetrics): string {
   const gets = "contract_data_flight_gets_total";
   const outcomes = { completed: flight.getsCompleted, cancelled: flight.getsCancelled, failed: flight.getsFailed };
   const ended = Object.entries(outcomes).map(([outcome, count]) => `${gets}{outcome="${outcome}"} ${number(count)}\n`);
-  return `${lines.join("")}${head(gets, "counter", "DoGets that have ended, by how.")}${ended.join("")}`;
+  return `${lines.join("")}${head(gets, "counter", "DoGets of sessions and ranges that have ended, by how: completed, cancelled by the client, or failed.")}${ended.join("")}`;
 }
 
 function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {

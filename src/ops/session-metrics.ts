@@ -33,8 +33,18 @@ export function sessionMetricsText(sessions: readonly SessionSnapshot[], nowUnix
     ],
     ["tip_ledger", "gauge", "Newest ledger of its source; 0 where that is not known.", (each) => each.ledgerTip],
     ["lag_seconds", "gauge", "Age of the current ledger's close time.", (each) => each.lagSeconds],
-    ["ledgers_skipped_total", "counter", "Ledgers left out (ON_ERROR=skip).", (each) => each.ledgersSkipped],
-    ["rows_total", "counter", "Rows put into batches.", (each) => each.entriesProcessed],
+    [
+      "ledgers_skipped_total",
+      "counter",
+      "Ledgers that it left out because they could not be decoded (ON_ERROR=skip), over its whole life.",
+      (each) => each.ledgersSkipped,
+    ],
+    [
+      "rows_total",
+      "counter",
+      "Rows that it has put into batches, all partitions together, over its whole life.",
+      (each) => each.entriesProcessed,
+    ],
     ["source_waiting", "gauge", "1 while its source fails and is tried again.", (each) => (each.sourceWait ? 1 : 0)],
     [
       "idle_seconds",

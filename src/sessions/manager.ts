@@ -55,11 +55,9 @@ export interface SessionTotals {
   batches: number;
   xdrBytes: number;
   errors: number;
-  rowsSent: number;
   /** Newest ledger of any session that is still known. */
   ledgerCurrent: number;
   active: number;
-  clients: number;
 }
 
 /** What a session is made with unless its request says otherwise; from the configuration. */
@@ -98,7 +96,6 @@ export class SessionManager implements SessionService {
     xdrBytes: 0,
     errors: 0,
     ledgersSkipped: 0,
-    rowsSent: 0,
   };
 
   constructor(
@@ -308,13 +305,11 @@ export class SessionManager implements SessionService {
 
   /** Costs no more than reading counters. */
   totals(): SessionTotals {
-    const totals = { ...this.retired, ledgerCurrent: 0, active: 0, clients: 0 };
+    const totals = { ...this.retired, ledgerCurrent: 0, active: 0 };
     for (const session of this.sessions.values()) {
-      const { stream, state } = session;
       addCounters(totals, session);
       totals.ledgerCurrent = Math.max(totals.ledgerCurrent, session.counter("ledgerCurrent"));
-      totals.clients += stream?.cell.get("clients") ?? 0;
-      if (isActive(state)) totals.active += 1;
+      if (isActive(session.state)) totals.active += 1;
     }
     return totals;
   }
@@ -853,7 +848,7 @@ async function within<T>(promise: Promise<T>, untilMs: number): Promise<T | type
   return first;
 }
 
-const COUNTED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "ledgersSkipped", "rowsSent"] as const;
+const COUNTED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "ledgersSkipped"] as const;
 
 /** What the session's present stream has done. */
 function addCounters(totals: Record<(typeof COUNTED)[number], number>, session: ManagedSession): void {

@@ -11,7 +11,7 @@ export const FLIGHT_COUNTERS = [
   /** Ever opened. */
   "rangesOpened",
   "catchUpsOpened",
-  /** To all clients of sessions and ranges. */
+  /** To all clients of sessions, their catch-ups and ranges; batches without rows count as batches. */
   "batchesSent",
   "rowsSent",
   "bytesSent",
