@@ -11,7 +11,9 @@ import type {
   Questions,
   ToDataPlane,
 } from "../threads/data-plane-messages.ts";
+import { Heartbeat } from "../threads/heartbeat.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+import { type SilenceLimits, SilenceWatch } from "./silence-watch.ts";
 
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
@@ -25,12 +27,23 @@ export interface DataPlaneEvents {
   logged(level: "warn" | "error", message: string, fields: Record<string, string>): void;
   /** Answers the data plane's questions. @throws CodedError, which the asker gets */
   asked<N extends QuestionName>(name: N, asked: Questions[N]["asked"]): Promise<Questions[N]["answer"]>;
-  /** The Worker itself is gone: nothing can be delivered any more. */
+  /** The thread has not taken a turn for so long: nobody is served, and nothing delivered, until it does. */
+  silent(ms: number): void;
+  /** It takes turns again, after so long. */
+  answersAgain(ms: number): void;
+  /** The Worker itself is gone, or silent for too long: nothing can be delivered any more. */
   died(error: CodedError): void;
+}
+
+export interface DataPlaneOptions {
+  /** What the Worker runs; for tests. */
+  entry?: string;
+  silence?: SilenceLimits;
 }
 
 export class DataPlaneClient {
   private closing = false;
+  private readonly watch: SilenceWatch;
   private exited: Promise<void>;
   private readonly reports = new Map<number, (clients: ClientReport[]) => void>();
   private reportCount = 0;
@@ -39,8 +52,23 @@ export class DataPlaneClient {
     private readonly worker: Worker,
     /** The port that the Flight server listens on. */
     readonly flightPort: number,
+    heartbeat: Heartbeat,
     events: DataPlaneEvents,
+    limits?: SilenceLimits,
   ) {
+    this.watch = new SilenceWatch(
+      heartbeat,
+      {
+        silent: (ms) => {
+          this.settleReports();
+          events.silent(ms);
+        },
+        over: (ms) => events.answersAgain(ms),
+        lost: (ms) => this.lost(events, `it has taken no turn for ${Math.round(ms / 1000)} s`),
+      },
+      limits,
+    );
+    this.watch.start();
     worker.on("message", (message: FromDataPlane) => {
       if (message.type === "ended") {
         events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
@@ -58,15 +86,21 @@ export class DataPlaneClient {
     this.exited = new Promise((resolve) => {
       worker.on("exit", () => {
         resolve();
-        for (const settle of this.reports.values()) settle([]);
+        this.settleReports();
         this.lost(events, "it exited");
       });
     });
   }
 
   /** Starts the Worker; resolves once its Flight server listens. @throws CodedError ADDRESS_IN_USE and the like */
-  static async start(data: DataPlaneData, events: DataPlaneEvents): Promise<DataPlaneClient> {
-    const worker = new Worker(DATA_PLANE_ENTRY, { workerData: data });
+  static async start(
+    data: Omit<DataPlaneData, "heartbeat">,
+    events: DataPlaneEvents,
+    { entry = DATA_PLANE_ENTRY, silence }: DataPlaneOptions = {},
+  ): Promise<DataPlaneClient> {
+    const heartbeat = Heartbeat.create();
+    const workerData: DataPlaneData = { ...data, heartbeat: heartbeat.memory };
+    const worker = new Worker(entry, { workerData });
     const port = await new Promise<number>((resolve, reject) => {
       worker.once("message", (message: FromDataPlane) => {
         if (message.type === "listening") resolve(message.port);
@@ -74,15 +108,21 @@ export class DataPlaneClient {
       });
       worker.once("error", reject);
     });
-    return new DataPlaneClient(worker, port, events);
+    return new DataPlaneClient(worker, port, heartbeat, events, silence);
   }
 
   send(message: ToDataPlane): void {
     this.worker.postMessage(message);
   }
 
-  /** Who reads a stream, and who has read it lately. */
+  /** How long the thread has taken no turn, once that is long enough to count. */
+  get silenceMs(): number | undefined {
+    return this.watch.silence;
+  }
+
+  /** Who reads a stream, and who has read it lately; nobody where the thread cannot say. */
   clientsOf(stream: number): Promise<ClientReport[]> {
+    if (this.silenceMs !== undefined) return Promise.resolve([]);
     return new Promise((resolve) => {
       const number = ++this.reportCount;
       this.reports.set(number, resolve);
@@ -90,9 +130,14 @@ export class DataPlaneClient {
     });
   }
 
-  /** Lets clients finish within the grace, then ends the Worker. */
+  /** Lets clients finish within the grace, then ends the Worker; one that is silent at once. */
   async close(graceMs: number): Promise<void> {
     this.closing = true;
+    this.watch.stop();
+    if (this.silenceMs !== undefined) {
+      await this.worker.terminate();
+      return;
+    }
     const closed = new Promise<void>((resolve) => {
       this.worker.on("message", (message: FromDataPlane) => {
         if (message.type === "closed") resolve();
@@ -112,10 +157,16 @@ export class DataPlaneClient {
     }
   }
 
+  private settleReports(): void {
+    for (const settle of this.reports.values()) settle([]);
+    this.reports.clear();
+  }
+
   private lost(events: DataPlaneEvents, why: string): void {
     if (this.closing) return;
     this.closing = true;
-    events.died(new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread has ended: ${why}`));
+    this.watch.stop();
+    events.died(new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread is lost: ${why}`));
   }
 }
 

@@ -15,6 +15,7 @@ import { addWrongPort } from "../grpc/wrong-port.ts";
 import { BasicAuthenticator } from "../security/auth.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
+import { BEAT_MS, Heartbeat } from "../threads/heartbeat.ts";
 import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
@@ -93,6 +94,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     () => producer.endSlowClients(),
     Math.max(SLOW_CHECK_MS_MIN, data.slowClientGraceMs / SLOW_CHECKS_PER_GRACE),
   );
+  const heartbeat = new Heartbeat(data.heartbeat);
+  setInterval(() => heartbeat.beat(), BEAT_MS); // to the thread's end
   const lagLook = setInterval(() => producer.measureLag(), LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
     switch (message.type) {

@@ -6,7 +6,7 @@ import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import { HealthState } from "../control/health-state.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
-import { DataPlaneClient, type DataPlaneEvents } from "../engine/data-plane-client.ts";
+import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { StreamEngine } from "../engine/stream-engine.ts";
@@ -61,11 +61,17 @@ export interface RunningProcessor {
 }
 
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
-export async function startServer(config: Config, source: LedgerSource, log: Logger): Promise<RunningProcessor> {
+export async function startServer(
+  config: Config,
+  source: LedgerSource,
+  log: Logger,
+  dataPlaneOptions: DataPlaneOptions = {},
+): Promise<RunningProcessor> {
   const networkPassphrase = config.networkPassphrase;
   routeLibraryLog((line) => log.warn("grpc-js, of a control call or the source", { line }));
   const bell = Bell.create();
   let closing = false;
+  let restored = false;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -127,12 +133,21 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         skipped: (stream, skips, count) => engine?.skipped(stream, skips, count),
         client: (event) => logClient(log, event),
         logged: (level, message, fields) => log[level](message, fields),
+        silent: (ms) => {
+          log.error("the data-plane thread takes no turns: Flight is not served", { ms: Math.round(ms) });
+          health.set(FlightService.typeName, false);
+        },
+        answersAgain: (ms) => {
+          log.warn("the data-plane thread takes turns again", { ms: Math.round(ms) });
+          health.set(FlightService.typeName, restored && !closing);
+        },
         died: (error) => {
           health.set(FlightService.typeName, false);
           log.error("the data plane died", { error });
           fail(error);
         },
       },
+      dataPlaneOptions,
     );
     stop.listeners.push((graceMs) => dataPlane.close(graceMs));
 
@@ -200,7 +215,8 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
     stop.sessions.push((graceMs) => within(manager.close(), graceMs)); // a source may not come back
     await manager.restore();
     dataPlane.send({ type: "restored" });
-    health.set(FlightService.typeName, true);
+    restored = true;
+    health.set(FlightService.typeName, dataPlane.silenceMs === undefined);
 
     const control: RunningServer = await startControlServer({
       sessions: manager,
@@ -230,7 +246,7 @@ export async function startServer(config: Config, source: LedgerSource, log: Log
         startedUnixMs: Date.now(),
         network: networkPassphrase,
         source: source.description,
-        components: () => [...components(health, closing), ...workOf(source, manager.list())],
+        components: () => [...components(health, closing, dataPlane.silenceMs), ...workOf(source, manager.list())],
         sessions: () => manager.list(),
         metrics: () => processMetrics(manager, pool, flightTotals),
         endpoints: () => addresses,
@@ -280,17 +296,18 @@ async function within(work: Promise<unknown>, ms: number): Promise<void> {
 }
 
 /** The parts that can fail or be away by themselves. */
-function components(health: HealthState, closing: boolean): Component[] {
-  const part = (name: string, service: string): Component => {
+function components(health: HealthState, closing: boolean, silenceMs: number | undefined): Component[] {
+  const silence = silenceMs && `its thread has not answered for ${Math.round(silenceMs / 1000)} s`;
+  const part = (name: string, service: string, trouble = "not serving"): Component => {
     const serving = health.get(service) === true;
     return {
       name,
       healthy: serving || closing,
       ready: serving && !closing,
-      message: closing ? "shutting down" : serving ? "serving" : "not serving",
+      message: closing ? "shutting down" : serving ? "serving" : trouble,
     };
   };
-  return [part("control", ControlService.typeName), part("flight", FlightService.typeName)];
+  return [part("control", ControlService.typeName), part("flight", FlightService.typeName, silence || undefined)];
 }
 
 /** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */

@@ -16,6 +16,8 @@ export interface DataPlaneData {
   bell: Int32Array;
   slowClientGraceMs: number;
   connectionsMax: number;
+  /** Of Heartbeat. */
+  heartbeat: SharedArrayBuffer;
   /** Of FlightTotals: what all clients together have had, for the process's metrics. */
   totals: SharedArrayBuffer;
   /** Of StageTimes. */
