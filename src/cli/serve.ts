@@ -131,8 +131,9 @@ Read it from Python (pip install pyarrow):
 import pyarrow.flight as flight
 client = flight.connect("grpc://${flight}")${login}
 info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"${path})${options})
-for chunk in client.do_get(info.endpoints[0].ticket${options}):
-    print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
+for endpoint in info.endpoints:
+    for chunk in client.do_get(endpoint.ticket${options}):
+        print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
 
 `;
 }

@@ -19,6 +19,8 @@ import { registerBodyCodecs } from "./body-codecs.ts";
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
 const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
+/** With what the newest session is refused to clients that do not name it; it is there all the same. */
+const REFUSALS_OF_NEWEST: ReadonlySet<string> = new Set(["SCHEMA_VERSION_OF_SESSION", "PARTITION_OF_SESSION"]);
 const SESSIONS = ["contract", "data"]; // path of the newest session, and of each with its id behind
 
 /** What comes with every batch. */
@@ -134,7 +136,7 @@ export class FlightClient {
       // a flight's path names its session only where the request's did
       await this.infoOf(SESSIONS, signal);
     } catch (thrown) {
-      if (CodedError.from(thrown).reason !== "SCHEMA_VERSION_OF_SESSION") throw thrown;
+      if (!REFUSALS_OF_NEWEST.has(CodedError.from(thrown).reason)) throw thrown;
     }
     const info = await this.newestInfo(signal);
     if (info !== undefined) return info;

@@ -201,7 +201,14 @@ export class ContractDataProducer implements FlightProducer {
         `there is no session, and none was started within ${SESSION_WAIT_MS / 1000} s: call StartProcessing`,
       );
     }
-    const { schemaVersion, id } = stream.opening;
+    const { schemaVersion, id, partitions } = stream.opening;
+    if (partitions !== undefined) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "PARTITION_OF_SESSION",
+        `the newest session, ${id}, is shared out to ${partitions} partitions, and a client that does not name a session may read one of them for all: name it, PATH ["contract","data","${id}"] or {"session":"${id}"}, and read all ${partitions} endpoints that GetFlightInfo answers with`,
+      );
+    }
     if (schemaVersion !== 1) {
       throw new CodedError(
         "FAILED_PRECONDITION",

@@ -121,14 +121,23 @@ function draw(status) {
     endpointCard("Prometheus", location.origin + "/metrics"));
   const newest = status.sessions.at(0);
   const path = newest ? ', "' + newest.id + '"' : "";
+  const address = '"grpc://' + target(status.endpoints.flight) + '"';
   const snippet = [
+    ...(newest?.partitions ? ["from concurrent.futures import ThreadPoolExecutor"] : []),
     "import pyarrow.flight as flight",
     "",
-    'client = flight.connect("grpc://' + target(status.endpoints.flight) + '")',
+    "def read(endpoint):",
+    "    for chunk in flight.connect(" + address + ").do_get(endpoint.ticket):",
+    "        print(chunk.data.num_rows, chunk.data.schema.names[:3])",
+    "",
+    "client = flight.connect(" + address + ")",
     'info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"' + path + "))",
-    ...(newest?.partitions ? ["# One endpoint a partition: read them side by side, a thread or process each."] : []),
-    "for chunk in client.do_get(info.endpoints[0].ticket):",
-    "    print(chunk.data.num_rows, chunk.data.schema.names[:3])",
+    ...(newest?.partitions
+      ? [
+          "with ThreadPoolExecutor(len(info.endpoints)) as pool:  # one endpoint a partition: side by side",
+          "    list(pool.map(read, info.endpoints))",
+        ]
+      : ["for endpoint in info.endpoints:", "    read(endpoint)"]),
   ].join("\\n");
   if (byId("snippet").textContent !== snippet) byId("snippet").textContent = snippet;
 }

@@ -91,7 +91,7 @@ describe("README", () => {
   test("the Python snippet", async () => {
     const python = await pythonClient();
     if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
-    const code = block("reader.read_all()").replaceAll("127.0.0.1:8816", processor.flight);
+    const code = block("pa.concat_tables(").replaceAll("127.0.0.1:8816", processor.flight);
     const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     expect(await child.exited, stderr).toBe(0);
@@ -116,6 +116,15 @@ describe("README", () => {
     const wrong = await shell(`contract-data-processor tail --session ${session} --partition 4`);
     expect(wrong.exitCode).not.toBe(0);
     expect(wrong.stderr).toContain("the session has 4 of them");
+  });
+
+  test("no snippet reads one endpoint of several", () => {
+    const texts = [
+      readme,
+      ...["flight.md", "operations.md"].map((page) => readFileSync(join(ROOT, "docs", page), "utf8")),
+    ];
+    texts.push(...["cli/serve.ts", "ops/status-page.ts"].map((file) => readFileSync(join(ROOT, "src", file), "utf8")));
+    for (const text of texts) expect(text).not.toMatch(/endpoints?\[\d\]/);
   });
 
   test("start and tail", async () => {

@@ -183,13 +183,12 @@ describe("with three partitions", () => {
   const wholeOf = async (request: object) =>
     (await read(server, { session: await start(server, request), from: "start" })).rows;
 
-  test("GetFlightInfo answers with an endpoint for each, by path, legacy path and command", async () => {
+  test("GetFlightInfo answers with an endpoint for each, by path and command", async () => {
     const request = { endLedger: FIRST + 69, partitions: COUNT, batchSize: 20 };
     const id = await start(server, request);
     const calls = flightCalls(flightAddress(server));
     const tickets: object[] = [];
     for (const descriptor of [
-      { type: Type.PATH, path: ["contract", "data"] },
       { type: Type.PATH, path: ["contract", "data", id] },
       { type: Type.CMD, cmd: Buffer.from(JSON.stringify({ session: id, from: "start" })) },
     ]) {
@@ -198,8 +197,8 @@ describe("with three partitions", () => {
       tickets.push(endpoint.map(({ ticket }) => JSON.parse(Buffer.from(ticket!.ticket).toString())));
     }
     const each = shards(COUNT).map((shard) => ({ session: id, shard }));
-    expect(tickets).toEqual([each, each, each.map((ticket) => ({ ...ticket, from: "start" }))]);
-    const parts = await Promise.all((tickets[2] as object[]).map((ticket) => read(server, ticket)));
+    expect(tickets).toEqual([each, each.map((ticket) => ({ ...ticket, from: "start" }))]);
+    const parts = await Promise.all((tickets[1] as object[]).map((ticket) => read(server, ticket)));
     expectShared(
       parts.map(({ rows }) => rows),
       await wholeOf({ ...request, partitions: 0 }),
