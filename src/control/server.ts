@@ -1,5 +1,6 @@
 /** The control plane's gRPC server: ControlService, ContractDataService, health and reflection on one port. */
 import * as grpc from "@grpc/grpc-js";
+import { Descriptors } from "../base/descriptors.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { Health } from "../grpc/generated/health.ts";
@@ -64,11 +65,13 @@ export async function startControlServer(options: ControlServerOptions): Promise
     FlightService,
     "this is the control plane's port (GRPC_ADDRESS); Arrow Flight is at the port of FLIGHT_ADDRESS, 8816 by default",
   );
+  const descriptors = new Descriptors();
   const listening = await listenGrpc(server, {
     host: options.host,
     port: options.port,
     setting: "GRPC_ADDRESS",
     peerConnectionsMax: PEER_CONNECTIONS_MAX,
+    hasRoom: () => descriptors.hasRoom("control"),
   });
   return {
     port: listening.port,

@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import * as grpc from "@grpc/grpc-js";
+import { Descriptors } from "../base/descriptors.ts";
 import { Hub } from "../delivery/hub.ts";
 import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
@@ -76,6 +77,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     "this is the Arrow Flight port (FLIGHT_ADDRESS); the control plane is at the port of GRPC_ADDRESS, 50054 by default",
   );
 
+  const descriptors = new Descriptors();
   let listener: Awaited<ReturnType<typeof listenGrpc>>;
   try {
     listener = await listenGrpc(server, {
@@ -85,6 +87,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
       connectionsMax: data.connectionsMax,
       peerConnectionsMax: Math.ceil(data.connectionsMax / PEER_CONNECTIONS_SHARE),
       callLimits: CALL_LIMITS,
+      hasRoom: () => descriptors.hasRoom("flight"),
     });
   } catch (thrown) {
     post({ type: "failedToListen", error: CodedError.from(thrown).toRecord() });

@@ -45,6 +45,8 @@ export interface ListenOptions extends Address {
   connectionsMax?: number;
   /** Default connectionsMax. Connections of one remote address; further ones are closed at once. */
   peerConnectionsMax?: number;
+  /** Whether there is a file descriptor for one more connection, which is closed at once otherwise. Default: always. */
+  hasRoom?: () => boolean;
   /** What all calls may hold together. Default CALL_LIMITS_DEFAULT. */
   callLimits?: CallLimits;
   /** Makes the listening server. Default: plain TCP. For TLS: `(onSocket) => tls.createServer({…, ALPNProtocols: ["h2"]}, onSocket)`. */
@@ -63,7 +65,7 @@ export interface GrpcListener {
   readonly port: number;
   /** Open connections. */
   readonly connections: number;
-  /** Connections closed at once because `connectionsMax` were open, or `peerConnectionsMax` of their address. */
+  /** Connections closed at once because of `connectionsMax`, `peerConnectionsMax` or `hasRoom`. */
   readonly connectionsRefused: number;
   /** Calls refused because of `callLimits`. */
   readonly callsRefused: number;
@@ -89,6 +91,7 @@ function plainTransport(onSocket: (socket: net.Socket) => void): net.Server {
 export async function listenGrpc(server: Server, options: ListenOptions): Promise<GrpcListener> {
   const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
   const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
+  const hasRoom = options.hasRoom ?? (() => true);
   const peerConnectionsMax = options.peerConnectionsMax ?? connectionsMax;
   const sockets = new Set<net.Socket>();
   const peerSockets = new Map<string, number>(); // remote address -> its connections
@@ -98,7 +101,7 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
     socket.on("error", () => socket.destroy());
     const peer = socket.remoteAddress ?? "";
     const ofPeer = peerSockets.get(peer) ?? 0;
-    if (sockets.size >= connectionsMax || ofPeer >= peerConnectionsMax) {
+    if (sockets.size >= connectionsMax || ofPeer >= peerConnectionsMax || !hasRoom()) {
       connectionsRefused++;
       socket.destroy();
       return;

@@ -5,10 +5,15 @@ import { requestPath } from "./request-path.ts";
 
 const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
 const REQUEST_BYTES_MAX = 16 * 2 ** 10; // no request here has a body
+const LISTEN_AGAIN_MS = 50; // after an attempt for which there was no descriptor
+const SHED_AGAIN_MS = 5000; // connections that are back by then are a flood …
+const SHED_PAUSE_MS = 500; // … which is refused by the system meanwhile: accepting it takes all of a core
 const STOP_GRACE_MS = 1000; // answers take milliseconds
 
 export interface OpsServer {
   port: number;
+  /** Closes every connection, and listens again on the same port: at once, or soon when that has just been done. */
+  shed(): void;
   /** Stops listening, lets answers under way end, then cuts what is still open. */
   close(): Promise<void>;
 }
@@ -30,10 +35,9 @@ function answeredAsGet(request: Request): Request {
  * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
  */
 export function startOpsServer(app: Hono, options: { host: string; port: number }): OpsServer {
-  let server: ReturnType<typeof Bun.serve>;
-  try {
-    server = Bun.serve({
-      port: options.port,
+  const listen = (port: number) =>
+    Bun.serve({
+      port,
       hostname: options.host || undefined,
       idleTimeout: IDLE_SECONDS_MAX,
       maxRequestBodySize: REQUEST_BYTES_MAX,
@@ -41,6 +45,9 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
       fetch: (request) => app.fetch(answeredAsGet(request)),
     });
+  let server: ReturnType<typeof listen>;
+  try {
+    server = listen(options.port);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new CodedError(
@@ -50,9 +57,33 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       { cause: error },
     );
   }
+  const port = server.port ?? options.port;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let listening = true;
+  let shedAtMs = Number.NEGATIVE_INFINITY;
+  const listenAgain = () => {
+    try {
+      server = listen(port);
+      listening = true;
+    } catch {
+      retry = setTimeout(listenAgain, LISTEN_AGAIN_MS); // another thread has taken the descriptor meanwhile
+    }
+  };
   return {
-    port: server.port ?? options.port,
+    port,
+    shed() {
+      if (!listening) return;
+      // Bun closes idle connections only once they have asked something, and those of a flood have not.
+      listening = false;
+      void server.stop(true);
+      const nowMs = performance.now();
+      if (nowMs - shedAtMs > SHED_AGAIN_MS) listenAgain();
+      else retry = setTimeout(listenAgain, SHED_PAUSE_MS);
+      shedAtMs = nowMs;
+    },
     async close() {
+      clearTimeout(retry);
+      listening = false;
       const ended = server.stop();
       let timer: ReturnType<typeof setTimeout> | undefined;
       const late = new Promise<void>((resolve) => {

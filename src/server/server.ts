@@ -1,6 +1,7 @@
 /**
  * The whole server: decode workers, data plane, sessions, control plane, HTTP.
  */
+import { Descriptors } from "../base/descriptors.ts";
 import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
 import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
@@ -16,6 +17,7 @@ import { FlightService } from "../grpc/generated/flight.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
+import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { startOpsServer } from "../ops/server.ts";
@@ -259,6 +261,8 @@ export async function startServer(
     const ops = startOpsServer(app, config.healthAddress);
     addresses.http.port = ops.port;
     stop.ops.push(() => ops.close());
+    const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
+    stop.listeners.push(async () => endWatch());
     return {
       addresses,
       sessions: manager,
