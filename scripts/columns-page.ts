@@ -1,13 +1,14 @@
 /** docs/columns.md: every column of both schema versions, from proto/schemas/, with a value from the sample ledgers. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BatchEncoder, type SchemaVersion } from "../src/columns/batch-encoder.ts";
+import { BatchEncoder } from "../src/columns/batch-encoder.ts";
 import { describeSchema, type FieldDescription } from "../src/columns/schema-description.ts";
 import { toNdjson } from "../src/columns/text.ts";
 import { splitBatch } from "../src/ledger/batch.ts";
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
 import { detectNetwork } from "../src/ledger/network.ts";
 import { RowSet } from "../src/ledger/row-set.ts";
+import type { SchemaVersion } from "../src/vocabulary/schema-version.ts";
 
 const root = join(import.meta.dir, "..");
 const EXAMPLE_LENGTH_MAX = 60; // a table's cell; longer values are cut in the middle

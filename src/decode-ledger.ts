@@ -2,8 +2,10 @@
 import { type RecordBatch, RecordBatchReader } from "apache-arrow";
 import { BatchEncoder, type BatchEncoderOptions } from "./columns/batch-encoder.ts";
 import { encapsulate, STREAM_END, streamHead } from "./columns/ipc.ts";
-import { type Compat, type DecoderOptions, LedgerDecoder } from "./ledger/decoder.ts";
+import { LedgerDecoder } from "./ledger/decoder.ts";
+import type { DecoderOptions } from "./ledger/decoder-options.ts";
 import { RowSet } from "./ledger/row-set.ts";
+import type { Compat } from "./vocabulary/compat.ts";
 
 export interface DecodeLedgerOptions
   extends Omit<DecoderOptions, "compat" | "keyHash" | "schemaVersion" | "assets">,

@@ -1,4 +1,4 @@
-import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
 import { TsvWriter, toNdjson } from "../columns/text.ts";
 import { assets, integer, oneOf, text } from "../config/types.ts";
@@ -7,6 +7,7 @@ import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/file/ledger-file.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";

@@ -7,8 +7,8 @@ import { Field, Schema } from "apache-arrow";
 import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
-import type { SchemaVersion } from "../ledger/decoder.ts";
 import type { RowSet } from "../ledger/row-set.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { Column, Measure, Placement } from "./column.ts";
 import { DictionaryColumn, type IpcMessage } from "./dictionary-column.ts";
 import { columnsV1 } from "./schema-v1.ts";
@@ -17,8 +17,6 @@ import { columnsV2 } from "./schema-v2.ts";
 const ALIGNMENT = 8; // of every buffer, as the IPC format wants at least
 const MEASURE_STEP_ROWS = 1024; // rows measured at once when looking for the batch's end
 const BODY_BYTES_MAX = 0x7fff_ffff; // utf8 offsets are int32
-
-export type { SchemaVersion } from "../ledger/decoder.ts";
 
 interface SchemaDefinition {
   /** Schema metadata `schema_version`. */

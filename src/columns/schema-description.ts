@@ -3,7 +3,8 @@
  * change to a schema breaks no reader.
  */
 import { type DataType, Decimal, Timestamp } from "apache-arrow";
-import { BatchEncoder, type SchemaVersion } from "./batch-encoder.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import { BatchEncoder } from "./batch-encoder.ts";
 import { DictionaryColumn } from "./dictionary-column.ts";
 
 export interface DictionaryDescription {

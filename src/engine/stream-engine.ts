@@ -2,13 +2,14 @@
  * The main thread's side of all streams. A stream is a range of ledgers of one source, decoded by the shared workers
  * and kept in order by the data plane; a session is one, and so is a range that a ticket asks for.
  */
-import type { SchemaVersion } from "../columns/batch-encoder.ts";
+
 import { CodedError } from "../error.ts";
-import type { Compat } from "../ledger/decoder.ts";
 import { ASSET_DELAY_LEDGERS } from "../ledger/known-assets.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { ClientReport, StreamKind, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { StreamCell } from "../threads/stream-cell.ts";
+import type { Compat } from "../vocabulary/compat.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type {
   AssetRecord,

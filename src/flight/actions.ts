@@ -1,5 +1,5 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
-import { SCHEMA_VERSIONS, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
 import type { HubStream } from "../delivery/hub.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
@@ -11,6 +11,7 @@ import {
   RenewFlightEndpointRequest,
 } from "../grpc/generated/flight.ts";
 import { encodeCursor } from "../threads/cursor.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { ContractDataProducer } from "./contract-data-producer.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";

@@ -8,12 +8,12 @@
  * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
  */
 
-import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { checkLedgers } from "../engine/range-desk.ts";
 import { CodedError } from "../error.ts";
 import { type ChangeType, LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";

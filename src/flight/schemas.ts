@@ -1,12 +1,13 @@
 /** The schemas that this server sends, in the forms that Flight sends them in, and whether a client's schema fits. */
 import type { Schema } from "apache-arrow";
 import { shortened } from "../base/text.ts";
-import { BatchEncoder, type SchemaVersion } from "../columns/batch-encoder.ts";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
 import { alignedHeader } from "../delivery/body-alignment.ts";
 import { CodedError } from "../error.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 
 const SHOWN_MAX = 200; // characters of a client's column name or type that an answer repeats

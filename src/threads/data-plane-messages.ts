@@ -2,8 +2,9 @@
  * What the main thread and the data-plane Worker say to each other: a few small messages a session. Everything that
  * is frequent (batches, credit, counters) goes through shared memory instead.
  */
-import type { SchemaVersion } from "../columns/batch-encoder.ts";
+
 import type { ErrorRecord } from "../error.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { AssetRecord, Compression, FilterRecord, LedgerSkip, Partition, Position } from "../workers/records.ts";
 import type { ClientEvent } from "./client-event.ts";
 

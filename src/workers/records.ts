@@ -8,10 +8,10 @@
  * Every record carries the version of this format, so that a mismatch is an error and not a guess.
  */
 import { Packr } from "msgpackr";
-import type { SchemaVersion } from "../columns/batch-encoder.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
-import type { Compat } from "../ledger/decoder.ts";
 import type { RowFilter } from "../ledger/filter.ts";
+import type { Compat } from "../vocabulary/compat.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
 export const RECORD_VERSION = 3;
 

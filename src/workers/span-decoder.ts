@@ -9,7 +9,8 @@
  */
 import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
-import { LedgerDecoder, type LedgerSummary } from "../ledger/decoder.ts";
+import { LedgerDecoder } from "../ledger/decoder.ts";
+import type { LedgerSummary } from "../ledger/decoder-options.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { afterLast, BatchCutter } from "./batch-cutter.ts";

@@ -6,8 +6,9 @@ import { BatchEncoder, columnNames } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, STREAM_END, streamHead } from "../../src/columns/ipc.ts";
 import { toNdjson } from "../../src/columns/text.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
-import { type Compat, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
+import type { Compat } from "../../src/vocabulary/compat.ts";
 import {
   accountAddress,
   type Bytes,

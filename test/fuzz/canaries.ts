@@ -1,5 +1,6 @@
 /** Decoders that are wrong, each in one way: a judge that lets one of them pass cannot be believed. */
-import { type DecoderOptions, type LearnedAsset, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { DecoderOptions, LearnedAsset } from "../../src/ledger/decoder-options.ts";
 import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_ACCOUNT, ADDRESS_LIQUIDITY_POOL, CHANGE_EVICTED } from "../../src/ledger/terms.ts";
 import { type MakeDecoder, makeLedgerDecoder } from "./check.ts";

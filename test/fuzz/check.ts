@@ -20,18 +20,15 @@ import { encapsulate, encapsulatedSchema, STREAM_END, streamHead } from "../../s
 import { TsvWriter } from "../../src/columns/text.ts";
 import { CodedError } from "../../src/error.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
-import {
-  type Compat,
-  type DecoderOptions,
-  LedgerDecoder,
-  type LedgerSummary,
-  type SchemaVersion,
-} from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { DecoderOptions, LedgerSummary } from "../../src/ledger/decoder-options.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
 import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { matchNetwork, networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
+import type { Compat } from "../../src/vocabulary/compat.ts";
+import type { SchemaVersion } from "../../src/vocabulary/schema-version.ts";
 import { XdrError } from "../../src/xdr/error.ts";
 import { concat, int } from "./bytes.ts";
 import type { FuzzCase } from "./cases.ts";

@@ -1,7 +1,8 @@
 /** A filter selects only what it names. */
 import { describe, expect, test } from "bun:test";
 import { CodeSet } from "../../src/ledger/code-set.ts";
-import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { DecoderOptions } from "../../src/ledger/decoder-options.ts";
 import { type RowFilter, shardHash } from "../../src/ledger/filter.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";

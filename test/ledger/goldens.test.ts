@@ -3,9 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { TsvWriter } from "../../src/columns/text.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
-import { type Compat, LedgerDecoder, type LedgerSummary } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { LedgerSummary } from "../../src/ledger/decoder-options.ts";
 import { detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
+import type { Compat } from "../../src/vocabulary/compat.ts";
 import {
   CORE_TESTS,
   filesUnder,

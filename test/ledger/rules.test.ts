@@ -3,10 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import type { Cell } from "../../src/columns/column.ts";
 import { TsvWriter } from "../../src/columns/text.ts";
-import { type Compat, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
 import { ASSET_ALPHANUM4, ASSET_ALPHANUM12, ASSET_NONE, REASON_NAMES } from "../../src/ledger/terms.ts";
+import type { Compat } from "../../src/vocabulary/compat.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import {

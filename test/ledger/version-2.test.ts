@@ -1,6 +1,7 @@
 /** What the decoder adds for schema version 2: evicted keys, every kind of holder, natural keys. */
 import { describe, expect, test } from "bun:test";
-import { type DecoderOptions, LedgerDecoder } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
+import type { DecoderOptions } from "../../src/ledger/decoder-options.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_CONTRACT, CHANGE_EVICTED, CHANGE_TYPE_NAMES } from "../../src/ledger/terms.ts";

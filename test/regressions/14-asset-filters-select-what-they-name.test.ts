@@ -4,11 +4,12 @@
  * own ledger, by the table given at the start, or by the contract's instance in an earlier ledger of the session.
  */
 import { describe, expect, test } from "bun:test";
-import { LedgerDecoder, type SchemaVersion } from "../../src/ledger/decoder.ts";
+import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ASSET_DELAY_LEDGERS, KnownAssets } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
+import type { SchemaVersion } from "../../src/vocabulary/schema-version.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
 import {

@@ -3,7 +3,7 @@
  * oracle: one decoder that reads them one after the other and keeps the rule of src/ledger/known-assets.ts.
  */
 import { tableFromIPC } from "apache-arrow";
-import { BatchEncoder, type SchemaVersion } from "../../src/columns/batch-encoder.ts";
+import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, streamHead } from "../../src/columns/ipc.ts";
 import type { Slot } from "../../src/delivery/slot.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
@@ -11,6 +11,7 @@ import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
+import type { SchemaVersion } from "../../src/vocabulary/schema-version.ts";
 import type { FilterStep } from "../../src/workers/records.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";
