@@ -36,6 +36,6 @@ const producer: FlightProducer = {
 };
 
 const server = new grpc.Server(grpcServerOptions());
-addFlightService(server, producer, { log: (message, fields) => console.error(message, fields) });
+addFlightService(server, producer, { onUnexpected: (error, method) => console.error(method, error) });
 const { port } = await listenGrpc(server, { host: "127.0.0.1", port: 0 });
 console.log(port);

@@ -11,6 +11,7 @@ import {
   decimal,
   dialAddress,
   duration,
+  hostName,
   integer,
   list,
   listenAddress,
@@ -108,6 +109,16 @@ export const SETTINGS = {
     default: ":8816",
     description: "Where the Arrow Flight server listens.",
     example: "127.0.0.1:8816",
+  }),
+  advertisedHost: setting({
+    env: "ADVERTISED_HOST",
+    group: "Network",
+    type: hostName,
+    default: "",
+    defaultNote: "the host that a listener is bound to, or the one by which the asking client has come",
+    description:
+      "The host name or IP address at which others reach this server, as it tells them: GetServiceInfo's Flight address. Set it where names differ inside and outside, as behind a proxy or in a container. Ports are those of the listeners.",
+    example: "processor.example.org",
   }),
   healthAddress: setting({
     env: "HEALTH_PORT",

@@ -2,6 +2,7 @@
 
 import { ASSETS_GIVEN_MAX, checkedAssets } from "../xdr/sep11.ts";
 import { type Address, formatAddress, parseAddress, parsePort } from "./address.ts";
+import { parseHost } from "./advertised.ts";
 import { formatDuration, parseDurationMs } from "./duration.ts";
 import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
 
@@ -168,6 +169,13 @@ export const listenPort: SettingType<Address> = {
     const port = parsePort(value);
     return port === undefined ? parseAddress(value) : { host: "", port };
   },
+};
+
+/** A host without a port; empty is accepted. */
+export const hostName: SettingType<string> = {
+  name: "host",
+  accepts: "a host name or an IP address, without a port",
+  parse: (value) => (value === "" ? "" : parseHost(value)),
 };
 
 /** What to connect to. */

@@ -2,7 +2,8 @@
  * ContractDataService, which stood beside ControlService before it, in both of its packages (their messages are alike):
  * the same sessions, seen as one.
  */
-import { type Address, dialTarget } from "../config/address.ts";
+import type { Address } from "../config/address.ts";
+import { advertisedAddress } from "../config/advertised.ts";
 import { ContractDataService, type FilterConfig } from "../grpc/generated/contract-data-service.ts";
 import { ContractDataService as StellarContractDataService } from "../grpc/generated/contract-data-service-stellar.ts";
 import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
@@ -22,6 +23,8 @@ export interface ServiceDescription {
   startedUnixMs: number;
   /** Where Flight listens. An empty host is every interface. */
   flight: Address;
+  /** ADVERTISED_HOST; empty where it is not set. */
+  advertisedHost: string;
 }
 
 const FEATURES = [
@@ -44,12 +47,12 @@ export function contractDataHandlers(
   service: ServiceDescription,
 ): Handlers<typeof ContractDataService> {
   return {
-    getServiceInfo: () => ({
+    getServiceInfo: (_, call) => ({
       name: service.name,
       version: service.version,
       network: service.network,
       supportedFeatures: FEATURES,
-      arrowFlightEndpoint: dialTarget(service.flight),
+      arrowFlightEndpoint: advertisedAddress(service.flight, service.advertisedHost, call.getHost()),
       startedAt: timestamp(service.startedUnixMs),
     }),
 

@@ -4,15 +4,15 @@ import { Descriptors } from "../base/descriptors.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { Health } from "../grpc/generated/health.ts";
+import { healthService } from "../grpc/health-service.ts";
+import type { HealthState } from "../grpc/health-state.ts";
 import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { SessionService } from "../sessions/session.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
-import { healthService } from "./health-service.ts";
-import type { HealthState } from "./health-state.ts";
-import { addReflection } from "./reflection-service.ts";
 import { SessionWatches } from "./session-watches.ts";
 
 /** The services of this port whose health can be asked for. */

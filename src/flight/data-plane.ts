@@ -10,8 +10,14 @@ import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
 import { CALL_LIMITS_DEFAULT, type CallLimits } from "../grpc/call-budget.ts";
 import { ControlService } from "../grpc/generated/control.ts";
+import { FlightService } from "../grpc/generated/flight.ts";
+import { Health } from "../grpc/generated/health.ts";
+import { healthService } from "../grpc/health-service.ts";
+import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { addReflection } from "../grpc/reflection-service.ts";
+import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import { BasicAuthenticator } from "../security/auth.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
@@ -65,12 +71,21 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     nowMs: () => performance.now(),
     told: (event) => post({ type: "client", event }),
   });
+  const onUnexpected: OnUnexpected = (error, method) => {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    const fields = { method, error: String(error), stack };
+    post({ type: "log", level: "error", message: "unexpected error in a Flight call", fields });
+  };
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   addFlightService(server, producer, {
     refusal: () => (restored ? undefined : STARTING),
     authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
-    log: (message, fields) => post({ type: "log", level: "error", message, fields }),
+    onUnexpected,
   });
+  const health = new HealthState([FlightService.typeName]);
+  const healthCalls = healthService(health);
+  addService(server, Health, healthCalls.handlers, onUnexpected);
+  addReflection(server, [FlightService.typeName, Health.typeName]);
   addWrongPort(
     server,
     ControlService,
@@ -106,7 +121,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
         return hub.ring(message.index, message.memory);
       case "restored":
         restored = true;
-        return;
+        return health.set(FlightService.typeName, true);
       case "open":
         return hub.open(message.opening);
       case "end":
@@ -133,6 +148,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     clearInterval(slowCheck);
     clearInterval(lagLook);
     hub.endWaits();
+    health.set(FlightService.typeName, false);
+    healthCalls.close();
     await listener.close(graceMs);
     hub.close();
     post({ type: "closed" });

@@ -5,10 +5,11 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { FlightInfo, FlightService } from "../grpc/generated/flight.ts";
 import { announceAnswer } from "../grpc/grpc-internals.ts";
-import { addService, type Handlers, type Init } from "../grpc/service.ts";
+import { addService, type Handlers, type Init, type OnUnexpected } from "../grpc/service.ts";
 import type { BasicAuthenticator } from "../security/auth.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
+import { refuseSqlAction } from "./no-sql.ts";
 import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
 
 export interface FlightServerOptions {
@@ -16,7 +17,8 @@ export interface FlightServerOptions {
   authenticator?: BasicAuthenticator;
   /** Why no call is answered at present, if that is so. */
   refusal?: () => CodedError | undefined;
-  log: (message: string, fields: Record<string, string>) => void;
+  /** Told of faults of ours: errors of handlers that are not CodedErrors. */
+  onUnexpected: OnUnexpected;
 }
 
 /** FlightData by the one-copy codec (grpc/flight-data.ts). */
@@ -45,11 +47,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       doExchange: { ...doExchange, request: FLIGHT_DATA, response: FLIGHT_DATA },
     },
   };
-  const { authenticator } = options;
-  const unexpected = (error: unknown, method: string) => {
-    const stack = error instanceof Error ? (error.stack ?? "") : "";
-    options.log("unexpected error in a Flight call", { method, error: String(error), stack });
-  };
+  const { authenticator, onUnexpected } = options;
 
   /** @throws CodedError UNAUTHENTICATED, or the refusal */
   const contextOf = (call: AnyCall): CallContext => {
@@ -80,7 +78,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     async doGet(call) {
       const stream = await producer.doGet(call.request.ticket, contextOf(call));
       const failed = (thrown: unknown) => {
-        if (!(thrown instanceof CodedError)) unexpected(thrown, "DoGet");
+        if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");
       };
       await runDoGet(call as unknown as DoGetCall, stream, failed, () => performance.now());
     },
@@ -111,7 +109,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       call.end();
     },
   };
-  addService(server, service, handlers, unexpected);
+  addService(server, service, handlers, onUnexpected);
 }
 
 /**
@@ -139,6 +137,7 @@ function unimplemented(method: string, why: string): CodedError {
 function findAction(actions: readonly FlightAction[], type: string): FlightAction {
   const action = actions.find((candidate) => candidate.type === type);
   if (action !== undefined) return action;
+  refuseSqlAction(type);
   throw new CodedError(
     "UNIMPLEMENTED",
     "ACTION_UNKNOWN",

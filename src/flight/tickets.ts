@@ -16,6 +16,7 @@ import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescripto
 import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Partition, Position } from "../workers/records.ts";
 import { JsonObject } from "./json-object.ts";
+import { refuseSql } from "./no-sql.ts";
 import {
   type Encoding,
   LEGACY_RANGE_PREFIX,
@@ -107,6 +108,7 @@ function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadReques
   if (text === NEWEST_SESSION_TICKET) return { kind: "newest" };
   if (text.startsWith(LEGACY_RANGE_PREFIX)) return { kind: "range", range: parseLegacyRange(text, what) };
   if (!text.trimStart().startsWith("{")) {
+    refuseSql(bytes);
     throw invalid("TICKET_INVALID", `the ${what} is none of ours: give something like ${EXAMPLES}`);
   }
   const json = JsonObject.parse(text, what, EXAMPLES);

@@ -5,7 +5,6 @@ import { Descriptors } from "../base/descriptors.ts";
 import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
 import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
-import { HealthState } from "../control/health-state.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
@@ -14,6 +13,7 @@ import { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
+import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
@@ -232,6 +232,7 @@ export async function startServer(
         network: networkPassphrase,
         startedUnixMs: Date.now(),
         flight: { host: config.flightAddress.host, port: dataPlane.flightPort },
+        advertisedHost: config.advertisedHost,
       },
     });
     for (const service of CONTROL_SERVICES) health.set(service, true);
@@ -255,7 +256,7 @@ export async function startServer(
       },
       {
         onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
-        allowedHosts: config.httpAllowedHosts,
+        allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
       },
     );
     const ops = startOpsServer(app, config.healthAddress);

@@ -1,8 +1,8 @@
 /** start, stop, status, metrics and filters against a real control server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { CommandEntry } from "../../src/cli/command.ts";
-import { HealthState } from "../../src/control/health-state.ts";
 import type { RunningServer } from "../../src/control/server.ts";
+import { HealthState } from "../../src/grpc/health-state.ts";
 import { startMemoryServer } from "../control/memory-server.ts";
 import { MemorySessions } from "../control/memory-sessions.ts";
 import { type CliRun, cli } from "./harness.ts";

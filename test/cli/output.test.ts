@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { HealthState } from "../../src/control/health-state.ts";
 import type { RunningServer } from "../../src/control/server.ts";
+import { HealthState } from "../../src/grpc/health-state.ts";
 import { startMemoryServer } from "../control/memory-server.ts";
 import { MemorySessions } from "../control/memory-sessions.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";

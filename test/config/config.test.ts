@@ -45,6 +45,7 @@ test("defaults are those that existing deployments rely on", () => {
     grpcAddress: { host: "", port: 50054 },
     flightAddress: { host: "", port: 8816 },
     healthAddress: { host: "", port: 8089 },
+    advertisedHost: "",
     httpAllowedHosts: [],
     sourceEndpoint: { kind: "grpc", address: { host: "localhost", port: 50053 } },
     batchRows: 0,

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
-import { HealthState } from "../../src/control/health-state.ts";
 import type { RunningServer } from "../../src/control/server.ts";
 import { CodedError } from "../../src/error.ts";
 import { ControlService, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { HealthState } from "../../src/grpc/health-state.ts";
 import { methodDefinition } from "../../src/grpc/service.ts";
 import { SESSION_STATES } from "../../src/sessions/session.ts";
 import { startMemoryServer } from "./memory-server.ts";

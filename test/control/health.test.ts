@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
-import { HealthState } from "../../src/control/health-state.ts";
 import type { RunningServer } from "../../src/control/server.ts";
 import {
   Health,
   type HealthCheckResponse,
   HealthCheckResponse_ServingStatus as Serving,
 } from "../../src/grpc/generated/health.ts";
+import { HealthState } from "../../src/grpc/health-state.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
 import { startMemoryServer } from "./memory-server.ts";
 import { MemorySessions } from "./memory-sessions.ts";

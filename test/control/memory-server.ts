@@ -1,6 +1,7 @@
 /** The control plane over sessions in memory, on a free port of loopback. */
-import type { HealthState } from "../../src/control/health-state.ts";
+
 import { type RunningServer, startControlServer } from "../../src/control/server.ts";
+import type { HealthState } from "../../src/grpc/health-state.ts";
 import { type MemorySessions, SERVICE } from "./memory-sessions.ts";
 
 export function startMemoryServer(

@@ -173,4 +173,5 @@ export const SERVICE = {
   network: "Test SDF Network ; September 2015",
   startedUnixMs: 1_700_000_000_500,
   flight: { host: "", port: 8816 },
+  advertisedHost: "",
 };

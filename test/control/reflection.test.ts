@@ -1,7 +1,6 @@
 /** Reflection, by our own client and by the real grpcurl, which is given no .proto files. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
-import { HealthState } from "../../src/control/health-state.ts";
 import type { RunningServer } from "../../src/control/server.ts";
 import {
   ServerReflection,
@@ -9,6 +8,7 @@ import {
   type ServerReflectionResponse,
 } from "../../src/grpc/generated/reflection-v1.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
+import { HealthState } from "../../src/grpc/health-state.ts";
 import { type Init, serviceClient } from "../../src/grpc/service.ts";
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
 import { startMemoryServer } from "./memory-server.ts";

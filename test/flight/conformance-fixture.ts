@@ -237,7 +237,7 @@ export async function serveFixture(authenticated = false): Promise<{ port: numbe
     authenticator: authenticated
       ? new BasicAuthenticator([credentialOf("arrow", "flight")], { tokenTtlMs: 60_000, tokensMax: 100 })
       : undefined,
-    log: (message, fields) => console.error(message, fields),
+    onUnexpected: (error, method) => console.error(method, error),
   });
   const listener = await listenGrpc(server, { host: "127.0.0.1", port: 0 });
   fixture.port = listener.port;

@@ -2,14 +2,14 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { shortened } from "../base/text.ts";
-import { FILE_DESCRIPTORS } from "../grpc/generated/descriptors.ts";
+import { FILE_DESCRIPTORS } from "./generated/descriptors.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
   type ServerReflectionResponse,
-} from "../grpc/generated/reflection-v1.ts";
-import { ServerReflection as ServerReflectionAlpha } from "../grpc/generated/reflection-v1alpha.ts";
-import { addService, type FileDescriptor, type Init } from "../grpc/service.ts";
+} from "./generated/reflection-v1.ts";
+import { ServerReflection as ServerReflectionAlpha } from "./generated/reflection-v1alpha.ts";
+import { addService, type FileDescriptor, type Init } from "./service.ts";
 
 const NAME_LENGTH_MAX = 256; // no name of ours comes near it; what is longer is not repeated in an answer
 

@@ -6,9 +6,9 @@ import {
   type HealthCheckRequest,
   type HealthCheckResponse,
   HealthCheckResponse_ServingStatus as ServingStatus,
-} from "../grpc/generated/health.ts";
-import type { Handlers, Init } from "../grpc/service.ts";
+} from "./generated/health.ts";
 import type { HealthState } from "./health-state.ts";
+import type { Handlers, Init } from "./service.ts";
 
 const WATCHES_MAX = 1000; // a watch is kept as long as its client likes; probes need one each
 
