@@ -1,6 +1,7 @@
 /** Schema version 1: 18 columns whose order, names, types and nullability never change. */
 import { ASSET_TYPE_NAMES, DURABILITY_NAMES, INSTANCE_TYPE_NAMES, SCVAL_TYPE_NAMES } from "../ledger/terms.ts";
 import { STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../xdr/strkey.ts";
+import { AssetCodeColumn } from "./asset-columns.ts";
 import { type Column, optional, required } from "./column.ts";
 import {
   BalanceInt64Column,
@@ -9,7 +10,7 @@ import {
   LedgerSequenceColumn,
   Uint32Column,
 } from "./fixed-columns.ts";
-import { AssetCodeColumn, Base64Column, HexColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
+import { Base64Column, HexColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
 
 /** New columns for one encoder: some keep a view on the rows that they last wrote. */
 export function columnsV1(): Column[] {

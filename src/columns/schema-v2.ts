@@ -18,6 +18,13 @@ import {
 } from "../ledger/terms.ts";
 import { skipContractExecutable } from "../xdr/generated/skip.ts";
 import { STRKEY_CONTRACT } from "../xdr/strkey.ts";
+import {
+  AnyAssetCodeColumn,
+  AnyAssetIssuerColumn,
+  BalanceTextColumn,
+  balanceAsset,
+  HolderColumn,
+} from "./asset-columns.ts";
 import { type Column, optional, required } from "./column.ts";
 import { DictionaryColumn } from "./dictionary-column.ts";
 import {
@@ -31,17 +38,7 @@ import {
   Uint32Column,
 } from "./fixed-columns.ts";
 import { XdrJsonColumn } from "./json-column.ts";
-import {
-  AnyAssetCodeColumn,
-  AnyAssetIssuerColumn,
-  BalanceTextColumn,
-  BinaryColumn,
-  balanceAsset,
-  HexColumn,
-  HolderColumn,
-  KeyHashColumn,
-  StrkeyColumn,
-} from "./text-columns.ts";
+import { BinaryColumn, HexColumn, KeyHashColumn, StrkeyColumn } from "./text-columns.ts";
 
 /** Dictionary ids: a column's for good, in every stream. */
 const DICTIONARY = { keyType: 0, durability: 1, assetType: 2, instanceType: 3, changeType: 4 } as const;
@@ -83,6 +80,11 @@ function storageBytes(rows: RowSet, row: number): number {
 
 /** New columns for one encoder: some keep what they formatted, or a view on the rows that they last wrote. */
 export function columnsV2(): Column[] {
+  return [...entryColumns(), ...changeColumns(), ...contentColumns(), ...transactionColumns(), ...readableColumns()];
+}
+
+/** What the entry is: its contract, key type, durability and asset. */
+function entryColumns(): Column[] {
   return [
     new StrkeyColumn(
       required("contract_id", "Contract that owns the entry, C… strkey"),
@@ -119,6 +121,12 @@ export function columnsV2(): Column[] {
       [],
       true,
     ),
+  ];
+}
+
+/** Balance and change: holder, amount, ledger, key hash. */
+function changeColumns(): Column[] {
+  return [
     new HolderColumn(
       optional(
         "balance_holder",
@@ -145,6 +153,12 @@ export function columnsV2(): Column[] {
     new LedgerSequenceColumn(required("ledger_sequence", "Ledger in which the change happened")),
     new ClosedAtColumn(required("closed_at", "Close time of that ledger")),
     new KeyHashColumn(optional("ledger_key_hash", "Hex sha256 of the LedgerKey's XDR")),
+  ];
+}
+
+/** Key, value and instance as they stand in the ledger. */
+function contentColumns(): Column[] {
+  return [
     new BinaryColumn(
       optional("key_xdr", "XDR of the key's ScVal"),
       (rows) => rows.keyAt,
@@ -171,6 +185,12 @@ export function columnsV2(): Column[] {
       true,
       true,
     ),
+  ];
+}
+
+/** Exact balance, kind of change, and the place of the change in its ledger. */
+function transactionColumns(): Column[] {
+  return [
     new BalanceTextColumn(
       optional("balance_text", "Balance as decimal text, always exact; on balance entries but evicted ones"),
     ),
@@ -211,6 +231,12 @@ export function columnsV2(): Column[] {
       ),
       (rows) => rows.changeIndex,
     ),
+  ];
+}
+
+/** What version 2 reads out of keys, values and instances, and the key's part that came last. */
+function readableColumns(): Column[] {
+  return [
     new XdrJsonColumn(optional("key_json", "The key's ScVal as XDR-JSON (SEP-51)"), (rows) => rows.keyAt),
     new XdrJsonColumn(
       optional("val_json", "The value's ScVal as XDR-JSON (SEP-51); null on evicted entries"),

@@ -7,25 +7,12 @@
  */
 import { ADDRESS_CLAIMABLE_BALANCE, ADDRESS_MUXED } from "../ledger/terms.ts";
 import { writeAddress, writeHex, writeInt64, writeInt128, writeUint, writeUint128, writeWords } from "./encode.ts";
+import { ESCAPE_BYTES_MAX, ESCAPES, IS_PLAIN, type Literal, literal } from "./json-literal.ts";
 
-/** Text made ready for writing four bytes at once; up to three bytes more than its length are touched. */
-interface Literal {
-  length: number;
-  words: readonly number[];
-}
-
+const SCV_U32 = 3;
+const SCV_I256 = 12;
 const LITERAL_BYTES_MAX = 64; // longer than any literal here, with what it touches beyond
 const FIXED_BYTES_MAX = 192; // of a value of fixed size, its quotes and braces
-
-function literal(text: string): Literal {
-  const words: number[] = [];
-  for (let i = 0; i < text.length; i += 4) {
-    let word = 0;
-    for (let k = 3; k >= 0; k--) word = (word << 8) | (text.charCodeAt(i + k) & 0xff || 0);
-    words.push(word);
-  }
-  return { length: text.length, words };
-}
 
 const VOID = literal('"void"');
 const NULL = literal("null");
@@ -78,29 +65,10 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const BRACKET_OPEN = 0x5b;
-const BACKSLASH = 0x5c;
 const BRACKET_CLOSE = 0x5d;
 const BRACE_CLOSE = 0x7d;
 
-/** What a byte of a string is written as, inside JSON; one character each for most. */
-const ESCAPES = Array.from({ length: 256 }, (_, byte) => {
-  const short = new Map([
-    [0x00, "\\\\0"],
-    [0x09, "\\\\t"],
-    [0x0a, "\\\\n"],
-    [0x0d, "\\\\r"],
-    [BACKSLASH, "\\\\\\\\"],
-    [QUOTE, '\\"'],
-  ]).get(byte);
-  if (short !== undefined) return literal(short);
-  return literal(
-    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\\\x${byte.toString(16).padStart(2, "0")}`,
-  );
-});
-const ESCAPE_BYTES_MAX = 5; // \\x and two digits
-/** Whether a byte stands for itself. */
-const IS_PLAIN = Uint8Array.from(ESCAPES, ({ length }) => (length === 1 ? 1 : 0));
-
+/** Writes ScVals one behind the other into a buffer that grows. */
 export class XdrJsonWriter {
   /** What was written: [0, end). Larger than that; may be another array after each call. */
   bytes: Uint8Array = new Uint8Array(1 << 16);
@@ -143,7 +111,12 @@ export class XdrJsonWriter {
     this.reserve(FIXED_BYTES_MAX);
     const { d } = this;
     const p = this.p + 4;
-    switch (d.getInt32(this.p)) {
+    const type = d.getInt32(this.p);
+    if (type >= SCV_U32 && type <= SCV_I256) {
+      this.number(type, p);
+      return;
+    }
+    switch (type) {
       case 0:
         this.put(d.getUint32(p) === 0 ? BOOL_FALSE : BOOL_TRUE);
         this.p = p + 4;
@@ -154,44 +127,6 @@ export class XdrJsonWriter {
         return;
       case 2:
         this.error(p);
-        return;
-      case 3:
-        this.put(OPEN_U32);
-        this.end = writeUint(d.getUint32(p), this.out, this.end);
-        this.closeBrace(p + 4);
-        return;
-      case 4:
-        this.i32(p);
-        return;
-      case 5:
-        this.u64(OPEN_U64, p);
-        return;
-      case 6:
-        this.put(OPEN_I64);
-        this.end = writeInt64(d, p, this.out, this.end);
-        this.close(p + 8);
-        return;
-      case 7:
-        this.u64(OPEN_TIMEPOINT, p);
-        return;
-      case 8:
-        this.u64(OPEN_DURATION, p);
-        return;
-      case 9:
-        this.put(OPEN_U128);
-        this.end = writeUint128(d, p, this.out, this.end);
-        this.close(p + 16);
-        return;
-      case 10:
-        this.put(OPEN_I128);
-        this.end = writeInt128(d, p, this.out, this.end);
-        this.close(p + 16);
-        return;
-      case 11:
-        this.wide(OPEN_U256, p, false);
-        return;
-      case 12:
-        this.wide(OPEN_I256, p, true);
         return;
       case 13:
         this.put(OPEN_BYTES);
@@ -231,6 +166,51 @@ export class XdrJsonWriter {
         return;
       default: // 22, the newest: the walkers let no other pass
         this.text(OPEN_EXECUTABLE_TAG, p);
+    }
+  }
+
+  /** A value of one of the ScVal types U32 to I256, by its number. */
+  private number(type: number, p: number): void {
+    const { d } = this;
+    switch (type) {
+      case 3:
+        this.put(OPEN_U32);
+        this.end = writeUint(d.getUint32(p), this.out, this.end);
+        this.closeBrace(p + 4);
+        return;
+      case 4:
+        this.i32(p);
+        return;
+      case 5:
+        this.u64(OPEN_U64, p);
+        return;
+      case 6:
+        this.put(OPEN_I64);
+        this.end = writeInt64(d, p, this.out, this.end);
+        this.close(p + 8);
+        return;
+      case 7:
+        this.u64(OPEN_TIMEPOINT, p);
+        return;
+      case 8:
+        this.u64(OPEN_DURATION, p);
+        return;
+      case 9:
+        this.put(OPEN_U128);
+        this.end = writeUint128(d, p, this.out, this.end);
+        this.close(p + 16);
+        return;
+      case 10:
+        this.put(OPEN_I128);
+        this.end = writeInt128(d, p, this.out, this.end);
+        this.close(p + 16);
+        return;
+      case 11:
+        this.wide(OPEN_U256, p, false);
+        return;
+      default:
+        this.wide(OPEN_I256, p, true);
+        return;
     }
   }
 
