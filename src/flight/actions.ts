@@ -21,6 +21,8 @@ import { COMPRESSIONS } from "./range-ticket.ts";
 import { describeSchema, incompatibilities, readSchema } from "./schemas.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
+const ENDPOINTS_MAX = 1024; // of what GetFlightInfo gives: partitions of a range
+
 /** The actions over a producer. */
 export function contractDataActions(producer: ContractDataProducer): FlightAction[] {
   const { hub, main, service, networkPassphrase, totals } = producer.options;
@@ -32,7 +34,15 @@ export function contractDataActions(producer: ContractDataProducer): FlightActio
         "Cancels a range that GetFlightInfo gave out: its DoGet calls end with CANCELLED, and its tickets no longer work. Sessions are shared and cannot be cancelled this way (StopProcessing ends one). Body: CancelFlightInfoRequest; result: CancelFlightInfoResult.",
       async run(body) {
         const request = decodeBody(CancelFlightInfoRequest, body);
-        const ids = (request.info?.endpoint ?? []).map(({ ticket }) => {
+        const endpoints = request.info?.endpoint ?? [];
+        if (endpoints.length > ENDPOINTS_MAX) {
+          throw new CodedError(
+            "INVALID_ARGUMENT",
+            "ENDPOINTS_MAX",
+            `the FlightInfo has ${endpoints.length} endpoints, and GetFlightInfo gives ${ENDPOINTS_MAX} at most: send one that it gave`,
+          );
+        }
+        const ids = endpoints.map(({ ticket }) => {
           const read = parseTicket(ticket?.ticket ?? new Uint8Array(0));
           return read.kind === "range" ? read.range.id : undefined;
         });

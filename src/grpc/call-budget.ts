@@ -2,12 +2,12 @@
  * What all calls of a listener may hold together. Limits of a single call (a request's size, streams of a connection) say
  * nothing about their sum: twenty clients that each send all but the last byte of a 64 MiB request hold 1.3 GB.
  *
- * Counted is, for every open call, the newest request message as far as it has come, and the answers that a handler has
+ * Counted is, for every open call, its headers, the newest request message as far as it has come, and the answers that a handler has
  * announced (`chargeAnswer`) until the call is closed, so also while nobody reads them. One remote address (the host,
  * whatever its connections) and all together have a limit; what is over it is refused with RESOURCE_EXHAUSTED, and the
  * call is closed, so that nothing of it is held any more.
  */
-import { constants, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { CODE_NUMBERS, CodedError } from "../error.ts";
 
 /** What calls may hold at once, of one remote address and of all together. */
@@ -150,6 +150,7 @@ export class CallBudget {
 /** What one call holds of a budget. */
 class CallAccount {
   readonly #meter = new MessageMeter();
+  #headerBytes = 0;
   #answerBytes = 0;
   #charged = 0;
   #over = false;
@@ -158,6 +159,12 @@ class CallAccount {
     readonly budget: CallBudget,
     readonly peer: string,
   ) {}
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
+  began(headerBytes: number): void {
+    this.#headerBytes = headerBytes;
+    this.#settle(0);
+  }
 
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
   received(chunk: Uint8Array): void {
@@ -181,7 +188,7 @@ class CallAccount {
 
   #settle(answerBytes: number): void {
     if (this.#over) return;
-    const charge = Math.max(0, this.#meter.held + answerBytes - CALL_BYTES_FREE);
+    const charge = Math.max(0, this.#headerBytes + this.#meter.held + answerBytes - CALL_BYTES_FREE);
     if (charge !== this.#charged) this.budget.change(this.peer, charge - this.#charged);
     this.#charged = charge;
   }
@@ -190,7 +197,7 @@ class CallAccount {
 /** Puts every call that comes to `server` under `budget`; calls that do not fit never reach a handler. */
 export function budgetCalls(server: Http2Server, budget: CallBudget): void {
   // Before grpc-js's own listener: a stream that is closed there already is none to it.
-  server.prependListener("stream", (stream: ServerHttp2Stream) => {
+  server.prependListener("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const peer = stream.session?.socket?.remoteAddress ?? "a client without address";
     try {
       budget.begin(peer);
@@ -201,15 +208,17 @@ export function budgetCalls(server: Http2Server, budget: CallBudget): void {
     const account = new CallAccount(budget, peer);
     accounts.set(stream, account);
     stream.once("close", () => account.end());
-    stream.on("data", (chunk: Buffer) => {
+    const counted = (count: () => void) => {
       if (stream.closed) return;
       try {
-        account.received(chunk);
+        count();
       } catch (error) {
         account.end();
         refuse(budget, stream, CodedError.from(error));
       }
-    });
+    };
+    counted(() => account.began(headerBytes(headers)));
+    stream.on("data", (chunk: Buffer) => counted(() => account.received(chunk)));
   });
 }
 
@@ -220,6 +229,12 @@ export function budgetCalls(server: Http2Server, budget: CallBudget): void {
  */
 export function chargeAnswer(stream: object | undefined, bytes: number): void {
   if (stream !== undefined) accounts.get(stream)?.answers(bytes);
+}
+
+function headerBytes(headers: IncomingHttpHeaders): number {
+  let bytes = 0;
+  for (const name in headers) bytes += name.length + String(headers[name]).length;
+  return bytes;
 }
 
 function refusal(reason: string, message: string): CodedError {

@@ -16,6 +16,7 @@ import { CodedError } from "../error.ts";
 import { AwaySource } from "../sources/away.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, LedgerSkip } from "../workers/records.ts";
+import { checkFilterRoom } from "./filter-room.ts";
 import { changedFilter, checkedFilter, filterValues, selectsSome } from "./filters.ts";
 import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
@@ -165,6 +166,7 @@ export class SessionManager implements SessionService {
     const knownAssets = [...new Set([...this.defaults.knownAssets, ...(checked.knownAssets ?? [])])];
     if (knownAssets.length > 0) stored.knownAssets = knownAssets;
     const filter = checked.filter ?? this.filter;
+    checkFilterRoom(this.sessions.values(), [filter]);
     const step = { ledgerFrom: checked.ledgerStart, filter, changedUnixMs: now };
     const session = new ManagedSession(stored, [step], beginning(stored), 0, new AssetTable(knownAssets));
     this.open(session, source, () =>
@@ -253,9 +255,11 @@ export class SessionManager implements SessionService {
       (session) => effectOf("configureFilters", session.state) === "acts",
     );
     const changes: Change[] = [];
+    const after = new Map<FilterRecord, FilterRecord>(); // sessions that share a filter go on sharing it
     const steps = targets.map((session) => {
       const { filter: before, ledgerFrom: since } = session.steps.at(-1)!;
-      const filter = changedFilter(before, change);
+      const filter = after.get(before) ?? changedFilter(before, change);
+      after.set(before, filter);
       // The same again is no change, so that a call whose answer was lost can be repeated.
       if (same(before, filter)) return { session, filter, ledgerFrom: since, changed: false };
       const ledgerFrom = Math.max(
@@ -268,6 +272,7 @@ export class SessionManager implements SessionService {
       changes.push({ cutFilters: id, ledgerFrom }, { put: "filter", id, part: ledgerFrom, record });
       return { session, filter, ledgerFrom, changed: true };
     });
+    checkFilterRoom(this.sessions.values(), [...after.values()]);
     if (defaults !== undefined) {
       const record = { filter: defaults, configured: checkedFilter(this.defaults.filter) };
       changes.push({ put: "default", id: "", record });

@@ -12,6 +12,7 @@ import { FLIGHT_INFO_BYTES_MAX } from "../../src/flight/flight-info.ts";
 import { parseTicket } from "../../src/flight/tickets.ts";
 import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../../src/grpc/call-budget.ts";
 import {
+  CancelFlightInfoRequest,
   FlightDescriptor,
   FlightDescriptor_DescriptorType,
   FlightInfo,
@@ -20,6 +21,7 @@ import {
 import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
+import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { RawCall } from "../grpc/raw-call.ts";
 import { collect } from "../support/flight-rows.ts";
@@ -301,4 +303,42 @@ test("a budget refuses what is over it, keeps what was there, and forgets peers 
   budget.end("a");
   expect([budget.calls, budget.bytes]).toEqual([1, 50]);
   expect(CALL_BYTES_FREE).toBeLessThan(64 << 10);
+});
+
+test("headers of calls count too, and a call whose headers do not fit reaches no handler", async () => {
+  const { listener, health } = await healthServer({ peerCallsMax: 1000, callsMax: 1000, peerBytesMax: 64 << 10 });
+  const metadata = new grpc.Metadata();
+  metadata.set("x-large", "x".repeat(12 << 10));
+  const watches = Array.from({ length: 10 }, () => health.watch({}, { metadata }));
+  const ends = watches.map(
+    (watch) =>
+      new Promise<string>((resolve) => {
+        watch.once("data", () => resolve("answered"));
+        watch.on("error", (error) => resolve(String((error as grpc.ServiceError).metadata?.get("reason")[0])));
+      }),
+  );
+  const outcomes = await Promise.all(ends);
+  expect(outcomes.filter((outcome) => outcome === "answered").length).toBe(7); // of 8 kB and a little each, beside the free bytes
+  expect(outcomes.filter((outcome) => outcome === "CALL_BYTES").length).toBe(3);
+  expect(listener.callsRefused).toBe(3);
+  for (const watch of watches) watch.cancel();
+});
+
+test("a FlightInfo of more endpoints than are given out is not cancelled one by one", async () => {
+  const endpoint = Array.from({ length: 1025 }, () => ({ ticket: { ticket: Buffer.from("x") } }));
+  const body = CancelFlightInfoRequest.encode({ info: { endpoint } });
+  const failed = await collect(flight().doAction({ type: "CancelFlightInfo", body })).catch(String);
+  expect(failed).toContain("the FlightInfo has 1025 endpoints, and GetFlightInfo gives 1024 at most");
+});
+
+test("filters of all sessions have a limit together; lists that are shared count once", () => {
+  const shared = { contractIds: ["a", "b", "c"] };
+  const session = (...filters: object[]) => ({ steps: filters.map((filter) => ({ filter })) });
+  const sessions = [session(shared, shared), session(shared), session({ assetCodes: ["x", "y"] })];
+  checkFilterRoom(sessions, [shared], 5);
+  checkFilterRoom(sessions, [{ keyTypes: ["Vec"] }], 6);
+  checkFilterRoom(sessions, [{}], 1); // what asks for nothing is never too much
+  expect(() => checkFilterRoom(sessions, [{ keyTypes: ["Vec"] }], 5)).toThrow(
+    "would have 6 values together, over max 5",
+  );
 });
