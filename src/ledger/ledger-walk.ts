@@ -339,8 +339,8 @@ export class LedgerWalk implements EventsVisitor {
   }
 
   private unpaired(d: DataView, p: number, what: string): never {
-    const name = d.getUint32(p) === CHANGE_REMOVED ? "removed" : "updated";
-    this.refuse(d, "LEDGER_CHANGE_PAIRING", "LedgerEntryChange", p, `a ${name} entry ${what}`);
+    const name = d.getUint32(p) === CHANGE_REMOVED ? "a removed" : "an updated";
+    this.refuse(d, "LEDGER_CHANGE_PAIRING", "LedgerEntryChange", p, `${name} entry ${what}`);
   }
 
   private refuse(d: DataView, reason: XdrReason, typeName: string, at: number, detail: string): never {

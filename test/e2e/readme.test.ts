@@ -95,7 +95,20 @@ describe("README", () => {
     const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
     const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     expect(await child.exited, stderr).toBe(0);
-    expect(stdout).toStartWith("299 rows\n[{'ledger_sequence': 58751999");
+    expect(stdout).toBe(
+      "299 rows\n[{'ledger_sequence': 58752000, 'balance_holder': 'CADEI2QDCVK6GX3BIVUYQJSEA6GNXUGZ4QNN62QJAWPJRSIBW6MLDYRZ', 'balance': 4002027568}]\n",
+    );
+  });
+
+  test("the Python snippet of a range in schema version 2", async () => {
+    const python = await pythonClient();
+    if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
+    const code = block('"schema_version": 2').replaceAll("127.0.0.1:8816", processor.flight);
+    const child = Bun.spawn([python.command[0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    expect(await child.exited, stderr).toBe(0);
+    expect(stdout).toStartWith("KALE 4002027568 CADEI2QDCVK6GX3BIVUYQJSEA6GNXUGZ4QNN62QJAWPJRSIBW6MLDYRZ\n");
+    expect(stdout).toContain('{"vec":[{"symbol":"Balance"},{"address":"CADEI2');
   });
 
   test("a session with partitions, read by Python on several threads", async () => {
@@ -151,6 +164,7 @@ describe("README", () => {
     const run = await shell(block("decode sample/lake --format arrow"));
     expect(run.exitCode, run.stderr).toBe(0);
     expect(run.stdout).toContain("311 rows");
+    expect(run.stdout).toContain("1000 rows");
     expect(run.stdout).toContain(readFileSync(join(ROOT, "sample", "lake.tsv"), "utf8"));
     expect(existsSync(join(scratch, "rows.arrows"))).toBe(true);
   });
