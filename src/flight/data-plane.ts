@@ -31,7 +31,12 @@ import { addFlightService } from "./flight-server.ts";
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
 const PEER_CONNECTIONS_SHARE = 2; // one address never has all connections
 /** Requests have 4 MiB at most, and answers are about as large. What DoGet sends is counted with its stream instead. */
-const CALL_LIMITS: CallLimits = { ...CALL_LIMITS_DEFAULT, peerBytesMax: 16 << 20, bytesMax: 48 << 20 };
+const CALL_LIMITS: CallLimits = {
+  ...CALL_LIMITS_DEFAULT,
+  peerBytesMax: 16 << 20,
+  bytesMax: 48 << 20,
+  requestBytesMax: REQUEST_BYTES_MAX,
+};
 const SLOW_CHECKS_PER_GRACE = 4; // a slow client is ended at most a quarter of the grace late
 const SLOW_CHECK_MS_MIN = 50;
 const LAG_LOOK_MS = 1000; // as fresh as any scrape needs

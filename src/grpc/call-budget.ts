@@ -17,6 +17,8 @@ export interface CallLimits {
   /** Bytes of half-received and received requests and of announced answers. */
   peerBytesMax: number;
   bytesMax: number;
+  /** The listener's limit of one request, inflated: a compressed one is never counted for more. */
+  requestBytesMax: number;
 }
 
 /** Bytes of each call that are not counted, so that small calls are answered while large ones have used up the rest. */
@@ -28,18 +30,27 @@ export const CALL_LIMITS_DEFAULT: CallLimits = {
   callsMax: 4096, // an idle call takes some 13 kB: 53 MB
   peerBytesMax: 65 << 20, // one largest request (64 MiB), and small ones beside it
   bytesMax: 96 << 20, // leaves room for others beside the peer that holds most
+  requestBytesMax: 64 << 20,
 };
 
+const INFLATED_FACTOR_MAX = 1032; // deflate, and so gzip, makes no more of a byte
 const MESSAGE_PREFIX_BYTES = 5; // compressed flag (1), length (4): gRPC over HTTP/2, "Length-Prefixed-Message"
 const accounts = new WeakMap<object, CallAccount>();
 
-/** Follows gRPC's message framing in the data of one call. */
+/**
+ * Follows gRPC's message framing in the data of one call. A compressed message counts, once it has come, for as much as it
+ * may inflate to: grpc-js inflates it at once, and sixty kilobytes can be sixty megabytes.
+ */
 export class MessageMeter {
-  /** Bytes of the newest message that have come, its prefix included. */
+  /** Bytes of the newest message that have come, its prefix included; of a compressed one that is whole, see above. */
   held = 0;
   #prefixFill = 0;
   #length = 0; // of the message whose prefix has come, or as much of that number as has
   #left = 0; // of the message at hand, behind its prefix
+  #compressed = false;
+
+  /** @param requestBytesMax what a message is not inflated beyond */
+  constructor(private readonly requestBytesMax = Number.POSITIVE_INFINITY) {}
 
   /** Takes the next bytes, split anywhere. */
   add(chunk: Uint8Array): void {
@@ -50,12 +61,16 @@ export class MessageMeter {
         this.#left -= count;
         this.held += count;
         at += count;
+        if (this.#left === 0 && this.#compressed) {
+          this.held += Math.min(this.#length * INFLATED_FACTOR_MAX, this.requestBytesMax);
+        }
         continue;
       }
       const byte = chunk[at++] as number;
       if (this.#prefixFill === 0) {
         this.held = 0;
-        this.#length = 0; // the first byte says whether the message is compressed
+        this.#length = 0;
+        this.#compressed = byte !== 0;
       } else {
         this.#length = this.#length * 256 + byte;
       }
@@ -83,6 +98,10 @@ export class CallBudget {
 
   constructor(limits: CallLimits) {
     this.#limits = limits;
+  }
+
+  get requestBytesMax(): number {
+    return this.#limits.requestBytesMax;
   }
 
   get calls(): number {
@@ -149,7 +168,7 @@ export class CallBudget {
 
 /** What one call holds of a budget. */
 class CallAccount {
-  readonly #meter = new MessageMeter();
+  readonly #meter: MessageMeter;
   #headerBytes = 0;
   #answerBytes = 0;
   #charged = 0;
@@ -158,7 +177,9 @@ class CallAccount {
   constructor(
     readonly budget: CallBudget,
     readonly peer: string,
-  ) {}
+  ) {
+    this.#meter = new MessageMeter(budget.requestBytesMax);
+  }
 
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
   began(headerBytes: number): void {

@@ -35,7 +35,7 @@ const CAUSES_MAX = 8; // a cause may lead back to itself
 
 const SECRET_NAME =
   /^(.*[_-])?(password|passwd|secret|token|authorization|cookie|credentials?|private[_-]?key|api[_-]?key)$/i;
-const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@:]*:[^\s/@]*@/gi;
+const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/@:]*:[^\s/@]*@/gi;
 const HIDDEN = "[hidden]";
 
 export function createLogger(options: LogOptions): Logger {

@@ -3,16 +3,29 @@
  * the data plane's memory, while /health said that all is well.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import net from "node:net";
+import { gzipSync } from "node:zlib";
+import * as grpc from "@grpc/grpc-js";
 import { Field, Int8, MessageReader, Schema, Struct, Utf8 } from "apache-arrow";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { FlatbufferError } from "../../src/columns/flatbuffer.ts";
 import { encapsulatedSchema } from "../../src/columns/ipc.ts";
 import { checkMessage, readSchemaMessage, SCHEMA_MESSAGE_BYTES_MAX } from "../../src/columns/ipc-reader.ts";
 import { CodedError } from "../../src/error.ts";
+import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
+import { ControlService } from "../../src/grpc/generated/control.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType, FlightService } from "../../src/grpc/generated/flight.ts";
+import { Health } from "../../src/grpc/generated/health.ts";
+import { ServerReflection } from "../../src/grpc/generated/reflection-v1.ts";
+import { type MethodInfo, serviceClient } from "../../src/grpc/service.ts";
 import { pythonInterpreter } from "../clients/toolchain.ts";
-import { actionJson } from "../support/flight-rows.ts";
+import { CLIENT_PREFACE, type Frame, parseFrames, settings } from "../grpc/frames.ts";
+import { start } from "../grpc/raw-call.ts";
+import { actionJson, collect, flightCalls } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
+import { SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom } from "../support/random.ts";
 
 /** As pyarrow writes the schema a: int64, b: struct<c: list<utf8>>. */
@@ -220,3 +233,127 @@ print(len(list(c.do_action(f.Action("sessions", b"")))))
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   expect(out.trim().split("\n"), err).toEqual(["1", "True", "1"]);
 }, 120_000);
+
+/** The call of `path` with one compressed message; a raw frame has up to 16 KiB. */
+function compressedCall(path: string, content: Buffer): Buffer {
+  const call = start(1, path, content, { "grpc-encoding": "gzip" });
+  const prefix = call.length - content.length - 5;
+  call[prefix] = 1; // compressed
+  call.writeUInt32BE(content.length, prefix + 1);
+  return Buffer.concat([CLIENT_PREFACE, settings(), call]);
+}
+
+test.skipIf(process.platform !== "linux")(
+  "compressed requests that inflate a thousandfold are held in sum",
+  async () => {
+    const bomb = gzipSync(Buffer.alloc(15 << 20), { level: 9 });
+    const clients = 60; // 900 MiB
+    const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`, "--worker-count=1"]);
+    const residentMib = () =>
+      Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${processor.pid}/status`, "utf8"))![1]) / 1024;
+    const before = residentMib();
+    const [host, port] = processor.control.split(":") as [string, string];
+    const sockets = Array.from({ length: clients }, () => net.connect(Number(port), host));
+    const answers = sockets.map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          let frames = Buffer.alloc(0);
+          socket.on("error", () => resolve());
+          socket.on("close", () => resolve());
+          socket.on("data", (bytes: Buffer) => {
+            frames = Buffer.concat([frames, bytes]);
+            // the end of the stream, or its reset
+            if (
+              wholeFrames(frames).some(({ stream, type, flags }) => stream === 1 && (type === 3 || (flags & 1) !== 0))
+            )
+              resolve();
+          });
+        }),
+    );
+    const call = compressedCall("/contractdata.v1.ControlService/GetStatus", bomb);
+    for (const socket of sockets) socket.write(call);
+    await Promise.all(answers);
+    for (const socket of sockets) socket.destroy();
+    expect(residentMib() - before).toBeLessThan(500);
+    expect((await fetch(`http://${processor.http}/health`)).status).toBe(200);
+    await processor.stop();
+  },
+  120_000,
+);
+
+test("a compressed request of a client that holds nothing else is taken, however well it was compressed", async () => {
+  const client = new grpc.Client(server.address, grpc.credentials.createInsecure(), {
+    "grpc.default_compression_algorithm": 2, // gzip
+  });
+  const control = serviceClient(client, ControlService);
+  const label = "a".repeat(200);
+  const { total } = await control.listSessions({ labels: new Map([[label, label]]) });
+  expect(total).toBe(0);
+  const filters = { contractIds: Array.from({ length: 20_000 }, () => "C".repeat(56)) }; // 1.2 MB, 4 kB compressed
+  const refused = await control.configureFilters({ filters }).catch(CodedError.from);
+  expect(refused).toMatchObject({ code: "INVALID_ARGUMENT" });
+  client.close();
+});
+
+/** As many whole frames as there are. */
+function wholeFrames(bytes: Buffer): Frame[] {
+  let end = 0;
+  while (bytes.length - end >= 9) {
+    const next = end + 9 + bytes.readUIntBE(end, 3);
+    if (next > bytes.length) break;
+    end = next;
+  }
+  return parseFrames(bytes.subarray(0, end));
+}
+
+test("JSON that nests without end is refused before it is parsed", async () => {
+  const calls = flightCalls(address());
+  const deep = ["[".repeat(4_000_000), '{"a":'.repeat(700_000), `{"columns":${"[".repeat(17)}${"]".repeat(17)}}`];
+  for (const text of deep) {
+    const body = Buffer.from(text);
+    const failures = [
+      collect(calls.doAction({ type: "schema", body }) as AsyncIterable<unknown>),
+      collect(calls.listFlights({ expression: body }) as AsyncIterable<unknown>),
+    ].map((call) =>
+      call.then(
+        () => "answered",
+        (thrown: grpc.ServiceError) => `${grpc.status[thrown.code]} ${thrown.details}`,
+      ),
+    );
+    for (const failure of await Promise.all(failures)) {
+      expect(failure).toMatch(/^INVALID_ARGUMENT the (body|criteria) is nested deeper than 16/);
+    }
+  }
+  const text = `[{"\\"[[[[[[[[[[[[[[[[[[[[[`;
+  const cmd = Buffer.from(JSON.stringify({ session: text }));
+  const failure = await calls.getFlightInfo({ type: DescriptorType.CMD, cmd }).catch(CodedError.from);
+  expect(failure).toMatchObject({ code: "NOT_FOUND" }); // brackets in strings do not count
+  calls.close();
+});
+
+test("each message that a client may send decodes or fails, with any byte changed", () => {
+  const services = [ControlService, FlightService, Health, ContractDataService, ServerReflection];
+  const random = randomFrom(14_20);
+  for (const service of services) {
+    for (const { request } of Object.values(service.methods) as MethodInfo[]) {
+      for (let run = 0; run < 400; run++) {
+        const bytes = Buffer.from(Array.from({ length: Math.floor(random() * 60) }, () => Math.floor(random() * 256)));
+        // A known tag first: field 1 to 4, any wire type, groups too.
+        if (bytes.length > 0) bytes[0] = ((1 + (run % 4)) << 3) | (run % 6);
+        const begun = performance.now();
+        try {
+          request.decode(bytes);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(Error);
+        }
+        expect(performance.now() - begun).toBeLessThan(READ_MS_MAX);
+      }
+      const groups = Buffer.alloc(4_000_000, 0x0b); // a group in a group in a group
+      try {
+        request.decode(groups);
+      } catch (thrown) {
+        expect(thrown).toBeInstanceOf(Error);
+      }
+    }
+  }
+}, 60_000);

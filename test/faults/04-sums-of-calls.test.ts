@@ -221,7 +221,14 @@ test("an id of a range that is no id is refused: cancelled ones are remembered",
 });
 
 async function healthServer(callLimits: Partial<CallLimits>, peerConnectionsMax?: number) {
-  const limits = { peerCallsMax: 3, callsMax: 5, peerBytesMax: MIB, bytesMax: MIB, ...callLimits };
+  const limits = {
+    peerCallsMax: 3,
+    callsMax: 5,
+    peerBytesMax: MIB,
+    bytesMax: MIB,
+    requestBytesMax: MIB,
+    ...callLimits,
+  };
   const rpc = new grpc.Server(grpcServerOptions());
   addService(rpc, Health, {
     check: () => ({ status: 1 }),
@@ -287,7 +294,13 @@ test("MessageMeter knows the newest message at any split", () => {
 });
 
 test("a budget refuses what is over it, keeps what was there, and forgets peers that hold nothing", () => {
-  const budget = new CallBudget({ peerCallsMax: 2, callsMax: 3, peerBytesMax: 100, bytesMax: 150 });
+  const budget = new CallBudget({
+    peerCallsMax: 2,
+    callsMax: 3,
+    peerBytesMax: 100,
+    bytesMax: 150,
+    requestBytesMax: 100,
+  });
   budget.begin("a");
   budget.begin("b");
   budget.change("a", 100);
