@@ -7,6 +7,7 @@ import type { DecoderOptions } from "./ledger/decoder-options.ts";
 import { RowSet } from "./ledger/row-set.ts";
 import type { Compat } from "./vocabulary/compat.ts";
 
+/** What `decodeLedger` may be told; the passphrase alone is needed. */
 export interface DecodeLedgerOptions
   extends Omit<DecoderOptions, "compat" | "keyHash" | "schemaVersion" | "assets">,
     Partial<Omit<BatchEncoderOptions, "networkPassphrase">> {

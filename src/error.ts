@@ -31,6 +31,7 @@ export const CODE_NUMBERS = {
   UNAUTHENTICATED: 16,
 } as const;
 
+/** A gRPC status by its name. */
 export type Code = keyof typeof CODE_NUMBERS;
 
 /** What crosses a thread boundary in place of an Error object. */
@@ -40,6 +41,7 @@ export interface ErrorRecord {
   message: string;
 }
 
+/** An error that a caller, local or remote, can act on. */
 export class CodedError extends Error {
   /** @param message cut at a code point where it is over MESSAGE_ENCODED_BYTES_MAX */
   constructor(

@@ -3,6 +3,7 @@ import type { CommandEntry } from "./cli/command.ts";
 import { CONTROL_COMMANDS } from "./cli/control-commands.ts";
 import { runCli } from "./cli/run.ts";
 
+/** Every command of the executable, in the order of --help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "serve",

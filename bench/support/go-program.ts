@@ -18,7 +18,7 @@ export function buildGoPrograms(folder: string, programs: readonly string[]): vo
   }
 }
 
-export interface GoProgram {
+interface GoProgram {
   address: string;
   pid: number;
   child: ChildProcess;

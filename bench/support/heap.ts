@@ -6,7 +6,7 @@ import { RowSet } from "../../src/ledger/row-set.ts";
 
 const BATCH_ROWS = 4096;
 
-export interface HeapSample {
+interface HeapSample {
   /** Decoded so far. */
   rows: number;
   /** After a full collection. */

@@ -4,7 +4,7 @@ import protobuf from "protobufjs";
 import type { ParsedProtos, ProtoFile } from "./parse.ts";
 
 /** Paths relative to the repository's root, with forward slashes. */
-export interface EmitOptions {
+interface EmitOptions {
   /** Where the module of a file is written. */
   modulePath(file: ProtoFile): string;
   /** The module that exports the types `Codec`, `Init` and `ServiceType`. */

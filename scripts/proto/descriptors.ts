@@ -106,7 +106,7 @@ function serviceJson(service: protobuf.Service): Json {
 }
 
 /** The serialized FileDescriptorProto of one file. */
-export function fileDescriptor(file: ProtoFile): Uint8Array {
+function fileDescriptor(file: ProtoFile): Uint8Array {
   return FileDescriptorProto.encode(
     FileDescriptorProto.fromObject({
       name: file.name,
@@ -121,7 +121,7 @@ export function fileDescriptor(file: ProtoFile): Uint8Array {
 }
 
 /** Full names, without a leading dot, of all that the file declares: what a reflection client may ask for. */
-export function symbolsOf(file: ProtoFile): string[] {
+function symbolsOf(file: ProtoFile): string[] {
   const symbols: string[] = [];
   const visit = (object: protobuf.ReflectionObject) => {
     const name = object.fullName.slice(1);

@@ -8,11 +8,11 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 
 /** Kept from connections, where the limit is large enough: lake files of 64 sessions and 32 ranges, the store, threads. */
-export const DESCRIPTORS_RESERVED = 256;
+const DESCRIPTORS_RESERVED = 256;
 
 /** Which part of the reserve must be left for one more connection; operators come last to an end. */
-export const ROOM_SHARES = { flight: 1, control: 1 / 2, http: 1 / 4 } as const;
-export type RoomFor = keyof typeof ROOM_SHARES;
+const ROOM_SHARES = { flight: 1, control: 1 / 2, http: 1 / 4 } as const;
+type RoomFor = keyof typeof ROOM_SHARES;
 
 const RESERVED_SHARE_MAX = 1 / 4; // of a small limit
 
@@ -26,6 +26,7 @@ export function descriptorLimit(): number | undefined {
   }
 }
 
+/** Tells whether one more connection may have a descriptor. */
 export class Descriptors {
   readonly reserved: number;
 

@@ -10,6 +10,7 @@ const COLLECT_BYTES = 32 << 20; // what may lie dropped in one thread; a collect
 /** After so long without work a thread has time for the collector: what it did last has left the server by then. */
 export const QUIET_MS = 10;
 
+/** Counts the bytes that one thread has dropped, and asks for collections. */
 export class DroppedMemory {
   private bytes = 0;
   private sinceIdle = 0;

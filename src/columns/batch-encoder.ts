@@ -37,6 +37,7 @@ export function columnNames(schemaVersion: SchemaVersion): string[] {
   return SCHEMAS[schemaVersion].columns().map((column) => column.spec.name);
 }
 
+/** Which columns an encoder writes. */
 export interface BatchEncoderOptions {
   schemaVersion: SchemaVersion;
   /** Names the network in the schema's metadata. */
@@ -64,6 +65,7 @@ function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
+/** Writes rows as Arrow record batches of one schema. Keeps scratch memory between batches; belongs to one thread. */
 export class BatchEncoder {
   readonly schema: Schema;
   readonly columns: readonly Column[];

@@ -25,6 +25,7 @@ export interface Placement {
 /** A value as a person or a JSON writer takes it. */
 export type Cell = string | number | bigint | boolean | null;
 
+/** A column as its schema describes it. */
 export interface ColumnSpec {
   name: string;
   nullable: boolean;
@@ -42,6 +43,7 @@ export function optional(name: string, description: string): ColumnSpec {
   return { name, nullable: true, description };
 }
 
+/** One column of a schema: measures its rows, then writes them into the buffers that were laid out. */
 export abstract class Column {
   abstract readonly type: DataType;
   /** Bits of one value; 0 for a column of varying width. */

@@ -17,6 +17,7 @@ export interface IpcMessage {
   body: Uint8Array;
 }
 
+/** A column of words, written as int8 indices into a dictionary that never changes. */
 export class DictionaryColumn extends Column {
   readonly type: Dictionary<Utf8, Int8>;
   readonly width = 8;

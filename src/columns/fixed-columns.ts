@@ -43,7 +43,8 @@ export class Uint32Column extends Column {
   }
 }
 
-export type IsNull = (rows: RowSet, row: number) => boolean;
+type IsNull = (rows: RowSet, row: number) => boolean;
+/** Picks a value of one row. */
 export type Value = (rows: RowSet, row: number) => number;
 
 /** A number that some rows do not have. */
@@ -81,7 +82,7 @@ export class OptionalUint32Column extends Column {
 }
 
 /** `transaction_order` where no transaction made the change: after every transaction's, as the rows' order has it. */
-export const NO_TRANSACTION_ORDER = 0xffff_ffff;
+const NO_TRANSACTION_ORDER = 0xffff_ffff;
 
 /** The place of the row's transaction in its ledger, from 1; NO_TRANSACTION_ORDER where there is none. Never null. */
 export class TransactionOrderColumn extends Column {

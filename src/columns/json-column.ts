@@ -11,6 +11,7 @@ import { XdrJsonWriter } from "./xdr-json.ts";
 const KEPT_BYTES_MAX = 4 << 20; // several batches of the usual size
 const FORGOTTEN = 0xffff_ffff;
 
+/** ScVals as XDR-JSON text (SEP-51). */
 export class XdrJsonColumn extends TextColumn {
   override readonly isJson = true;
   private readonly json = new XdrJsonWriter();

@@ -7,7 +7,8 @@ import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { BatchEncoder } from "./batch-encoder.ts";
 import { DictionaryColumn } from "./dictionary-column.ts";
 
-export interface DictionaryDescription {
+/** The dictionary of a column of words. */
+interface DictionaryDescription {
   /** Number of the dictionary in its stream. */
   id: number;
   index_type: "int8";
@@ -15,6 +16,7 @@ export interface DictionaryDescription {
   values: string[];
 }
 
+/** One column. */
 export interface FieldDescription {
   name: string;
   /** Arrow type, of the values where there is a dictionary: `utf8`, `decimal128(38, 0)`, `timestamp[us, UTC]`, … */
@@ -24,6 +26,7 @@ export interface FieldDescription {
   dictionary?: DictionaryDescription;
 }
 
+/** One schema version, as a file of proto/schemas/ holds it. */
 export interface SchemaDescription {
   /** Schema metadata `schema_version`. */
   schema_version: string;

@@ -9,7 +9,7 @@ import { base64Length, wordViews, writeBase64, writeHex, writeStrkey, writeWord 
 
 /** Picks one of a row set's columns; asked once per batch, for a row set replaces its columns when it grows. */
 export type Words = (rows: RowSet) => Uint32Array;
-export type Codes = (rows: RowSet) => Uint8Array;
+type Codes = (rows: RowSet) => Uint8Array;
 
 /** Adds rows whose values are all `bytes` long where `at` is not NONE. */
 function measureFixed(at: Uint32Array, bytes: number, first: number, end: number, sum: Measure): void {
@@ -192,6 +192,7 @@ interface FastBuffer {
 }
 
 function bufferOf(view: DataView): FastBuffer {
+  // Buffer has both methods on Bun and Node; its types lack base64Slice and latin1Write.
   return Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength) as unknown as FastBuffer;
 }
 

@@ -11,7 +11,7 @@ export interface Credential {
 }
 
 /** As a setting gives them: themselves, or where they are. */
-export type CredentialsSetting = { credentials: Credential[]; file?: undefined } | { file: string };
+type CredentialsSetting = { credentials: Credential[]; file?: undefined } | { file: string };
 
 const CREDENTIALS_MAX = 1000; // people and programs; more belong to a directory of their own
 const CREDENTIALS_FILE_BYTES_MAX = 1 << 20; // a thousand lines of a kilobyte

@@ -3,7 +3,7 @@ import { CodedError } from "../error.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Config, flagOf, SETTINGS, type Setting, type SettingKey } from "./schema.ts";
 
-export type Origin = "flag" | "environment" | "file" | "default";
+type Origin = "flag" | "environment" | "file" | "default";
 
 export interface LoadedConfig {
   values: Config;

@@ -6,6 +6,7 @@ const CODE = 32;
 const TYPE = 44;
 const CODE_LENGTH = 45;
 
+/** Assets in one growing array; a number is an index into it. */
 export class AssetStore {
   size = 0;
   private bytes = new Uint8Array(16 * ASSET_BYTES);

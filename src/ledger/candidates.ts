@@ -6,6 +6,7 @@ import { compareBytes } from "./bytes.ts";
 
 const INSERTION_MAX = 16; // below this, insertion sort moves less than merging does
 
+/** Facts of candidates as columns of numbers; the arrays grow together. */
 export class Candidates {
   count = 0;
   /** How many pass the first part of the filter. */

@@ -5,6 +5,7 @@ import { CODE_BYTES_MAX } from "./asset-contract.ts";
 const SEED = (Math.random() * 0x1_0000_0000) | 0;
 const FNV_PRIME = 0x01000193;
 
+/** Asset codes, found by hashing. */
 export class CodeSet {
   /** Open addressing: 0 is empty, else 1 + number of the code. */
   private readonly slots: Uint32Array;

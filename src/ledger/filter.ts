@@ -76,7 +76,7 @@ const BALANCE_LIMIT = 1n << 127n; // i128
 const MUXED_ID_BYTES = 8; // before the key
 
 /** Version byte of the strkey by kind of address (SCAddressType). */
-export const STRKEY_OF_ADDRESS: readonly number[] = (() => {
+const STRKEY_OF_ADDRESS: readonly number[] = (() => {
   const versions: number[] = [];
   versions[ADDRESS_ACCOUNT] = STRKEY_ACCOUNT;
   versions[ADDRESS_CONTRACT] = STRKEY_CONTRACT;

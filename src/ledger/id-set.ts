@@ -1,5 +1,6 @@
 /** A fixed set of ids of one length (a multiple of 4 bytes) that is asked about ids inside a ledger's bytes. HOT PATH. */
 
+/** Ids, found by open addressing. */
 export class IdSet {
   readonly size: number;
   /** Open addressing on the first word: 0 is empty, else 1 + index of the id. */

@@ -11,6 +11,7 @@ import { LEDGER_ENTRY_CONTRACT_DATA } from "./terms.ts";
 const PLACES = 1024; // a power of 2; some hundred different keys are in an ordinary ledger
 const VIEW_BYTES_MAX = 1024; // keys up to this length are hashed through a view kept from the last time
 
+/** Hashes the LedgerKeys of contract data. */
 export class KeyHasher {
   private scratch = new Uint8Array(4096);
   private view = new DataView(this.scratch.buffer);

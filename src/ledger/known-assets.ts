@@ -54,6 +54,7 @@ export interface KnownAsset {
   ledgerFrom: number;
 }
 
+/** The assets whose contracts are known, each from its ledger on. */
 export class KnownAssets {
   /** Counts the changes of the table. */
   version = 0;

@@ -47,6 +47,7 @@ class Tuples {
 const INSTANCE = 5; // contract, type, code, code bytes, issuer
 const CLAIM = 3; // contract, text, text bytes
 
+/** Finds the asset of each row's contract in one ledger. */
 export class LedgerAssets {
   private readonly instances = new Tuples(INSTANCE);
   private readonly claims = new Tuples(CLAIM);

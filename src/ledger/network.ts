@@ -14,6 +14,7 @@ import {
 import { explain, explainEnd } from "../xdr/guard.ts";
 import { sha256 } from "../xdr/sha256.ts";
 
+/** A network by the name that people use and the passphrase that its transactions are signed under. */
 export interface Network {
   /** Short name, for people and options. */
   name: string;

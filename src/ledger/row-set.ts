@@ -29,6 +29,7 @@ export interface RowLedger {
 
 type Growable = Uint8Array | Uint32Array;
 
+/** Rows of one or more ledgers; row numbers index every array. */
 export class RowSet {
   /** Number of rows. */
   length = 0;

@@ -6,11 +6,11 @@
 /** The last sequence number there can be: ledgerSeq is an XDR uint32. */
 export const LEDGER_SEQUENCE_MAX = 0xffff_ffff;
 
+/** LedgerEntryType. */
 export const LEDGER_ENTRY_CONTRACT_DATA = 6;
 export const LEDGER_ENTRY_TTL = 9;
 
-/** LedgerEntryChangeType. */
-export const CHANGE_CREATED = 0;
+/** LedgerEntryChangeType; 0 is created. */
 export const CHANGE_UPDATED = 1;
 export const CHANGE_REMOVED = 2;
 export const CHANGE_STATE = 3;
@@ -29,6 +29,7 @@ export const ADDRESS_MUXED = 2;
 export const ADDRESS_CLAIMABLE_BALANCE = 3;
 export const ADDRESS_LIQUIDITY_POOL = 4;
 
+/** ScValType. */
 export const SCV_I128 = 10;
 export const SCV_BYTES = 13;
 export const SCV_STRING = 14;
@@ -67,6 +68,7 @@ export const SCVAL_TYPE_NAMES: readonly string[] = [
   "ExecutableTag",
 ].map((name) => `ScValTypeScv${name}`);
 
+/** ContractDataDurability, by number and as Go spells it. */
 export const DURABILITY_TEMPORARY = 0;
 export const DURABILITY_PERSISTENT = 1;
 export const DURABILITY_NAMES = ["ContractDataDurabilityTemporary", "ContractDataDurabilityPersistent"] as const;
@@ -83,11 +85,9 @@ export const ASSET_TYPE_NAMES = [
   "AssetTypeAssetTypeCreditAlphanum12",
 ] as const;
 
-/** Instance facts of a row; 0 is none. */
+/** Instance facts of a row; 0 is none, 1 wasm, 3 an external reference. */
 export const INSTANCE_NONE = 0;
-export const INSTANCE_WASM = 1;
 export const INSTANCE_STELLAR_ASSET = 2;
-export const INSTANCE_EXTERNAL_REF = 3;
 /** `external_ref` is newer than the Go service, which knows only the first two. */
 export const INSTANCE_TYPE_NAMES = ["", "wasm", "stellar_asset", "external_ref"] as const;
 

@@ -5,6 +5,7 @@
 import type { RowSet } from "./row-set.ts";
 import { sameId, secretHash } from "./secret-hash.ts";
 
+/** The TTL entries that a ledger created or updated. */
 export class TtlChanges {
   private count = 0;
   /** Offset of each TTLEntry: 32 bytes of key hash, then the live-until ledger. */

@@ -2,7 +2,7 @@
  * What the data plane has done for all clients together, since the process began: shared memory with one writer (the
  * data plane), so that the process's metrics are exact at any moment and carry no label per stream.
  */
-export const FLIGHT_COUNTERS = [
+const FLIGHT_COUNTERS = [
   /** DoGet calls that are open now. */
   "clients",
   /** Range and catch-up streams that are open now. */
@@ -27,7 +27,7 @@ export const FLIGHT_COUNTERS = [
   "lagLedgersMax",
   "lagBytes",
 ] as const;
-export type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
+type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
 
 const INDEX = Object.fromEntries(FLIGHT_COUNTERS.map((name, index) => [name, index])) as Record<FlightCounter, number>;
 

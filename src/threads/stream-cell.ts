@@ -15,7 +15,7 @@ const CLOSED = 0; // as a new cell is: a batch that came before its stream was k
 const OPEN = 1;
 
 /** In this order in memory. */
-export const COUNTERS = [
+const COUNTERS = [
   "ledgerCurrent",
   "ledgers",
   "rows",

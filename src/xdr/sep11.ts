@@ -3,6 +3,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { parseStrkey, STRKEY_ACCOUNT } from "./strkey.ts";
 
+/** SEP-11 names of assets: the native one's, and how many one list may hold. */
 export const SEP11_NATIVE = "native";
 export const ASSETS_GIVEN_MAX = 10_000; // of one list: 700 kB of text, kept with a session and by every worker
 const SHOWN_MAX = 80; // characters of a wrong asset that its error repeats; the longest right one has 69

@@ -15,6 +15,7 @@ export const STRKEY_LENGTH = 56; // 35 bytes (1 + 32 + 2) in base32
 export const STRKEY_MUXED_LENGTH = 69; // 43 bytes
 export const STRKEY_CLAIMABLE_BALANCE_LENGTH = 58; // 36 bytes
 
+/** RFC 4648, section 6. */
 export const BASE32_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 interface Kind {

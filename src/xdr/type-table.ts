@@ -11,10 +11,12 @@ export type XdrTypeReference =
   | ["list", XdrTypeReference, number, number]
   | ["option", XdrTypeReference];
 
-export type XdrTypeDefinition =
+/** What a name of the table stands for. */
+type XdrTypeDefinition =
   | ["struct", [field: string, type: XdrTypeReference][]]
   /** `switchOn` is `int` or the name of an enum; an arm without a type is void. */
   | ["union", switchOn: string, [value: number, label: string, type: XdrTypeReference | null][]]
   | ["enum", [value: number, name: string][]];
 
+/** Every type by its name in the .x files. */
 export type XdrTypeTable = Readonly<Record<string, XdrTypeDefinition>>;

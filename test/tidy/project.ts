@@ -35,11 +35,11 @@ export interface Import {
 export type Project = ReadonlyMap<string, SourceFile>;
 
 const ROOT = join(import.meta.dir, "../..");
-const WRITTEN_BY_HAND = /^(src|test|bench|scripts)\/(?!.*(?:generated|fixtures)\/).*\.ts$/;
+const SOURCES = /^(src|test|bench|scripts)\/(?!.*fixtures\/).*\.ts$/;
 
 let own: Project | undefined;
 
-/** Every TypeScript file of the repository that people write. */
+/** Every TypeScript file of the repository, generated ones too. */
 export function ownProject(): Project {
   own ??= projectOf(new Map(trackedFiles().map((path) => [path, readFileSync(join(ROOT, path), "utf8")])));
   return own;
@@ -50,7 +50,7 @@ function trackedFiles(): string[] {
   return stdout
     .toString()
     .split("\n")
-    .filter((path) => WRITTEN_BY_HAND.test(path));
+    .filter((path) => SOURCES.test(path));
 }
 
 /** A project of these texts, by path; for canaries too. */
@@ -62,6 +62,11 @@ function parsed(path: string, text: string): SourceFile {
   const { program, comments } = parse(text, { sourceType: "module", plugins: ["typescript"] });
   // Babel's own types name every kind of node; the rules look at a few fields of any.
   return { path, text, body: program.body as unknown as Node[], comments: (comments ?? []) as unknown as Node[] };
+}
+
+/** The files of a project that people write. */
+export function writtenFiles(project: Project): SourceFile[] {
+  return [...project.values()].filter(({ path }) => !path.includes("/generated/"));
 }
 
 /** Every node below `root`, itself first. */

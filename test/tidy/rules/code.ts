@@ -1,11 +1,11 @@
 /** Small habits of code. */
-import { type Node, nameOf, type Project, placeOf, type SourceFile, walk } from "../project.ts";
+import { type Node, nameOf, type Project, placeOf, type SourceFile, walk, writtenFiles } from "../project.ts";
 import type { Rule } from "../rule.ts";
 
 export const casts: Rule = {
   name: "`as unknown as` has its reason beside it",
   check: (project) =>
-    [...project.values()].flatMap((file) =>
+    writtenFiles(project).flatMap((file) =>
       [...walk(file.body)]
         .filter((node) => node.type === "TSAsExpression" && isUnknownCast(node.expression as Node))
         .filter((node) => !hasCommentAt(file, node))
@@ -29,7 +29,7 @@ function hasCommentAt(file: SourceFile, node: Node): boolean {
 export const bytesFrom: Rule = {
   name: "bytes are not copied by `Uint8Array.from`, which costs 25 ns a byte on Bun: `new Uint8Array(bytes)` or `slice`",
   check: (project) =>
-    [...project.values()].flatMap((file) =>
+    writtenFiles(project).flatMap((file) =>
       [...walk(file.body)]
         .filter(({ type, object, property }) => {
           return type === "MemberExpression" && nameOf(object) === "Uint8Array" && nameOf(property) === "from";
@@ -48,8 +48,8 @@ const NOT_YET = new Set(["flowctlHeartbeatIntervalMs", "flowctlComponentId"]);
 export const settings: Rule = {
   name: "every setting has an effect: its name stands somewhere in src beside the table of settings",
   check(project) {
-    const table = [...project.values()].filter(({ path }) => path.startsWith("src/config/"));
-    const others = [...project.values()].filter(
+    const table = writtenFiles(project).filter(({ path }) => path.startsWith("src/config/"));
+    const others = writtenFiles(project).filter(
       ({ path }) => path.startsWith("src/") && !path.startsWith("src/config/"),
     );
     return settingKeys(table)
@@ -78,7 +78,7 @@ export const expectations: Rule = {
   name: "a test expects something, itself or by a function that it calls",
   check(project) {
     const checkers = checkingFunctions(project);
-    return [...project.values()]
+    return writtenFiles(project)
       .filter(({ path }) => path.endsWith(".test.ts"))
       .flatMap((file) =>
         testBodies(file)
@@ -96,7 +96,7 @@ export const expectations: Rule = {
 
 /** Names of functions of the tests that expect something, directly or through others. */
 function checkingFunctions(project: Project): Set<string> {
-  const bodies = [...project.values()]
+  const bodies = writtenFiles(project)
     .filter(({ path }) => !path.startsWith("src/"))
     .flatMap((file) => [...walk(file.body)].flatMap(namedFunction));
   const checkers = new Set(["expect", "fail"]);

@@ -1,5 +1,5 @@
 /** Exports that somebody uses, each with its docstring. */
-import { exportsOf, importsOf, type Node, type Project, placeOf, type SourceFile } from "../project.ts";
+import { exportsOf, importsOf, type Node, type Project, placeOf, type SourceFile, writtenFiles } from "../project.ts";
 import type { Rule } from "../rule.ts";
 
 /** Modules that are read from outside: the library, the programs' entries. */
@@ -9,7 +9,7 @@ export const used: Rule = {
   name: "an export is imported somewhere",
   check(project) {
     const imported = importedNames(project);
-    return [...project.values()].flatMap((file) => {
+    return writtenFiles(project).flatMap((file) => {
       if (DOORS.has(file.path) || imported.get(file.path)?.has("*")) return [];
       return exportsOf(file)
         .filter(({ name }) => !imported.get(file.path)?.has(name))
@@ -40,7 +40,7 @@ function importedNames(project: Project): Map<string, Set<string>> {
 export const documented: Rule = {
   name: "an export of src has a docstring",
   check: (project) =>
-    [...project.values()]
+    writtenFiles(project)
       .filter(({ path }) => path.startsWith("src/"))
       .flatMap((file) =>
         exportsOf(file)
@@ -60,11 +60,21 @@ function isCommand(name: string, { path }: SourceFile): boolean {
   return name === "command" && path.startsWith("src/cli/");
 }
 
-/** Whether a block comment of the form `/** … *​/` ends right before the statement; the file's own does not count. */
+/**
+ * Whether a docstring ends right before the statement, or before the run of statements, without an empty line, that it
+ * is part of; the reason of a constant may stand behind it on its line. The docstring of the file does not count.
+ */
 function hasDocstring(file: SourceFile, node: Node): boolean {
+  if (isConstant(node) && file.comments.some(({ loc }) => loc.start.line === node.loc.end.line)) return true;
   const before = file.text.slice(0, node.start).trimEnd();
   const comment = file.comments.find(({ end }) => end === before.length);
-  if (comment === undefined || comment.type !== "CommentBlock" || !(comment.value as string).startsWith("*"))
-    return false;
-  return comment.start > 0 || !file.text.slice(comment.end, node.start).includes("\n\n");
+  if (comment?.type === "CommentBlock" && (comment.value as string).startsWith("*")) {
+    return comment.start > 0 || !file.text.slice(comment.end, node.start).includes("\n\n");
+  }
+  const neighbour = file.body.find(({ loc }) => loc.end.line === node.loc.start.line - 1);
+  return neighbour?.type === "ExportNamedDeclaration" && hasDocstring(file, neighbour);
+}
+
+function isConstant({ declaration }: Node): boolean {
+  return (declaration as Node).type === "VariableDeclaration";
 }
