@@ -19,6 +19,11 @@ export interface CallLimits {
   bytesMax: number;
   /** The listener's limit of one request, inflated: a compressed one is never counted for more. */
   requestBytesMax: number;
+  /**
+   * A half-sent request that does not go on, and an answer that is not read to its end, may hold its bytes for so many
+   * milliseconds while somebody else would be refused for them; then its call is ended.
+   */
+  stallMs: number;
 }
 
 /** Bytes of each call that are not counted, so that small calls are answered while large ones have used up the rest. */
@@ -31,6 +36,7 @@ export const CALL_LIMITS_DEFAULT: CallLimits = {
   peerBytesMax: 65 << 20, // one largest request (64 MiB), and small ones beside it
   bytesMax: 96 << 20, // leaves room for others beside the peer that holds most
   requestBytesMax: 64 << 20,
+  stallMs: 30_000, // as SLOW_CLIENT_GRACE's default
 };
 
 const INFLATED_FACTOR_MAX = 1032; // deflate, and so gzip, makes no more of a byte
@@ -51,6 +57,11 @@ export class MessageMeter {
 
   /** @param requestBytesMax what a message is not inflated beyond */
   constructor(private readonly requestBytesMax = Number.POSITIVE_INFINITY) {}
+
+  /** Whether the newest message has begun and is not whole. */
+  get partial(): boolean {
+    return this.#left > 0 || this.#prefixFill > 0;
+  }
 
   /** Takes the next bytes, split anywhere. */
   add(chunk: Uint8Array): void {
@@ -88,11 +99,23 @@ interface Held {
   bytes: number;
 }
 
+/** A call whose bytes count. */
+interface Holder {
+  /** Whether it waits for its client: for the rest of a request, or to read an answer. */
+  readonly waitsForClient: boolean;
+  /** When its client was last heard of with it, by performance.now(). */
+  readonly movedMs: number;
+  /** Ends the call. */
+  giveUp(error: CodedError): void;
+}
+
 /** The sums of one listener. */
 export class CallBudget {
   readonly #limits: CallLimits;
   readonly #all: Held = { calls: 0, bytes: 0 };
   readonly #peers = new Map<string, Held>();
+  /** Calls whose bytes count at present. */
+  readonly holders = new Set<Holder>();
   /** Calls refused since the start. */
   refused = 0;
 
@@ -139,23 +162,44 @@ export class CallBudget {
    * @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES, with nothing changed
    */
   change(peer: string, bytes: number): void {
-    const { peerBytesMax, bytesMax } = this.#limits;
     const held = this.#peers.get(peer);
     if (held === undefined) return;
-    if (bytes > 0 && held.bytes + bytes > peerBytesMax) {
-      throw refusal(
+    let error = this.#refusalOf(peer, held, bytes);
+    if (error !== undefined && this.#endStalled()) error = this.#refusalOf(peer, held, bytes);
+    if (error !== undefined) throw error;
+    held.bytes += bytes;
+    this.#all.bytes += bytes;
+  }
+
+  #refusalOf(peer: string, held: Held, bytes: number): CodedError | undefined {
+    const { peerBytesMax, bytesMax } = this.#limits;
+    if (bytes <= 0) return undefined;
+    if (held.bytes + bytes > peerBytesMax) {
+      return refusal(
         "CALL_BYTES",
         `requests and answers of ${peer} hold ${held.bytes} B, ${bytes} B more are over ${peerBytesMax} B: wait for the end of other calls, or read their answers`,
       );
     }
-    if (bytes > 0 && this.#all.bytes + bytes > bytesMax) {
-      throw refusal(
+    if (this.#all.bytes + bytes > bytesMax) {
+      return refusal(
         "CALL_BYTES",
         `requests and answers of all clients hold ${this.#all.bytes} B, ${bytes} B more are over ${bytesMax} B: try again later`,
       );
     }
-    held.bytes += bytes;
-    this.#all.bytes += bytes;
+    return undefined;
+  }
+
+  /** Ends calls whose clients neither go on sending nor read. Whether there were any. */
+  #endStalled(): boolean {
+    const { stallMs } = this.#limits;
+    const before = performance.now() - stallMs;
+    const stalled = [...this.holders].filter((each) => each.waitsForClient && each.movedMs < before);
+    for (const each of stalled) {
+      each.giveUp(
+        refusal("CALL_STALLED", `nothing was sent or read in this call for ${stallMs} ms, and others need its memory`),
+      );
+    }
+    return stalled.length > 0;
   }
 
   end(peer: string): void {
@@ -167,7 +211,8 @@ export class CallBudget {
 }
 
 /** What one call holds of a budget. */
-class CallAccount {
+class CallAccount implements Holder {
+  movedMs = performance.now();
   readonly #meter: MessageMeter;
   #headerBytes = 0;
   #answerBytes = 0;
@@ -177,8 +222,13 @@ class CallAccount {
   constructor(
     readonly budget: CallBudget,
     readonly peer: string,
+    readonly refuse: (error: CodedError) => void,
   ) {
     this.#meter = new MessageMeter(budget.requestBytesMax);
+  }
+
+  get waitsForClient(): boolean {
+    return this.#answerBytes > 0 || this.#meter.partial;
   }
 
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
@@ -189,6 +239,7 @@ class CallAccount {
 
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
   received(chunk: Uint8Array): void {
+    this.movedMs = performance.now();
     this.#meter.add(chunk);
     this.#settle(this.#answerBytes);
   }
@@ -196,13 +247,20 @@ class CallAccount {
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
   answers(bytes: number): void {
     if (bytes <= this.#answerBytes) return;
+    this.movedMs = performance.now();
     this.#settle(bytes);
     this.#answerBytes = bytes;
+  }
+
+  giveUp(error: CodedError): void {
+    this.end();
+    this.refuse(error);
   }
 
   end(): void {
     if (this.#over) return;
     this.#over = true;
+    this.budget.holders.delete(this);
     this.budget.change(this.peer, -this.#charged);
     this.budget.end(this.peer);
   }
@@ -210,8 +268,15 @@ class CallAccount {
   #settle(answerBytes: number): void {
     if (this.#over) return;
     const charge = Math.max(0, this.#headerBytes + this.#meter.held + answerBytes - CALL_BYTES_FREE);
-    if (charge !== this.#charged) this.budget.change(this.peer, charge - this.#charged);
-    this.#charged = charge;
+    if (charge === this.#charged) return;
+    const { holders } = this.budget;
+    holders.delete(this); // it makes no room for itself
+    try {
+      this.budget.change(this.peer, charge - this.#charged);
+      this.#charged = charge;
+    } finally {
+      if (this.#charged > 0) holders.add(this);
+    }
   }
 }
 
@@ -226,7 +291,7 @@ export function budgetCalls(server: Http2Server, budget: CallBudget): void {
       refuse(budget, stream, CodedError.from(error));
       return;
     }
-    const account = new CallAccount(budget, peer);
+    const account = new CallAccount(budget, peer, (error) => refuse(budget, stream, error));
     accounts.set(stream, account);
     stream.once("close", () => account.end());
     const counted = (count: () => void) => {
@@ -234,8 +299,7 @@ export function budgetCalls(server: Http2Server, budget: CallBudget): void {
       try {
         count();
       } catch (error) {
-        account.end();
-        refuse(budget, stream, CodedError.from(error));
+        account.giveUp(CodedError.from(error));
       }
     };
     counted(() => account.began(headerBytes(headers)));

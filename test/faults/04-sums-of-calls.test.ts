@@ -23,6 +23,7 @@ import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
 import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";
 import { collect } from "../support/flight-rows.ts";
 import { failureOf, until } from "../support/local-server.ts";
@@ -189,6 +190,33 @@ test("answers that nobody reads have a limit, and it is for one address alone", 
   }, "the budget's return");
 });
 
+const DO_ACTION = "/arrow.flight.protocol.FlightService/DoAction";
+for (const [name, client] of [
+  ["pyarrow", await pythonClient()],
+  ["arrow-go", await goClient()],
+] as const) {
+  test.skipIf(client.command === undefined)(
+    `${name} is told that its request is refused while it sends it`,
+    async () => {
+      const held = [4 * MIB, 4 * MIB, 4 * MIB, 4 * MIB - 20_000].map((bytes) =>
+        halfSent(server.flight, DO_ACTION, bytes),
+      );
+      await Promise.all(held.map(({ sent }) => sent));
+      const action = (body: string) =>
+        runClient({ command: client.command! }, ["action", "-addr", server.flight, "-type", "schema", "-body", body]);
+      let refusal = "";
+      await until(async () => {
+        const { results } = await action(`{"x":"${"x".repeat(100_000)}"}`);
+        refusal = `${results[0]?.error?.code} ${results[0]?.error?.message}`;
+        return refusal.includes("over 16777216 B"); // the last of what is held may still be on its way
+      }, "the refusal");
+      expect(refusal).toMatch(/hold \d+ B, \d+ B more are over 16777216 B/);
+      const { results } = await action("{}");
+      expect(results[0]?.error).toBeUndefined(); // a small one is answered
+    },
+  );
+}
+
 test("a FlightInfo over what clients take is refused before it is made", async () => {
   const contract_ids = Array.from({ length: 100 }, (_, index) => contractId(index));
   const error = await failureOf(flight().getFlightInfo(manyEndpoints({ filters: { contract_ids } })));
@@ -227,6 +255,7 @@ async function healthServer(callLimits: Partial<CallLimits>, peerConnectionsMax?
     peerBytesMax: MIB,
     bytesMax: MIB,
     requestBytesMax: MIB,
+    stallMs: 30_000,
     ...callLimits,
   };
   const rpc = new grpc.Server(grpcServerOptions());
@@ -300,6 +329,7 @@ test("a budget refuses what is over it, keeps what was there, and forgets peers 
     peerBytesMax: 100,
     bytesMax: 150,
     requestBytesMax: 100,
+    stallMs: 0,
   });
   budget.begin("a");
   budget.begin("b");
@@ -354,4 +384,17 @@ test("filters of all sessions have a limit together; lists that are shared count
   expect(() => checkFilterRoom(sessions, [{ keyTypes: ["Vec"] }], 5)).toThrow(
     "would have 6 values together, over max 5",
   );
+});
+
+test("who holds bytes and does not go on is ended when somebody else is refused, and only then", async () => {
+  const { listener, health } = await healthServer({ peerBytesMax: 2 * MIB, bytesMax: MIB, stallMs: 0 });
+  const address = `127.0.0.1:${listener.port}`;
+  const held = halfSent(address, "/grpc.health.v1.Health/Check", MIB);
+  await held.sent;
+  await until(async () => (await health.check({})).status === 1, "an answer"); // small calls harm nobody
+  expect(listener.callsRefused).toBe(0);
+  const other = halfSent(address, "/grpc.health.v1.Health/Check", MIB);
+  expect(await held.ended).toBe(String(grpc.status.RESOURCE_EXHAUSTED));
+  await other.sent;
+  expect(listener.callsRefused).toBe(1);
 });
