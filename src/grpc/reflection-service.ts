@@ -9,7 +9,7 @@ import {
   type ServerReflectionResponse,
 } from "./generated/reflection-v1.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./generated/reflection-v1alpha.ts";
-import { addService, type FileDescriptor, type Init } from "./service.ts";
+import { addService, type FileDescriptor, type Init, statusOf } from "./service.ts";
 
 const NAME_LENGTH_MAX = 256; // no name of ours comes near it; what is longer is not repeated in an answer
 
@@ -24,10 +24,13 @@ export function addReflection(server: grpc.Server, services: readonly string[]):
   const names = [...services, ServerReflection.typeName, ServerReflectionAlpha.typeName].sort();
   const serverReflectionInfo = (call: ReflectionCall) => {
     call.on("data", (request: ServerReflectionRequest) => {
-      // A client that asks and does not read is not read from either.
-      if (!call.write(answer(request, names))) {
+      try {
+        // A client that asks and does not read is not read from either.
+        if (call.write(answer(request, names))) return;
         call.pause();
         call.once("drain", () => call.resume());
+      } catch (thrown) {
+        call.emit("error", statusOf(thrown)); // a listener is called past the handler's own guard
       }
     });
     call.on("end", () => call.end());

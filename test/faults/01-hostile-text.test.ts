@@ -11,7 +11,7 @@ import { Health } from "../../src/grpc/generated/health.ts";
 import { routeLibraryLog } from "../../src/grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, type MethodInfo, serviceClient } from "../../src/grpc/service.ts";
-import { pythonInterpreter } from "../clients/toolchain.ts";
+import { goClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";
 import { collect, flightCalls } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
@@ -161,6 +161,19 @@ print(len(list(c.do_action(f.Action("sessions", b"")))))
   const child = Bun.spawn([...python.command, "-c", script, flightAddress()], { stdout: "pipe", stderr: "pipe" });
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   expect(out.trim().split("\n"), err).toEqual([...Array(8).fill("ArrowInvalid"), "1"]);
+}, 120_000);
+
+test("a Go client gets each of these errors too", async () => {
+  const go = await goClient();
+  if (go.command === undefined) return console.log(`skipped: ${go.missing}`);
+  for (const columns of ['"\\ud800"', JSON.stringify("漢".repeat(20_000))]) {
+    const command = `{"start_ledger":1,"end_ledger":2,"columns":[${columns}]}`;
+    for (const call of ["info", "schema", "get"]) {
+      const run = await runClient(go, [call, "-cmd", command, "-addr", flightAddress()]);
+      expect(run.results[0]?.error?.code, `${call}: ${run.stderr}`).toBe("InvalidArgument");
+      expect(run.results[0]?.error?.message).toContain("is not one of");
+    }
+  }
 }, 120_000);
 
 /** A service with a method of each kind, all with the same messages. */
