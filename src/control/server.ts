@@ -40,6 +40,8 @@ export interface ControlServerOptions {
 
 export interface RunningServer {
   port: number;
+  /** Refused by the listener's limits so far (grpc/listen.ts). */
+  readonly refused: { connections: number; calls: number };
   /** Stops listening, lets running calls end for `graceMs`, then ends them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -75,6 +77,9 @@ export async function startControlServer(options: ControlServerOptions): Promise
   });
   return {
     port: listening.port,
+    get refused() {
+      return { connections: listening.connectionsRefused, calls: listening.callsRefused };
+    },
     async close(graceMs) {
       health.close();
       watches.close();

@@ -119,7 +119,11 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   );
   const heartbeat = new Heartbeat(data.heartbeat);
   setInterval(() => heartbeat.beat(), BEAT_MS); // to the thread's end
-  const lagLook = setInterval(() => producer.measureLag(), LAG_LOOK_MS);
+  const lagLook = setInterval(() => {
+    producer.measureLag();
+    totals.set("connectionsRefused", listener.connectionsRefused);
+    totals.set("callsRefused", listener.callsRefused);
+  }, LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
     switch (message.type) {
       case "ring":

@@ -5,6 +5,7 @@ import { allowedHosts } from "./allowed-hosts.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import { requestPath } from "./request-path.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
+import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
@@ -71,7 +72,7 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
         network: source.network,
         source: source.source,
         endpoints: source.endpoints(),
-        sessions: source.sessions(),
+        sessions: source.sessions().map(shownSession),
       },
       200,
       NO_STORE,

@@ -28,6 +28,8 @@ export interface ProcessMetrics {
   flightRecordsStreamed: number;
   /** All DoGets of the process together, so that no label grows with sessions or clients. */
   flight?: FlightMetrics;
+  /** Counters by listener: what its limits have refused. */
+  refused?: Readonly<Record<string, { connections: number; calls: number }>>;
   flowctlRegistered: boolean;
   /** Counters. */
   flowctlHeartbeatsSent: number;
@@ -154,6 +156,7 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   return [
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
     metrics.flight === undefined ? "" : flightText(metrics.flight),
+    refusedText(metrics.refused ?? {}),
     stages(
       "contract_data_stage_seconds_total",
       "Time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits are stages of their own.",
@@ -226,6 +229,23 @@ function flightText(flight: FlightMetrics): string {
   const outcomes = { completed: flight.getsCompleted, cancelled: flight.getsCancelled, failed: flight.getsFailed };
   const ended = Object.entries(outcomes).map(([outcome, count]) => `${gets}{outcome="${outcome}"} ${number(count)}\n`);
   return `${lines.join("")}${head(gets, "counter", "DoGets of sessions and ranges that have ended, by how: completed, cancelled by the client, or failed.")}${ended.join("")}`;
+}
+
+function refusedText(refused: NonNullable<ProcessMetrics["refused"]>): string {
+  const of = (what: "connections" | "calls", help: string) => {
+    const name = `contract_data_${what}_refused_total`;
+    const lines = Object.entries(refused).map(([listener, counts]) => {
+      return `${name}{listener="${label(listener)}"} ${number(counts[what])}\n`;
+    });
+    return lines.length === 0 ? "" : `${head(name, "counter", help)}${lines.join("")}`;
+  };
+  return [
+    of(
+      "connections",
+      "Connections closed at once by a listener: too many, in all or of one address, or no descriptor.",
+    ),
+    of("calls", "Calls refused by a listener for what all calls hold together (CALLS_MAX, CALL_BYTES, CALL_STALLED)."),
+  ].join("");
 }
 
 function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {

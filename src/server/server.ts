@@ -251,7 +251,7 @@ export async function startServer(
         source: source.description,
         components: () => [...components(health, closing, dataPlane.silenceMs), ...workOf(source, manager.list())],
         sessions: () => manager.list(),
-        metrics: () => processMetrics(manager, pool, flightTotals),
+        metrics: () => processMetrics(manager, pool, flightTotals, control.refused),
         endpoints: () => addresses,
       },
       {
@@ -345,7 +345,12 @@ function logClient(log: Logger, { event, ...fields }: ClientEvent): void {
   log[event === "endedSlow" ? "warn" : "debug"](CLIENT_LINES[event], fields);
 }
 
-function processMetrics(sessions: SessionManager, pool: DecodePool, flightTotals: FlightTotals): ProcessMetrics {
+function processMetrics(
+  sessions: SessionManager,
+  pool: DecodePool,
+  flightTotals: FlightTotals,
+  control: RunningServer["refused"],
+): ProcessMetrics {
   const flight = flightTotals.read();
   const totals = sessions.totals();
   return {
@@ -365,6 +370,7 @@ function processMetrics(sessions: SessionManager, pool: DecodePool, flightTotals
     flightClientsConnected: flight.clients,
     flightRecordsStreamed: flight.rowsSent,
     flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
+    refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
     flowctlRegistered: false,
     flowctlHeartbeatsSent: 0,
     flowctlHeartbeatErrors: 0,

@@ -166,7 +166,7 @@ export class SessionManager implements SessionService {
     const knownAssets = [...new Set([...this.defaults.knownAssets, ...(checked.knownAssets ?? [])])];
     if (knownAssets.length > 0) stored.knownAssets = knownAssets;
     const filter = checked.filter ?? this.filter;
-    checkFilterRoom(this.sessions.values(), [filter]);
+    checkFilterRoom(this.sessions.values(), [filter, { knownAssets: checked.knownAssets }]);
     const step = { ledgerFrom: checked.ledgerStart, filter, changedUnixMs: now };
     const session = new ManagedSession(stored, [step], beginning(stored), 0, new AssetTable(knownAssets));
     this.open(session, source, () =>

@@ -26,6 +26,9 @@ const FLIGHT_COUNTERS = [
   /** Of what is open now: how far the slowest client is behind its stream, and what all have not taken yet. */
   "lagLedgersMax",
   "lagBytes",
+  /** Refused by the listener's limits (grpc/listen.ts), ever. */
+  "connectionsRefused",
+  "callsRefused",
 ] as const;
 type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
 

@@ -21,7 +21,9 @@ import {
 import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
+import { SHOWN_VALUES_MAX, shownSession } from "../../src/ops/shown-session.ts";
 import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
+import type { SessionSnapshot } from "../../src/sessions/session.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";
@@ -376,7 +378,7 @@ test("a FlightInfo of more endpoints than are given out is not cancelled one by 
 
 test("filters of all sessions have a limit together; lists that are shared count once", () => {
   const shared = { contractIds: ["a", "b", "c"] };
-  const session = (...filters: object[]) => ({ steps: filters.map((filter) => ({ filter })) });
+  const session = (...filters: object[]) => ({ steps: filters.map((filter) => ({ filter })), stored: { request: {} } });
   const sessions = [session(shared, shared), session(shared), session({ assetCodes: ["x", "y"] })];
   checkFilterRoom(sessions, [shared], 5);
   checkFilterRoom(sessions, [{ keyTypes: ["Vec"] }], 6);
@@ -384,6 +386,16 @@ test("filters of all sessions have a limit together; lists that are shared count
   expect(() => checkFilterRoom(sessions, [{ keyTypes: ["Vec"] }], 5)).toThrow(
     "would have 6 values together, over max 5",
   );
+});
+
+test("/status.json shows the first values of long lists, and says how many it leaves out", () => {
+  const contractIds = Array.from({ length: SHOWN_VALUES_MAX + 23 }, (_, index) => `${index}`);
+  // Of a session only what the page cuts.
+  const session = { id: "a", request: { ledgerStart: 1, filter: { contractIds, assetCodes: ["x"] } } };
+  const shown = shownSession(session as unknown as SessionSnapshot);
+  expect(shown.valuesLeftOut).toBe(23);
+  expect(shown.request.filter).toEqual({ contractIds: contractIds.slice(0, SHOWN_VALUES_MAX), assetCodes: ["x"] });
+  expect(session.request.filter.contractIds).toHaveLength(SHOWN_VALUES_MAX + 23);
 });
 
 test("who holds bytes and does not go on is ended when somebody else is refused, and only then", async () => {
