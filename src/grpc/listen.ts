@@ -13,7 +13,7 @@ import net from "node:net";
 import { type Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
-import { WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
+import { CLOSE_MS_MAX, WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { budgetCalls, CALL_LIMITS_DEFAULT, CallBudget, type CallLimits } from "./call-budget.ts";
 import { shortenEchoedHeaders } from "./echoed-headers.ts";
@@ -71,8 +71,8 @@ export interface GrpcListener {
   readonly callsRefused: number;
   /**
    * Stops accepting, tells every client by GOAWAY, lets running calls end for `graceMs` (default CLOSE_GRACE_MS), then
-   * destroys what is left. Resolves when no connection is left. The grpc-js server cannot be used again. Calling it
-   * twice returns the same promise.
+   * gives up what is left, as WindowShim does, within CLOSE_MS_MAX. Resolves when no connection is left. The grpc-js
+   * server cannot be used again. Calling it twice returns the same promise.
    */
   close(graceMs?: number): Promise<void>;
 }
@@ -93,7 +93,7 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
   const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
   const hasRoom = options.hasRoom ?? (() => true);
   const peerConnectionsMax = options.peerConnectionsMax ?? connectionsMax;
-  const sockets = new Set<net.Socket>();
+  const sockets = new Map<net.Socket, WindowShim | undefined>();
   const peerSockets = new Map<string, number>(); // remote address -> its connections
   let connectionsRefused = 0;
 
@@ -106,7 +106,8 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
       socket.destroy();
       return;
     }
-    sockets.add(socket);
+    const shim = windowShim ? new WindowShim(socket, options.connection) : undefined;
+    sockets.set(socket, shim);
     peerSockets.set(peer, ofPeer + 1);
     socket.once("close", () => {
       sockets.delete(socket);
@@ -114,8 +115,7 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
       if (left === 0) peerSockets.delete(peer);
       else peerSockets.set(peer, left);
     });
-    if (windowShim) {
-      const shim = new WindowShim(socket, options.connection);
+    if (shim !== undefined) {
       shim.on("error", () => shim.destroy());
       injector.injectConnection(shim);
     } else {
@@ -201,22 +201,29 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): Code
 async function closeAll(
   server: Server,
   transport: net.Server,
-  sockets: Set<net.Socket>,
+  sockets: Map<net.Socket, WindowShim | undefined>,
   graceMs: number,
 ): Promise<void> {
   const stoppedAccepting = new Promise<void>((resolve) => transport.close(() => resolve()));
   server.tryShutdown(() => {}); // sends GOAWAY; see the head of this file for why its callback says nothing
   await allClosed(sockets, graceMs);
+  const stopping = new CodedError(
+    "UNAVAILABLE",
+    "SERVER_STOPPING",
+    `the server stops, and running calls had ${graceMs} ms to end: connect again`,
+  );
+  for (const shim of sockets.values()) shim?.destroy(stopping);
   server.forceShutdown();
-  for (const socket of sockets) socket.destroy();
+  await allClosed(sockets, CLOSE_MS_MAX);
+  for (const socket of sockets.keys()) socket.destroy();
   await allClosed(sockets);
   await stoppedAccepting;
 }
 
 /** Resolves when the last of `sockets` has closed, or after `msMax`. */
-async function allClosed(sockets: Set<net.Socket>, msMax?: number): Promise<void> {
+async function allClosed(sockets: ReadonlyMap<net.Socket, unknown>, msMax?: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const closed = [...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
+  const closed = [...sockets.keys()].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
   const waits: Promise<unknown>[] = [Promise.all(closed)];
   if (msMax !== undefined) {
     waits.push(

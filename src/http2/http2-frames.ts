@@ -18,6 +18,15 @@ export const FrameType = {
   CONTINUATION: 9,
 } as const;
 
+/** Error codes of RST_STREAM and GOAWAY, section 7. */
+export const Http2ErrorCode = {
+  NO_ERROR: 0,
+  PROTOCOL_ERROR: 1,
+  INTERNAL_ERROR: 2,
+  CANCEL: 8,
+  ENHANCE_YOUR_CALM: 11,
+} as const;
+
 /** Frame flags; ACK and END_STREAM share a bit on different types. */
 export const FrameFlag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4 } as const;
 
@@ -27,6 +36,8 @@ export const INITIAL_WINDOW_BYTES_DEFAULT = 65535; // section 6.9.2
 export const WINDOW_BYTES_MAX = 0x7fffffff; // section 6.9.1
 export const STREAM_ID_MASK = 0x7fffffff; // the top bit is reserved
 const WINDOW_UPDATE_PAYLOAD_BYTES = 4; // section 6.9
+const RST_STREAM_PAYLOAD_BYTES = 4; // section 6.4
+const GOAWAY_FIXED_BYTES = 8; // last stream (4), error code (4): section 6.8
 
 /** Writes a frame header into `target` at `offset`. */
 export function putFrameHeader(
@@ -41,6 +52,28 @@ export function putFrameHeader(
   target[offset + 3] = type;
   target[offset + 4] = flags;
   target.writeUInt32BE(streamId, offset + 5);
+}
+
+/** A RST_STREAM frame with an error code of section 7. */
+export function rstStream(stream: number, code: number): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + RST_STREAM_PAYLOAD_BYTES);
+  putFrameHeader(frame, 0, RST_STREAM_PAYLOAD_BYTES, FrameType.RST_STREAM, 0, stream);
+  frame.writeUInt32BE(code, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * A GOAWAY frame: `lastStream` is the highest stream that the server may have worked on, `code` an error code of
+ * section 7, `why` a sentence for people, a few hundred bytes at most.
+ */
+export function goaway(lastStream: number, code: number, why: string): Buffer {
+  const text = Buffer.from(why);
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + GOAWAY_FIXED_BYTES + text.length);
+  putFrameHeader(frame, 0, GOAWAY_FIXED_BYTES + text.length, FrameType.GOAWAY, 0, 0);
+  frame.writeUInt32BE(lastStream, FRAME_HEADER_BYTES);
+  frame.writeUInt32BE(code, FRAME_HEADER_BYTES + 4);
+  frame.set(text, FRAME_HEADER_BYTES + GOAWAY_FIXED_BYTES);
+  return frame;
 }
 
 /** Bytes of one WINDOW_UPDATE frame. */

@@ -22,8 +22,9 @@ import {
   FRAME_HEADER_BYTES,
   FrameFlag,
   FrameType,
+  goaway,
   INITIAL_WINDOW_BYTES_DEFAULT,
-  putFrameHeader,
+  rstStream,
   STREAM_ID_MASK,
   WINDOW_BYTES_MAX,
 } from "./http2-frames.ts";
@@ -34,7 +35,6 @@ import type { WindowListener } from "./http2-window-rewriter.ts";
 export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
 /** Frames that are held of one connection. */
 export const HELD_FRAMES_MAX = 8192; // some frames for each of the 1024 calls that a connection may have
-const RESET_PAYLOAD_BYTES = 4; // RFC 9113 section 6.4
 const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste …
 const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
 
@@ -82,6 +82,9 @@ export class OutboundFrames implements WindowListener {
   #connection = INITIAL_WINDOW_BYTES_DEFAULT;
   #believed = INITIAL_WINDOW_BYTES_DEFAULT;
   #topUpDue = false;
+  /** The highest stream that the client has opened. */
+  #lastStream = 0;
+  #goawaySent = false;
 
   /** Lanes with something to send; the first is next. */
   #busy: Lane[] = [];
@@ -114,6 +117,7 @@ export class OutboundFrames implements WindowListener {
   // ── what the client says ────────────────────────────────────────────────────────────────────────────────────────
 
   opened(stream: number): void {
+    this.#lastStream = Math.max(this.#lastStream, stream);
     this.#streams.set(stream, { window: this.#initialWindow, answered: false });
   }
 
@@ -185,13 +189,30 @@ export class OutboundFrames implements WindowListener {
   reset(stream: number, code: number): void {
     if (!this.#forget(stream)) return;
     this.#dropHeld(stream);
-    const bytes = Buffer.allocUnsafe(FRAME_HEADER_BYTES + RESET_PAYLOAD_BYTES);
-    putFrameHeader(bytes, 0, RESET_PAYLOAD_BYTES, FrameType.RST_STREAM, 0, stream);
-    bytes.writeUInt32BE(code, FRAME_HEADER_BYTES);
-    const frame = { type: FrameType.RST_STREAM, flags: 0, stream, bytes };
+    const frame = { type: FrameType.RST_STREAM, flags: 0, stream, bytes: rstStream(stream, code) };
     if (this.#held.some((held) => held.stream === stream)) this.#held.push(frame);
     else this.#held.unshift(frame);
     this.pump();
+  }
+
+  /**
+   * The server ends the connection while the client may still be there: nothing more is sent for calls that have no end
+   * yet, and the client is told by GOAWAY with that error code (RFC 9113 section 7) and sentence. Calls whose end waits
+   * here for a window keep what waits. Nothing is said where node:http2 has stopped inside a frame.
+   */
+  giveUp(code: number, why: string): void {
+    const open = [...this.#streams.keys()].filter((stream) => !this.#held.some((held) => this.#isEndOf(held, stream)));
+    for (const stream of open) {
+      this.#forget(stream);
+      this.#dropHeld(stream);
+    }
+    if ((open.length === 0 && this.#goawaySent) || !this.#mayInterpose) return;
+    this.#goawaySent = true;
+    this.#peers.write(goaway(this.#lastStream, code, why));
+  }
+
+  #isEndOf(frame: HeldFrame, stream: number): boolean {
+    return frame.stream === stream && this.#ends(frame.type, frame.flags);
   }
 
   /** The connection is gone. */
@@ -356,6 +377,7 @@ export class OutboundFrames implements WindowListener {
   #passed(type: number, flags: number, stream: number): void {
     if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
       this.#changeWindows(this.#unacknowledged.shift() ?? 0);
+    if (type === FrameType.GOAWAY) this.#goawaySent = true;
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
     if (!this.#ends(type, flags)) return;

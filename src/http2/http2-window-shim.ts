@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
+import { Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
@@ -19,6 +20,12 @@ export const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick e
 
 /** Frames that make a server say or keep something, while the client does not take what it is sent. */
 export const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
+
+/**
+ * Time from the moment at which the server ends a connection, or the client closes its side, to the socket's end.
+ * A client that has closed its side and still takes what is queued gets as long after each write that it takes.
+ */
+export const CLOSE_MS_MAX = 1000; // enough for a client that is there to read its GOAWAY and to close; others are gone
 
 /** How long an acknowledgement of SETTINGS is held back for streams that owe window. */
 export const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
@@ -51,6 +58,8 @@ export class WindowShim extends Duplex {
   #askedBefore = 0; // frames that had been asked when the client had last taken everything
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  #writesTaken = 0; // by the socket
 
   /** Takes the socket over: a connected net.Socket, or a TLSSocket after its handshake. */
   constructor(socket: Socket | TLSSocket, options: WindowShimOptions = {}) {
@@ -92,7 +101,10 @@ export class WindowShim extends Duplex {
       this.push(null);
     });
     socket.on("error", (error) => this.destroy(error));
-    socket.on("close", () => this.destroy());
+    socket.on("close", () => {
+      clearTimeout(this.#closeTimer);
+      this.destroy();
+    });
   }
 
   /**
@@ -171,6 +183,7 @@ export class WindowShim extends Duplex {
 
   /** The socket has taken something over. */
   #written(): void {
+    this.#writesTaken++;
     if (this.destroyed) return;
     if (this.#socket.writableLength === 0) this.#askedBefore = this.#rewriter.asked;
     this.#outbound.pump();
@@ -206,8 +219,14 @@ export class WindowShim extends Duplex {
     else this.#onDrained = callback;
   }
 
+  /**
+   * Either node:http2 has ended its session, which leaves calls without an end where keepalive has given the client up;
+   * or the client has closed its side. In the first case the client is told.
+   */
   override _final(callback: (error?: Error | null) => void): void {
+    if (!this.#inboundEnded) this.#giveUp(Http2ErrorCode.NO_ERROR, GIVEN_UP);
     this.#onFlushed = () => this.#socket.end(() => callback());
+    this.#closeSoon();
     this.#outbound.pump();
     this.#endIfFlushed();
   }
@@ -217,9 +236,36 @@ export class WindowShim extends Duplex {
     clearTimeout(this.#holdTimer);
     this.#onDrained = undefined;
     this.#onFlushed = undefined;
+    if (error === null || this.#socket.destroyed) this.#socket.destroy();
+    else {
+      const code = goawayCodeOf(error);
+      // What still comes is read and dropped, so that the system does not answer it by a reset before the GOAWAY is
+      // read; but a flood is not read.
+      if (code === Http2ErrorCode.ENHANCE_YOUR_CALM) this.#socket.pause();
+      else this.#socket.resume();
+      this.#giveUp(code, error instanceof CodedError ? error.message : GIVEN_UP);
+      this.#socket.end(() => this.#socket.destroy());
+      if (this.#closeTimer === undefined) this.#closeSoon();
+    }
     this.#outbound.destroy();
-    this.#socket.destroy();
     callback(error);
+  }
+
+  /** Who has not spoken HTTP/2 is told nothing. */
+  #giveUp(code: number, why: string): void {
+    if (this.#rewriter.established) this.#outbound.giveUp(code, why);
+  }
+
+  /** Destroys the socket when its time is over, whatever it still holds. */
+  #closeSoon(): void {
+    const before = this.#writesTaken;
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => {
+      const goesOn = this.#inboundEnded && this.#writesTaken > before && !this.destroyed;
+      if (goesOn && !this.#socket.destroyed) this.#closeSoon();
+      else this.#socket.destroy(); // its "close" event destroys this duplex too
+    }, CLOSE_MS_MAX);
+    this.#closeTimer.unref();
   }
 
   // What node:http2 and grpc-js ask of a socket besides being a stream.
@@ -267,6 +313,15 @@ export class WindowShim extends Duplex {
     this.#socket.unref();
     return this;
   }
+}
+
+/** What GOAWAY says where node:http2 has ended its session; it does not tell for which of the two. */
+const GIVEN_UP = "the server gives this connection up: a ping had no answer in time, or a frame was wrong";
+
+function goawayCodeOf(error: Error): number {
+  if (!(error instanceof CodedError)) return Http2ErrorCode.NO_ERROR;
+  if (error.code === "RESOURCE_EXHAUSTED") return Http2ErrorCode.ENHANCE_YOUR_CALM;
+  return error.code === "INVALID_ARGUMENT" ? Http2ErrorCode.PROTOCOL_ERROR : Http2ErrorCode.NO_ERROR;
 }
 
 function readPeerCertificate(socket: TLSSocket): DetailedPeerCertificate | undefined {
