@@ -405,7 +405,7 @@ export const SETTINGS = {
     type: duration(0, DAY_MS),
     default: "30s",
     description:
-      "How long the slowest client of a session may hold up the others before it is ended with RESOURCE_EXHAUSTED and its cursor.",
+      "How long the slowest client of a session may hold up the others, and a client that takes nothing of its range may keep the place that another range waits for, before it is ended with RESOURCE_EXHAUSTED and its cursor.",
     example: "1m",
   }),
   sessionsMax: setting({
@@ -423,7 +423,8 @@ export const SETTINGS = {
     type: integer(0, RANGES_CEILING),
     default: "32",
     unit: "ranges",
-    description: "Ranges read at once by range tickets; one more is refused with RESOURCE_EXHAUSTED.",
+    description:
+      "Ranges read at once by range tickets; one more waits while there is one that nobody reads (SLOW_CLIENT_GRACE), else it is refused with RESOURCE_EXHAUSTED.",
     example: "8",
   }),
   partitionsMax: setting({

@@ -18,14 +18,24 @@ export class RangeFeed implements Feed {
     readonly stream: StreamPart,
     private readonly main: MainThread,
     private readonly nowMs: () => number,
+    private readonly leaving: (freed: Promise<void>) => void = () => {},
   ) {
     this.reader = stream.log.join(nowMs());
   }
 
-  /** @throws CodedError FAILED_PRECONDITION, RESOURCE_EXHAUSTED */
-  static async open(hub: Hub, main: MainThread, asked: RangeRequest, nowMs: () => number): Promise<RangeFeed> {
+  /**
+   * What a range ticket asks for. `leaving` is called when the feed is closed, with the promise that its place is free.
+   * @throws CodedError FAILED_PRECONDITION, RESOURCE_EXHAUSTED
+   */
+  static async open(
+    hub: Hub,
+    main: MainThread,
+    asked: RangeRequest,
+    nowMs: () => number,
+    leaving: (freed: Promise<void>) => void = () => {},
+  ): Promise<RangeFeed> {
     const { stream } = await main.ask("openRange", asked);
-    return new RangeFeed(hub.opened(stream).parts[0]!, main, nowMs);
+    return new RangeFeed(hub.opened(stream).parts[0]!, main, nowMs, leaving);
   }
 
   /** What a session's client has missed. @throws CodedError FAILED_PRECONDITION, RESOURCE_EXHAUSTED, NOT_FOUND */
@@ -75,6 +85,8 @@ export class RangeFeed implements Feed {
     if (this.closed) return;
     this.closed = true;
     this.reader.leave();
-    void this.main.ask("closeRange", { stream: this.stream.opening.stream }).catch(() => {});
+    const { stream } = this.stream.opening;
+    const done = () => {};
+    this.leaving(this.main.ask("closeRange", { stream }).then(done, done));
   }
 }

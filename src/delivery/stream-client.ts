@@ -15,6 +15,8 @@ export interface StreamClient {
   bytes: number;
   /** Time spent waiting for this client to read. */
   blockedMs: number;
+  /** Since when it has taken nothing of what waits for it, monotonic milliseconds; undefined while nothing waits. */
+  readonly blockedSinceMs: number | undefined;
   /** Where it would go on. */
   readonly position: Position;
   /** What is ready for it and not taken. */

@@ -6,7 +6,7 @@ import { quoted, shortened } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
 import type { Hub, HubStream } from "../delivery/hub.ts";
 import type { MainThread } from "../delivery/main-thread-client.ts";
-import { RangeFeed } from "../delivery/range-feed.ts";
+import { RangePlaces } from "../delivery/range-places.ts";
 import { SessionFeed } from "../delivery/session-feed.ts";
 import { CodedError } from "../error.ts";
 import {
@@ -35,7 +35,6 @@ const POLL_WAIT_MS = 10_000; // PollFlightInfo answers at a change, or after thi
 const POLL_STEP_MS = 50; // between looks for a change; a poll is for people and schedulers
 const WANTED_SHOWN_MAX = 400; // characters of what a ticket asks for that an error repeats: all columns' names
 const ENDPOINTS_AT_ONCE_MAX = 64; // a FlightInfo with more takes milliseconds, and waits for a turn of the event loop
-const RANGE_STALL_MS = 300_000; // who reads a range and takes nothing for this long gives its place to others
 
 export interface ContractDataOptions {
   hub: Hub;
@@ -54,9 +53,11 @@ export class ContractDataProducer implements FlightProducer {
   readonly flights = new RangeFlights();
   readonly schemas = new Schemas();
   private readonly turns = new Turns();
+  private readonly places: RangePlaces;
 
   constructor(readonly options: ContractDataOptions) {
     this.actions = contractDataActions(this);
+    this.places = new RangePlaces(options.hub, options.main, options.nowMs);
   }
 
   async listFlights(criteria: Uint8Array): Promise<Iterable<Init<FlightInfo>>> {
@@ -138,7 +139,7 @@ export class ContractDataProducer implements FlightProducer {
     totals.set("lagBytes", bytes);
   }
 
-  /** Ends clients that hold others back, or hold a range's place, for too long. Call it a few times a grace period. */
+  /** Ends clients that hold others back, or a place that others wait for. Call it a few times a grace period. */
   endSlowClients(): void {
     const { hub, slowClientGraceMs, nowMs, totals } = this.options;
     const now = nowMs();
@@ -154,10 +155,7 @@ export class ContractDataProducer implements FlightProducer {
       const clients = stream.parts.flatMap((part) => [...part.clients]);
       for (const client of clients as ContractDataStream[]) {
         const blockedMs = client.blockedSinceMs === undefined ? 0 : now - client.blockedSinceMs;
-        if (stream.opening.kind === "range" && blockedMs > RANGE_STALL_MS) {
-          totals.add("slowClientsEnded", 1);
-          client.feed.end(slow(`this client took no batch of its range for ${RANGE_STALL_MS / 1000} s`));
-        } else if (client.mode === "catchingUp" && blockedMs > slowClientGraceMs && hub.catchUpsWaiting > 0) {
+        if (client.mode === "catchingUp" && blockedMs > slowClientGraceMs && hub.catchUpsWaiting > 0) {
           totals.add("slowClientsEnded", 1);
           client.feed.end(
             slow(
@@ -167,7 +165,29 @@ export class ContractDataProducer implements FlightProducer {
         }
       }
     }
+    this.endUnreadRanges(now);
     this.flights.sweep();
+  }
+
+  /** As many ranges as others wait for, the longest unread ones first. */
+  private endUnreadRanges(now: number): void {
+    const { hub, slowClientGraceMs, totals } = this.options;
+    const wanted = this.places.starving;
+    if (wanted === 0) return;
+    const ranges = hub.all().filter(({ opening }) => opening.kind === "range");
+    const clients = ranges.flatMap(({ parts }) => parts.flatMap((part) => [...part.clients])) as ContractDataStream[];
+    const unread = clients
+      .map((client) => ({ client, blockedMs: now - (client.blockedSinceMs ?? now) }))
+      .filter(({ client, blockedMs }) => blockedMs > slowClientGraceMs && client.feed.endedError === undefined)
+      .sort((a, b) => b.blockedMs - a.blockedMs);
+    for (const { client } of unread.slice(0, wanted)) {
+      totals.add("slowClientsEnded", 1);
+      client.feed.end(
+        slow(
+          `this client took no batch of its range for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while another range waited for its place (RANGES_MAX)`,
+        ),
+      );
+    }
   }
 
   /**
@@ -259,7 +279,7 @@ export class ContractDataProducer implements FlightProducer {
     const opening = messagesOf(this.formsOfRange(range));
     const { ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
     if (from !== undefined && ledgerEnd !== 0 && from.ledger > ledgerEnd) return new EmptyStream(opening);
-    const { hub, main, totals, nowMs, told } = this.options;
+    const { totals, told } = this.options;
     const asked = {
       id: range.id ?? randomUUID(),
       start: from ?? { ledger: ledgerStart, row: 0 },
@@ -271,7 +291,7 @@ export class ContractDataProducer implements FlightProducer {
       compression,
       batchRows,
     };
-    const feed = await RangeFeed.open(hub, main, asked, nowMs);
+    const feed = await this.places.open(asked, signal);
     const stream: ContractDataStream = new ContractDataStream(feed, opening, peer, totals, told, (outcome) =>
       this.flights.leave(range, stream, outcome === "completed"),
     );

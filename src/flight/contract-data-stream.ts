@@ -22,7 +22,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   rows = 0;
   bytes = 0;
   blockedMs = 0;
-  /** Since when the present batch waits for the client, monotonic milliseconds; undefined when none does. */
+  /** Since when the present batch, or the schema, waits for the client, monotonic milliseconds; undefined when none does. */
   blockedSinceMs: number | undefined;
   private closed = false;
 
@@ -66,6 +66,10 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
 
   writing(): void {
     this.blockedSinceMs = performance.now();
+  }
+
+  opened(): void {
+    this.blockedSinceMs = undefined;
   }
 
   wrote({ message, rows }: OutgoingBatch, waitedMs: number): void {

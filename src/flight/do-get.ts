@@ -2,12 +2,23 @@
  * DoGet's loop, the hot path: one batch is one message, written by the one-copy codec, and its memory is let go once
  * its bytes are in the gRPC frame.
  */
-import type * as grpc from "@grpc/grpc-js";
+import * as grpc from "@grpc/grpc-js";
 import type { Ticket } from "../grpc/generated/flight.ts";
+import { resetCall } from "../grpc/grpc-internals.ts";
 import { statusOf } from "../grpc/service.ts";
+import { Http2ErrorCode } from "../http2/http2-frames.ts";
 import type { OutgoingFlightData } from "./flight-data.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
 import { flushed, writeWithBackpressure } from "./write.ts";
+
+export interface DoGetOptions {
+  /** Told of what ends the stream with an error. */
+  onError: (thrown: unknown) => void;
+  /** A clock, in monotonic milliseconds. */
+  nowMs: () => number;
+  /** Default FLUSH_STILL_MS_MAX. */
+  flushStillMsMax?: number;
+}
 
 export type DoGetCall = grpc.ServerWritableStream<Ticket, OutgoingFlightData>;
 
@@ -15,8 +26,7 @@ export type DoGetCall = grpc.ServerWritableStream<Ticket, OutgoingFlightData>;
 export async function runDoGet(
   call: DoGetCall,
   stream: OutgoingStream,
-  onError: (thrown: unknown) => void,
-  nowMs: () => number,
+  { onError, nowMs, flushStillMsMax }: DoGetOptions,
 ): Promise<void> {
   let closed = false;
   const close = (outcome: GetOutcome) => {
@@ -29,7 +39,11 @@ export async function runDoGet(
   call.once("close", leave);
   if (call.cancelled || call.destroyed) return leave();
   try {
-    for (const message of stream.opening) if (!(await writeWithBackpressure(call, message))) return leave();
+    stream.writing?.();
+    for (const message of stream.opening) {
+      if (!(await writeWithBackpressure(call, message, { signal: stream.endedSignal }))) return leave();
+    }
+    stream.opened?.();
     for (;;) {
       const batch = await stream.next();
       if (batch === undefined) break;
@@ -54,7 +68,13 @@ export async function runDoGet(
     const cursor = stream.cursor?.();
     if (cursor !== undefined) status.metadata.set("cursor", cursor);
     close("failed");
-    await flushed(call);
-    call.emit("error", status);
+    if (await flushed(call, flushStillMsMax)) call.emit("error", status);
+    else resetCall(call, resetCodeOf(status.code));
   }
+}
+
+/** The error code of RST_STREAM that gRPC clients turn into the status that is meant, or into the nearest one. */
+function resetCodeOf(code: grpc.status): number {
+  if (code === grpc.status.RESOURCE_EXHAUSTED) return Http2ErrorCode.ENHANCE_YOUR_CALM;
+  return code === grpc.status.CANCELLED ? Http2ErrorCode.CANCEL : Http2ErrorCode.INTERNAL_ERROR;
 }

@@ -80,7 +80,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       const failed = (thrown: unknown) => {
         if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");
       };
-      await runDoGet(call as unknown as DoGetCall, stream, failed, () => performance.now());
+      await runDoGet(call as unknown as DoGetCall, stream, { onError: failed, nowMs: () => performance.now() });
     },
     async doPut(call) {
       const context = contextOf(call);

@@ -40,9 +40,11 @@ export interface OutgoingStream {
   next(): Promise<OutgoingBatch | undefined>;
   /** Aborts when the stream has been ended and waiting for the client is of no use any more. */
   readonly endedSignal?: AbortSignal;
-  /** A batch begins to wait for its client. */
+  /** The opening messages, or a batch, begin to wait for the client. */
   writing?(): void;
-  /** It went. */
+  /** The opening messages went. */
+  opened?(): void;
+  /** The batch went. */
   wrote?(batch: OutgoingBatch, waitedMs: number): void;
   /** Where the client goes on; sent with an error, as the trailer `cursor`. */
   cursor?(): string | undefined;

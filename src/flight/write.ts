@@ -84,9 +84,29 @@ export async function writeWithBackpressure(
   return lane === undefined ? writeToCall(call, message, signal) : writeToLane(call, lane, message, signal);
 }
 
-/** Resolves when all that was written is sent, or the call is over: a status that is set then comes behind it. */
-export async function flushed(call: FlightDataCall): Promise<void> {
-  if (!isOver(call)) await laneOf(call)?.drained();
+/**
+ * Time without a byte taken after which a call that the server ends is reset, and its status is lost to the client.
+ */
+export const FLUSH_STILL_MS_MAX = 10_000; // a client that is only slow, or looks again, still gets status and cursor
+
+/**
+ * Waits until all that was written is sent, so that a status comes behind it. True: it is sent, or the call is over.
+ * False: the client took no byte of it for `stillMsMax` milliseconds, and the call is to be reset.
+ */
+export async function flushed(call: FlightDataCall, stillMsMax: number = FLUSH_STILL_MS_MAX): Promise<boolean> {
+  const lane = isOver(call) ? undefined : laneOf(call);
+  if (lane === undefined) return true;
+  const drained = lane.drained().then(() => true);
+  for (let left = lane.bytesLeft; left > 0; left = lane.bytesLeft) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), stillMsMax);
+    });
+    const sent = await Promise.race([drained, late]);
+    clearTimeout(timer);
+    if (!sent && lane.bytesLeft === left) return false;
+  }
+  return true;
 }
 
 let turnMs = 0;

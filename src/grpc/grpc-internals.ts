@@ -80,13 +80,13 @@ interface LanedCall {
 }
 
 /**
- * Ends a server call at once by RST_STREAM, dropping what is queued for its client: for clients that do not read, whom a
+ * Ends a server call at once by RST_STREAM with that error code (RFC 9113 section 7, default CANCEL), dropping what is queued for its client: for clients that do not read, whom a
  * status would never reach. The call then emits "cancelled". grpc-js itself has only `destroy`, which leaves the
  * stream open.
  */
-export function resetCall(call: object): void {
-  lanes.get(call)?.reset(constants.NGHTTP2_CANCEL);
-  http2StreamOf(call)?.close(constants.NGHTTP2_CANCEL);
+export function resetCall(call: object, code: number = constants.NGHTTP2_CANCEL): void {
+  lanes.get(call)?.reset(code);
+  http2StreamOf(call)?.close(code);
 }
 
 /** The certificate that the client of a server call proved with TLS; undefined when it proved none. */

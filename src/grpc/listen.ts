@@ -223,7 +223,9 @@ async function closeAll(
 /** Resolves when the last of `sockets` has closed, or after `msMax`. */
 async function allClosed(sockets: ReadonlyMap<net.Socket, unknown>, msMax?: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const closed = [...sockets.keys()].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
+  const closed = [...sockets.keys()].map(
+    (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
+  );
   const waits: Promise<unknown>[] = [Promise.all(closed)];
   if (msMax !== undefined) {
     waits.push(
