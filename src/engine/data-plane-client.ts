@@ -15,6 +15,7 @@ import { Heartbeat } from "../threads/heartbeat.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import { type SilenceLimits, SilenceWatch } from "./silence-watch.ts";
 
+/** What the data-plane thread tells the main thread. */
 export interface DataPlaneEvents {
   ended(stream: number, error: CodedError | undefined): void;
   /** Comes before `ended`, and before any question of a client that has had the batch. */
@@ -35,12 +36,14 @@ export interface DataPlaneEvents {
   died(error: CodedError): void;
 }
 
+/** How the data plane is started and watched; by default as in production. */
 export interface DataPlaneOptions {
   /** What the Worker runs; for tests. */
   entry?: string;
   silence?: SilenceLimits;
 }
 
+/** Sends messages to the data-plane Worker, hears its own, and watches that it takes turns. */
 export class DataPlaneClient {
   private closing = false;
   private readonly watch: SilenceWatch;

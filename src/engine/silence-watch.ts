@@ -4,6 +4,7 @@
  */
 import type { Heartbeat } from "../threads/heartbeat.ts";
 
+/** When a silence counts; all in milliseconds. */
 export interface SilenceLimits {
   /** From then on the thread counts as silent: Flight is not served. */
   silentMs: number;
@@ -13,12 +14,13 @@ export interface SilenceLimits {
   lookMs: number;
 }
 
-export const SILENCE_LIMITS: SilenceLimits = {
+const SILENCE_LIMITS: SilenceLimits = {
   silentMs: 5_000, // the longest turns of a busy data plane are well under a second
   lostMs: 60_000, // a machine that swaps may come back; probes that believe /health have acted long before
   lookMs: 500,
 };
 
+/** What the watch tells; `ms` is how long the thread has been silent. */
 export interface SilenceEvents {
   /** Once, when the silence begins to count. */
   silent(ms: number): void;

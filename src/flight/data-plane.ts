@@ -65,7 +65,6 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     totals,
     new StageTimes(data.times),
   );
-  const server = new grpc.Server(grpcServerOptions({ "grpc.max_receive_message_length": REQUEST_BYTES_MAX }));
   const producer = new ContractDataProducer({
     hub,
     main,
@@ -76,31 +75,11 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     nowMs: () => performance.now(),
     told: (event) => post({ type: "client", event }),
   });
-  const onUnexpected: OnUnexpected = (error, method) => {
-    const stack = error instanceof Error ? (error.stack ?? "") : "";
-    const fields = { method, error: String(error), stack };
-    post({ type: "log", level: "error", message: "unexpected error in a Flight call", fields });
-  };
-  let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
-  addFlightService(server, producer, {
-    refusal: () => (restored ? undefined : STARTING),
-    authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
-    onUnexpected,
-  });
-  const health = new HealthState([FlightService.typeName]);
-  const healthCalls = healthService(health);
-  addService(server, Health, healthCalls.handlers, onUnexpected);
-  addReflection(server, [FlightService.typeName, Health.typeName]);
-  addWrongPort(
-    server,
-    ControlService,
-    "this is the Arrow Flight port (FLIGHT_ADDRESS); the control plane is at the port of GRPC_ADDRESS, 50054 by default",
-  );
-
+  const served = flightPort(data, producer, post);
   const descriptors = new Descriptors();
   let listener: Awaited<ReturnType<typeof listenGrpc>>;
   try {
-    listener = await listenGrpc(server, {
+    listener = await listenGrpc(served.server, {
       host: data.host,
       port: data.port,
       setting: "FLIGHT_ADDRESS",
@@ -129,8 +108,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
       case "ring":
         return hub.ring(message.index, message.memory);
       case "restored":
-        restored = true;
-        return health.set(FlightService.typeName, true);
+        return served.restored();
       case "open":
         return hub.open(message.opening);
       case "end":
@@ -157,12 +135,59 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     clearInterval(slowCheck);
     clearInterval(lagLook);
     hub.endWaits();
-    health.set(FlightService.typeName, false);
-    healthCalls.close();
+    served.stopping();
     await listener.close(graceMs);
     hub.close();
     post({ type: "closed" });
   }
   post({ type: "listening", port: listener.port });
   await hub.run();
+}
+
+interface FlightPort {
+  server: grpc.Server;
+  /** Every session that there was before is open: calls are answered from now on. */
+  restored(): void;
+  /** Health says that the port goes away, and its watches end. */
+  stopping(): void;
+}
+
+/** All services of the Flight port: Flight itself, health, reflection, and a sentence for those who meant the other. */
+function flightPort(
+  data: DataPlaneData,
+  producer: ContractDataProducer,
+  post: (message: FromDataPlane) => void,
+): FlightPort {
+  const server = new grpc.Server(grpcServerOptions({ "grpc.max_receive_message_length": REQUEST_BYTES_MAX }));
+  const onUnexpected: OnUnexpected = (error, method) => {
+    const stack = error instanceof Error ? (error.stack ?? "") : "";
+    const fields = { method, error: String(error), stack };
+    post({ type: "log", level: "error", message: "unexpected error in a Flight call", fields });
+  };
+  let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
+  addFlightService(server, producer, {
+    refusal: () => (restored ? undefined : STARTING),
+    authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
+    onUnexpected,
+  });
+  const health = new HealthState([FlightService.typeName]);
+  const healthCalls = healthService(health);
+  addService(server, Health, healthCalls.handlers, onUnexpected);
+  addReflection(server, [FlightService.typeName, Health.typeName]);
+  addWrongPort(
+    server,
+    ControlService,
+    "this is the Arrow Flight port (FLIGHT_ADDRESS); the control plane is at the port of GRPC_ADDRESS, 50054 by default",
+  );
+  return {
+    server,
+    restored: () => {
+      restored = true;
+      health.set(FlightService.typeName, true);
+    },
+    stopping: () => {
+      health.set(FlightService.typeName, false);
+      healthCalls.close();
+    },
+  };
 }

@@ -2,6 +2,7 @@
 
 export const BEAT_MS = 250; // a twentieth of the silence that counts
 
+/** A counter in shared memory (4 bytes) that the thread raises every BEAT_MS. */
 export class Heartbeat {
   private readonly beats: Int32Array;
 

@@ -197,6 +197,7 @@ test("a handler that throws ends its call with INTERNAL and is told of, whatever
   const client = new grpc.Client(`127.0.0.1:${listener.port}`, grpc.credentials.createInsecure());
   for (next of thrown) {
     for (const kind of ["unary", "serverStream", "bidi"] as const) {
+      // the kinds of METHODS are not known to the compiler
       const calls = serviceClient(client, EVERY_KIND) as unknown as Record<string, (message?: object) => unknown>;
       const call = calls[kind]!(kind === "bidi" ? undefined : {});
       const ended = kind === "unary" ? (call as Promise<unknown>) : collect(call as AsyncIterable<unknown>);
@@ -267,6 +268,7 @@ test("text is cut between code points and stays well-formed", () => {
 
 /** Makes grpc-js complain as it does of a header that gRPC does not allow. */
 function logOnce(): void {
+  // fromHttp2Headers is not in the published types
   const { Metadata } = grpc as unknown as { Metadata: { fromHttp2Headers(headers: object): unknown } };
   Metadata.fromHttp2Headers({ "x-name": `\x1b${"é".repeat(1000)}` });
 }
