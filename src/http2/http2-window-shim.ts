@@ -219,6 +219,12 @@ export class WindowShim extends Duplex {
     else this.#onDrained = callback;
   }
 
+  /** The time runs from here: `_final` comes only once the socket has taken all that node:http2 has written. */
+  override end(...args: unknown[]): this {
+    if (this.#closeTimer === undefined) this.#closeSoon();
+    return super.end(...(args as [])); // passed on as they are, whichever of its forms they have
+  }
+
   /**
    * Either node:http2 has ended its session, which leaves calls without an end where keepalive has given the client up;
    * or the client has closed its side. In the first case the client is told.
@@ -226,7 +232,6 @@ export class WindowShim extends Duplex {
   override _final(callback: (error?: Error | null) => void): void {
     if (!this.#inboundEnded) this.#giveUp(Http2ErrorCode.NO_ERROR, GIVEN_UP);
     this.#onFlushed = () => this.#socket.end(() => callback());
-    this.#closeSoon();
     this.#outbound.pump();
     this.#endIfFlushed();
   }
