@@ -14,6 +14,7 @@ import {
   FlightService,
 } from "../grpc/generated/flight.ts";
 import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
@@ -59,6 +60,7 @@ export class FlightClient {
    * @param windowBytes what the server may send ahead of the reader
    */
   constructor(address: string, windowBytes = WINDOW_BYTES) {
+    holdClientStreams();
     this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": windowBytes,

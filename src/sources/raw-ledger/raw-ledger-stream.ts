@@ -1,19 +1,20 @@
 /**
  * One call of RawLedgerService.StreamRawLedgers, pulled message by message. grpc-js by itself takes up to 16 messages
  * ahead of its reader, whatever their size; here the next one is asked for only while what is queued is within the
- * limits, so that HTTP/2 flow control holds the source back.
+ * limits, so that HTTP/2 flow control holds the source back (on Bun by the work-around in http2-client-hold.ts).
  */
 import * as grpc from "@grpc/grpc-js";
 import { DroppedMemory } from "../../base/dropped-memory.ts";
 import { RawLedger, RawLedgerService } from "../../grpc/generated/raw-ledger-service.ts";
 import { methodDefinition } from "../../grpc/service.ts";
+import { holdClientStreams } from "../../http2/http2-client-hold.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 
 /** A message holds one ledger and a few bytes around it. */
 const MESSAGE_BYTES_MAX = LEDGER_BYTES_MAX + (1 << 20);
 
 /** HTTP/2 window: with the 64 KiB default a source reaches half the speed; beyond a few MiB nothing is gained. */
-const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
+export const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
 
 /**
  * Bytes queued before no more is asked for: enough to bridge a pause of the reader. Where one more message would go over
@@ -52,6 +53,7 @@ export class RawLedgerStream {
 
   /** Connects to `address` (host:port), over a connection of its own, and asks for the ledgers from `ledgerFirst` on. */
   constructor(address: string, ledgerFirst: number) {
+    holdClientStreams();
     this.#client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,

@@ -42,7 +42,11 @@ type callError struct {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: flightclient get|info|poll|schema|list|action -addr HOST:PORT [flags]")
+		fail("usage: flightclient get|info|poll|schema|list|action -addr HOST:PORT [flags], or source [flags]")
+	}
+	if os.Args[1] == "source" {
+		source(os.Args[2:])
+		return
 	}
 	var o options
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
