@@ -41,7 +41,7 @@ function msToDeadline(call: FlightDataCall): number | undefined {
 }
 
 function ownCopy(bytes: Uint8Array | undefined): Uint8Array | undefined {
-  return bytes === undefined ? undefined : Uint8Array.from(bytes);
+  return bytes === undefined ? undefined : new Uint8Array(bytes);
 }
 
 /** Takes the caller's memory out of a queued message, which is then nothing. */

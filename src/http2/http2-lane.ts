@@ -69,7 +69,7 @@ export class Lane {
 
   /** What is not sent yet moves into memory of its own, and the write that waits for it resolves true. */
   detach(): void {
-    this.#parts = this.#parts.map((part, index) => Uint8Array.from(index === 0 ? part.subarray(this.#offset) : part));
+    this.#parts = this.#parts.map((part, index) => new Uint8Array(index === 0 ? part.subarray(this.#offset) : part));
     this.#offset = 0;
     this.#resolve(true);
   }

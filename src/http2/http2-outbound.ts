@@ -300,7 +300,7 @@ export class OutboundFrames implements WindowListener {
           if (!inPieces && from < at - FRAME_HEADER_BYTES)
             this.#peers.write(bytes.subarray(from, at - FRAME_HEADER_BYTES));
           from = at;
-        } else if (inPieces) this.#peers.write(Uint8Array.from(header));
+        } else if (inPieces) this.#peers.write(new Uint8Array(header));
       }
       if (this.#payloadLeft > 0) continue;
       if (this.#holding !== undefined) {

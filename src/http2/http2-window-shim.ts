@@ -78,7 +78,7 @@ export class WindowShim extends Duplex {
     this.#outbound = new OutboundFrames({
       write: (bytes) => {
         // A plain socket that was idle has sent or copied the bytes before it returns; of TLS that is not known.
-        this.#room = socket.write(this.secure ? Uint8Array.from(bytes) : bytes, written);
+        this.#room = socket.write(this.secure ? new Uint8Array(bytes) : bytes, written);
       },
       get idle() {
         return socket.writableLength === 0 && !socket.destroyed;

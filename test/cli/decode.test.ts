@@ -172,7 +172,7 @@ describe("bad input ends with exit code 1, one line that says where, and no row"
   });
 
   test("a ledger with an unknown union arm", async () => {
-    const changed = Uint8Array.from(xdr);
+    const changed = new Uint8Array(xdr);
     changed.fill(0xee, changed.length - 60_000, changed.length - 59_936);
     const message = await refused("arm.xdr", changed);
     expect(message).toMatch(/byte \d+/);

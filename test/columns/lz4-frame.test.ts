@@ -20,7 +20,7 @@ function decode(frame: Uint8Array): Uint8Array {
     at += bytes;
   }
   expect(at).toBe(frame.length);
-  return Uint8Array.from(blocks.flat());
+  return new Uint8Array(blocks.flat());
 }
 
 function decodeBlock(block: Uint8Array): number[] {

@@ -145,7 +145,7 @@ describe("codecs", () => {
       const type = root?.lookupType(codec.typeName);
       if (!type) throw new Error("no such type");
       const next = random(SEED);
-      const bytes = Uint8Array.from(codec.encode(message(type, next) as never));
+      const bytes = new Uint8Array(codec.encode(message(type, next) as never));
       for (let round = 0; round < 200; round++) {
         const broken = bytes.slice(0, Math.floor(next() * (bytes.length + 1)));
         if (broken.length > 0) broken[Math.floor(next() * broken.length)] = Math.floor(next() * 256);

@@ -201,7 +201,7 @@ test("our own client checks what a server sends before it reads it", () => {
     expect(() => checkMessage(header, body.length - 1)).toThrow("the body is cut off");
     for (let at = 0; at < header.length; at++) {
       for (const value of [0, 1, 127, 128, 255]) {
-        const changed = Uint8Array.from(header);
+        const changed = new Uint8Array(header);
         changed[at] = value;
         try {
           checkMessage(changed, body.length);

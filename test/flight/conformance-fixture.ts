@@ -196,11 +196,11 @@ export class ConformanceFixture implements FlightProducer {
       if (descriptor !== undefined) key = FlightDescriptor.decode(descriptor).path[0]!;
       if (dataHeader === undefined || dataHeader.length === 0) continue;
       messages.push({
-        dataHeader: Uint8Array.from(dataHeader),
-        dataBody: dataBody && Uint8Array.from(dataBody),
-        appMetadata: appMetadata && Uint8Array.from(appMetadata),
+        dataHeader: new Uint8Array(dataHeader),
+        dataBody: dataBody && new Uint8Array(dataBody),
+        appMetadata: appMetadata && new Uint8Array(appMetadata),
       });
-      if (messages.length > 1 && appMetadata?.length) call.write({ appMetadata: Uint8Array.from(appMetadata) });
+      if (messages.length > 1 && appMetadata?.length) call.write({ appMetadata: new Uint8Array(appMetadata) });
     }
     this.uploads.set(key, messages);
     call.end();

@@ -293,7 +293,7 @@ describe("assets", () => {
     };
 
     test.each(codes)("%s: no asset, but in compat go the code as it is, as upstream has it", (_, bytes) => {
-      const code = Uint8Array.from(bytes);
+      const code = new Uint8Array(bytes);
       expect(rowOf(code, "default").rows).toMatchObject({ length: 1 });
       expect(rowOf(code, "default").rows.assetType[0]).toBe(ASSET_NONE);
       expect(rowOf(code, "default").rows.assetCodeAt[0]).toBe(NONE);

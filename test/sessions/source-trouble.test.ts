@@ -124,7 +124,7 @@ describe("a continuous session waits for its source, and says so", () => {
     const session = await start(server);
     await reached(server, session, 5);
     const whole = fileOf(6);
-    writeFileSync(lake.pathOf(6), Uint8Array.from(whole).fill(0, 20, -8));
+    writeFileSync(lake.pathOf(6), new Uint8Array(whole).fill(0, 20, -8));
     await waits(server, session, "it is the newest file, so the rest may still come");
     lake.put(6);
     await expectAll(server, session, 6);

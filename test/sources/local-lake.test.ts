@@ -260,7 +260,7 @@ describe("bad files", () => {
   test("followed, a bad file is corrupt once it is settled with later ones there, and may still come until then", async () => {
     using lake = new TemporaryLake().putAll(1, 9);
     const whole = lake.put(9);
-    const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: Uint8Array.from(whole).fill(0, 20, -8) };
+    const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: new Uint8Array(whole).fill(0, 20, -8) };
     const read = async (end: number, settledFileMs: number) => {
       const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
       const { code, reason, message } = await failure(readAll(source, 9, end));

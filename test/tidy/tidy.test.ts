@@ -8,15 +8,10 @@ import { arrows, circles } from "./rules/folders.ts";
 import { files, functions } from "./rules/sizes.ts";
 
 /** Rules that hold. */
-const KEPT: readonly Rule[] = [settings, arrows];
+const KEPT: readonly Rule[] = [settings, arrows, bytesFrom];
 
 /** Rules that the project does not keep yet. */
-const TO_COME: readonly Rule[] = [
-  circles,
-  ...[files, functions],
-  ...[used, documented],
-  ...[casts, bytesFrom, expectations],
-];
+const TO_COME: readonly Rule[] = [circles, ...[files, functions], ...[used, documented], ...[casts, expectations]];
 
 test.each(KEPT)("$name", ({ check }) => {
   expect(check(ownProject())).toEqual([]);
