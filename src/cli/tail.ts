@@ -4,7 +4,6 @@ import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { explainUnreachable } from "../grpc/unreachable.ts";
 import { ArrowCells } from "./arrow-cells.ts";
-import { cursorBehind } from "./batch-cursor.ts";
 import { defineCommand } from "./command.ts";
 import { option, optionOr, toggle } from "./flags.ts";
 import { isClosedByReader, write } from "./output.ts";
@@ -16,7 +15,7 @@ const DEFAULT_ADDRESS = "127.0.0.1:8816";
 export const command = defineCommand({
   usage: "[flags]",
   description:
-    "Reads one session through Arrow Flight and prints its rows until the stream ends. The cursor behind the last row is printed on stderr, also when an error ends it: --session and --from go on right there. Where --limit has cut a batch, going on takes a source that can be read again (a lake); with a live stream go on from the batch's beginning, whose cursor is printed too, with the number of rows that come again. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
+    "Reads one session through Arrow Flight and prints its rows until the stream ends. The cursor behind the last row is printed on stderr, also when an error ends it: --session and --from go on right there. Where --limit has cut a batch, the cursor is of the batch's beginning, and --skip leaves out the rows of it that were printed. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
   flags: {
     address: option({
       placeholder: "HOST:PORT",
@@ -37,6 +36,12 @@ export const command = defineCommand({
       placeholder: "WHERE",
       type: text,
       summary: "start, now, or a cursor (needs --session). Default: the oldest batch that is still held.",
+    }),
+    skip: optionOr({
+      placeholder: "ROWS",
+      type: integer(0, 2 ** 53 - 1),
+      otherwise: 0,
+      summary: "Leave out so many rows at the beginning, as an earlier tail with --limit has said.",
     }),
     format: optionOr({
       placeholder: "FORMAT",
@@ -61,6 +66,7 @@ export const command = defineCommand({
     const client = new FlightClient(address);
     const limit = flags.limit ?? Number.POSITIVE_INFINITY;
     const place = new Place();
+    let skip = flags.skip;
     try {
       await login(client, env.FLIGHT_LOGIN);
       const session = await client.session(flags.session, signal);
@@ -69,13 +75,15 @@ export const command = defineCommand({
       const ticket = ticketOf(session, flags);
       for await (const batch of client.doGet(ticket, signal)) {
         const cells = new ArrowCells(batch.table);
-        const take = Math.min(batch.table.numRows, limit - place.rows);
-        const lines = flags.format === "table" && place.rows === 0 && take > 0 ? [tableHead()] : [];
-        for (let row = 0; row < take; row++) {
+        const first = Math.min(batch.table.numRows, skip);
+        skip -= first;
+        const end = Math.min(batch.table.numRows, first + limit - place.rows);
+        const lines = flags.format === "table" && place.rows === 0 && end > first ? [tableHead()] : [];
+        for (let row = first; row < end; row++) {
           lines.push(flags.format === "table" ? tableRow((column) => cells.value(row, column)) : cells.json(row));
         }
         if (lines.length > 0) await write(stdout, `${lines.join("\n")}\n`);
-        place.printed(batch, take);
+        place.printed(batch, first, end);
         if (place.rows >= limit) break;
       }
     } catch (thrown) {
@@ -98,41 +106,31 @@ class Place {
   session = "";
   partition: number | undefined;
   rows = 0;
-  /** Behind all that was printed but for the last `again` rows. */
+  /** Behind all that was printed but for the last `skip` rows; undefined where the server has not said where it began. */
   cursor: string | undefined;
-  private again = 0;
-  /** Where the batch begins that the cursor lies in, and how many of its rows were printed. */
-  private batch: { start: string; rows: number } | undefined;
+  private skip = 0;
 
-  /** The first `rows` rows of the batch are out. */
-  printed(batch: ReceivedBatch, rows: number): void {
-    this.rows += rows;
-    const cursor = cursorBehind(batch, rows);
-    if (cursor === undefined) this.again = rows;
-    else this.cursor = cursor;
-    if (rows < batch.table.numRows && batch.start !== undefined) this.batch = { start: batch.start, rows };
+  /** The rows from `first` to `end` of the batch are out, and those before were left out. */
+  printed({ table, metadata, start }: ReceivedBatch, first: number, end: number): void {
+    this.rows += end - first;
+    const isWhole = end === table.numRows;
+    this.cursor = isWhole ? metadata.cursor : (start ?? this.cursor);
+    this.skip = isWhole ? 0 : end;
   }
 
   summary(): string {
-    return `${this.rows} rows${this.cursor === undefined ? "" : `; cursor ${this.cursor}`}`;
+    const { rows, cursor, skip } = this;
+    const behind = skip === 0 ? "" : ` and ${skip} rows`;
+    return `${rows} rows${cursor === undefined ? "" : `; cursor ${cursor}${behind}`}`;
   }
 
   /** What to call `tail` with for the rows behind. */
   wayOn(): string {
-    const { cursor, again, batch } = this;
-    const exact = `go on with ${this.flags(cursor ?? "start")}${comingAgain(cursor === undefined ? 0 : again)}`;
-    if (batch === undefined) return exact;
-    return `${exact}\nor, where the source cannot be read again, with ${this.flags(batch.start)}${comingAgain(batch.rows)}`;
+    const { session, partition, cursor = "start", skip } = this;
+    const part = partition === undefined ? "" : ` --partition ${partition}`;
+    const left = skip === 0 ? "" : ` --skip ${skip}`;
+    return `go on with --session ${session}${part} --from ${cursor}${left}`;
   }
-
-  private flags(cursor: string): string {
-    const partition = this.partition === undefined ? "" : ` --partition ${this.partition}`;
-    return `--session ${this.session}${partition} --from ${cursor}`;
-  }
-}
-
-function comingAgain(rows: number): string {
-  return rows === 0 ? "" : `; ${rows} rows come again`;
 }
 
 /** What befell the connection, in a shell user's terms. */

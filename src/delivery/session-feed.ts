@@ -5,6 +5,7 @@
  * |-----------------------------------|--------------------------------------------------------------------|
  * | before what is retained           | the source, read again up to there; then the retained batches      |
  * | inside a retained batch           | the source, read again up to that batch's end; then the next batch |
+ * | inside a ledger, between batches  | the source, read again up to that ledger's end; then the next batch |
  * | at the start of a retained batch  | the retained batches                                               |
  * | after everything that is there    | batches to come, without the rows before the position              |
  *
@@ -37,7 +38,7 @@ export class SessionFeed implements Feed {
   private ended: CodedError | undefined;
   private readonly endedController = new AbortController();
 
-  /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION */
+  /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION, CURSOR_AFTER_SESSION */
   constructor(
     readonly stream: StreamPart,
     from: SessionFrom,
@@ -55,6 +56,14 @@ export class SessionFeed implements Feed {
         "INVALID_ARGUMENT",
         "CURSOR_BEFORE_SESSION",
         `the cursor is at ledger ${this.position.ledger}, and session ${opening.id} starts at ledger ${opening.ledgerStart}: read earlier ledgers with a range ticket`,
+      );
+    }
+    const { ledgerEnd } = opening;
+    if (ledgerEnd !== 0 && comparePositions(this.position, { ledger: ledgerEnd + 1, row: 0 }) > 0) {
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "CURSOR_AFTER_SESSION",
+        `the cursor is at ledger ${this.position.ledger}, and session ${opening.id} ends with ledger ${ledgerEnd}: use the session that it came from`,
       );
     }
     if (comparePositions(this.position, log.startPosition) >= 0) this.join();
@@ -126,16 +135,21 @@ export class SessionFeed implements Feed {
   private async fits({ start, record }: Slot): Promise<boolean> {
     const { position } = this;
     if (comparePositions(record.next, position) <= 0) return false;
-    if (record.rows === 0) return true; // it only says how far the session is
     if (comparePositions(start, position) > 0) {
-      await this.catchUp(start);
+      if (record.rows > 0) await this.catchUp(start);
       return true;
     }
-    // Between its start and its first ledger a batch has no rows.
-    if (comparePositions(position, start) === 0 || position.ledger < record.ledgerFirst) return true;
-    if (position.ledger === record.ledgerFirst && position.row === 0) return true;
-    await this.catchUp(record.next);
-    return false;
+    if (comparePositions(start, position) === 0) return true;
+    // A batch has no rows before its first ledger, and one without rows only says how far the session is.
+    const isBeforeRows = record.rows === 0 || position.ledger < record.ledgerFirst;
+    if (position.row === 0 && (isBeforeRows || position.ledger === record.ledgerFirst)) return true;
+    if (!isBeforeRows) {
+      await this.catchUp(record.next);
+      return false;
+    }
+    // Nothing is missing, unless the ledger has no such place: only the ledger itself tells.
+    if (this.stream.opening.seekable) await this.catchUp({ ledger: position.ledger + 1, row: 0 });
+    return true;
   }
 
   private async nextOfRange(): Promise<Slot | undefined> {

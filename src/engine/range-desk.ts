@@ -50,7 +50,8 @@ export class RangeDesk {
   /** @throws CodedError FAILED_PRECONDITION / SOURCE_NOT_SEEKABLE */
   async rangeSource(): Promise<Questions["rangeSource"]["answer"]> {
     assertSeekable(this.source, "ranges");
-    return { source: this.source.description, ledgerLatest: await this.source.ledgerLatest() };
+    const ledgerLatest = await this.source.ledgerLatest();
+    return { source: this.source.description, ledgerLatest, defaultFilter: this.options.defaultFilter() };
   }
 
   /** @throws CodedError FAILED_PRECONDITION / SOURCE_NOT_SEEKABLE, RESOURCE_EXHAUSTED / RANGES_MAX */
@@ -65,9 +66,7 @@ export class RangeDesk {
         `${count} ranges are being read, and RANGES_MAX is ${rangesMax}: read fewer at once, or raise the limit`,
       );
     }
-    const defaults = this.options.defaultFilter();
-    const filter = { ...(asked.filter ?? defaults) };
-    filter.includeDeleted ??= defaults.includeDeleted;
+    const filter = withDefaults(asked.filter, this.options.defaultFilter());
     const stream = this.engine.open({
       ...asked,
       kind: "range",
@@ -162,6 +161,12 @@ export class RangeDesk {
       this.queue.push(wake);
     });
   }
+}
+
+/** The filter that a range is read with: a filter that names nothing is the default, and so is an absent `includeDeleted`. */
+export function withDefaults(filter: FilterRecord | undefined, defaults: FilterRecord): FilterRecord {
+  const { includeDeleted } = defaults;
+  return filter === undefined ? defaults : { ...filter, includeDeleted: filter.includeDeleted ?? includeDeleted };
 }
 
 /** The session's filters, the first of them in force at `start`; of a partition with its shard. */

@@ -26,7 +26,7 @@ import { JsonObject } from "./json-object.ts";
 import { partOfStream } from "./partitions.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
-import { filterOfRange, type RangeTicket, takeShardKey } from "./range-ticket.ts";
+import { filterOfRange, pinned, type RangeTicket, takeShardKey } from "./range-ticket.ts";
 import { type SchemaForms, Schemas } from "./schemas.ts";
 import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
 
@@ -328,7 +328,7 @@ export class ContractDataProducer implements FlightProducer {
     { announce, signal }: CallContext,
   ): Promise<Init<FlightInfo>> {
     const forms = this.formsOfRange(asked);
-    const { source, ledgerLatest } = await this.options.main.ask("rangeSource", {});
+    const { source, ledgerLatest, defaultFilter } = await this.options.main.ask("rangeSource", {});
     if (ledgerLatest !== undefined && asked.ledgerEnd > ledgerLatest) {
       throw new CodedError(
         "OUT_OF_RANGE",
@@ -336,7 +336,7 @@ export class ContractDataProducer implements FlightProducer {
         `ledgers up to ${asked.ledgerEnd} were asked for, and ${source} ends with ${ledgerLatest} for now: end there, or follow it with end_ledger 0`,
       );
     }
-    const range = { ...asked, id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
+    const range = { ...pinned(asked, defaultFilter), id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
     if (range.partitions > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
     if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
     return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce);

@@ -8,7 +8,7 @@
  * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
  */
 
-import { checkLedgers } from "../engine/range-desk.ts";
+import { checkLedgers, withDefaults } from "../engine/range-desk.ts";
 import { CodedError } from "../error.ts";
 import { type ChangeType, LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
@@ -24,6 +24,8 @@ export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
 const RANGE_ID_LENGTH_MAX = 64; // ours are UUIDs
 const SHARDS_MAX = 65_536; // as the filter's
+/** Bytes of filters that all tickets of a FlightInfo pin together: a quarter of the message that clients accept by default. */
+const PINNED_BYTES_MAX = 1 << 20;
 const FILTER_EXAMPLE = '{"contract_ids":["C…"],"include_deleted":true}';
 
 /** What a session or a range is encoded with. */
@@ -153,6 +155,17 @@ function takeRangeId(json: JsonObject): string | undefined {
     throw json.wrong("range", `the id that GetFlightInfo gave, at most ${RANGE_ID_LENGTH_MAX} characters`);
   }
   return id;
+}
+
+/**
+ * The range with the server's defaults written into it, so that its tickets mean the same rows when the defaults are
+ * others. A default filter of many values, which would make its tickets together larger than PINNED_BYTES_MAX, stays
+ * the server's to know.
+ */
+export function pinned(range: RangeTicket, defaults: FilterRecord): RangeTicket {
+  const filter = withDefaults(range.filter, defaults);
+  const bytes = JSON.stringify(filterJson(filter)).length * range.partitions;
+  return range.filter === undefined && bytes > PINNED_BYTES_MAX ? range : { ...range, filter };
 }
 
 /** The filter with the shard in it. */

@@ -4,6 +4,9 @@
  */
 import { compareBytes } from "./bytes.ts";
 
+/** In `passes`: no row under the decoder's setting, and no part of any count but of the rows' places. */
+export const HIDDEN = 2;
+
 const INSERTION_MAX = 16; // below this, insertion sort moves less than merging does
 
 /** Facts of candidates as columns of numbers; the arrays grow together. */
@@ -11,7 +14,10 @@ export class Candidates {
   count = 0;
   /** How many pass the first part of the filter. */
   passing = 0;
+  /** How many are HIDDEN. */
+  hidden = 0;
   change = new Uint8Array(64);
+  /** 1 where the candidate passes that part, 0 where it does not, or HIDDEN. */
   passes = new Uint8Array(64);
   durability = new Uint8Array(64);
   lastModified = new Uint32Array(64);
@@ -28,6 +34,7 @@ export class Candidates {
   clear(): void {
     this.count = 0;
     this.passing = 0;
+    this.hidden = 0;
   }
 
   /** Index of a new candidate, whose facts the caller sets. */

@@ -48,6 +48,8 @@ export interface LedgerSummary {
   rows: number;
   /** Rows that the filter left out. */
   rowsFiltered: number;
+  /** Places of rows in the ledger (`RowSet.place`), taken or not: every place is below. The same whatever the options. */
+  places: number;
   /** Contract-data changes that never are rows: nonces, and data of something that is not a contract. */
   noncesDropped: number;
   nonContractsDropped: number;

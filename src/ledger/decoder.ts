@@ -104,6 +104,7 @@ export class LedgerDecoder {
       evictedKeys: walk.evictedCount,
       rows: rows.length - first,
       rowsFiltered: walk.filtered,
+      places: walk.places.total,
       noncesDropped: walk.nonces,
       nonContractsDropped: walk.nonContracts,
     };
@@ -112,6 +113,7 @@ export class LedgerDecoder {
   private finish(view: DataView, first: number): void {
     const { rows, rules, walk } = this;
     if (walk.isOutOfOrder) restoreRowOrder(rows, first);
+    walk.places.settle(rows, first);
     if (rules.resolvesAssets && rows.length > first) {
       this.ledgerAssets.resolve(view, rows, first, walk.sequence);
       if (rules.filtersLate) this.filterLate(view, first);

@@ -19,12 +19,13 @@ import { pathAt } from "../xdr/inspect.ts";
 import { fail } from "../xdr/limits.ts";
 import { balanceHolderKind } from "./balance.ts";
 import { sameBytes } from "./bytes.ts";
-import { Candidates } from "./candidates.ts";
+import { Candidates, HIDDEN } from "./candidates.ts";
 import { readContractEvents } from "./contract-events.ts";
 import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds, readHeader } from "./header.ts";
 import type { LearnedAssets } from "./learned-assets.ts";
 import type { LedgerAssets } from "./ledger-assets.ts";
 import { ChangePlace, type RowAppender, type RowRules } from "./row-appender.ts";
+import { RowPlaces } from "./row-order.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
   ADDRESS_CONTRACT,
@@ -53,9 +54,15 @@ export interface WalkRules extends RowRules {
   resolvesAssets: boolean;
 }
 
+/** Whether contract data with its address and its key there can be a row at all: no nonce, and of a contract. */
+function mayBeRow(d: DataView, addressAt: number, keyAt: number): boolean {
+  return d.getInt32(keyAt) !== SCV_LEDGER_KEY_NONCE && d.getInt32(addressAt) === ADDRESS_CONTRACT;
+}
+
 /** Visits one ledger after the other; the public numbers are those of the ledger that was walked last. */
 export class LedgerWalk implements EventsVisitor {
   readonly place = new ChangePlace();
+  readonly places = new RowPlaces();
   readonly ttls = new TtlChanges();
   sequence = 0;
   closedAt = 0;
@@ -95,6 +102,7 @@ export class LedgerWalk implements EventsVisitor {
     this.rows = rows;
     this.appender.rows = rows;
     this.place.begin(ledger);
+    this.places.begin();
     this.sequence = 0;
     this.changeCount = 0;
     this.contractDataCount = 0;
@@ -165,7 +173,10 @@ export class LedgerWalk implements EventsVisitor {
     this.leaveTransactions();
     for (; left > 0; left--) {
       const end = skipLedgerKey(d, p, 0);
-      if (this.rules.isComplete && d.getInt32(p) === LEDGER_ENTRY_CONTRACT_DATA) this.eviction(d, p + 4, end);
+      if (d.getInt32(p) === LEDGER_ENTRY_CONTRACT_DATA) {
+        if (this.rules.isComplete) this.eviction(d, p + 4, end);
+        else if (mayBeRow(d, p + 4, skipScAddress(d, p + 4))) this.places.take(LIST_EVICTION, 1);
+      }
       p = end;
     }
     return p;
@@ -289,10 +300,14 @@ export class LedgerWalk implements EventsVisitor {
       this.nonContracts++;
       return;
     }
-    if (this.rules.isGo && (change === CHANGE_RESTORED || (list !== LIST_OPERATION && list !== LIST_TRANSACTION)))
+    const { isGo } = this.rules;
+    if (isGo && list !== LIST_OPERATION && list !== LIST_TRANSACTION) {
+      this.places.take(list, 1);
       return;
+    }
+    const isHidden = isGo && change === CHANGE_RESTORED;
     const durability = d.getUint32(this.priorKeyEnd);
-    if (durability > DURABILITY_PERSISTENT) {
+    if (durability > DURABILITY_PERSISTENT && !isHidden) {
       this.refuse(d, "XDR_VALUE", "ContractDataDurability", this.priorKeyEnd, `durability ${durability} is unknown`);
     }
     if (this.rules.resolvesAssets && keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE) {
@@ -300,11 +315,13 @@ export class LedgerWalk implements EventsVisitor {
     }
     const index = candidates.add();
     const passes =
-      filter === undefined ||
-      (filter.admits(d, addressAt + 4, keyType, durability, change, this.priorLastModified) &&
-        (!filter.needsFacts || keyType !== SCV_VEC || this.isBalanceKey(d)));
+      !isHidden &&
+      (filter === undefined ||
+        (filter.admits(d, addressAt + 4, keyType, durability, change, this.priorLastModified) &&
+          (!filter.needsFacts || keyType !== SCV_VEC || this.isBalanceKey(d))));
     if (passes) candidates.passing++;
-    candidates.passes[index] = passes ? 1 : 0;
+    else if (isHidden) candidates.hidden++;
+    candidates.passes[index] = isHidden ? HIDDEN : passes ? 1 : 0;
     candidates.change[index] = change;
     candidates.durability[index] = durability;
     candidates.lastModified[index] = this.priorLastModified;
@@ -322,9 +339,11 @@ export class LedgerWalk implements EventsVisitor {
 
   private emit(d: DataView, list: number): void {
     const { candidates, place, appender } = this;
+    const first = this.places.take(list, candidates.count);
     if (candidates.passing === 0) {
-      this.filtered += candidates.count;
-      place.changeIndex += candidates.count;
+      const counted = candidates.count - candidates.hidden;
+      this.filtered += counted;
+      place.changeIndex += counted;
       return;
     }
     place.list = list;
@@ -333,7 +352,10 @@ export class LedgerWalk implements EventsVisitor {
     const { order, count } = candidates;
     for (let i = 0; i < count; i++) {
       const candidate = order[i]!;
-      if (candidates.passes[candidate] === 0 || !appender.append(d, candidates, candidate, place)) this.filtered++;
+      const passes = candidates.passes[candidate]!;
+      if (passes === HIDDEN) continue;
+      place.inRank = first + i;
+      if (passes === 0 || !appender.append(d, candidates, candidate, place)) this.filtered++;
       place.changeIndex++;
     }
   }

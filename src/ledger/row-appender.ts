@@ -34,6 +34,8 @@ export class ChangePlace {
   operation = 0;
   /** Counts the transaction's contract-data changes from 0, or the ledger's own. */
   changeIndex = 0;
+  /** The change's place in row order, counted in its rank: RowPlaces. */
+  inRank = 0;
 
   /** At the start of a ledger, which is `ledger` among the row set's. */
   begin(ledger: number): void {
@@ -43,6 +45,7 @@ export class ChangePlace {
     this.transactions = 0;
     this.operation = 0;
     this.changeIndex = 0;
+    this.inRank = 0;
   }
 }
 
@@ -91,6 +94,7 @@ export class RowAppender {
     rows.txIndex[row] = place.txHashAt === NONE ? 0 : place.transactions;
     rows.opIndex[row] = place.list === LIST_OPERATION ? place.operation : 0;
     rows.changeIndex[row] = place.changeIndex;
+    rows.place[row] = place.inRank;
     rows.assetType[row] = ASSET_NONE;
     rows.assetCodeAt[row] = NONE;
     rows.assetCodeBytes[row] = 0;

@@ -88,6 +88,11 @@ export class RowSet {
   opIndex = new Uint32Array(ROWS_INITIAL);
   /** Counts the transaction's contract-data changes from 0, before filters; those without a transaction per ledger. */
   changeIndex = new Uint32Array(ROWS_INITIAL);
+  /**
+   * How many changes of its ledger stand before it in row order, counted before every filter and setting: the same in
+   * both schema versions, in both settings of `compat` and in every partition. What cursors count by.
+   */
+  place = new Uint32Array(ROWS_INITIAL);
   /** 32 bytes a row: sha256 of the LedgerKey's XDR (all zero where the decoder was told not to compute it). */
   keyHash = new Uint8Array(ROWS_INITIAL * 32);
 

@@ -1,43 +1,64 @@
 /**
- * Where a client goes on: opaque on the wire (base64url), so that it can gain fields. Inside is the next position:
- * a ledger, and how many of its rows the client already has. A cursor of a session's partition names that too, since
- * it counts that one's rows alone.
+ * Where a client goes on: opaque on the wire (base64url), so that it can gain fields. Inside is the next position: a
+ * ledger, and the place in it (RowSet.place), which is counted before filters and settings. So a cursor means the same
+ * rows whatever has changed since. A cursor of a session's partition names that too, since it is behind that one's rows
+ * alone.
+ *
+ * Form 1 counted rows after filters: where it stands between ledgers it means what form 2 means, and is taken; inside a
+ * ledger nobody can tell what it means, and it is refused.
  */
 import { CodedError } from "../error.ts";
 import type { Partition, Position } from "../workers/records.ts";
 
-const CURSOR_PREFIX = "1."; // version of the form
-const CURSOR_LENGTH_MAX = 64; // four 32-bit numbers and the prefix stay below
-const FORM = /^1\.([0-9a-z]{1,7})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4})\.([0-9a-z]{1,4}))?$/;
+const FORM_NOW = 2;
+const CURSOR_LENGTH_MAX = 64; // four 32-bit numbers and the form stay below
+const FORMS = /^([12])\.([0-9a-z]{1,7})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4})\.([0-9a-z]{1,4}))?$/;
 
 export interface Cursor extends Position {
   /** Absent: of the whole. */
   partition?: Partition;
 }
 
+/** The text of a position, of a whole stream or of one partition of it. */
 export function encodeCursor({ ledger, row }: Position, partition?: Partition): string {
   const numbers = partition === undefined ? [ledger, row] : [ledger, row, partition.index, partition.count];
-  return Buffer.from(CURSOR_PREFIX + numbers.map((number) => number.toString(36)).join(".")).toString("base64url");
+  const text = [FORM_NOW, ...numbers].map((number) => number.toString(36)).join(".");
+  return Buffer.from(text).toString("base64url");
 }
 
-/** @throws CodedError INVALID_ARGUMENT / CURSOR_INVALID */
+/** @throws CodedError INVALID_ARGUMENT / CURSOR_INVALID, CURSOR_OLD */
 export function decodeCursor(cursor: string): Cursor {
-  if (cursor.length <= CURSOR_LENGTH_MAX) {
-    const match = FORM.exec(Buffer.from(cursor, "base64url").toString("latin1"));
-    const ledger = match ? Number.parseInt(match[1]!, 36) : 0;
-    const row = match ? Number.parseInt(match[2]!, 36) : 0;
-    if (match && ledger >= 1 && ledger <= 0xffffffff && row <= 0xffffffff) {
-      if (match[3] === undefined) return { ledger, row };
-      const index = Number.parseInt(match[3], 36);
-      const count = Number.parseInt(match[4]!, 36);
-      if (index < count) return { ledger, row, partition: { index, count } };
-    }
+  const decoded =
+    cursor.length <= CURSOR_LENGTH_MAX ? parse(Buffer.from(cursor, "base64url").toString("latin1")) : undefined;
+  if (decoded === undefined) {
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "CURSOR_INVALID",
+      "the cursor is not one that this server made: pass the `cursor` of a batch's app_metadata as it came",
+    );
   }
+  const { form, ...position } = decoded;
+  if (form === FORM_NOW || position.row === 0) return position;
+  const begin = encodeCursor({ ledger: position.ledger, row: 0 }, position.partition);
   throw new CodedError(
     "INVALID_ARGUMENT",
-    "CURSOR_INVALID",
-    "the cursor is not one that this server made: pass the `cursor` of a batch's app_metadata as it came",
+    "CURSOR_OLD",
+    `the cursor is from an older version of this server and lies behind ${position.row} rows of ledger ${position.ledger}, counted after filters that it does not name: go on from that ledger's beginning, ${begin}, and drop the rows of the ledger that you have`,
   );
+}
+
+/** Undefined where the text is no cursor. */
+function parse(text: string): (Cursor & { form: number }) | undefined {
+  const match = FORMS.exec(text);
+  if (match === null) return undefined;
+  const form = Number(match[1]);
+  const ledger = Number.parseInt(match[2]!, 36);
+  const row = Number.parseInt(match[3]!, 36);
+  if (ledger < 1 || ledger > 0xffffffff || row > 0xffffffff) return undefined;
+  if (match[4] === undefined) return { form, ledger, row };
+  const index = Number.parseInt(match[4], 36);
+  const count = Number.parseInt(match[5]!, 36);
+  return index < count ? { form, ledger, row, partition: { index, count } } : undefined;
 }
 
 /** Negative when `a` comes first, 0 when equal. */

@@ -96,8 +96,14 @@ export interface Questions {
   };
   /** Ends a range stream and forgets it. */
   closeRange: { asked: { stream: number }; answer: Record<string, never> };
-  /** Whether ranges can be read at all, and up to which ledger for now. @throws FAILED_PRECONDITION */
-  rangeSource: { asked: Record<string, never>; answer: { source: string; ledgerLatest?: number } };
+  /**
+   * Whether ranges can be read at all, up to which ledger for now, and the filter of those that name none.
+   * @throws FAILED_PRECONDITION
+   */
+  rangeSource: {
+    asked: Record<string, never>;
+    answer: { source: string; ledgerLatest?: number; defaultFilter: FilterRecord };
+  };
   /** Every session, newest first, or the one with that id. @throws NOT_FOUND */
   sessions: { asked: { id?: string }; answer: { sessions: SessionSummary[] } };
 }

@@ -32,8 +32,6 @@ export interface CutterParts {
 export class BatchCutter {
   readonly rows = new RowSet();
   readonly encoder: BatchEncoder;
-  /** Row at which each ledger of the set begins. */
-  private readonly ledgerRows: number[] = [];
   /** Rows before this one are in batches already. */
   private first = 0;
   private checkAt = FULL_CHECK_ROWS;
@@ -69,18 +67,25 @@ export class BatchCutter {
 
   /**
    * The rows from `start` on are a ledger's. A stream may begin and end inside a ledger: rows before its start and from
-   * its end on are not its own.
+   * its end on, by their places, are not its own.
    */
   ledgerAdded(sequence: number, start: number): void {
     const { rows } = this;
-    if (rows.length > start) this.ledgerRows.push(start); // one without rows is not in the set
     const { start: streamStart, end } = this.spec;
     if (end !== undefined && sequence === end.ledger) {
-      rows.truncate(Math.min(rows.length, start + end.row), rows.ledgers.length);
+      rows.truncate(this.rowAt(start, end.row), rows.ledgers.length);
     }
     if (sequence === streamStart.ledger && streamStart.row > 0) {
-      this.first = Math.min(rows.length, start + streamStart.row);
+      this.first = this.rowAt(start, streamStart.row);
     }
+  }
+
+  /** The first row from `start` on with that place or a later one. */
+  private rowAt(start: number, place: number): number {
+    const { rows } = this;
+    let row = start;
+    while (row < rows.length && rows.place[row]! < place) row += 1;
+    return row;
   }
 
   /** A ledger was left out: the next batch names it. */
@@ -115,7 +120,6 @@ export class BatchCutter {
   /** Forgets the rows: their ledgers' memory may go. */
   clear(): void {
     this.rows.clear();
-    this.ledgerRows.length = 0;
     this.first = 0;
     this.checkAt = FULL_CHECK_ROWS;
     this.kept = 0;
@@ -127,9 +131,6 @@ export class BatchCutter {
     if (this.isEmpty) this.clear();
     else if (first > 0) {
       const ledgers = this.rows.dropBefore(first);
-      this.ledgerRows.splice(0, ledgers);
-      // The first ledger may have begun before: a negative number then, from which its later rows count.
-      for (let i = 0; i < this.ledgerRows.length; i++) this.ledgerRows[i]! -= first;
       this.kept -= ledgers;
       this.first = 0;
     }
@@ -229,7 +230,7 @@ export class BatchCutter {
       end === rows.length
         ? afterLast(this.spec, done.ledgerLast)
         : rows.ledger[end] === last
-          ? { ledger: sequence, row: end - this.ledgerRows[last]! }
+          ? { ledger: sequence, row: rows.place[end - 1]! + 1 }
           : { ledger: ledgers[rows.ledger[end]!]!.sequence, row: 0 };
     const ledgerFirst = ledgers[rows.ledger[first]!]!.sequence;
     const ledgerComplete = next.ledger - 1;

@@ -81,9 +81,9 @@ export interface StreamSpec {
   /** Names of the columns wanted; absent = all. */
   columns?: string[];
   compression: Compression;
-  /** Rows of the stream's first ledger to leave out. */
+  /** Where the stream begins, perhaps inside a ledger. */
   start: Position;
-  /** Where the stream ends when that is inside a ledger: its last ledger, and the rows of it that still belong. */
+  /** Where the stream ends when that is inside a ledger: before that position. */
   end?: Position;
   /** Rows a batch at most; 0 = as many as make about `batchBytesTarget`. */
   batchRowsMax: number;
@@ -131,7 +131,10 @@ export interface SkipRecord {
   error: ErrorRecord;
 }
 
-/** Where to go on: the ledger, and how many of its emitted rows come before. */
+/**
+ * Where to go on: at the first row of that ledger whose place is `row` or later (RowSet.place: counted before filters and
+ * settings, so that a position means the same under all of them). 0 = the ledger's beginning.
+ */
 export interface Position {
   ledger: number;
   row: number;
@@ -141,7 +144,7 @@ export interface Position {
 export interface BatchRecord {
   stream: number;
   span: number;
-  /** Which partition it belongs to, where the stream has several; positions count that one's rows then. */
+  /** Which partition it belongs to, where the stream has several. */
   partition?: number;
   ledgerFirst: number;
   ledgerLast: number;

@@ -276,14 +276,12 @@ export class SpanDecoder {
     const ledgerCount = ledgers.length;
     const { decoder } = this.stepOf(sequence);
     const summary = decoder.decode(xdr, rows);
-    if (summary.ledgerSequence !== sequence) {
+    try {
+      this.checkPlace(summary, sequence);
+    } catch (thrown) {
       rows.truncate(length, ledgerCount);
       decoder.takeLearned();
-      throw new CodedError(
-        "DATA_LOSS",
-        "LEDGER_SEQUENCE",
-        `it holds ledger ${summary.ledgerSequence} where ${sequence} was to be`,
-      );
+      throw thrown;
     }
     this.dealer?.deal();
     for (const [index, cutter] of this.cutters.entries()) cutter.ledgerAdded(sequence, starts[index]!);
@@ -292,6 +290,21 @@ export class SpanDecoder {
     this.count(summary, xdr.length, done);
     for (const cutter of this.cutters) cutter.emitFull(done);
     if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
+  }
+
+  /** @throws CodedError where it is another ledger, or has not the position at which a client wants to begin */
+  private checkPlace({ ledgerSequence, places }: LedgerSummary, sequence: number): void {
+    if (ledgerSequence !== sequence) {
+      const message = `it holds ledger ${ledgerSequence} where ${sequence} was to be`;
+      throw new CodedError("DATA_LOSS", "LEDGER_SEQUENCE", message);
+    }
+    const { start } = this.spec;
+    if (sequence !== start.ledger || start.row <= places) return;
+    throw new CodedError(
+      "INVALID_ARGUMENT",
+      "CURSOR_BEYOND_LEDGER",
+      `the cursor stands behind change ${start.row} of the ledger, which has ${places}: pass the cursor of a batch as it came`,
+    );
   }
 
   /** What the ledger has shown holds for this worker from now on, and for all others once the span is done. */

@@ -80,15 +80,22 @@ describe("cursors", () => {
     expect(first.out + rest.out === whole.out).toBe(true);
   });
 
-  test("where a batch is cut, its beginning is named, and how many rows come again", async () => {
+  test("where a batch is cut, its beginning is named, and how many of its rows to leave out", async () => {
     const session = await start(processor);
     const { err } = await tail("--session", session, "--from", "start", "--limit", "71", "--format", "ndjson");
-    const [, flags, again] = /^or, where .* with (.*); (\d+) rows come again$/m.exec(err)!;
-    const rest = await tail("--format", "ndjson", ...flags!.split(" "));
-    expect(linesOf(rest.out)).toHaveLength(SAMPLE.rows - 71 + Number(again));
+    expect(err).toMatch(/^71 rows; cursor \S+ and 21 rows\ngo on with --session \S+ --from \S+ --skip 21\n$/);
+    const rest = await tail("--format", "ndjson", ...wayOn(err));
+    expect(linesOf(rest.out)).toHaveLength(SAMPLE.rows - 71);
     const whole = await tail("--session", session, "--from", "start", "--format", "ndjson");
     expect(whole.err).toMatch(/^311 rows; cursor \S+\n$/);
     expect((await tail("--session", session, "--quiet", "--limit", "3")).err).toBe("");
+    const behind = await tail("--session", session, "--from", "start", "--skip", "300", "--format", "ndjson");
+    expect(behind.out).toBe(
+      linesOf(whole.out)
+        .slice(300)
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
   });
 
   test("where reading begins with the oldest batch that is held, inside a ledger", async () => {

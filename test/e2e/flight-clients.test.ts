@@ -113,7 +113,7 @@ describe.skipIf(available.length === 0)("the sample, through a session", () => {
     for (const [name, client] of available) {
       const session = await startSession(processor.control, SAMPLE.first, SAMPLE.last, 4);
       const file = join(scratch, `${name}-${session}.txt`);
-      const args = ["get", "-addr", processor.flight, "-path", "contract,data", "-rows-out", file];
+      const args = ["get", "-addr", processor.flight, "-path", `contract,data,${session}`, "-rows-out", file];
       const run = await runClient(client, args);
       expect(run.results[0]?.error, `${name}: ${run.stderr}`).toBeUndefined();
       expect(withoutExpiration(readFileSync(file, "utf8")).sort(), name).toEqual(expected);

@@ -176,6 +176,7 @@ test("nonces, and data of something that is not a contract, are no rows", () => 
     evictedKeys: 0,
     rows: 1,
     rowsFiltered: 0,
+    places: 1,
     noncesDropped: 1,
     nonContractsDropped: 1,
   });

@@ -169,9 +169,9 @@ class Simulation {
       { stalls: this.random() * 0.05, failures: this.random() < 0.5 ? 0.004 : 0, batch, zstd: this.random() < 0.5 },
       this.random,
     );
-    const clients = Array.from({ length: 1 + this.pick(3) }, () => new Client(this.random, first));
+    const clients = Array.from({ length: 1 + this.pick(3) }, () => new Client(this.world, this.random, first));
     const partitions = (this.report.seed + index) % 3 === 0 ? 2 + (this.report.seed % 3) : undefined;
-    while (clients.length < (partitions ?? 1)) clients.push(new Client(this.random, first));
+    while (clients.length < (partitions ?? 1)) clients.push(new Client(this.world, this.random, first));
     this.clients.push(...clients);
     const partOf = (client: number) => client % (partitions ?? 1);
     let steps: FilterStep[] = [{ ledgerFrom: first, filter: FILTERS[this.pick(FILTERS.length)]! }];
@@ -325,6 +325,7 @@ class Client {
   private readonly pace: number;
 
   constructor(
+    private readonly world: World,
     private readonly random: () => number,
     ledgerFirst: number,
   ) {
@@ -342,7 +343,7 @@ class Client {
         if (slot === undefined) return undefined;
         this.batches += 1;
         try {
-          this.take(slot, at);
+          this.take(slot);
           at = slot.record.next;
         } finally {
           slot.release();
@@ -361,29 +362,20 @@ class Client {
     }
   }
 
-  /** Rows of a batch that begins at `at`, without those that came before. */
-  private take(slot: Slot, at: Position): void {
+  /** Rows of a batch, without those that came before. */
+  private take(slot: Slot): void {
     const { next } = slot.record;
     if (!before(this.position, next)) return;
     const rows = rowsOfSlot(slot);
     if (rows.length !== slot.record.rows) throw new Error(`a batch of ${slot.record.rows} rows has ${rows.length}`);
-    for (const { row, position } of positioned(rows, at)) {
-      if (!before(position, this.position)) this.rows.push(row);
+    for (const row of rows) {
+      const ledger = Number(row.slice(0, row.indexOf("|")));
+      const { position } = this;
+      const isBehind =
+        ledger > position.ledger || (ledger === position.ledger && this.world.placeOf(ledger, row) >= position.row);
+      if (isBehind) this.rows.push(row);
     }
     this.position = next;
-  }
-}
-
-/** Each row's own position: its ledger, and how many rows of that ledger come before it. */
-function* positioned(rows: string[], at: Position): Generator<{ row: string; position: Position }> {
-  let { ledger, row: index } = at;
-  for (const row of rows) {
-    const of = Number(row.slice(0, row.indexOf("|")));
-    if (of !== ledger) {
-      ledger = of;
-      index = 0;
-    }
-    yield { row, position: { ledger, row: index++ } };
   }
 }
 

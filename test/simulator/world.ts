@@ -46,6 +46,7 @@ export function seeded(...parts: (string | number)[]): () => number {
 export class World {
   private readonly plain = new Map<number, Uint8Array>();
   private readonly expected = new Map<string, string[]>();
+  private readonly places = new Map<number, Map<string, number>>();
   private readonly encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK });
 
   constructor(
@@ -80,6 +81,18 @@ export class World {
       this.expected.set(key, rows);
     }
     return rows;
+  }
+
+  /** The place of a ledger's row, given as text: no two rows of a ledger are alike here. */
+  placeOf(sequence: number, row: string): number {
+    let places = this.places.get(sequence);
+    if (places === undefined) {
+      const set = new RowSet();
+      new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default" }).decode(this.ledger(sequence), set);
+      places = new Map(this.rows(sequence, { includeDeleted: true }).map((text, at) => [text, set.place[at]!]));
+      this.places.set(sequence, places);
+    }
+    return places.get(row)!;
   }
 
   private decode(sequence: number, filter: FilterRecord, knownAssets?: KnownAssets, assetDelayLedgers = 0): string[] {
