@@ -39,7 +39,7 @@ export class SourcePatience {
 
   /**
    * @param ledgerStart the session's first ledger
-   * @param changed called at each failed try, and when ledgers come again (`over`)
+   * @param changed called at each failed try, and when the source is well again (`over`)
    */
   constructor(
     private readonly ledgerStart: number,
@@ -69,8 +69,8 @@ export class SourcePatience {
     this.changed(this.current, false);
   }
 
-  /** A ledger has come. */
-  delivered(): void {
+  /** A ledger has come, or a look at the source has succeeded. */
+  recovered(): void {
     this.tries = 0;
     const { current } = this;
     if (current === undefined) return;

@@ -162,7 +162,10 @@ export class SpanPump {
       return;
     }
     const { patience } = this.range;
-    const onTrouble = (trouble: CodedError, retryMs: number) => patience?.failed(this.nextLedger, trouble, retryMs);
+    const onTrouble = (trouble: CodedError | undefined, retryMs: number) => {
+      if (trouble === undefined) patience?.recovered();
+      else patience?.failed(this.nextLedger, trouble, retryMs);
+    };
     const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble)[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -225,7 +228,7 @@ export class SpanPump {
     try {
       const result = await pending;
       if (result.done) return undefined;
-      this.range.patience?.delivered();
+      this.range.patience?.recovered();
       return result.value;
     } catch (thrown) {
       this.sourceError = CodedError.from(thrown);

@@ -18,8 +18,11 @@ export interface LedgerObject {
   bytes: Uint8Array;
 }
 
-/** Told of each failed try that a source makes up for by itself, and of the time until the next one. */
-export type TroubleListener = (trouble: CodedError, retryMs: number) => void;
+/**
+ * Told of each failed try that a source makes up for by itself, and of the time until the next one; told of `undefined`
+ * when a look at the source has succeeded and there is nothing new.
+ */
+export type TroubleListener = (trouble: CodedError | undefined, retryMs: number) => void;
 
 export interface LedgerSource {
   /** For people: `lake /data/pubnet`, `raw ledgers from localhost:50053`. */

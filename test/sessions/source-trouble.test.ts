@@ -241,7 +241,7 @@ describe("what waiting does not mend", () => {
   }, 120_000);
 
   test("a first ledger that the lake does not reach back to", async () => {
-    const { lake, server } = await serveLake();
+    const { lake, server } = await serveLake({ settledFileMs: 0 });
     lake.remove(1);
     expect(await failed(server, await start(server))).toMatchObject({ reason: "LEDGER_BEFORE_SOURCE" });
   }, 120_000);

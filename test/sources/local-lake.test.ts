@@ -135,7 +135,7 @@ describe("what is not there", () => {
 
   test("before the first and after the last ledger", async () => {
     using lake = new TemporaryLake().putAll(11, 40);
-    const source = await LocalLake.open(lake.folder);
+    const source = await LocalLake.open(lake.folder, { settledFileMs: 0 });
     for (const [start, end] of [
       [10, 40],
       [1, 0],
@@ -287,7 +287,8 @@ describe("bad files", () => {
     using lake = new TemporaryLake().putAll(1, 5);
     const source = await LocalLake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 60_000 });
     const told: string[] = [];
-    const reader = source.read(6, 0, never, ({ reason, message }) => told.push(`${reason}: ${message}`));
+    const tell = (trouble: CodedError | undefined) => trouble && told.push(`${trouble.reason}: ${trouble.message}`);
+    const reader = source.read(6, 0, never, tell);
     const sixth = reader.next();
     await sleep(20);
     expect(told).toEqual([]); // nothing new is no trouble
@@ -299,7 +300,7 @@ describe("bad files", () => {
     await reader.return(undefined);
 
     told.length = 0;
-    const ahead = source.read(50, 0, never, ({ reason, message }) => told.push(`${reason}: ${message}`));
+    const ahead = source.read(50, 0, never, tell);
     const fiftieth = ahead.next();
     while (told.length === 0) await sleep(2);
     expect(told[0]).toContain("holds ledgers 1 to 7");

@@ -1,16 +1,9 @@
-/** Finds out what a folder holds as a lake: its manifest, its layout, its oldest and newest ledgers. */
+/** Finds out what a folder holds as a lake: its manifest and its layout. */
 import { type Dirent, promises as fs } from "node:fs";
 import path from "node:path";
 import { CodedError } from "../../error.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
-import {
-  inferLayout,
-  type LakeKey,
-  type LakeLayout,
-  type LedgerRange,
-  parseLakeKey,
-  parsePartitionName,
-} from "./lake-layout.ts";
+import { inferLayout, type LakeKey, type LakeLayout, parseLakeKey, parsePartitionName } from "./lake-layout.ts";
 import { LAKE_MANIFEST_BYTES_MAX, LAKE_MANIFEST_KEY, type LakeManifest, parseLakeManifest } from "./lake-manifest.ts";
 
 /** Files whose names are looked at for the layout: all but those cut off at the last sequence number tell it. */
@@ -70,22 +63,6 @@ export async function inferFolderLayout(folder: string): Promise<LakeLayout | un
     }
   }
   return found;
-}
-
-/** First and last ledger that the names of the files cover, or undefined where there is no lake file. */
-export async function folderRange(folder: string): Promise<LedgerRange | undefined> {
-  for await (const newest of keysFrom(folder, "newest")) {
-    for await (const oldest of keysFrom(folder, "oldest")) {
-      return { ledgerFirst: oldest.ledgerFirst, ledgerLast: newest.ledgerLast };
-    }
-  }
-  return undefined;
-}
-
-/** The last ledger that the names of the files cover, or undefined where there is no lake file. */
-export async function folderLatest(folder: string): Promise<number | undefined> {
-  for await (const newest of keysFrom(folder, "newest")) return newest.ledgerLast;
-  return undefined;
 }
 
 /** For people: `1 ledger a file, 64000 files a partition`. */

@@ -24,9 +24,11 @@ import { scanZstd } from "../file/zstd-frame.ts";
 import { BATCH_BYTES_MAX, LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
-import { folderLatest, folderRange, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
-import { batchRange, type LakeExtension, type LakeLayout, type LedgerRange, lakeKey } from "./lake-layout.ts";
+import { inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
+import { LakeFollower, LISTING_MS } from "./lake-follower.ts";
+import { batchRange, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
+import { FolderStorage } from "./lake-storage.ts";
 import { type LoadContext, readAhead } from "./read-ahead.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below. */
@@ -70,11 +72,8 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 /** Between looks at a growing file. */
 const GROWING_POLL_MS = 20;
 
-/** Between looks for what else may stand in its place: the other extension, the file after it. */
-const ALTERNATIVES_MS = 250;
-
-/** Between full listings while the next file is not there: one costs some 50 ms in a partition of 64000 files. */
-const LISTING_MS = 5_000;
+/** How old a listing may be that tells whether a bad file is the newest. */
+const VERDICT_LISTING_MS = 1_000;
 
 export class LocalLake implements LedgerSource {
   readonly description: string;
@@ -84,7 +83,10 @@ export class LocalLake implements LedgerSource {
   readonly manifest: LakeManifest | undefined;
   readonly #options: Required<LocalLakeOptions>;
   readonly #closing = new AbortController();
-  #latest: { ledger: number; listedAt: number } | undefined;
+  /** Knows the lake's ends, for all readers. */
+  readonly follower: LakeFollower;
+  /** The newest file that was last found to inflate whole: every reader at the tip loads it. */
+  #whole = "";
 
   private constructor(
     folder: string,
@@ -106,6 +108,7 @@ export class LocalLake implements LedgerSource {
       settledFileMs: SETTLED_FILE_MS,
       ...options,
     };
+    this.follower = new LakeFollower(new FolderStorage(folder), layout, this.#options.followPollMs);
   }
 
   /**
@@ -152,22 +155,13 @@ export class LocalLake implements LedgerSource {
   }
 
   /** First and last ledger of the lake by the names of its files; undefined where it is empty. Lists folders. */
-  async ledgerRange(): Promise<LedgerRange | undefined> {
-    const range = await folderRange(this.folder);
-    if (range !== undefined) this.#latest = { ledger: range.ledgerLast, listedAt: Date.now() };
-    return range;
+  ledgerRange(): Promise<LedgerRange | undefined> {
+    return this.follower.range();
   }
 
-  /** Costs one look at the file system unless the lake has grown or the last listing is some seconds old. */
+  /** Asks for what follows by name; lists only where the last listing is LISTING_MS old. */
   async ledgerLatest(): Promise<number | undefined> {
-    const latest = this.#latest;
-    if (latest !== undefined && Date.now() - latest.listedAt < LISTING_MS) {
-      const grown = latest.ledger < LEDGER_SEQUENCE_MAX && (await this.#exists(latest.ledger + 1));
-      if (!grown) return latest.ledger;
-    }
-    const ledger = await folderLatest(this.folder);
-    if (ledger !== undefined) this.#latest = { ledger, listedAt: Date.now() };
-    return ledger;
+    return (await this.follower.range(LISTING_MS))?.ledgerLast;
   }
 
   /**
@@ -189,17 +183,29 @@ export class LocalLake implements LedgerSource {
     const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const limits = { itemsMax: this.#options.readAheadFiles, bytesMax: this.#options.readAheadBytes };
+    const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
     let next = start;
     while (next <= last && !stop.aborted) {
+      const { newestKnown } = this.follower;
+      // At the tip nothing is loaded before it is known to be there: 64 readers would ask for eight files each.
+      if (end === 0 && newestKnown !== undefined && next > newestKnown)
+        await this.#waitFor(next, seen, stop, onTrouble);
+      const until = end === 0 && newestKnown !== undefined ? Math.max(next, newestKnown) : last;
       const load = (batch: LedgerRange, context: LoadContext) => this.#load(batch, end, context, stop);
-      for await (const object of readAhead(this.#batches(next, last), load, limits)) {
+      let missing = false;
+      for await (const object of readAhead(this.#batches(next, until), load, limits)) {
         if (stop.aborted) return;
-        if (object === undefined) break; // not there, or not yet
+        if (object === undefined) {
+          missing = true; // not there, or not yet
+          break;
+        }
         yield object;
         next = object.ledgerLast + 1;
         if (stop.aborted) return;
       }
-      if (next <= last && !stop.aborted) await this.#waitFor(next, end, stop, onTrouble);
+      if (!missing || stop.aborted) continue;
+      if (end === 0) await this.#waitFor(next, seen, stop, onTrouble);
+      else await this.#lookAgain(next, end);
     }
   }
 
@@ -249,7 +255,8 @@ export class LocalLake implements LedgerSource {
       try {
         scanZstd(name, bytes);
         // Nothing but decoding tells whether holes of an upload are left; the newest file is one every few seconds.
-        if (end === 0 && (await this.#isNewest(batch.ledgerLast))) inflatesWhole(name, bytes);
+        if (end === 0 && (await this.#isNewest(batch.ledgerLast))) this.#checkWhole(name, bytes, stat);
+        this.follower.noted(batch);
         return { name, ...batch, encoding: "zstd", container: "batch", bytes };
       } catch (thrown) {
         const now = Date.now();
@@ -273,7 +280,9 @@ export class LocalLake implements LedgerSource {
     const { settledFileMs } = this.#options;
     const touchedAt = Math.max(stat.mtimeMs, stat.ctimeMs); // a copy may bring an old mtime along
     const settled = Date.now() - touchedAt >= settledFileMs;
-    const newest = ((await folderLatest(this.folder).catch(() => undefined)) ?? 0) <= ledgerLast;
+    const ageMsMax = end === 0 ? VERDICT_LISTING_MS : 0;
+    const range = await this.follower.range(ageMsMax).catch(() => undefined);
+    const newest = (range?.ledgerLast ?? 0) <= ledgerLast;
     const corrupt = end === 0 ? settled && !newest : settled || !newest || fault.reason !== "ZSTD_TRUNCATED";
     if (corrupt) return fault;
     const why = newest ? "it is the newest file" : `it has changed within ${settledFileMs} ms`;
@@ -284,8 +293,16 @@ export class LocalLake implements LedgerSource {
 
   /** Costs a look at the file system only where the last listing does not tell. */
   async #isNewest(ledgerLast: number): Promise<boolean> {
-    if ((this.#latest?.ledger ?? 0) > ledgerLast) return false;
-    return ledgerLast === LEDGER_SEQUENCE_MAX || !(await this.#exists(ledgerLast + 1));
+    if ((this.follower.newestKnown ?? 0) > ledgerLast) return false;
+    return ledgerLast === LEDGER_SEQUENCE_MAX || !(await this.follower.has(ledgerLast + 1));
+  }
+
+  /** @throws CodedError DATA_LOSS where the file does not inflate; the same file is inflated once for all readers */
+  #checkWhole(name: string, bytes: Uint8Array, { ino, mtimeMs, ctimeMs }: Stats): void {
+    const identity = [name, ino, bytes.length, mtimeMs, ctimeMs].join(" ");
+    if (identity === this.#whole) return;
+    inflatesWhole(name, bytes);
+    this.#whole = identity;
   }
 
   async #statFile(handle: fs.FileHandle, name: string): Promise<Stats> {
@@ -315,69 +332,75 @@ export class LocalLake implements LedgerSource {
     return undefined;
   }
 
-  async #exists(ledger: number): Promise<boolean> {
-    for (const name of this.#paths(ledger)) if (await fileExists(name)) return true;
-    return false;
-  }
-
   #paths(ledger: number): string[] {
-    const other: LakeExtension = this.layout.extension === "zst" ? "zstd" : "zst";
-    return [this.layout, { ...this.layout, extension: other }].map((layout) =>
-      path.join(this.folder, lakeKey(layout, ledger)),
-    );
+    return this.follower.keys(ledger).map((key) => path.join(this.folder, key));
   }
 
-  /** `ledger` is not there: waits for it where that makes sense, throws where it does not. */
-  async #waitFor(ledger: number, end: number, stop: AbortSignal, onTrouble: TroubleListener): Promise<void> {
-    let lookedAt = Number.NEGATIVE_INFINITY;
-    let listedAt = Number.NEGATIVE_INFINITY;
+  /** Waits at the tip until `ledger` is there. @throws CodedError where it will not come, or is late for too long */
+  async #waitFor(
+    ledger: number,
+    seen: { empty: boolean },
+    stop: AbortSignal,
+    onTrouble: TroubleListener,
+  ): Promise<void> {
     let lateSince: number | undefined;
     while (!stop.aborted) {
-      if (await fileExists(this.#paths(ledger)[0]!)) return;
-      const now = Date.now();
-      if (now - lookedAt >= ALTERNATIVES_MS) {
-        lookedAt = now;
-        if (await this.#exists(ledger)) return;
-        // The file after it shows a gap at once; a wider gap shows at the next listing.
-        const following = batchRange(this.layout, ledger).ledgerLast + 1;
-        const later = following <= LEDGER_SEQUENCE_MAX && (await this.#exists(following));
-        if (later || lateSince !== undefined || now - listedAt >= LISTING_MS) {
-          listedAt = now;
-          const range = await this.ledgerRange();
-          if (!this.#isInside(ledger, end, range)) {
-            lateSince = undefined;
-            if ((range?.ledgerLast ?? 0) < ledger - 1) onTrouble(this.#behind(ledger, range), LISTING_MS);
-          } else if (await this.#exists(ledger))
-            return; // it came between the two looks
-          else {
-            lateSince ??= now;
-            const gap = this.#gap(ledger, range!);
-            if (end !== 0 || now - lateSince >= this.#options.lateFileMsMax) throw gap;
-            onTrouble(gap, 0);
-          }
-        }
+      const look = await this.follower.nextLook(ledger, stop);
+      if (look.come) return;
+      const { range } = look;
+      if (range === undefined) seen.empty = true;
+      if (range !== undefined && ledger < range.ledgerFirst) {
+        const early = this.#before(ledger, range);
+        if (!seen.empty && (await this.#isBeforeForGood(ledger))) throw early;
+        onTrouble(early, 0);
+      } else if (range !== undefined && ledger <= range.ledgerLast) {
+        const now = Date.now();
+        lateSince ??= now;
+        const gap = this.#gap(ledger, range);
+        if (now - lateSince >= this.#options.lateFileMsMax) throw gap;
+        onTrouble(gap, 0);
+      } else {
+        lateSince = undefined;
+        const isNext = range === undefined || range.ledgerLast >= ledger - 1;
+        onTrouble(isNext ? undefined : this.#behind(ledger, range), LISTING_MS);
       }
-      await pause(this.#options.followPollMs, stop);
     }
   }
 
-  /** True where `ledger` lies inside what the lake has, so that it is a gap; false where it is yet to come. */
-  #isInside(ledger: number, end: number, range: LedgerRange | undefined): boolean {
-    if (range === undefined) {
-      if (end === 0) return false;
-      throw this.#behind(ledger, undefined);
+  /**
+   * Whether a ledger before all others will never come: the lake's oldest file has not changed for settledFileMs. Until
+   * then somebody may be copying the lake, newest files first.
+   */
+  async #isBeforeForGood(ledger: number): Promise<boolean> {
+    const { settledFileMs } = this.#options;
+    if (((await this.follower.oldestAgeMs()) ?? 0) < settledFileMs) return false;
+    const range = await this.follower.rangeAnew();
+    if (range === undefined || ledger >= range.ledgerFirst) return false;
+    return ((await this.follower.oldestAgeMs()) ?? 0) >= settledFileMs;
+  }
+
+  /** `ledger` of a range with an end was not there: returns where it has come since. @throws CodedError why not */
+  async #lookAgain(ledger: number, end: number): Promise<void> {
+    const range = await this.ledgerRange();
+    if (range === undefined) throw this.#behind(ledger, undefined);
+    if (ledger < range.ledgerFirst) throw this.#before(ledger, range);
+    if (ledger > range.ledgerLast) {
+      throw new CodedError(
+        "OUT_OF_RANGE",
+        "LEDGER_AFTER_SOURCE",
+        `ledgers up to ${end} were asked for, and ${this.#holds(range)}: end there, or follow the tip with end 0`,
+      );
     }
-    const holds = `the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
-    if (ledger < range.ledgerFirst) {
-      throw new CodedError("OUT_OF_RANGE", "LEDGER_BEFORE_SOURCE", `ledger ${ledger} was asked for, and ${holds}`);
-    }
-    if (ledger <= range.ledgerLast) return true;
-    if (end === 0) return false;
-    throw new CodedError(
-      "OUT_OF_RANGE",
-      "LEDGER_AFTER_SOURCE",
-      `ledgers up to ${end} were asked for, and ${holds}: end there, or follow the tip with end 0`,
-    );
+    if (!(await this.follower.has(ledger))) throw this.#gap(ledger, range);
+  }
+
+  #before(ledger: number, range: LedgerRange): CodedError {
+    const message = `ledger ${ledger} was asked for, and ${this.#holds(range)}`;
+    return new CodedError("OUT_OF_RANGE", "LEDGER_BEFORE_SOURCE", message);
+  }
+
+  #holds(range: LedgerRange): string {
+    return `the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
   }
 
   /** The lake ends before what comes just before `ledger`: it is empty, or another one than it was. */
@@ -406,13 +429,6 @@ function inflatesWhole(name: string, bytes: Uint8Array): void {
   } finally {
     inflater.close();
   }
-}
-
-function fileExists(name: string): Promise<boolean> {
-  return fs.stat(name).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Reads `size` bytes from the beginning; fewer where the file has become shorter since. */

@@ -1,0 +1,237 @@
+/**
+ * Knows both ends of one lake, and tells all its readers when a ledger comes. Readers that wait for the same ledger
+ * share one watch:
+ *
+ *     reader ─┐                       every followPollMs       has(next object)?
+ *     reader ─┼─ watch of a ledger ─▶ every ALTERNATIVES_MS    the other extension, the object after it, the root
+ *     reader ─┘                       every LISTING_MS         the newest partition, for what names cannot tell
+ *
+ * A listing is shared by all watches, and tells of ledgers beyond a gap. The oldest end is kept, and looked at by name.
+ */
+import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import {
+  batchRange,
+  type LakeExtension,
+  type LakeKey,
+  type LakeLayout,
+  type LedgerRange,
+  lakeKey,
+  parseLakeKey,
+  parsePartitionName,
+} from "./lake-layout.ts";
+import type { LakeStorage } from "./lake-storage.ts";
+
+/** Between looks for what else may stand in a ledger's place: the other extension, the object after it. */
+const ALTERNATIVES_MS = 250;
+
+/** Between full listings while the next object is not there: one of 64,000 names costs some 50 ms of CPU. */
+export const LISTING_MS = 30_000;
+
+/** Objects asked for by name, one after the other, before a listing is the cheaper way to the newest. */
+const STEPS_MAX = 256;
+
+/** What one look found: the ledger has come, or what the lake holds instead (undefined: it is empty). */
+export type Look = { come: true } | { come: false; range: LedgerRange | undefined };
+
+type Outcome = { look: Look } | { thrown: unknown };
+
+interface Watch {
+  waiters: Set<(outcome: Outcome) => void>;
+}
+
+export class LakeFollower {
+  #newest: LedgerRange | undefined;
+  #oldest: LedgerRange | undefined;
+  #listedAt = Number.NEGATIVE_INFINITY;
+  #listing: Promise<void> | undefined;
+  /** Full listings of a folder so far. */
+  listings = 0;
+  readonly #watches = new Map<number, Watch>();
+
+  constructor(
+    readonly storage: LakeStorage,
+    readonly layout: LakeLayout,
+    private readonly followPollMs: number,
+  ) {}
+
+  /** The newest ledger known, without a look at the storage. */
+  get newestKnown(): number | undefined {
+    return this.#newest?.ledgerLast;
+  }
+
+  /** The object of `ledger` is there. */
+  noted(batch: LedgerRange): void {
+    if (this.#newest !== undefined && batch.ledgerLast > this.#newest.ledgerLast) this.#newest = batch;
+  }
+
+  /** Keys of the object that holds `ledger`, the lake's own extension first. */
+  keys(ledger: number): [string, string] {
+    const other: LakeExtension = this.layout.extension === "zst" ? "zstd" : "zst";
+    return [lakeKey(this.layout, ledger), lakeKey({ ...this.layout, extension: other }, ledger)];
+  }
+
+  /** Whether the object that holds `ledger` is there, by either extension. */
+  async has(ledger: number): Promise<boolean> {
+    for (const key of this.keys(ledger)) {
+      if (await this.storage.has(key)) {
+        this.noted(batchRange(this.layout, ledger));
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * First and last ledger by the names of objects; undefined where the lake is empty.
+   * @param ageMsMax how old the last listing may be; what is asked for by name is always new
+   * @throws CodedError where the lake cannot be listed
+   */
+  async range(ageMsMax = 0): Promise<LedgerRange | undefined> {
+    if (Date.now() - this.#listedAt >= ageMsMax || this.#newest === undefined) await this.#list();
+    else await this.#stepToNewest();
+    if (this.#newest === undefined || this.#oldest === undefined) return undefined;
+    return { ledgerFirst: this.#oldest.ledgerFirst, ledgerLast: this.#newest.ledgerLast };
+  }
+
+  /** Milliseconds since the oldest object known has changed; undefined where there is none. Lists nothing. */
+  async oldestAgeMs(): Promise<number | undefined> {
+    if (this.#oldest === undefined) return undefined;
+    for (const key of this.keys(this.#oldest.ledgerFirst)) {
+      const changed = await this.storage.changedUnixMs(key);
+      if (changed !== undefined) return Date.now() - changed;
+    }
+    return undefined;
+  }
+
+  /** As `range`, with both ends listed anew. @throws CodedError where the lake cannot be listed */
+  async rangeAnew(): Promise<LedgerRange | undefined> {
+    await this.#listing?.catch(() => {}); // one that is under way may have passed the oldest end
+    this.#oldest = undefined;
+    return this.range();
+  }
+
+  /** The next look for `ledger`: resolves when it has come, or about every ALTERNATIVES_MS. @throws CodedError */
+  nextLook(ledger: number, stop: AbortSignal): Promise<Look> {
+    return new Promise((resolve, reject) => {
+      const watch = this.#watches.get(ledger) ?? { waiters: new Set() };
+      const settle = (outcome: Outcome): void => {
+        watch.waiters.delete(settle);
+        stop.removeEventListener("abort", stopped);
+        if ("thrown" in outcome) reject(outcome.thrown);
+        else resolve(outcome.look);
+      };
+      const stopped = (): void => settle({ look: { come: true } }); // whoever has stopped looks at nothing
+      if (stop.aborted) return stopped();
+      stop.addEventListener("abort", stopped);
+      watch.waiters.add(settle);
+      if (this.#watches.has(ledger)) return;
+      this.#watches.set(ledger, watch);
+      void this.#run(ledger, watch);
+    });
+  }
+
+  /** Runs while anybody waits, and a little longer: who waits for the next look asks again in the same turn. */
+  async #run(ledger: number, watch: Watch): Promise<void> {
+    let lookedAt = Number.NEGATIVE_INFINITY;
+    const first = this.keys(ledger)[0];
+    while (watch.waiters.size > 0) {
+      let outcome: Outcome | undefined;
+      try {
+        if (await this.storage.has(first)) {
+          this.noted(batchRange(this.layout, ledger));
+          outcome = { look: { come: true } };
+        } else if (Date.now() - lookedAt >= ALTERNATIVES_MS) {
+          lookedAt = Date.now();
+          outcome = { look: await this.#look(ledger) };
+        }
+      } catch (thrown) {
+        outcome = { thrown };
+      }
+      if (outcome !== undefined) for (const settle of [...watch.waiters]) settle(outcome);
+      if (outcome !== undefined && ("thrown" in outcome || outcome.look.come)) break;
+      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(this.followPollMs, ALTERNATIVES_MS)));
+    }
+    this.#watches.delete(ledger);
+    // Who came between the last look and here is in no loop.
+    if (watch.waiters.size === 0) return;
+    this.#watches.set(ledger, watch);
+    void this.#run(ledger, watch);
+  }
+
+  async #look(ledger: number): Promise<Look> {
+    if (await this.has(ledger)) return { come: true };
+    await this.storage.checkRoot();
+    const following = batchRange(this.layout, ledger).ledgerLast + 1;
+    if (following <= LEDGER_SEQUENCE_MAX) await this.has(following); // a gap shows at once
+    const range = await this.range(LISTING_MS);
+    return (await this.has(ledger)) ? { come: true } : { come: false, range }; // it may have come meanwhile
+  }
+
+  async #stepToNewest(): Promise<void> {
+    for (let steps = 0; this.#newest !== undefined; steps++) {
+      const next = this.#newest.ledgerLast + 1;
+      if (next > LEDGER_SEQUENCE_MAX || !(await this.has(next))) return;
+      if (steps >= STEPS_MAX) return this.#list();
+    }
+  }
+
+  #list(): Promise<void> {
+    this.#listing ??= this.#listEnds().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
+  }
+
+  async #listEnds(): Promise<void> {
+    this.listings += 1;
+    const root = await this.storage.list("");
+    const newest = await this.#end(root, 1);
+    const kept = newest === undefined ? undefined : await this.#keptOldest(root);
+    const oldest = newest === undefined ? undefined : (kept ?? (await this.#end(root, -1)));
+    this.#listedAt = Date.now();
+    this.#newest = newest;
+    this.#oldest = oldest;
+  }
+
+  /** The oldest object of before, where names show that it still is: it is there, nothing is right before it. */
+  async #keptOldest(root: readonly string[]): Promise<LedgerRange | undefined> {
+    const oldest = this.#oldest;
+    if (oldest === undefined || !(await this.has(oldest.ledgerFirst))) return undefined;
+    if (oldest.ledgerFirst > 0 && (await this.has(oldest.ledgerFirst - 1))) return undefined;
+    for (const name of root) {
+      const parsed = parsePartitionName(name) ?? parseLakeKey(name);
+      if (parsed !== undefined && parsed.ledgerLast < oldest.ledgerFirst) return undefined; // a partition before it
+    }
+    return oldest;
+  }
+
+  /** The newest (`sign` 1) or oldest (-1) object. Partitions are listed from that end until one has any. */
+  async #end(root: readonly string[], sign: 1 | -1): Promise<LedgerRange | undefined> {
+    const direct = extreme(root, "", sign);
+    const partitions = root
+      .map((name) => ({ name, range: parsePartitionName(name) }))
+      .filter(({ range }) => range !== undefined)
+      .sort((a, b) => sign * (b.range!.ledgerFirst - a.range!.ledgerFirst));
+    for (const { name, range } of partitions) {
+      if (direct !== undefined && sign * (direct.ledgerFirst - range!.ledgerFirst) > 0) return direct;
+      this.listings += 1;
+      const found = extreme(await this.storage.list(name), `${name}/`, sign);
+      if (found !== undefined) return found;
+    }
+    return direct;
+  }
+}
+
+/** The newest (`sign` 1) or oldest (-1) object among names: names begin with inverted numbers, so the least is newest. */
+function extreme(names: readonly string[], prefix: string, sign: 1 | -1): LakeKey | undefined {
+  let best: string | undefined;
+  let found: LakeKey | undefined;
+  for (const name of names) {
+    if (best !== undefined && (sign === 1 ? name >= best : name <= best)) continue;
+    const parsed = parseLakeKey(prefix + name);
+    if (parsed === undefined) continue;
+    best = name;
+    found = parsed;
+  }
+  return found;
+}
