@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightDescriptor_DescriptorType } from "../../src/grpc/generated/flight.ts";
-import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
+import { statusPage } from "../../src/ops/status-page.ts";
+import { goClient, pythonClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
 import { collect, flightCalls } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
@@ -58,3 +59,25 @@ for (const [name, client] of [
     },
   );
 }
+
+/** The Python code that the status page shows for that newest session. */
+function pageSnippet(newest: object): string {
+  const page = statusPage("test", "nonce");
+  const code = page.slice(page.indexOf("const newest ="), page.indexOf('if (byId("snippet")'));
+  const show = new Function("status", "target", `${code}; return snippet;`) as (
+    status: object,
+    target: (address: string) => string,
+  ) => string;
+  return show({ sessions: [newest], endpoints: { flight: processor.flight } }, (address) => address);
+}
+
+const python = await pythonInterpreter();
+test.skipIf(python.command === undefined)("the status page's snippet reads all partitions", async () => {
+  const code = pageSnippet({ id: session, partitions: COUNT });
+  const child = Bun.spawn([python.command![0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  expect(await child.exited, stderr).toBe(0);
+  const rows = [...stdout.matchAll(/(\d+) \['contract_id'/g)].map(([, count]) => Number(count));
+  expect(rows.reduce((sum, count) => sum + count, 0)).toBe(SAMPLE.rows);
+  expect(pageSnippet({ id: session })).toContain("for endpoint in info.endpoints:");
+});
