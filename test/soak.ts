@@ -20,6 +20,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
+  ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
   [
