@@ -1,14 +1,17 @@
 /** Clients that the server had given up were told nothing, and their sockets stayed. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { Server } from "@grpc/grpc-js";
+import { Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
+import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
 import { runDoGet } from "../../src/flight/do-get.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { statusOf } from "../../src/grpc/service.ts";
 import { CLOSE_MS_MAX } from "../../src/http2/http2-window-shim.ts";
+import { BasicAuthenticator } from "../../src/security/auth.ts";
 import { type Client, goClient, pythonClient } from "../clients/toolchain.ts";
 import { DO_GET_PATH, encodeTicket, fixtureMessages, flightFixture } from "../grpc/flight-fixture.ts";
 import { settings } from "../grpc/frames.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { RawCall, start } from "../grpc/raw-call.ts";
 import { until } from "../support/flight-rows.ts";
 
 const KEEPALIVE = { "grpc.keepalive_time_ms": 300, "grpc.keepalive_timeout_ms": 300 };
@@ -35,8 +38,8 @@ async function serve(options = {}): Promise<GrpcListener> {
 }
 
 /** A call that is blocked by its window. `silent`: its client answers nothing any more, pings neither. */
-async function blockedCall(port: number, silent = false): Promise<RawCall & { gone(): boolean }> {
-  const call = new RawCall(port, DO_GET_PATH, ENDLESS);
+async function blockedCall(port: number, silent = false, fields = {}): Promise<RawCall & { gone(): boolean }> {
+  const call = new RawCall(port, DO_GET_PATH, ENDLESS, fields);
   let gone = false;
   call.socket.on("close", () => {
     gone = true;
@@ -183,4 +186,35 @@ describe("a call that the server ends while its client is blocked", () => {
     expect(await call.messages()).toHaveLength(2);
     expect(resetsOf(call)).toEqual([]);
   });
+});
+
+test("a token that expires refuses the next call at once, also beside a blocked one, which goes on", async () => {
+  let nowMs = 0;
+  const credentials = [credentialOf("alice", "secret")];
+  const authenticator = new BasicAuthenticator(credentials, { tokenTtlMs: 1000, tokensMax: 1, nowMs: () => nowMs });
+  const metadata = new Metadata();
+  metadata.set("authorization", `Basic ${Buffer.from("alice:secret").toString("base64")}`);
+  const { token } = authenticator.login(metadata, new Uint8Array(0));
+  const server = new Server(grpcServerOptions());
+  const { definition, implementation } = flightFixture();
+  const { DoGet } = implementation as { DoGet: (call: ServerWritableStream<string, unknown>) => void };
+  server.addService(definition, {
+    DoGet: (call: ServerWritableStream<string, unknown>) => {
+      try {
+        authenticator.identify(call.metadata);
+      } catch (thrown) {
+        return void call.emit("error", statusOf(thrown));
+      }
+      DoGet(call);
+    },
+  });
+  const listener = await listenGrpc(server, { host: "127.0.0.1", port: 0 });
+  cleanups.push(() => listener.close(0));
+  const fields = { authorization: `Bearer ${token}` };
+  const call = await blockedCall(listener.port, false, fields);
+  nowMs = 2000;
+  call.socket.write(start(3, DO_GET_PATH, ENDLESS, fields));
+  const endOf = (id: number) => call.frames.filter((each) => each.stream === id && each.type === 1 && each.flags & 1);
+  await until(() => endOf(3).length === 1, "the refusal");
+  expect(endOf(1)).toHaveLength(0);
 });

@@ -13,19 +13,25 @@
  */
 import { readdirSync, readlinkSync } from "node:fs";
 import { connectControl } from "../../src/control/client.ts";
+import { FLUSH_STILL_MS_MAX } from "../../src/flight/write.ts";
 import { ControlService } from "../../src/grpc/generated/control.ts";
-import { FlightDescriptor_DescriptorType, FlightService } from "../../src/grpc/generated/flight.ts";
+import {
+  CancelFlightInfoRequest,
+  FlightDescriptor_DescriptorType,
+  FlightService,
+} from "../../src/grpc/generated/flight.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { CLOSE_MS_MAX } from "../../src/http2/http2-window-shim.ts";
 import { goClient, pythonClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";
-import { flightTotals, readRows } from "../support/flight-rows.ts";
+import { collect, flightCalls, flightTotals, readRows } from "../support/flight-rows.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 
 const KEEPALIVE_MS = 30_000; // grpcServerOptions: 20 s until the ping, 10 s for its answer
 const FROZEN_MS_MAX = KEEPALIVE_MS + CLOSE_MS_MAX + 4000; // and a busy machine
 const HALF_OPEN_MS_MAX = 2 * CLOSE_MS_MAX + 4000;
 const AWAY_MS = 40_000;
+const GRACE_MS = 2000; // SHUTDOWN_GRACE
 const ENDS_MS_MAX = 10_000; // of a client that is back and reads what its system has kept for it
 
 const failures: string[] = [];
@@ -36,7 +42,13 @@ const check = (holds: boolean, what: string) => {
 
 const processor = await startProcessor([
   `--source-endpoint=repeat:${SAMPLE.folder}`,
-  ...["--include-deleted", "--worker-count=2", "--channel-buffer-size=4", "--slow-client-grace=1s"],
+  ...[
+    "--include-deleted",
+    "--worker-count=2",
+    "--channel-buffer-size=4",
+    "--slow-client-grace=1s",
+    `--shutdown-grace=${GRACE_MS}ms`,
+  ],
 ]);
 const control = connectControl(processor.control);
 const { sessionId: session } = await control.startProcessing({ startLedger: 1000, endLedger: 0, batchSize: 300 });
@@ -187,7 +199,39 @@ for (const call of unread) call.close();
 const restMs = await gone(before, HALF_OPEN_MS_MAX);
 check(restMs !== undefined, "no socket is left");
 check((await flightTotals(processor.flight)).ranges === 0, "no range is left");
+
+/** Whether such a frame of the call comes in time. */
+async function comes(call: RawCall, msMax: number, isIt: (frame: RawCall["frames"][number]) => boolean) {
+  const begun = performance.now();
+  while (!call.frames.some(isIt) && performance.now() - begun < msMax) await Bun.sleep(20);
+  return call.frames.some(isIt);
+}
+
+const calls = flightCalls(processor.flight);
+const cmd = Buffer.from(JSON.stringify({ start_ledger: 1000, end_ledger: 0 }));
+const info = await calls.getFlightInfo({ type: FlightDescriptor_DescriptorType.CMD, cmd });
+const cancelled = start(get("cancelled range", JSON.parse(`${Buffer.from(info.endpoint[0]!.ticket!.ticket)}`)));
+await Bun.sleep(PATIENT_MS);
+const body = CancelFlightInfoRequest.encode({ info });
+await collect(calls.doAction({ type: "CancelFlightInfo", body }));
+await Bun.sleep(PATIENT_MS);
+check((await flightTotals(processor.flight)).ranges === 0, "a cancelled range is over although its client is blocked");
+const isReset = await comes(
+  cancelled,
+  FLUSH_STILL_MS_MAX + 4000,
+  ({ type, payload }) => type === 3 && payload[3] === 8,
+);
+check(isReset, "its client, blocked for good, is told by RST_STREAM CANCEL");
+calls.close();
+
+const stopped = start(KINDS[0]!);
+await Bun.sleep(PATIENT_MS);
 control.close();
-check((await processor.stop()) === 0, "the server stops");
+const begun = performance.now();
+const status = await processor.stop();
+const stopMs = performance.now() - begun;
+check(status === 0 && stopMs < GRACE_MS + CLOSE_MS_MAX + 4000, `the server stops (${stopMs.toFixed(0)} ms)`);
+const isTold = ({ type, payload }: { type: number; payload: Buffer }) => type === 7 && `${payload}`.includes("stops");
+check(await comes(stopped, 1000, isTold), "a client that is blocked then is told why");
 console.log(failures.length === 0 ? "all ends are as written" : `${failures.length} ends are not as written`);
 process.exit(failures.length === 0 ? 0 : 1);
