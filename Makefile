@@ -1,6 +1,8 @@
 # Needs Node 22 (or 20) and npm; everything else (Bun too) comes from the npm registry on first use.
 # Another Bun: `make BUN=/path/to/bun …` (flake.nix sets it).
 BUN ?= node_modules/.bin/bun
+# No .env and no bunfig.toml of the folder that a command is started in: a preload there would run.
+BUN_FLAGS := --config=bunfig.toml --no-env-file
 INSTALLED := node_modules/.installed
 SAMPLE := sample/lake
 # Where `make serve` listens; port 0 takes a free one.
@@ -20,51 +22,51 @@ $(INSTALLED): package.json package-lock.json
 	@touch $(INSTALLED)
 
 run: $(INSTALLED) ## the main job on the sample ledgers: serve, start a session, read it through Flight, print rows
-	@$(BUN) src/main.ts demo
+	@$(BUN) $(BUN_FLAGS) src/main.ts demo
 
 serve: $(INSTALLED) ## keep a server up on loopback, reading the sample ledgers
-	@$(BUN) src/main.ts serve --source-endpoint $(CURDIR)/$(SAMPLE) \
+	@$(BUN) $(BUN_FLAGS) src/main.ts serve --source-endpoint $(CURDIR)/$(SAMPLE) \
 		--start-ledger 58751994 --end-ledger 58752000 \
 		--grpc-address $(GRPC) --flight-address $(FLIGHT) --health-port $(HTTP)
 
 build: $(INSTALLED) ## one self-contained file: dist/contract-data-processor
-	@$(BUN) scripts/build.ts
+	@$(BUN) $(BUN_FLAGS) scripts/build.ts
 
 test: $(INSTALLED) ## everything that CI checks
-	@$(BUN) test/run.ts
+	@$(BUN) $(BUN_FLAGS) test/run.ts
 
 generate: $(INSTALLED) ## the XDR walkers and the protobuf codecs, from their definitions
-	@$(BUN) scripts/generate.ts
+	@$(BUN) $(BUN_FLAGS) scripts/generate.ts
 
 lock: $(INSTALLED) ## package-lock.json, whole and for every platform, after package.json has changed
-	@$(BUN) scripts/lock-file.ts
+	@$(BUN) $(BUN_FLAGS) scripts/lock-file.ts
 
 library: $(INSTALLED) ## the decoder as a library for Node: dist/lib
-	@$(BUN) scripts/build-library.ts
+	@$(BUN) $(BUN_FLAGS) scripts/build-library.ts
 
 fuzz: $(INSTALLED) ## 10,000 random and mutated ledgers against a plain decoder
-	@$(BUN) test/fuzz/main.ts --cases 10000
+	@$(BUN) $(BUN_FLAGS) test/fuzz/main.ts --cases 10000
 
 simulate: $(INSTALLED) ## the pipeline under random stalls, failures and deaths: SEED=… for one run again
-	@$(BUN) test/simulator/simulate.ts
+	@$(BUN) $(BUN_FLAGS) test/simulator/simulate.ts
 
 bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
-	@$(BUN) bench/decode.ts && $(BUN) bench/decode-heap.ts
+	@$(BUN) $(BUN_FLAGS) bench/decode.ts && $(BUN) $(BUN_FLAGS) bench/decode-heap.ts
 
 bench-pipeline: $(INSTALLED) ## lake and gRPC source to a Flight client, against a Go pipeline (needs Go)
-	@$(BUN) bench/pipeline.ts && $(BUN) bench/latency.ts && $(BUN) bench/resident.ts
+	@$(BUN) $(BUN_FLAGS) bench/pipeline.ts && $(BUN) $(BUN_FLAGS) bench/latency.ts && $(BUN) $(BUN_FLAGS) bench/resident.ts
 
 bench-control: $(INSTALLED) ## control calls, idle and under load, against an empty grpc-go server (needs Go)
-	@$(BUN) bench/control.ts
+	@$(BUN) $(BUN_FLAGS) bench/control.ts
 
 bench-flight: $(INSTALLED) ## DoGet against arrow-go and pyarrow servers (needs Go and Python)
-	@$(BUN) bench/flight.ts
+	@$(BUN) $(BUN_FLAGS) bench/flight.ts
 
 stream-1gb: $(INSTALLED) ## 1 GB from one DoGet, ten times each with pyarrow and Go, on fresh connections
-	@$(BUN) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10
+	@$(BUN) $(BUN_FLAGS) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10
 
 soak: $(INSTALLED) ## the long versions of the tests
-	@$(BUN) test/soak.ts
+	@$(BUN) $(BUN_FLAGS) test/soak.ts
 
 format: $(INSTALLED) ## format and fix the sources
 	@node_modules/.bin/biome check --write .

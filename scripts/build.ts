@@ -18,6 +18,8 @@ const built = spawnSync(
     "build",
     "--compile",
     "--minify",
+    "--no-compile-autoload-dotenv", // the folder that it is started in is not its configuration …
+    "--no-compile-autoload-bunfig", // … and a bunfig.toml there could preload code
     "--external",
     "@napi-rs/nice",
     "src/main.ts",

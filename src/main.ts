@@ -1,6 +1,7 @@
 /** Entry of the executable: the command line names a command, which is loaded and run. */
 import type { CommandEntry } from "./cli/command.ts";
 import { CONTROL_COMMANDS } from "./cli/control-commands.ts";
+import { handleSignals } from "./cli/interrupt.ts";
 import { runCli } from "./cli/run.ts";
 
 /** Every command of the executable, in the order of --help. */
@@ -9,6 +10,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "serve",
     summary: "run the server: control plane, Flight, health and metrics",
     load: () => import("./cli/serve.ts"),
+    outlivesOutput: true,
   },
   {
     name: "decode",
@@ -28,4 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
-if (import.meta.main) process.exit(await runCli(process.argv.slice(2), COMMANDS));
+if (import.meta.main) {
+  handleSignals();
+  process.exit(await runCli(process.argv.slice(2), COMMANDS));
+}

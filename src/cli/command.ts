@@ -15,7 +15,7 @@ export interface CommandContext<F extends Flags = Flags> {
   /** One line to stdout. */
   print(line: string): void;
   /**
-   * A signal that aborts at SIGINT or SIGTERM; from the first call on those no longer end the process by themselves,
+   * A signal that aborts at SIGHUP, SIGINT or SIGTERM; from the first call on they no longer end the process by themselves,
    * except the second of them, which ends it at once with 130 (one that follows within 300 ms is the same one again).
    */
   interrupt(): AbortSignal;
@@ -51,6 +51,8 @@ export interface CommandEntry {
   summary: string;
   /** `() => import("./serve.ts")`: a literal path, so that a bundler sees it. */
   load(): Promise<{ command: AnyCommand }>;
+  /** True where the command goes on when its standard output has no reader any more. */
+  outlivesOutput?: boolean;
 }
 
 /** A command whose flags are its own business. */
@@ -58,5 +60,5 @@ export type AnyCommand = Omit<Command, "run"> & { run(context: CommandContext): 
 
 /** Gives `run` the types of its own flags. */
 export function defineCommand<const F extends Flags>(command: Command<F>): AnyCommand {
-  return command as unknown as AnyCommand;
+  return command as unknown as AnyCommand; // `run` is only called with the values of the command's own flags
 }

@@ -81,8 +81,9 @@ export const SETTINGS = {
     env: "SHUTDOWN_GRACE",
     group: "Service",
     type: duration(0, DAY_MS),
-    default: "10s",
-    description: "After SIGTERM, how long running streams may take to end before they are cut.",
+    default: "8s",
+    description:
+      "After SIGTERM, SIGINT or SIGHUP, how long running streams may take to end before they are cut. The default ends within the 10 s after which `docker stop` kills.",
     example: "30s",
   }),
   networkPassphrase: setting({

@@ -1,8 +1,9 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { compress } from "hono/compress";
 import { allowedHosts } from "./allowed-hosts.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
+import { publicValue } from "./public-text.ts";
 import { requestPath } from "./request-path.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
 import { shownSession } from "./shown-session.ts";
@@ -21,6 +22,10 @@ export interface OpsOptions {
   allowedHosts?: readonly string[];
 }
 
+function publicJson(context: Context, body: unknown, status: 200 | 503): Response {
+  return context.body(JSON.stringify(body, publicValue), status, { ...NO_STORE, "Content-Type": "application/json" });
+}
+
 /** Requests go to `app.fetch`, tests to `app.request`. An error of the source is answered with 500 and a sentence. */
 export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono {
   const app = new Hono({ getPath: requestPath });
@@ -34,13 +39,13 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
 
   app.get("/health", (context) => {
     const report = healthReport(source);
-    return context.json(report, report.status === "healthy" ? 200 : 503, NO_STORE);
+    return publicJson(context, report, report.status === "healthy" ? 200 : 503);
   });
 
   for (const path of ["/ready", "/readyz"]) {
     app.get(path, (context) => {
       const report = healthReport(source);
-      return context.json(report, report.ready ? 200 : 503, NO_STORE);
+      return publicJson(context, report, report.ready ? 200 : 503);
     });
   }
 
@@ -66,7 +71,8 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
         403,
       );
     }
-    return context.json(
+    return publicJson(
+      context,
       {
         health: healthReport(source),
         network: source.network,
@@ -75,7 +81,6 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
         sessions: source.sessions().map(shownSession),
       },
       200,
-      NO_STORE,
     );
   });
 

@@ -4,6 +4,7 @@
  */
 import { shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import { standardError } from "./log-output.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -39,7 +40,7 @@ const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/@:]*:[^\s/@]*@/gi;
 const HIDDEN = "[hidden]";
 
 export function createLogger(options: LogOptions): Logger {
-  const output = options.output ?? process.stderr;
+  const output = options.output ?? standardError();
   const now = options.now ?? (() => new Date());
   const least = LOG_LEVELS.indexOf(options.level);
   const pretty = options.format === undefined ? output.isTTY === true : options.format === "pretty";

@@ -14,6 +14,8 @@ export interface ProcessMetrics {
   processingErrors: number;
   /** Counter: ledgers left out because they could not be decoded (ON_ERROR=skip). */
   ledgersSkipped?: number;
+  /** Counter: log lines that could not be written, since nobody reads standard error any more. */
+  logLinesLost?: number;
   /** Counters: where the pipeline's time goes, by stage. */
   stageSeconds?: { wall: Readonly<Record<string, number>>; cpu: Readonly<Record<string, number>> };
   /** How long ledgers took to decode. */
@@ -106,6 +108,12 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
       "counter",
       "Ledgers that sessions left out because they could not be decoded (ON_ERROR=skip).",
       metrics.ledgersSkipped ?? 0,
+    ],
+    [
+      "contract_data_log_lines_lost_total",
+      "counter",
+      "Log lines that could not be written, since nobody reads standard error any more.",
+      metrics.logLinesLost ?? 0,
     ],
     [
       "contract_data_current_ledger",

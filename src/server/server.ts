@@ -19,6 +19,7 @@ import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
+import { logLinesLost } from "../ops/log-output.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { startOpsServer } from "../ops/server.ts";
 import type { Component } from "../ops/status.ts";
@@ -360,6 +361,7 @@ function processMetrics(
     bytesProcessed: totals.xdrBytes,
     processingErrors: totals.errors,
     ledgersSkipped: totals.ledgersSkipped,
+    logLinesLost: logLinesLost(),
     stageSeconds: pool.times.read(),
     processingDuration: {
       boundsSeconds: LEDGER_DURATION_BOUNDS_MS.map((ms) => ms / 1000),

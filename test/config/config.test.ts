@@ -40,7 +40,7 @@ test("defaults are those that existing deployments rely on", () => {
   expect(values).toEqual({
     serviceName: "contract-data-processor",
     serviceVersion: VERSION,
-    shutdownGraceMs: 10_000,
+    shutdownGraceMs: 8_000,
     networkPassphrase: "Test SDF Network ; September 2015",
     grpcAddress: { host: "", port: 50054 },
     flightAddress: { host: "", port: 8816 },

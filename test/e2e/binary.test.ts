@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
+import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-binary-"));
@@ -39,6 +40,15 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     expect(run.exitCode).toBe(0);
     expect(run.stdout).toMatch(/\n7 ledgers, 311 rows, [\d.]+ s, [\d.]+ MB\/s of XDR\n$/);
     expect(readdirSync(empty)).toEqual([]);
+  }, 60_000);
+
+  test("takes nothing from the folder that it is started in: no code by bunfig.toml, no setting by .env", async () => {
+    const cwd = join(scratch, "ambient");
+    makeAmbientFolder(cwd);
+    expect(await runCommand(["--version"], { ...world, cwd })).toMatchObject({ exitCode: 0, stderr: "" });
+    const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`], { ...world, cwd });
+    expect(await processor.stop()).toBe(0);
+    expect(processor.output()).not.toContain(AMBIENT_TEXT);
   }, 60_000);
 
   test("decodes a file to the oracle's rows", async () => {
