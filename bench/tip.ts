@@ -5,6 +5,7 @@
  *
  * One server in this process. Prints how long the lake took to make, the process's CPU as a share of one core before
  * and while the sessions wait, resident memory, /livez, and how long a new file takes until every session has it.
+ * Ends with MISSED and exit status 1 where the last round is over a target below.
  */
 import { linkSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -22,6 +23,9 @@ const { values } = parseArgs({
 const [files, sessions, seconds] = [Number(values.files), Number(values.sessions), Number(values.seconds)];
 const LEDGER_MS = 5_000; // the network's pace
 const FIRST = 64_000;
+const CPU_PERCENT_MAX = 5; // of one core, with what the server and this program cost without sessions
+const NOTICED_MS_MAX = 1_000;
+const GROWTH_MIB_MAX = 16; // from the second round to the third; collections come when they come
 /** Links of one file: a file system allows 65,000 or fewer to one. */
 const LINKS_MAX = 30_000;
 
@@ -41,8 +45,16 @@ const server = await localServer(source, { "network-passphrase": "test", "sessio
 const ids: string[] = [];
 const all = () => ids.every((id) => server.processor.sessions.get(id).ledgerCurrent >= last);
 
-/** One share of a core, in per cent, and the median and greatest time of /livez in ms. */
-async function watch(what: string, withLedgers: boolean): Promise<void> {
+interface Round {
+  /** Of one core. */
+  cpuPercent: number;
+  residentMiB: number;
+  /** Longest time until every session had a new file; 0 where none came. */
+  noticedMsMax: number;
+}
+
+/** Measures for `seconds`, and prints it, with the median and greatest time of /livez. */
+async function watch(what: string, withLedgers: boolean): Promise<Round> {
   const [cpu, wall] = [process.cpuUsage(), performance.now()];
   const [livez, noticed]: [number[], number[]] = [[], []];
   for (let nextMs = LEDGER_MS; performance.now() - wall < seconds * 1000; ) {
@@ -59,12 +71,13 @@ async function watch(what: string, withLedgers: boolean): Promise<void> {
     await Bun.sleep(250);
   }
   const { user, system } = process.cpuUsage(cpu);
-  const share = ((user + system) / 10 / (performance.now() - wall)).toFixed(2);
-  const [sorted, rss] = [livez.toSorted((a, b) => a - b), (process.memoryUsage().rss / (1 << 20)).toFixed(0)];
-  const line = `${what}: ${share} % of a core, resident ${rss} MiB, /livez median ${sorted[sorted.length >> 1]!.toFixed(1)} ms, greatest ${sorted.at(-1)!.toFixed(1)} ms`;
-  console.log(
-    withLedgers ? `${line}, a new file in all sessions after at most ${Math.max(...noticed).toFixed(0)} ms` : line,
-  );
+  const cpuPercent = (user + system) / 10 / (performance.now() - wall);
+  const residentMiB = process.memoryUsage().rss / (1 << 20);
+  const noticedMsMax = Math.max(0, ...noticed);
+  const sorted = livez.toSorted((a, b) => a - b);
+  const line = `${what}: ${cpuPercent.toFixed(2)} % of a core, resident ${residentMiB.toFixed(0)} MiB, /livez median ${sorted[sorted.length >> 1]!.toFixed(1)} ms, greatest ${sorted.at(-1)!.toFixed(1)} ms`;
+  console.log(withLedgers ? `${line}, a new file in all sessions after at most ${noticedMsMax.toFixed(0)} ms` : line);
+  return { cpuPercent, residentMiB, noticedMsMax };
 }
 
 await watch("no session", false);
@@ -72,6 +85,17 @@ for (let count = 0; count < sessions; count++) {
   ids.push((await server.control.startProcessing({ startLedger: last })).sessionId);
 }
 await until(all, "all are at the tip");
-for (let round = 1; round <= 3; round++) await watch(`${sessions} sessions, round ${round}`, true);
+const rounds: Round[] = [];
+for (let round = 1; round <= 3; round++) rounds.push(await watch(`${sessions} sessions, round ${round}`, true));
 console.log(`${source.follower.listings} listings in all`);
 await server.close();
+const [, before, after] = rounds as [Round, Round, Round];
+const missed = [
+  after.cpuPercent >= CPU_PERCENT_MAX && `CPU under ${CPU_PERCENT_MAX} % of a core`,
+  after.noticedMsMax > NOTICED_MS_MAX && `a new file within ${NOTICED_MS_MAX} ms`,
+  after.residentMiB - before.residentMiB > GROWTH_MIB_MAX && `no growth of resident memory over ${GROWTH_MIB_MAX} MiB`,
+].filter((target) => target !== false);
+if (missed.length > 0) {
+  console.log(`MISSED: ${missed.join(", ")}`);
+  process.exitCode = 1;
+}

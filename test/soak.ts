@@ -19,6 +19,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     "1 GB of decoded rows from one DoGet, 10 times a client",
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
+  ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
