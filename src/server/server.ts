@@ -25,6 +25,7 @@ import { startOpsServer } from "../ops/server.ts";
 import type { Component } from "../ops/status.ts";
 import { type SessionDefaults, SessionManager } from "../sessions/manager.ts";
 import type { SessionSnapshot } from "../sessions/session.ts";
+import { settingBehind } from "../sessions/setting-faults.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
 import { openSource } from "../sources/open.ts";
@@ -199,6 +200,7 @@ export async function startServer(
         includeDeleted: config.includeDeleted,
       },
       knownAssets: config.knownAssets,
+      network: networkPassphrase,
       batchRows: config.batchRows,
       slotsMax: config.channelBatches,
       sessionsMax: config.sessionsMax,
@@ -250,7 +252,7 @@ export async function startServer(
         startedUnixMs: Date.now(),
         network: networkPassphrase,
         source: source.description,
-        components: () => [...components(health, closing, dataPlane.silenceMs), ...workOf(source, manager.list())],
+        components: () => [...components(health, closing, dataPlane.silenceMs), ...workOf(source, manager)],
         sessions: () => manager.list(),
         metrics: () => processMetrics(manager, pool, flightTotals, control.refused),
         endpoints: () => addresses,
@@ -317,7 +319,8 @@ function components(health: HealthState, closing: boolean, silenceMs: number | u
 }
 
 /** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */
-function workOf(source: LedgerSource, sessions: readonly SessionSnapshot[]): Component[] {
+function workOf(source: LedgerSource, manager: SessionManager): Component[] {
+  const sessions = manager.list();
   const waiting = sessions.filter(({ sourceWait }) => sourceWait !== undefined);
   const failed = sessions.filter(
     ({ state, request }) => (state === "ERROR" || state === "UNKNOWN") && request.ledgerEnd === 0,
@@ -330,7 +333,22 @@ function workOf(source: LedgerSource, sessions: readonly SessionSnapshot[]): Com
       troubled.length === 0 ? well : `of ${troubled.length}, session ${troubled[0]!.id}: ${troubled[0]!.message}`,
     advisory: true,
   });
+  const { stateTrouble } = manager;
+  const ofSetting = sessions.filter(
+    ({ state, error }) => state === "ERROR" && settingBehind(error?.reason) !== undefined,
+  );
+  const [first] = ofSetting;
   return [
+    {
+      name: "state",
+      healthy: stateTrouble === undefined,
+      ready: stateTrouble === undefined && first === undefined,
+      message:
+        stateTrouble ??
+        (first === undefined
+          ? "what is acknowledged is on record"
+          : `of ${ofSetting.length}, session ${first.id} is held up by ${settingBehind(first.error?.reason)}: ${first.message}`),
+    },
     part("source", waiting, source.description),
     part("sessions", failed, "no continuous session has failed or waits to be resumed"),
   ];

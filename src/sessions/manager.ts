@@ -33,6 +33,7 @@ import type {
   WatchListener,
 } from "./session.ts";
 import { type LogLines, SessionLog } from "./session-log.ts";
+import { settingBehind } from "./setting-faults.ts";
 import type { SourceSet } from "./source-set.ts";
 import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
 import type { Change, Outcome, SessionStore, StoredCheckpoint, StoredSession } from "./store.ts";
@@ -66,6 +67,8 @@ export interface SessionDefaults {
   filter: FilterRecord;
   /** KNOWN_ASSETS. */
   knownAssets: readonly string[];
+  /** The passphrase of the network whose ledgers the server reads. */
+  network: string;
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
   /** CHANNEL_BUFFER_SIZE. */
@@ -115,10 +118,12 @@ export class SessionManager implements SessionService {
   /**
    * Takes up what an earlier process left: what has ended can be asked for again, what was unfinished goes on or waits.
    * To be called once, before anything else.
-   * @throws CodedError DATA_LOSS / STATE_DAMAGED
+   * @throws CodedError DATA_LOSS / STATE_DAMAGED; FAILED_PRECONDITION / STATE_NETWORK where sessions are of another
+   * network than the server
    */
   async restore(): Promise<void> {
     const state = this.store.load();
+    this.checkNetworks(state.sessions);
     const { defaults } = state;
     // A configuration that has been changed since is newer than what was said to the server before.
     if (defaults !== undefined && same(defaults.configured, checkedFilter(this.defaults.filter))) {
@@ -162,6 +167,7 @@ export class SessionManager implements SessionService {
       stopAsked: false,
       message: "",
       resumes: 0,
+      network: this.defaults.network,
     };
     const knownAssets = [...new Set([...this.defaults.knownAssets, ...(checked.knownAssets ?? [])])];
     if (knownAssets.length > 0) stored.knownAssets = knownAssets;
@@ -186,7 +192,7 @@ export class SessionManager implements SessionService {
     const session = this.find(id);
     const effect = effectOf("stop", session.state);
     const waited = this.selfResume.cancel(session);
-    if (effect === "answers" && waited) this.update(session, { stopAsked: true }); // a restart must not resume it either
+    if (effect === "answers") this.giveUp(session, waited);
     if (effect === "acts") {
       this.update(session, { stopAsked: true });
       this.apply(session, "stopAsked");
@@ -195,6 +201,13 @@ export class SessionManager implements SessionService {
     } else if (effect === "joins" && mode === "drop") session.cutShort?.();
     await session.rest;
     return this.details(id);
+  }
+
+  /** A session that has failed, and that a restart would go on with: it must not, once it has been stopped. */
+  private giveUp(session: ManagedSession, waited: boolean): void {
+    if (settingBehind(session.error?.reason) !== undefined) {
+      this.update(session, { stopAsked: true, outcome: "cancelled" });
+    } else if (waited) this.update(session, { stopAsked: true });
   }
 
   get(id: string): SessionSnapshot {
@@ -308,6 +321,14 @@ export class SessionManager implements SessionService {
     };
   }
 
+  /** Why nothing can be written down any more, for health; undefined while all is well. */
+  get stateTrouble(): string | undefined {
+    const { gone } = this.store;
+    return gone === undefined
+      ? undefined
+      : `${gone} was removed or replaced under the server: put DATA_DIR back and restart`;
+  }
+
   /** Costs no more than reading counters. */
   totals(): SessionTotals {
     const totals = { ...this.retired, ledgerCurrent: 0, active: 0 };
@@ -343,6 +364,18 @@ export class SessionManager implements SessionService {
     this.tick();
     this.store.close();
     await this.sources.close();
+  }
+
+  /** A setting's slip must not end sessions: it stops the start, before any of them does anything. */
+  private checkNetworks(sessions: readonly StoredSession[]): void {
+    const others = sessions.filter(({ network }) => network !== undefined && network !== this.defaults.network);
+    const [first] = others;
+    if (first === undefined) return;
+    throw new CodedError(
+      "FAILED_PRECONDITION",
+      "STATE_NETWORK",
+      `${others.length} of ${sessions.length} sessions in ${this.store.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
+    );
   }
 
   // ── one session's way through its states ────────────────────────────────────────────────────────────────────────
@@ -622,9 +655,13 @@ export class SessionManager implements SessionService {
   private finish(session: ManagedSession, outcome: Outcome, message: string): void {
     const { stored, checkpoint } = session;
     Object.assign(stored, { outcome, message, error: session.error?.toRecord(), endedUnixMs: Date.now() });
+    const isOfSetting = outcome === "failed" && settingBehind(session.error?.reason) !== undefined;
+    const record = isOfSetting
+      ? { ...stored, outcome: undefined, message: "", error: undefined, endedUnixMs: 0 }
+      : stored;
     try {
       this.store.commit([
-        { put: "session", id: stored.id, record: stored },
+        { put: "session", id: stored.id, record },
         ...checkpointChanges(session, { ...checkpoint, savedUnixMs: Date.now() }),
       ]);
       session.savedAssets();

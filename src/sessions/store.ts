@@ -15,10 +15,12 @@ import { join } from "node:path";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { AssetRecord, FilterRecord, LedgerSkip, Position } from "../workers/records.ts";
 import type { FilterHistoryStep, SessionRequest } from "./session.ts";
+import { MARK_CLOSED, MARK_OPEN, missingFrom, OpenedFiles } from "./store-files.ts";
 import { packStored, unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
 
 export const STORE_FILE = "sessions.sqlite";
+const MEMORY = "memory"; // the path of a store without a file
 const FORMAT = 1; // of the table; the records have a version of their own
 const BUSY_MS = 1000; // a predecessor that is being killed lets go within this
 const WAL_PAGES = 4000; // 16 MiB before the log is folded into the file: that costs some milliseconds, so it is rare
@@ -41,6 +43,8 @@ export interface StoredSession {
   message: string;
   error?: ErrorRecord;
   resumes: number;
+  /** The passphrase of its ledgers; absent in records of earlier versions. */
+  network?: string;
   /** What it knows of assets from its first ledger on: the request's and those of KNOWN_ASSETS as it was then. */
   knownAssets?: string[];
 }
@@ -104,6 +108,8 @@ export function recordKey(kind: string, id: string, part: number): string {
 }
 
 export class SessionStore {
+  /** Absent in memory. */
+  private readonly files: OpenedFiles | undefined;
   private readonly put;
   private readonly cut;
   private readonly removed;
@@ -114,6 +120,7 @@ export class SessionStore {
     /** For error messages. */
     readonly path: string,
   ) {
+    this.files = path === MEMORY ? undefined : new OpenedFiles(path);
     this.put = db.query<null, [string, string, number, Uint8Array]>(
       "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)",
     );
@@ -130,10 +137,12 @@ export class SessionStore {
    * INVALID_ARGUMENT / DATA_DIR, UNAVAILABLE / STATE_IO
    */
   static open(folder: string | undefined): SessionStore {
-    if (folder === undefined) return new SessionStore(prepare(new Database(":memory:"), "memory"), "memory");
+    if (folder === undefined) return new SessionStore(prepare(new Database(":memory:"), MEMORY), MEMORY);
     const path = join(folder, STORE_FILE);
     makeFolder(folder);
     checkWritable(folder, path);
+    const missing = missingFrom(path);
+    if (missing !== undefined) throw damaged(path, missing);
     const wal = readIfThere(`${path}-wal`);
     const damage = wal === undefined ? undefined : walDamage(wal);
     if (damage !== undefined) throw damaged(path, `its log ${STORE_FILE}-wal: ${damage}`);
@@ -197,14 +206,26 @@ export class SessionStore {
   }
 
   close(): void {
+    if (this.files !== undefined && this.gone === undefined) this.db.run(`PRAGMA application_id = ${MARK_CLOSED}`);
     this.db.close();
+  }
+
+  /**
+   * The path at which a file of the store cannot be found any more, since DATA_DIR was removed or replaced under the
+   * server; undefined while all is well. What is written then is gone with the process.
+   */
+  get gone(): string | undefined {
+    return this.files?.gone;
   }
 
   private write(changes: readonly Change[]): void {
     if (changes.length === 0) return;
+    this.refuseWhenGone();
     try {
       this.apply(changes);
+      this.refuseWhenGone(); // what was just written must be found again
     } catch (thrown) {
+      if (thrown instanceof CodedError) throw thrown;
       throw new CodedError(
         "UNAVAILABLE",
         "STATE_NOT_WRITTEN",
@@ -212,6 +233,16 @@ export class SessionStore {
         { cause: thrown },
       );
     }
+  }
+
+  private refuseWhenGone(): void {
+    const { gone } = this;
+    if (gone === undefined) return;
+    throw new CodedError(
+      "UNAVAILABLE",
+      "STATE_GONE",
+      `${gone} was removed or replaced while the server has it open, so that the change would be lost and was not made: put DATA_DIR back and restart the server`,
+    );
   }
 
   private change(change: Change): void {
@@ -281,7 +312,9 @@ function prepare(db: Database, path: string): Database {
       "CREATE TABLE IF NOT EXISTS record (kind TEXT NOT NULL, id TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (kind, id, part)) WITHOUT ROWID",
     );
     db.run(`PRAGMA user_version = ${FORMAT}`);
+    if (path !== MEMORY) db.run(`PRAGMA application_id = ${MARK_OPEN}`);
   }).immediate();
+  if (path !== MEMORY) db.run("PRAGMA wal_checkpoint(PASSIVE)"); // from here on the mark stands in the file itself
   return db;
 }
 
