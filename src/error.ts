@@ -7,32 +7,14 @@
  * well-formed and short enough for gRPC's trailers, logs and records.
  */
 import { withinEncodedBytes } from "./base/text.ts";
+import type { Code } from "./codes.ts";
+import type { Reason } from "./reasons/registry.ts";
 
 /**
  * Of a message, as gRPC percent-encodes it into a trailer. Clients refuse trailers over 8 KiB in all (C++'s default),
  * and a cursor and a reason go with it.
  */
 export const MESSAGE_ENCODED_BYTES_MAX = 4096;
-
-/** gRPC status names that this project uses; the numbers are gRPC's own. */
-export const CODE_NUMBERS = {
-  CANCELLED: 1,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  FAILED_PRECONDITION: 9,
-  OUT_OF_RANGE: 11,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  DATA_LOSS: 15,
-  UNAUTHENTICATED: 16,
-} as const;
-
-/** A gRPC status by its name. */
-export type Code = keyof typeof CODE_NUMBERS;
 
 /** What crosses a thread boundary in place of an Error object. */
 export interface ErrorRecord {
@@ -43,16 +25,19 @@ export interface ErrorRecord {
 
 /** An error that a caller, local or remote, can act on. */
 export class CodedError extends Error {
-  /** @param message cut at a code point where it is over MESSAGE_ENCODED_BYTES_MAX */
-  constructor(
-    readonly code: Code,
-    /** Stable, upper snake case: programs match on it. */
-    readonly reason: string,
-    message: string,
-    options?: { cause?: unknown },
-  ) {
+  readonly code: Code;
+  /** Stable, upper snake case: programs match on it. One of src/reasons, unless another program gave it. */
+  readonly reason: string;
+
+  /**
+   * @param code one of the statuses that the registry has for `reason`
+   * @param message cut at a code point where it is over MESSAGE_ENCODED_BYTES_MAX
+   */
+  constructor(code: Code, reason: Reason, message: string, options?: { cause?: unknown }) {
     super(withinEncodedBytes(message, MESSAGE_ENCODED_BYTES_MAX), options);
     this.name = "CodedError";
+    this.code = code;
+    this.reason = reason;
   }
 
   /** True where trying the same thing again may work (the source is away); false where it cannot. */
@@ -64,8 +49,13 @@ export class CodedError extends Error {
     return { code: this.code, reason: this.reason, message: this.message };
   }
 
-  static fromRecord(record: ErrorRecord): CodedError {
-    return new CodedError(record.code, record.reason, record.message);
+  static fromRecord({ code, reason, message }: ErrorRecord): CodedError {
+    return CodedError.received(code, reason, message);
+  }
+
+  /** An error that another thread, process or version made: its reason may be one that this registry does not have. */
+  static received(code: Code, reason: string, message: string, options?: { cause?: unknown }): CodedError {
+    return new CodedError(code, reason as Reason, message, options);
   }
 
   /** Any thrown value as a CodedError: those pass through, everything else becomes INTERNAL / UNEXPECTED. */

@@ -2,11 +2,13 @@
  * The decoder as a library: XDR, rules and columns, without any of the server. Pure: no I/O, no clock, no threads; runs
  * in Bun and in Node 20.
  */
+
+export type { Code } from "./codes.ts";
 export { BatchEncoder, type BatchEncoderOptions, type BatchPlan, columnNames } from "./columns/batch-encoder.ts";
 export { encapsulate, encapsulatedSchema, STREAM_END, schemaMessage } from "./columns/ipc.ts";
 export { TSV_COLUMNS, TsvWriter, toNdjson } from "./columns/text.ts";
 export { type DecodeLedgerOptions, decodeLedger } from "./decode-ledger.ts";
-export { type Code, CodedError } from "./error.ts";
+export { CodedError } from "./error.ts";
 export { type BatchLedger, batchRange, splitBatch } from "./ledger/batch.ts";
 export { LedgerDecoder } from "./ledger/decoder.ts";
 export type { DecoderOptions, LearnedAsset, LedgerSummary } from "./ledger/decoder-options.ts";

@@ -133,7 +133,7 @@ function located(thrown: unknown, ledger: FileLedger): unknown {
   if (!(thrown instanceof CodedError) || !(thrown instanceof XdrError || thrown.reason.startsWith("NETWORK")))
     return thrown;
   const place = `${ledger.path}: ledger ${ledger.ledgerIndex} of the file, at byte ${ledger.byteOffset}`;
-  return new CodedError(thrown.code, thrown.reason, `${place}: ${thrown.message}`, { cause: thrown });
+  return CodedError.received(thrown.code, thrown.reason, `${place}: ${thrown.message}`, { cause: thrown });
 }
 
 /** The work's result, or its error with the place of the ledger that it is about. */

@@ -191,7 +191,7 @@ export function checkLedgers(start: number, end: number): void {
   if (start < 1 || start > LEDGER_SEQUENCE_MAX || end > LEDGER_SEQUENCE_MAX || (end !== 0 && end < start)) {
     throw new CodedError(
       "INVALID_ARGUMENT",
-      "RANGE_INVALID",
+      "LEDGER_RANGE_INVALID",
       `ledgers ${start} to ${end} are no range: start at 1 or later, and end there or later (0: follow the source)`,
     );
   }

@@ -4,7 +4,8 @@
  */
 
 import { backoffMs } from "../base/backoff.ts";
-import type { Code, CodedError } from "../error.ts";
+import type { Code } from "../codes.ts";
+import type { CodedError } from "../error.ts";
 
 /** First and longest wait before a source that has failed is read again. */
 export const SOURCE_RETRY_MS_MIN = 1_000;

@@ -75,7 +75,7 @@ export class FlightClient {
     await new Promise<void>((resolve, reject) => {
       this.client.waitForReady(Date.now() + timeoutMs, (error) => {
         if (error === undefined) resolve();
-        else reject(new CodedError("UNAVAILABLE", "UNREACHABLE", `no Flight server answers: ${error.message}`));
+        else reject(new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", `no Flight server answers: ${error.message}`));
       });
     });
   }

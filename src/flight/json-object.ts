@@ -1,6 +1,8 @@
 /** Reads a JSON object that a client sent, strictly: an unknown key or a wrong type is an error that names the key. */
+
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import type { Reason } from "../reasons/registry.ts";
 
 const DEPTH_MAX = 16; // what clients send nests three deep; JSON.parse takes a second for four million brackets
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
@@ -25,7 +27,7 @@ function isNestedDeeper(text: string, depthMax: number): boolean {
   return false;
 }
 
-function invalid(reason: string, message: string): CodedError {
+function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 

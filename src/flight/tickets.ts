@@ -10,9 +10,11 @@
  * What is not ours is refused at once with INVALID_ARGUMENT (drivers of other protocols probe with CMD descriptors
  * and trust any answer).
  */
+
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "../grpc/generated/flight.ts";
+import type { Reason } from "../reasons/registry.ts";
 import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { Partition, Position } from "../workers/records.ts";
 import { JsonObject } from "./json-object.ts";
@@ -48,7 +50,7 @@ export interface SessionRead {
 /** What to read. */
 export type ReadRequest = { kind: "newest" } | SessionRead | { kind: "range"; range: RangeTicket };
 
-function invalid(reason: string, message: string): CodedError {
+function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 

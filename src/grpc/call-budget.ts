@@ -7,8 +7,11 @@
  * whatever its connections) and all together have a limit; what is over it is refused with RESOURCE_EXHAUSTED, and the
  * call is closed, so that nothing of it is held any more.
  */
+
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { CODE_NUMBERS, CodedError } from "../error.ts";
+import { CODE_NUMBERS } from "../codes.ts";
+import { CodedError } from "../error.ts";
+import type { Reason } from "../reasons/registry.ts";
 
 /** What calls may hold at once, of one remote address and of all together. */
 export interface CallLimits {
@@ -322,7 +325,7 @@ function headerBytes(headers: IncomingHttpHeaders): number {
   return bytes;
 }
 
-function refusal(reason: string, message: string): CodedError {
+function refusal(reason: Reason, message: string): CodedError {
   return new CodedError("RESOURCE_EXHAUSTED", reason, message);
 }
 

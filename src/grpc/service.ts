@@ -4,7 +4,8 @@
  * stable reason travels as the trailing metadata `reason`, the message as the status text; causes stay here.
  */
 import * as grpc from "@grpc/grpc-js";
-import { CODE_NUMBERS, type Code, CodedError } from "../error.ts";
+import { CODE_NUMBERS, type Code } from "../codes.ts";
+import { CodedError } from "../error.ts";
 import { announceAnswer, resetCall } from "./grpc-internals.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
@@ -133,7 +134,7 @@ export function errorOf(error: grpc.ServiceError): CodedError {
   const code = CODE_NAMES.get(error.code) ?? "INTERNAL";
   const given = error.metadata?.get("reason")[0];
   const reason = typeof given === "string" ? given : `GRPC_${grpc.status[error.code] ?? error.code}`;
-  return new CodedError(code, reason, error.details || error.message, { cause: error });
+  return CodedError.received(code, reason, error.details || error.message, { cause: error });
 }
 
 type AnyHandler = (...args: unknown[]) => unknown;

@@ -25,7 +25,9 @@
  * A stream is open from the end of the header block that opens it until RST_STREAM from either side or END_STREAM from
  * the server, after which no credit matters; the owner tells of ends that the server makes (`ended`).
  */
+
 import { CodedError } from "../error.ts";
+import type { Reason } from "../reasons/registry.ts";
 import {
   CLIENT_PREFACE_BYTES,
   FRAME_HEADER_BYTES,
@@ -63,7 +65,7 @@ export interface WindowListener {
   hasLane(stream: number): boolean;
 }
 
-function refuse(reason: string, message: string): CodedError {
+function refuse(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 

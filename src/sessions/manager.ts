@@ -13,6 +13,7 @@ import { AssetTable } from "../engine/asset-table.ts";
 import type { SourceWait } from "../engine/source-patience.ts";
 import type { StreamEngine, StreamRequest } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
+import type { Reason } from "../reasons/registry.ts";
 import { AwaySource } from "../sources/away.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord, LedgerSkip } from "../workers/records.ts";
@@ -574,7 +575,7 @@ export class SessionManager implements SessionService {
   private async bringToRest(session: ManagedSession, mode: "drain" | "drop", deadlineMs: number): Promise<void> {
     const stream = session.stream!;
     const until = performance.now() + (deadlineMs || DRAIN_MS);
-    const cancelled = (reason: string, why: string) =>
+    const cancelled = (reason: Reason, why: string) =>
       new CodedError(
         "CANCELLED",
         reason,
@@ -801,7 +802,7 @@ export class SessionManager implements SessionService {
   }
 
   private refuseWhenClosing(): void {
-    if (this.closing) throw new CodedError("UNAVAILABLE", "SHUTTING_DOWN", "the server is shutting down");
+    if (this.closing) throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down");
   }
 
   private check(session: ManagedSession, call: SessionCall, remedy: string): void {

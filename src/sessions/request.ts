@@ -3,6 +3,7 @@
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import type { Reason } from "../reasons/registry.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session.ts";
@@ -49,7 +50,7 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
   const schemaVersion = request.schemaVersion || 1;
   if (!abilities.schemaVersions.includes(schemaVersion)) {
     refuse(
-      "SCHEMA_VERSION",
+      "UNKNOWN_SCHEMA_VERSION",
       `schema_version is ${schemaVersion}: this server makes ${abilities.schemaVersions.join(" and ")}`,
     );
   }
@@ -111,6 +112,6 @@ function integer(name: string, value: number, max: number): void {
   throw new CodedError("INVALID_ARGUMENT", "REQUEST_INVALID", `${name} is ${value}: take 0 to ${max}`);
 }
 
-function refuse(reason: string, message: string): never {
+function refuse(reason: Reason, message: string): never {
   throw new CodedError("INVALID_ARGUMENT", reason, message);
 }

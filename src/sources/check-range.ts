@@ -4,14 +4,14 @@ import { LEDGER_SEQUENCE_MAX } from "./limits.ts";
 
 /**
  * A range as LedgerSource.read takes it: `end` 0 is for ever.
- * @throws CodedError INVALID_ARGUMENT / LEDGER_RANGE
+ * @throws CodedError INVALID_ARGUMENT / LEDGER_RANGE_INVALID
  */
 export function checkRange(start: number, end: number): void {
   const whole = Number.isInteger(start) && Number.isInteger(end);
   if (!whole || start < 1 || start > LEDGER_SEQUENCE_MAX || end > LEDGER_SEQUENCE_MAX || (end !== 0 && end < start)) {
     throw new CodedError(
       "INVALID_ARGUMENT",
-      "LEDGER_RANGE",
+      "LEDGER_RANGE_INVALID",
       `ledgers ${start} to ${end} are no range: the first must be from 1 to ${LEDGER_SEQUENCE_MAX}, the last no less than it, or 0 for ever`,
     );
   }

@@ -59,7 +59,7 @@ const commands: CommandEntry[] = [
     name: "fail",
     summary: "fails",
     load: async () => ({
-      command: failing(new CodedError("NOT_FOUND", "AWAY", "no such\nthing", { cause: new Error("inner") })),
+      command: failing(CodedError.received("NOT_FOUND", "AWAY", "no such\nthing", { cause: new Error("inner") })),
     }),
   },
   { name: "misuse", summary: "refuses", load: async () => ({ command: failing(new UsageError("not like that")) }) },

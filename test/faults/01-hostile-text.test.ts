@@ -82,7 +82,7 @@ async function outcomeOf(call: Promise<unknown>): Promise<CodedError | undefined
     if (thrown instanceof CodedError) return thrown;
     const { code, details, metadata } = thrown as grpc.ServiceError;
     if (code === undefined) throw thrown;
-    return new CodedError("INTERNAL", `${grpc.status[code]} ${metadata?.get("reason")[0]}`, details);
+    return CodedError.received("INTERNAL", `${grpc.status[code]} ${metadata?.get("reason")[0]}`, details);
   } finally {
     clearTimeout(timer);
   }
@@ -263,7 +263,7 @@ test("text is cut between code points and stays well-formed", () => {
     expect(cut).toEndWith(`… (${text.length} characters)`);
   }
   const plain = "a sentence with 3 numbers".repeat(100);
-  expect(new CodedError("INTERNAL", "X", plain).message).toBe(plain);
+  expect(CodedError.received("INTERNAL", "X", plain).message).toBe(plain);
 });
 
 /** Makes grpc-js complain as it does of a header that gRPC does not allow. */

@@ -172,7 +172,7 @@ describe("a call that the server ends while its client is blocked", () => {
     ["DATA_LOSS", 2],
   ] as const) {
     test(`${code} is told by RST_STREAM ${http2Code} when it takes nothing more`, async () => {
-      const { call, end } = await ending(new CodedError(code, "WHY", "because"));
+      const { call, end } = await ending(CodedError.received(code, "WHY", "because"));
       end();
       await until(() => resetsOf(call).length > 0, "the reset");
       expect(resetsOf(call)).toEqual([[1, http2Code]]);
@@ -180,7 +180,7 @@ describe("a call that the server ends while its client is blocked", () => {
   }
 
   test("is told by its status when the client reads on", async () => {
-    const { call, end } = await ending(new CodedError("CANCELLED", "WHY", "because"));
+    const { call, end } = await ending(CodedError.received("CANCELLED", "WHY", "because"));
     end();
     call.grantAll();
     expect(await call.messages()).toHaveLength(2);

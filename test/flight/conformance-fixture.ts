@@ -32,7 +32,7 @@ import type { Init } from "../../src/grpc/service.ts";
 import { BasicAuthenticator } from "../../src/security/auth.ts";
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
-const invalid = (message: string) => new CodedError("INVALID_ARGUMENT", "FIXTURE", message);
+const invalid = (message: string) => CodedError.received("INVALID_ARGUMENT", "FIXTURE", message);
 
 /** The messages of an IPC stream, as FlightData. */
 export function messagesOf(ipc: Uint8Array): FlightDataMessage[] {
@@ -122,7 +122,7 @@ export class ConformanceFixture implements FlightProducer {
     if (descriptor.path.length > 0) {
       const key = descriptor.path[0]!;
       const stored = this.uploads.get(key);
-      if (stored === undefined) throw new CodedError("NOT_FOUND", "FIXTURE", `no upload ${key}`);
+      if (stored === undefined) throw CodedError.received("NOT_FOUND", "FIXTURE", `no upload ${key}`);
       const endpoint = [at(key, `grpc+tcp://127.0.0.1:${this.port}`)];
       return { ...base, schema: encapsulate(stored[0]!.dataHeader!), endpoint };
     }

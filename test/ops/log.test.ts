@@ -46,7 +46,7 @@ describe("json", () => {
   test("an error comes with code, reason, stack and its causes", () => {
     const { log, json } = logged();
     const cause = new Error("connection refused");
-    log.error("session failed", { error: new CodedError("UNAVAILABLE", "SOURCE_AWAY", "no source", { cause }) });
+    log.error("session failed", { error: CodedError.received("UNAVAILABLE", "SOURCE_AWAY", "no source", { cause }) });
     const error = json()[0]?.error as Record<string, unknown>;
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "SOURCE_AWAY", message: "no source" });
     expect(error.stack).toContain("log.test.ts");

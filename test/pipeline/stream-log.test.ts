@@ -81,7 +81,7 @@ describe("stream log", () => {
     const stream = log(10);
     const reader = stream.join(0);
     stream.append(slot(1));
-    stream.finish(new CodedError("DATA_LOSS", "X", "ledger 2 cannot be decoded"));
+    stream.finish(CodedError.received("DATA_LOSS", "X", "ledger 2 cannot be decoded"));
     expect(await take(reader)).toBe(1);
     expect(take(reader)).rejects.toThrow("ledger 2 cannot be decoded");
   });

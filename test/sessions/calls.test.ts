@@ -70,7 +70,7 @@ async function sessionIn(state: SessionState): Promise<string> {
       break;
     case "ERROR":
       await reached("RUNNING");
-      source.failure = new CodedError("DATA_LOSS", "TEST_FAILURE", "the test says so");
+      source.failure = CodedError.received("DATA_LOSS", "TEST_FAILURE", "the test says so");
       break;
   }
   await reached(state);

@@ -228,7 +228,7 @@ describe("StartProcessing", () => {
       [{ startLedger: 0 }, "START_LEDGER_MISSING"],
       [{ startLedger: 9, endLedger: 8 }, "LEDGER_RANGE_INVALID"],
       [{ startLedger: 1, batchSize: 1_000_001 }, "REQUEST_INVALID"],
-      [{ startLedger: 1, schemaVersion: 3 }, "SCHEMA_VERSION"],
+      [{ startLedger: 1, schemaVersion: 3 }, "UNKNOWN_SCHEMA_VERSION"],
       [{ startLedger: 1, partitions: 17 }, "PARTITIONS"],
       [{ startLedger: 1, labels: labels(33, 1) }, "LABELS"],
       [{ startLedger: 1, labels: labels(1, 257) }, "LABELS"],

@@ -184,7 +184,7 @@ export class SimulatedSource implements LedgerSource {
         if (this.random() < stalls) await new Promise((resolve) => setTimeout(resolve, this.random() * 25));
         else if (this.random() < 0.3) await new Promise((resolve) => setImmediate(resolve));
         if (signal.aborted) return;
-        if (this.random() < failures) throw new CodedError("UNAVAILABLE", "SIMULATED", "the source went away");
+        if (this.random() < failures) throw CodedError.received("UNAVAILABLE", "SIMULATED", "the source went away");
         const first = batch === 1 ? next : next - ((next - 1) % batch);
         const last = first + batch - 1;
         yield this.object(first, last, zstd);

@@ -161,7 +161,7 @@ describe("what is not there", () => {
   ])("ledgers %p to %p are no range", async (start, end) => {
     using lake = new TemporaryLake().putAll(1, 3);
     const error = await failure(readAll(await LocalLake.open(lake.folder), start, end));
-    expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE"]);
+    expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE_INVALID"]);
   });
 });
 

@@ -5,10 +5,11 @@ import type { Rule } from "./rule.ts";
 import { bytesFrom, casts, expectations, settings } from "./rules/code.ts";
 import { documented, used } from "./rules/exports.ts";
 import { arrows, circles } from "./rules/folders.ts";
+import { reasonCodes, reasonsUsed } from "./rules/reasons.ts";
 import { files, functions } from "./rules/sizes.ts";
 
 /** Rules that hold. */
-const KEPT: readonly Rule[] = [settings, arrows, bytesFrom];
+const KEPT: readonly Rule[] = [settings, arrows, bytesFrom, reasonCodes, reasonsUsed];
 
 /** Rules that the project does not keep yet. */
 const TO_COME: readonly Rule[] = [circles, ...[files, functions], ...[used, documented], ...[casts, expectations]];

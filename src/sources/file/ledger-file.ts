@@ -67,7 +67,7 @@ async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, un
       lines.push({ byteOffset, split: splitLedgers(name, bytes, ["ledger", "batch"]) });
     } catch (thrown) {
       const { code, reason, message } = CodedError.from(thrown);
-      throw new CodedError(code, reason, message + wrapHint(characters), { cause: thrown });
+      throw CodedError.received(code, reason, message + wrapHint(characters), { cause: thrown });
     }
   }
   if (lines.length === 0) {

@@ -11,7 +11,9 @@
  * the error is the first kind's. (A ledger that is also a batch would need a header hash that spells out the batch's
  * numbers; it is taken as a ledger.)
  */
+
 import { CodedError } from "../../error.ts";
+import type { Reason } from "../../reasons/registry.ts";
 import { LEDGER_CLOSE_META_BYTES_MIN, skipLedgerCloseMeta } from "../../xdr/generated/skip.ts";
 import { explain, explainEnd } from "../../xdr/guard.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
@@ -201,9 +203,9 @@ function view(content: Uint8Array): DataView {
 /** The same error with the file's name before it. */
 function located(name: string, thrown: unknown): unknown {
   if (!(thrown instanceof CodedError)) return thrown;
-  return new CodedError(thrown.code, thrown.reason, `${name}: ${thrown.message}`, { cause: thrown });
+  return CodedError.received(thrown.code, thrown.reason, `${name}: ${thrown.message}`, { cause: thrown });
 }
 
-function fault(name: string, reason: string, at: number, detail: string): CodedError {
+function fault(name: string, reason: Reason, at: number, detail: string): CodedError {
   return new CodedError("DATA_LOSS", reason, `${name}: at byte ${at}: ${detail}`);
 }

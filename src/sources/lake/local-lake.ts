@@ -286,7 +286,7 @@ export class LocalLake implements LedgerSource {
     const corrupt = end === 0 ? settled && !newest : settled || !newest || fault.reason !== "ZSTD_TRUNCATED";
     if (corrupt) return fault;
     const why = newest ? "it is the newest file" : `it has changed within ${settledFileMs} ms`;
-    return new CodedError("UNAVAILABLE", fault.reason, `${fault.message}; ${why}, so the rest may still come`, {
+    return CodedError.received("UNAVAILABLE", fault.reason, `${fault.message}; ${why}, so the rest may still come`, {
       cause: fault,
     });
   }

@@ -181,7 +181,7 @@ export class RawLedgerSource implements LedgerSource {
       );
     }
     if (!RETRYABLE.has(error.code)) {
-      throw new CodedError(code, reason, `${this.description}: ${message}`, { cause: error });
+      throw CodedError.received(code, reason, `${this.description}: ${message}`, { cause: error });
     }
     return this.#unavailable(`${grpc.status[error.code] ?? error.code}: ${message}`, error);
   }
@@ -247,7 +247,7 @@ class Progress {
   waitAfter(trouble: CodedError): number {
     const awayMs = Date.now() - this.#movedAt;
     if (awayMs >= this.#options.outageMsMax) {
-      throw new CodedError(
+      throw CodedError.received(
         "UNAVAILABLE",
         trouble.reason,
         `${trouble.message}; no ledger for ${awayMs} ms in ${this.#tries + 1} tries, over max ${this.#options.outageMsMax} ms`,

@@ -1,0 +1,30 @@
+/** Reasons of errors: connections, and the server's life. */
+import { reason } from "./reason.ts";
+
+export const CONNECTIONS = {
+  ADDRESS_FORBIDDEN: reason("PERMISSION_DENIED", "This user may not listen on that port.", "Use a port from 1024 on."),
+  ADDRESS_INVALID: reason("INVALID_ARGUMENT", "A text is no address.", "Write :8816, 127.0.0.1:8816 or [::1]:8816."),
+  ADDRESS_IN_USE: reason("UNAVAILABLE", "Another program listens on that address.", "Stop it, or use another port."),
+  ADDRESS_NOT_LOCAL: reason("INVALID_ARGUMENT", "The address is not one of this machine.", "Use one of its own."),
+  CLIENT_LEFT: reason("CANCELLED", "The client left while it waited.", "Nothing is to be done."),
+  CREDENTIALS: reason(
+    "UNAUTHENTICATED",
+    "Name and password, or the token, are missing or wrong.",
+    "Call Handshake with name and password.",
+  ),
+  HTTP_ADDRESS_UNAVAILABLE: reason(
+    "UNAVAILABLE",
+    "The HTTP address cannot be listened on.",
+    "Set HEALTH_PORT to a free port.",
+  ),
+  LISTEN_FAILED: reason("INTERNAL", "The system refuses to listen.", "The message has its reason."),
+  SERVER_SILENT: reason("DEADLINE_EXCEEDED", "The server did not answer in time.", "Try again; see its /health."),
+  SERVER_STOPPING: reason("UNAVAILABLE", "The server is shutting down.", "Come back with the cursor."),
+  SERVER_UNREACHABLE: reason("UNAVAILABLE", "Nobody answers at the address.", "Start the server, or name its address."),
+  STARTING: reason("UNAVAILABLE", "The server is still starting.", "Try again."),
+  WRONG_PORT: reason(
+    ["UNIMPLEMENTED", "UNAVAILABLE"],
+    "The port is another one of this server's.",
+    "Use the port that the message names.",
+  ),
+} as const;
