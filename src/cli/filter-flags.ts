@@ -3,10 +3,10 @@
 import { integer, oneOf, type SettingType, text } from "../config/types.ts";
 import type { FilterPatch, Filters } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
-import type { RowFilter } from "../ledger/filter.ts";
+import { rowFilterOf } from "../ledger/filter.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
-import { type FilterRecord, rowFilterOf } from "../workers/records.ts";
+import type { FilterRecord, RowFilter } from "../vocabulary/row-filter.ts";
 import { type FlagValues, option, repeated, toggle } from "./flags.ts";
 
 /** All kinds but that of removed entries, which has two defaults. */

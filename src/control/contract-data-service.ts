@@ -10,7 +10,7 @@ import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
 import type { Handlers } from "../grpc/service.ts";
 import type { SessionService, SessionSnapshot } from "../sessions/session.ts";
 import { isActive } from "../sessions/states.ts";
-import type { FilterRecord } from "../workers/records.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
 export const CONTRACT_DATA_SERVICES = [ContractDataService, StellarContractDataService] as const;
 

@@ -12,7 +12,7 @@ import {
 } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
 import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session.ts";
-import type { FilterRecord } from "../workers/records.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
 const COMPRESSIONS = {
   [Compression.COMPRESSION_UNSPECIFIED]: "none",

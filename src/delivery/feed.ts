@@ -3,7 +3,7 @@
  * source what is no longer retained; `RangeFeed` reads a stream that nobody else reads.
  */
 import type { CodedError } from "../error.ts";
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { Slot } from "./slot.ts";
 import type { StreamPart } from "./stream-part.ts";
 

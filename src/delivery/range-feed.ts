@@ -1,7 +1,7 @@
 /** A private stream and its one reader; closing it ends the stream. */
 import type { CodedError } from "../error.ts";
 import type { RangeRequest } from "../threads/data-plane-messages.ts";
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { Feed } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import type { MainThread } from "./main-thread-client.ts";

@@ -6,7 +6,8 @@
  */
 import { CodedError } from "../error.ts";
 import { comparePositions } from "../threads/cursor.ts";
-import type { Position, SpanDoneRecord } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { SpanDoneRecord } from "../workers/records.ts";
 import type { Slot } from "./slot.ts";
 
 interface Waiting {

@@ -15,7 +15,7 @@
  */
 import { CodedError } from "../error.ts";
 import { comparePositions } from "../threads/cursor.ts";
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { Feed } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import type { MainThread } from "./main-thread-client.ts";

@@ -3,7 +3,9 @@
  * last holder has let go. Holders are the stream's log (one) and every write that has not yet been copied into a
  * gRPC frame.
  */
-import type { BatchRecord, Position } from "../workers/records.ts";
+
+import type { Position } from "../vocabulary/position.ts";
+import type { BatchRecord } from "../workers/records.ts";
 
 const CLASS_BYTES_MIN = 16 << 10; // smaller batches share this class: less bookkeeping than waste
 const POOL_BYTES_MAX = 64 << 20; // idle memory kept for reuse; more than the batches in flight of a fast stream

@@ -1,5 +1,5 @@
 /** One open DoGet: what it has had so far, in full, for the `streams` action. */
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 
 export interface StreamClient {
   /** Unique in this process. */

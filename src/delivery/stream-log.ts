@@ -17,7 +17,7 @@
  */
 import { CodedError } from "../error.ts";
 import { comparePositions } from "../threads/cursor.ts";
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { Slot } from "./slot.ts";
 
 export interface LogLimits {

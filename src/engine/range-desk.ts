@@ -7,7 +7,10 @@ import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { Questions } from "../threads/data-plane-messages.ts";
-import type { FilterRecord, FilterStep, Partition, Position } from "../workers/records.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import type { FilterStep } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import type { EngineStream, StreamEngine } from "./stream-engine.ts";
 

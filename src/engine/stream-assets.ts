@@ -1,6 +1,7 @@
 /** One stream's side of what is known of assets: where it is needed, and what has come in of what was learned. */
 import { BatchEncoder } from "../columns/batch-encoder.ts";
-import type { AssetRecord, FilterRecord, StreamSpec } from "../workers/records.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import type { AssetRecord, StreamSpec } from "../workers/records.ts";
 import type { AssetTable } from "./asset-table.ts";
 
 export class StreamAssets {

@@ -9,19 +9,14 @@ import type { LedgerSource } from "../sources/source.ts";
 import type { ClientReport, StreamKind, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { StreamCell } from "../threads/stream-cell.ts";
 import type { Compat } from "../vocabulary/compat.ts";
+import type { Compression } from "../vocabulary/compression.ts";
+import type { OnError } from "../vocabulary/on-error.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { DecodePool } from "../workers/pool.ts";
-import type {
-  AssetRecord,
-  Compression,
-  FilterRecord,
-  FilterStep,
-  LedgerSkip,
-  OnError,
-  Partition,
-  Position,
-  StreamSpec,
-} from "../workers/records.ts";
+import type { AssetRecord, FilterStep, LedgerSkip, StreamSpec } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import { InFlight } from "./in-flight.ts";
 import type { MemoryPlan } from "./memory-plan.ts";

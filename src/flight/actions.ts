@@ -11,13 +11,13 @@ import {
   RenewFlightEndpointRequest,
 } from "../grpc/generated/flight.ts";
 import { encodeCursor } from "../threads/cursor.ts";
+import { COMPRESSIONS } from "../vocabulary/compression.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { ContractDataProducer } from "./contract-data-producer.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { TICKET_TTL_MS } from "./range-flights.ts";
-import { COMPRESSIONS } from "./range-ticket.ts";
 import { describeSchema, incompatibilities, readSchema } from "./schemas.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 

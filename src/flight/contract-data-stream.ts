@@ -5,7 +5,7 @@ import type { StreamClient } from "../delivery/stream-client.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
-import type { Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 

@@ -3,7 +3,7 @@
 import type { HubStream } from "../delivery/hub.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
-import type { Partition } from "../workers/records.ts";
+import type { Partition } from "../vocabulary/partition.ts";
 
 /** @throws CodedError FAILED_PRECONDITION / PARTITION_OF_SESSION with the tickets that there are */
 export function partOfStream(stream: HubStream, shard: Partition | undefined): StreamPart {

@@ -10,15 +10,18 @@
 
 import { checkLedgers, withDefaults } from "../engine/range-desk.ts";
 import { CodedError } from "../error.ts";
-import { type ChangeType, LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
+import type { ChangeType } from "../vocabulary/change-type.ts";
+import { COMPRESSIONS, type Compression } from "../vocabulary/compression.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
-import type { Compression, FilterRecord, Partition, Position } from "../workers/records.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
 
-export const COMPRESSIONS = ["none", "lz4", "zstd"] as const satisfies Compression[];
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB

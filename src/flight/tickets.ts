@@ -16,7 +16,8 @@ import { CodedError } from "../error.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "../grpc/generated/flight.ts";
 import type { Reason } from "../reasons/registry.ts";
 import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
-import type { Partition, Position } from "../workers/records.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
 import { JsonObject } from "./json-object.ts";
 import { refuseSql } from "./no-sql.ts";
 import {

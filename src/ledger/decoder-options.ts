@@ -1,8 +1,9 @@
 /** What a decoder is asked for, and what it tells of each ledger. */
 import { CodedError } from "../error.ts";
 import type { Compat } from "../vocabulary/compat.ts";
+import type { RowFilter } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
-import type { CompiledFilter, RowFilter } from "./filter.ts";
+import type { CompiledFilter } from "./filter.ts";
 import type { KnownAssets } from "./known-assets.ts";
 
 /** How a LedgerDecoder reads its ledgers. */

@@ -8,8 +8,11 @@
  * its contract, as far as it is known: known-assets.ts, ledger-assets.ts. So an asset filter selects balances too, in
  * both schema versions, although version 1 has no column that says why.
  */
+
 import { quoted, shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import type { ChangeType } from "../vocabulary/change-type.ts";
+import type { FilterRecord, RowFilter } from "../vocabulary/row-filter.ts";
 import {
   parseStrkey,
   STRKEY_ACCOUNT,
@@ -33,7 +36,6 @@ import {
   CHANGE_EVICTED,
   CHANGE_REMOVED,
   CHANGE_TYPE_NAMES,
-  type ChangeType,
   DURABILITY_PERSISTENT,
   DURABILITY_TEMPORARY,
   LEDGER_SEQUENCE_MAX,
@@ -41,33 +43,6 @@ import {
   SCV_VEC,
   SCVAL_TYPE_NAMES,
 } from "./terms.ts";
-
-/** A filter as people and programs write it. Absent or empty kinds select everything. */
-export interface RowFilter {
-  /** C… strkeys. */
-  contractIds?: readonly string[];
-  /** As issued (case matters). Rows with an issued asset only. */
-  assetCodes?: readonly string[];
-  /** G… strkeys. Rows with an issued asset only. */
-  assetIssuers?: readonly string[];
-  /** Strkeys (G, C, M, B or L). Balance rows only; in schema version 1 these are the ones held by contracts. */
-  balanceHolders?: readonly string[];
-  /** In the token's smallest unit, 0 to 2^127 - 1; balance rows of at least this only. */
-  balanceMin?: bigint;
-  /** `ScValTypeScvVec`, or short: `ScvVec`, `Vec`. */
-  keyTypes?: readonly string[];
-  durability?: "temporary" | "persistent";
-  changeTypes?: readonly ChangeType[];
-  /**
-   * Rows whose `last_modified_ledger` is greater, where they have one: that of the state before for a removed entry, none
-   * for an evicted one. 0 = all rows.
-   */
-  modifiedAfterLedger?: number;
-  /** Default true: removed (and in schema version 2 evicted) entries are rows. */
-  includeDeleted?: boolean;
-  /** Of `count` shards the one numbered `index` (from 0): FNV-1a of the contract id modulo `count`. */
-  shard?: { index: number; count: number };
-}
 
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
 const SHOWN_MAX = 80; // characters of a wrong value that its error repeats
@@ -341,4 +316,9 @@ export class CompiledFilter {
     if (this.codes !== undefined && !this.codes.has(d, codeAt, codeBytes)) return false;
     return this.issuers === undefined || this.issuers.has(d, issuerAt);
   }
+}
+
+/** The filter that a record stands for. */
+export function rowFilterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {
+  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
 }

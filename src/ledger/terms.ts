@@ -20,7 +20,6 @@ export const CHANGE_EVICTED = 5;
 
 /** Change types that rows have, by number; `state` (3) never makes a row. */
 export const CHANGE_TYPE_NAMES = ["created", "updated", "removed", "state", "restored", "evicted"] as const;
-export type ChangeType = "created" | "updated" | "removed" | "restored" | "evicted";
 
 /** SCAddressType. */
 export const ADDRESS_ACCOUNT = 0;

@@ -15,7 +15,6 @@ import { ControlService } from "../grpc/generated/control.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
-import type { ChangeType } from "../ledger/terms.ts";
 import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
@@ -33,6 +32,7 @@ import type { LedgerSource } from "../sources/source.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import type { DataPlaneAccess } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
+import type { ChangeType } from "../vocabulary/change-type.ts";
 import { Bell } from "../workers/bell.ts";
 import { LEDGER_DURATION_BOUNDS_MS } from "../workers/ledger-durations.ts";
 import { DecodePool } from "../workers/pool.ts";
@@ -44,7 +44,9 @@ const BATCH_ROWS_MIN_TARGET = 1000; // the original's BATCH_SIZE: an unset one n
 const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framing beside a batch's body
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
-const COMPRESSIONS = ["none", "lz4", "zstd"];
+
+import { COMPRESSIONS } from "../vocabulary/compression.ts";
+
 const MIB = 1 << 20;
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 

@@ -1,6 +1,6 @@
 /** What the filters and known assets of all sessions may hold together; each session's own limits are beside it (manager.ts). */
 import { CodedError } from "../error.ts";
-import type { FilterRecord } from "../workers/records.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SessionRequest } from "./session.ts";
 
 /** Values of all lists of all steps, and known assets, of all sessions on record, those that have ended too. */

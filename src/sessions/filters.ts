@@ -1,8 +1,8 @@
 /** Filters of sessions: what a request may say, and what a patch makes of the filter in force. */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
-import { CompiledFilter } from "../ledger/filter.ts";
-import { type FilterRecord, rowFilterOf } from "../workers/records.ts";
+import { CompiledFilter, rowFilterOf } from "../ledger/filter.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { FilterChange, FilterPatch } from "./session.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history

@@ -9,7 +9,8 @@ import type { EngineStream } from "../engine/stream-engine.ts";
 import type { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { Counter } from "../threads/stream-cell.ts";
-import type { AssetRecord, LedgerSkip, Position } from "../workers/records.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type {
   Delivery,

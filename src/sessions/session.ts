@@ -3,7 +3,10 @@
  * The states are those of the wire (`GetStatusResponse.Status`).
  */
 import type { ErrorRecord } from "../error.ts";
-import type { Compression, FilterRecord, LedgerSkip, Position } from "../workers/records.ts";
+import type { Compression } from "../vocabulary/compression.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import type { LedgerSkip } from "../workers/records.ts";
 
 export const SESSION_STATES = ["UNKNOWN", "STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"] as const;
 export type SessionState = (typeof SESSION_STATES)[number];

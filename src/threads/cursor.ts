@@ -8,7 +8,8 @@
  * ledger nobody can tell what it means, and it is refused.
  */
 import { CodedError } from "../error.ts";
-import type { Partition, Position } from "../workers/records.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
 
 const FORM_NOW = 2;
 const CURSOR_LENGTH_MAX = 64; // four 32-bit numbers and the form stay below

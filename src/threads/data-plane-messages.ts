@@ -4,8 +4,12 @@
  */
 
 import type { ErrorRecord } from "../error.ts";
+import type { Compression } from "../vocabulary/compression.ts";
+import type { Partition } from "../vocabulary/partition.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
-import type { AssetRecord, Compression, FilterRecord, LedgerSkip, Partition, Position } from "../workers/records.ts";
+import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import type { ClientEvent } from "./client-event.ts";
 
 /** Given to the Worker when it starts. */

@@ -7,13 +7,13 @@
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { CodedError } from "../error.ts";
 import { RowSet } from "../ledger/row-set.ts";
+import type { Position } from "../vocabulary/position.ts";
 import type { BodyCompressor } from "./body-compressor.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
 import {
   align8,
   type BatchRecord,
   OUTPUT,
-  type Position,
   packRecord,
   SKIPPED_LISTED_MAX,
   type SpanDoneRecord,

@@ -8,8 +8,9 @@ import { BodyCompression, BufferRegion, FieldNode, Message, RecordBatch } from "
 import { zstdCompressSync } from "bun";
 import type { BatchEncoder, BatchPlan } from "../columns/batch-encoder.ts";
 import type { RowSet } from "../ledger/row-set.ts";
+import type { Compression } from "../vocabulary/compression.ts";
 import { lz4FrameBytesMax, writeLz4Frame } from "./lz4-frame.ts";
-import { align8, type Compression } from "./records.ts";
+import { align8 } from "./records.ts";
 
 const PREFIX_BYTES = 8; // the uncompressed length
 const STORED = -1n;

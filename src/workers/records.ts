@@ -9,8 +9,11 @@
  */
 import { Packr } from "msgpackr";
 import { CodedError, type ErrorRecord } from "../error.ts";
-import type { RowFilter } from "../ledger/filter.ts";
 import type { Compat } from "../vocabulary/compat.ts";
+import type { Compression } from "../vocabulary/compression.ts";
+import type { OnError } from "../vocabulary/on-error.ts";
+import type { Position } from "../vocabulary/position.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
 export const RECORD_VERSION = 3;
@@ -25,14 +28,6 @@ export const SKIPS_TOLD_MAX = 10;
 export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5, ASSETS: 6 } as const;
 /** Message tags from a decode worker to the data plane. */
 export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
-
-/** A filter as it crosses threads: a RowFilter whose minimum balance is decimal text. */
-export type FilterRecord = Omit<RowFilter, "balanceMin"> & { balanceMin?: string };
-
-/** The filter that a record stands for. */
-export function rowFilterOf({ balanceMin, ...filter }: FilterRecord): RowFilter {
-  return balanceMin === undefined ? filter : { ...filter, balanceMin: BigInt(balanceMin) };
-}
 
 /** From this ledger on, that filter: a stream's filter may change, at ledger boundaries only. */
 export interface FilterStep {
@@ -52,17 +47,6 @@ export interface AssetsRecord {
   stream: number;
   assets: AssetRecord[];
 }
-
-/** Of `count` partitions the one numbered `index`, from 0: contracts by `shardHash`, as a filter's shard. */
-export interface Partition {
-  index: number;
-  count: number;
-}
-
-/** ON_ERROR: what a ledger that cannot be decoded does to its stream. */
-export type OnError = "strict" | "skip";
-
-export type Compression = "none" | "lz4" | "zstd";
 
 /**
  * How a worker is to treat the spans of a stream. It goes to a worker before the stream's first span there, and again
@@ -129,15 +113,6 @@ export interface SkipRecord {
   span: number;
   ledger: number;
   error: ErrorRecord;
-}
-
-/**
- * Where to go on: at the first row of that ledger whose place is `row` or later (RowSet.place: counted before filters and
- * settings, so that a position means the same under all of them). 0 = the ledger's beginning.
- */
-export interface Position {
-  ledger: number;
-  row: number;
 }
 
 /** Header of a BATCH; the attachment is the Arrow data header, padding to 8, and the body. */

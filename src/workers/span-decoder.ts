@@ -11,6 +11,7 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import type { LedgerSummary } from "../ledger/decoder-options.ts";
+import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { afterLast, BatchCutter } from "./batch-cutter.ts";
@@ -23,7 +24,6 @@ import {
   type ObjectRecord,
   OUTPUT,
   packRecord,
-  rowFilterOf,
   SKIPS_TOLD_MAX,
   type SkipRecord,
   type SpanDoneRecord,

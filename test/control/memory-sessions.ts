@@ -14,7 +14,7 @@ import type {
   WatchEvent,
   WatchListener,
 } from "../../src/sessions/session.ts";
-import type { FilterRecord } from "../../src/workers/records.ts";
+import type { FilterRecord } from "../../src/vocabulary/row-filter.ts";
 
 const ABILITIES = { schemaVersions: [1, 2], compressions: ["none", "lz4", "zstd"], partitionsMax: 16 };
 

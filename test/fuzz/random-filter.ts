@@ -1,5 +1,5 @@
 /** Random row filters that hit some rows, and what they select, said plainly. */
-import type { RowFilter } from "../../src/ledger/filter.ts";
+import type { RowFilter } from "../../src/vocabulary/row-filter.ts";
 import { parseStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import type { Dice } from "./dice.ts";
 import { isDeleted, type PlainRow } from "./plain-decoder.ts";

@@ -1,11 +1,11 @@
 /** Which asset a balance row is of: what the table says, what the ledger itself proves, and nothing else. */
 import { describe, expect, test } from "bun:test";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
-import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ASSET_DELAY_LEDGERS, KnownAssets, knownFrom, settledBefore } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
 import { ASSET_ALPHANUM4, ASSET_ALPHANUM12, ASSET_NATIVE } from "../../src/ledger/terms.ts";
+import type { RowFilter } from "../../src/vocabulary/row-filter.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import {

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { DecoderOptions } from "../../src/ledger/decoder-options.ts";
-import type { RowFilter } from "../../src/ledger/filter.ts";
 import { NONE, RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_CONTRACT, CHANGE_EVICTED, CHANGE_TYPE_NAMES } from "../../src/ledger/terms.ts";
+import type { RowFilter } from "../../src/vocabulary/row-filter.ts";
 import { LIST_EVICTION } from "../../src/xdr/generated/skip.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import {

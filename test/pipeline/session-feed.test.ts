@@ -8,8 +8,9 @@ import { CodedError } from "../../src/error.ts";
 import { comparePositions } from "../../src/threads/cursor.ts";
 import type { FromDataPlane, Questions, StreamOpening } from "../../src/threads/data-plane-messages.ts";
 import { StreamCell } from "../../src/threads/stream-cell.ts";
+import type { Position } from "../../src/vocabulary/position.ts";
 import { Bell } from "../../src/workers/bell.ts";
-import type { BatchRecord, Position } from "../../src/workers/records.ts";
+import type { BatchRecord } from "../../src/workers/records.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const FIRST = 10;

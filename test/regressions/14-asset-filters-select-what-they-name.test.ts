@@ -5,10 +5,10 @@
  */
 import { describe, expect, test } from "bun:test";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
-import type { RowFilter } from "../../src/ledger/filter.ts";
 import { ASSET_DELAY_LEDGERS, KnownAssets } from "../../src/ledger/known-assets.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
+import type { RowFilter } from "../../src/vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../../src/vocabulary/schema-version.ts";
 import { sha256 } from "../../src/xdr/sha256.ts";
 import { formatStrkey, STRKEY_ACCOUNT } from "../../src/xdr/strkey.ts";

@@ -17,7 +17,8 @@ import { StreamAssets } from "../../src/engine/stream-assets.ts";
 import type { EngineStream } from "../../src/engine/stream-engine.ts";
 import { CodedError } from "../../src/error.ts";
 import { StreamCell } from "../../src/threads/stream-cell.ts";
-import type { FilterStep, Position } from "../../src/workers/records.ts";
+import type { Position } from "../../src/vocabulary/position.ts";
+import type { FilterStep } from "../../src/workers/records.ts";
 import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
 import { DELAYS_LEDGERS, FILTERS, SimulatedSource, seeded, World } from "./world.ts";
 

@@ -1,0 +1,32 @@
+/** Which rows a reader wants. */
+import type { ChangeType } from "./change-type.ts";
+
+/** A filter as people and programs write it. Absent or empty kinds select everything. */
+export interface RowFilter {
+  /** C… strkeys. */
+  contractIds?: readonly string[];
+  /** As issued (case matters). Rows with an issued asset only. */
+  assetCodes?: readonly string[];
+  /** G… strkeys. Rows with an issued asset only. */
+  assetIssuers?: readonly string[];
+  /** Strkeys (G, C, M, B or L). Balance rows only; in schema version 1 these are the ones held by contracts. */
+  balanceHolders?: readonly string[];
+  /** In the token's smallest unit, 0 to 2^127 - 1; balance rows of at least this only. */
+  balanceMin?: bigint;
+  /** `ScValTypeScvVec`, or short: `ScvVec`, `Vec`. */
+  keyTypes?: readonly string[];
+  durability?: "temporary" | "persistent";
+  changeTypes?: readonly ChangeType[];
+  /**
+   * Rows whose `last_modified_ledger` is greater, where they have one: that of the state before for a removed entry, none
+   * for an evicted one. 0 = all rows.
+   */
+  modifiedAfterLedger?: number;
+  /** Default true: removed (and in schema version 2 evicted) entries are rows. */
+  includeDeleted?: boolean;
+  /** Of `count` shards the one numbered `index` (from 0): FNV-1a of the contract id modulo `count`. */
+  shard?: { index: number; count: number };
+}
+
+/** A filter as it crosses threads: a RowFilter whose minimum balance is decimal text. */
+export type FilterRecord = Omit<RowFilter, "balanceMin"> & { balanceMin?: string };
