@@ -6,55 +6,55 @@ import type { Init } from "../grpc/service.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
+import { FILTER_KINDS, type FilterKind, LIST_KINDS, type ListKind } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord, RowFilter } from "../vocabulary/row-filter.ts";
-import { type FlagValues, option, repeated, toggle } from "./flags.ts";
+import { type Flag, type FlagValues, option, repeated, toggle } from "./flags.ts";
 
+/** A kind's flag by the type of its value. */
+interface FlagOf {
+  texts: Flag<string[]>;
+  amount: Flag<string | undefined>;
+  word: Flag<"temporary" | "persistent" | undefined>;
+  ledger: Flag<number | undefined>;
+  switch: Flag<boolean>;
+}
+
+type Kind = (typeof FILTER_KINDS)[number];
+type KindFlags = { readonly [K in Kind as K["flag"]]: FlagOf[K["type"]] };
+
+function flagOf({ type, placeholder, summary }: FilterKind): Flag<unknown> {
+  switch (type) {
+    case "texts":
+      return repeated({ placeholder, type: text, summary });
+    case "amount":
+      return option({ placeholder, type: text, summary });
+    case "word":
+      return option({ placeholder, type: oneOf(["temporary", "persistent"]), summary });
+    case "ledger":
+      return option({ placeholder, type: integer(0, LEDGER_SEQUENCE_MAX), summary });
+    case "switch":
+      return toggle({ summary });
+  }
+}
+
+/** A flag for every kind of filter. */
+export const FILTER_FLAGS: KindFlags = Object.fromEntries(
+  FILTER_KINDS.map((kind) => [kind.flag, flagOf(kind)]),
+) as unknown as KindFlags; // `flagOf` makes of each type what FlagOf says
+
+const { "include-deleted": _, ...kindFlags } = FILTER_FLAGS;
 /** All kinds but that of removed entries, which has two defaults. */
-export const KIND_FLAGS = {
-  "contract-id": repeated({ placeholder: "C…", type: text, summary: "Only rows of this contract." }),
-  "asset-code": repeated({ placeholder: "CODE", type: text, summary: "Only rows of assets with this code." }),
-  "asset-issuer": repeated({ placeholder: "G…", type: text, summary: "Only rows of assets of this issuer." }),
-  "balance-holder": repeated({ placeholder: "STRKEY", type: text, summary: "Only balances of this holder." }),
-  "min-balance": option({
-    placeholder: "AMOUNT",
-    type: text,
-    summary: "Only balances of at least this, in the token's smallest unit.",
-  }),
-  "key-type": repeated({ placeholder: "TYPE", type: text, summary: "Only rows whose key is a Vec, Symbol, U64, …" }),
-  durability: option({
-    placeholder: "WHICH",
-    type: oneOf(["temporary", "persistent"]),
-    summary: "Only temporary or only persistent entries.",
-  }),
-  "change-type": repeated({
-    placeholder: "TYPE",
-    type: text,
-    summary: "Only rows that are created, updated, removed, restored or evicted.",
-  }),
-  "modified-after-ledger": option({
-    placeholder: "LEDGER",
-    type: integer(0, LEDGER_SEQUENCE_MAX),
-    summary: "Only rows of entries last modified after this ledger; evicted entries have no such ledger. 0: any.",
-  }),
-} as const;
-
-export const FILTER_FLAGS = {
-  ...KIND_FLAGS,
-  "include-deleted": toggle({ summary: "Also rows of removed entries." }),
-} as const;
+export const KIND_FLAGS = kindFlags;
 
 type Given = FlagValues<typeof FILTER_FLAGS>;
 
-const LISTS = {
-  "contract-id": "contractIds",
-  "asset-code": "assetCodes",
-  "asset-issuer": "assetIssuers",
-  "balance-holder": "balanceHolders",
-  "key-type": "keyTypes",
-  "change-type": "changeTypes",
-} as const;
-type ListFlag = keyof typeof LISTS;
+type ListFlag = ListKind["flag"];
+const LISTS = Object.fromEntries(LIST_KINDS.map(({ flag, name }) => [flag, name])) as Record<
+  ListFlag,
+  ListKind["name"]
+>;
 
+/** Whether some filter is given. */
 export function anyFilter(flags: Given): boolean {
   const { "min-balance": minBalance, durability, "include-deleted": includeDeleted } = flags;
   const lists = (Object.keys(LISTS) as ListFlag[]).some((name) => flags[name].length > 0);
@@ -62,6 +62,7 @@ export function anyFilter(flags: Given): boolean {
   return lists || minBalance !== undefined || durability !== undefined || after !== undefined || includeDeleted;
 }
 
+/** The flags as the control API's Filters. */
 export function filtersOf(flags: Given): Init<Filters> {
   return {
     ...listsOf(flags),
@@ -90,6 +91,7 @@ export interface Removal {
   value: string;
 }
 
+/** `--remove LIST=VALUE`. */
 export const removal: SettingType<Removal> = {
   name: "removal",
   accepts: `one of ${Object.keys(LISTS).join(", ")}, an equals sign and the value`,

@@ -12,6 +12,7 @@ import {
 } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
 import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session.ts";
+import { FILTER_KINDS, LIST_KINDS } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
 const COMPRESSIONS = {
@@ -75,35 +76,24 @@ export function sessionBytes({ request, message, error, source }: SessionSnapsho
   return 512 + characters * CHARACTER_BYTES_MAX + (request.filter === undefined ? 0 : filterBytes(request.filter));
 }
 
-export function filterOf(filters: Filters): FilterRecord {
-  const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, minBalance, keyTypes } = filters;
-  return {
-    contractIds,
-    assetCodes,
-    assetIssuers,
-    balanceHolders,
-    includeDeleted,
-    balanceMin: minBalance,
-    keyTypes,
-    durability: filters.durability as FilterRecord["durability"],
-    changeTypes: filters.changeTypes as FilterRecord["changeTypes"],
-    modifiedAfterLedger: filters.modifiedAfterLedger,
-  };
+/** The field of the control API's Filters that a kind has: its ticket key in camel case. */
+const FIELDS = FILTER_KINDS.map(({ name, key, type }) => ({ name, type, field: camelCase(key) as keyof Filters }));
+
+function camelCase(key: string): string {
+  return key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** A filter of the control API as the rest of the server knows it. */
+export function filterOf(filters: Filters): FilterRecord {
+  return Object.fromEntries(FIELDS.map(({ name, field }) => [name, filters[field]])) as FilterRecord;
+}
+
+/** What a kind that a filter does not have is in a message. */
+const ABSENT = { texts: [], amount: "", word: "", ledger: 0, switch: true } as const;
+
+/** The inverse of `filterOf`; every field is set. */
 export function filtersMessage(filter: FilterRecord): Init<Filters> {
-  return {
-    contractIds: [...(filter.contractIds ?? [])],
-    assetCodes: [...(filter.assetCodes ?? [])],
-    assetIssuers: [...(filter.assetIssuers ?? [])],
-    balanceHolders: [...(filter.balanceHolders ?? [])],
-    includeDeleted: filter.includeDeleted ?? true,
-    minBalance: filter.balanceMin ?? "",
-    keyTypes: [...(filter.keyTypes ?? [])],
-    durability: filter.durability ?? "",
-    changeTypes: [...(filter.changeTypes ?? [])],
-    modifiedAfterLedger: filter.modifiedAfterLedger ?? 0,
-  };
+  return Object.fromEntries(FIELDS.map(({ name, type, field }) => [field, filter[name] ?? ABSENT[type]]));
 }
 
 /** What ConfigureFilters asks for. @throws CodedError INVALID_ARGUMENT where it asks for two things at once */
@@ -147,8 +137,8 @@ function patchOf(patch: FilterPatch): FilterChange {
 }
 
 function listsOf(filters: Filters): FilterRecord {
-  const { contractIds, assetCodes, assetIssuers, balanceHolders, keyTypes, changeTypes } = filterOf(filters);
-  return { contractIds, assetCodes, assetIssuers, balanceHolders, keyTypes, changeTypes };
+  const filter = filterOf(filters);
+  return Object.fromEntries(LIST_KINDS.map(({ name }) => [name, filter[name]]));
 }
 
 export function metricsMessage(session: SessionSnapshot): Init<GetMetricsResponse> {

@@ -15,6 +15,7 @@ import { checkedFilter } from "../sessions/filters.ts";
 import { comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { ChangeType } from "../vocabulary/change-type.ts";
 import { COMPRESSIONS, type Compression } from "../vocabulary/compression.ts";
+import { FILTER_KINDS, LIST_KINDS } from "../vocabulary/filter-kinds.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
@@ -195,19 +196,10 @@ export function partsOf(range: RangeTicket): RangeTicket[] {
   }));
 }
 
-const FILTER_KEYS = [
-  ["contract_ids", "contractIds"],
-  ["asset_codes", "assetCodes"],
-  ["asset_issuers", "assetIssuers"],
-  ["balance_holders", "balanceHolders"],
-  ["key_types", "keyTypes"],
-  ["change_types", "changeTypes"],
-] as const;
-
 /** @throws CodedError INVALID_ARGUMENT naming the key or the value */
 export function takeFilter(json: JsonObject): FilterRecord {
   const filter: FilterRecord = {};
-  for (const [key, name] of FILTER_KEYS) {
+  for (const { key, name } of LIST_KINDS) {
     const values = json.texts(key);
     if (values !== undefined) filter[name] = values as string[] & ChangeType[];
   }
@@ -228,15 +220,7 @@ export function takeFilter(json: JsonObject): FilterRecord {
 }
 
 function filterJson(filter: FilterRecord): Record<string, unknown> {
-  const json: Record<string, unknown> = {};
-  for (const [key, name] of FILTER_KEYS) json[key] = filter[name];
-  return {
-    ...json,
-    durability: filter.durability,
-    include_deleted: filter.includeDeleted,
-    min_balance: filter.balanceMin,
-    modified_after_ledger: filter.modifiedAfterLedger,
-  };
+  return Object.fromEntries(FILTER_KINDS.map(({ key, name }) => [key, filter[name]]));
 }
 
 /** `"shard":{"index":…,"count":…}` where it is given. */

@@ -12,6 +12,7 @@
 import { quoted, shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { ChangeType } from "../vocabulary/change-type.ts";
+import { FILTER_KINDS, type FilterValueType } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord, RowFilter } from "../vocabulary/row-filter.ts";
 import {
   parseStrkey,
@@ -153,24 +154,24 @@ const TEXTS: Check = [
   "a list of texts",
 ];
 
+/** What a value of each type is in a RowFilter. */
+const CHECK_OF: Readonly<Record<FilterValueType, Check>> = {
+  texts: TEXTS,
+  amount: [(value) => typeof value === "bigint", "a bigint"],
+  word: [(value) => typeof value === "string", "a text"],
+  ledger: [(value) => typeof value === "number", "a number"],
+  switch: [(value) => typeof value === "boolean", "a boolean"],
+};
+
 /** What a kind may be; more is checked where its values are read. For programs that no type checker has seen. */
-const CHECKS: Readonly<Record<keyof RowFilter, Check>> = {
-  contractIds: TEXTS,
-  assetCodes: TEXTS,
-  assetIssuers: TEXTS,
-  balanceHolders: TEXTS,
-  balanceMin: [(value) => typeof value === "bigint", "a bigint"],
-  keyTypes: TEXTS,
-  durability: [(value) => typeof value === "string", "a text"],
-  changeTypes: TEXTS,
-  modifiedAfterLedger: [(value) => typeof value === "number", "a number"],
-  includeDeleted: [(value) => typeof value === "boolean", "a boolean"],
+const CHECKS: Readonly<Record<string, Check>> = {
+  ...Object.fromEntries(FILTER_KINDS.map(({ name, type }) => [name, CHECK_OF[type]])),
   shard: [(value) => typeof value === "object" && value !== null, "{ index, count }"],
 };
 
 function checkKinds(filter: RowFilter): void {
   for (const [kind, value] of Object.entries(filter)) {
-    const check = (CHECKS as Readonly<Record<string, Check>>)[kind];
+    const check = CHECKS[kind];
     if (check === undefined) refuse(`there is no filter ${quoted(kind)}: there are ${Object.keys(CHECKS).join(", ")}`);
     const [is, what] = check;
     if (value !== undefined && !is(value)) {

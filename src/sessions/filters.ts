@@ -2,13 +2,14 @@
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { CompiledFilter, rowFilterOf } from "../ledger/filter.ts";
+import { LIST_KINDS, type ListKind } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { FilterChange, FilterPatch } from "./session.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
 const VALUE_LENGTH_MAX = 69; // strkeys of muxed accounts, everything else is shorter; longer ones are not repeated in errors
-const LISTS = ["contractIds", "assetCodes", "assetIssuers", "balanceHolders", "keyTypes", "changeTypes"] as const;
-type ListName = (typeof LISTS)[number];
+type ListName = ListKind["name"];
+const LISTS: readonly ListName[] = LIST_KINDS.map(({ name }) => name);
 
 /** The filter that a change makes of `before`. @throws CodedError INVALID_ARGUMENT / INVALID_FILTER, FILTER_TOO_LONG */
 export function changedFilter(before: FilterRecord, change: FilterChange): FilterRecord {
