@@ -1,7 +1,8 @@
 /** From flags, environment and file to a Config: flags win over the environment, that over the file, that over defaults. */
 import { CodedError } from "../error.ts";
 import { readConfigFile } from "./config-file.ts";
-import { type Config, flagOf, SETTINGS, type Setting, type SettingKey } from "./schema.ts";
+import { type Config, flagOf, SETTINGS, type SettingKey } from "./schema.ts";
+import type { Setting } from "./setting.ts";
 
 type Origin = "flag" | "environment" | "file" | "default";
 

@@ -1,5 +1,6 @@
 /** docs/configuration.md, from the schema. */
-import { flagOf, SETTINGS, type Setting } from "./schema.ts";
+import { flagOf, SETTINGS } from "./schema.ts";
+import type { Setting } from "./setting.ts";
 
 const INTRODUCTION = `# Configuration
 
