@@ -5,6 +5,7 @@ import type { Flags, FlagValues } from "./flags.ts";
 /** A terminal, or what stands in for it. */
 export type Output = Writable & { isTTY?: boolean; columns?: number };
 
+/** What a command is given when it runs. */
 export interface CommandContext<F extends Flags = Flags> {
   /** What is neither a flag nor a flag's value, in order. */
   args: string[];
@@ -21,14 +22,14 @@ export interface CommandContext<F extends Flags = Flags> {
   interrupt(): AbortSignal;
 }
 
-export interface Example {
+interface Example {
   /** The whole line, with the program's name. */
   command: string;
   /** What it does, in a few words. */
   meaning: string;
 }
 
-export interface Command<F extends Flags = Flags> {
+interface Command<F extends Flags = Flags> {
   /** The arguments after the name, as the help shows them: `FILE… [flags]`. */
   usage: string;
   /** A paragraph or two below the summary. */

@@ -17,12 +17,15 @@ const serverAddress: SettingType<string> = {
   },
 };
 
+/** Where the server is; the same flag for every control command. */
 export const ADDRESS_FLAG = option({
   placeholder: "HOST:PORT",
   type: serverAddress,
   summary: `The server's control address. Default: ${ADDRESS_DEFAULT}, or GRPC_ADDRESS where that is set.`,
 });
+/** Machine-readable output; the same flag for every control command. */
 export const JSON_FLAG = toggle({ summary: "Print one JSON object, with the names of the control API." });
+/** How many arguments a command takes whose only one is a session id. */
 export const SESSION_ARGUMENT = { min: 1, max: 1 } as const;
 
 interface CallContext {

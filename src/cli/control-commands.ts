@@ -1,6 +1,7 @@
 /** The commands that talk to a running server's control plane. */
 import type { CommandEntry } from "./command.ts";
 
+/** The commands that call the control plane of a running server. */
 export const CONTROL_COMMANDS: readonly CommandEntry[] = [
   { name: "start", summary: "start a session on a running server", load: () => import("./start.ts") },
   { name: "stop", summary: "stop a session", load: () => import("./stop.ts") },

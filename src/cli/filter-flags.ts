@@ -86,7 +86,7 @@ export function decoderFilterOf(flags: FlagValues<typeof KIND_FLAGS>, includeDel
 }
 
 /** What is to be taken out: `asset-code=USDC`. */
-export interface Removal {
+interface Removal {
   list: ListFlag;
   value: string;
 }

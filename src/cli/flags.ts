@@ -3,6 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import type { SettingType } from "../config/types.ts";
 import { UsageError } from "./usage-error.ts";
 
+/** A flag of a command, and how its values are read. */
 export interface Flag<T> {
   /** One letter, without the dash. */
   readonly short?: string;
@@ -15,7 +16,9 @@ export interface Flag<T> {
   read(name: string, given: readonly string[]): T;
 }
 
+/** A command's flags by name, without dashes. */
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
+/** The values that a command is given for its flags. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never };
 
 interface FlagText {
@@ -85,7 +88,7 @@ export function repeated<T>(text: FlagText & { placeholder: string; type: Settin
   return { ...text, read: (name, given) => given.map((value) => readValue(name, text.type, value)) };
 }
 
-export interface ParsedLine {
+interface ParsedLine {
   positionals: string[];
   /** By flag name. */
   given: Map<string, string[]>;

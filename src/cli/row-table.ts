@@ -4,7 +4,7 @@
  */
 
 /** A value of a schema version 1 column by name; null where it has none. */
-export type CellReader = (column: string) => unknown;
+type CellReader = (column: string) => unknown;
 
 interface TableColumn {
   title: string;
@@ -57,6 +57,7 @@ export function tableHead(): string {
   return `${titles.trimEnd()}\n${rule}`;
 }
 
+/** One row as a line, without a newline. */
 export function tableRow(cell: CellReader): string {
   return COLUMNS.map(({ width, right, text }) => fit(text(cell), width, right))
     .join("  ")

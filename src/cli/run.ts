@@ -12,7 +12,7 @@ import { PROGRAM } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What a command line meets; a test gives its own. */
-export type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "interrupt">;
+type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "interrupt">;
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;

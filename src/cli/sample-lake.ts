@@ -29,8 +29,10 @@ import ledger58751994 from "../../sample/lake/FC807DFF--58688000-58751999/FC7F84
   type: "file",
 };
 
+/** The ledgers of the embedded lake, inclusive. */
 export const SAMPLE_LEDGER_FIRST = 58751994;
 export const SAMPLE_LEDGER_LAST = 58752000;
+/** The passphrase of its network. */
 export const SAMPLE_NETWORK_PASSPHRASE: string = manifest.networkPassphrase;
 
 const FOLDER = fileURLToPath(new URL("../../sample/lake", import.meta.url));

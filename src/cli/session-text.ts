@@ -7,6 +7,7 @@ import {
 } from "../grpc/generated/control.ts";
 import { columns, grouped } from "./control-call.ts";
 
+/** The name of a GetStatusResponse.Status: `RUNNING`; its number where this version does not know it. */
 export function statusName(status: number): string {
   return nameOf(status, Status);
 }
@@ -40,7 +41,7 @@ function snake(name: string): string {
 }
 
 /** `5 of 9`, `none yet` */
-export function ledgerText(current: number, target: number): string {
+function ledgerText(current: number, target: number): string {
   const text = current === 0 ? "none yet" : String(current);
   return target === 0 ? text : `${text} of ${target}`;
 }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { CodedError } from "../error.ts";
 import type { SettingType } from "./types.ts";
 
+/** A name, and a hash of its password. */
 export interface Credential {
   name: string;
   /** Hexadecimal. */
@@ -17,6 +18,7 @@ const CREDENTIALS_MAX = 1000; // people and programs; more belong to a directory
 const CREDENTIALS_FILE_BYTES_MAX = 1 << 20; // a thousand lines of a kilobyte
 const NAME = /^[^:\s#@][^:\s]{0,127}$/; // a colon ends it in the protocol, a # is a comment, an @ a file
 
+/** A credential of a name and a password in clear. */
 export function credentialOf(name: string, password: string): Credential {
   return { name, passwordSha256: createHash("sha256").update(password).digest("hex") };
 }

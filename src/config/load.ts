@@ -6,6 +6,7 @@ import type { Setting } from "./setting.ts";
 
 type Origin = "flag" | "environment" | "file" | "default";
 
+/** A configuration, and where it came from. */
 export interface LoadedConfig {
   values: Config;
   /** Where each value came from. */
@@ -14,6 +15,7 @@ export interface LoadedConfig {
   file?: string;
 }
 
+/** Where a configuration is read from. */
 export interface ConfigInputs {
   /** By flag name without dashes: `{ "grpc-address": ":0" }`. */
   flags?: Readonly<Record<string, string | undefined>>;

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { type Address, parseAddress } from "./address.ts";
 
+/** Where ledgers come from, as SOURCE_ENDPOINT names it. */
 export type SourceEndpoint =
   /** A RawLedgerService. */
   | { kind: "grpc"; address: Address }

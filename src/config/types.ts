@@ -8,6 +8,7 @@ import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
 
 const SOURCES_MAX = 64; // each holds connections and buffers
 
+/** How a setting's value is written, and what it becomes. */
 export interface SettingType<T> {
   /** For the reference: `duration`, `list`, … */
   readonly name: string;
@@ -19,6 +20,7 @@ export interface SettingType<T> {
   fault?(text: string): string;
 }
 
+/** Any text, as it is. */
 export const text: SettingType<string> = { name: "text", accepts: "any text", parse: (value) => value };
 
 /** A whole number in a closed range. */
@@ -51,6 +53,7 @@ export function parseGoBoolean(value: string): boolean | undefined {
   return TRUE.includes(value) ? true : FALSE.includes(value) ? false : undefined;
 }
 
+/** True or false, as Go's strconv.ParseBool reads them. */
 export const boolean: SettingType<boolean> = {
   name: "boolean",
   accepts: "true or false (or 1, t, 0, f)",
@@ -188,6 +191,7 @@ export const dialAddress: SettingType<string> = {
   },
 };
 
+/** A source: a folder, a raw-ledger server, or repeat: and a folder. */
 export const sourceEndpoint: SettingType<SourceEndpoint> = {
   name: "source",
   accepts:

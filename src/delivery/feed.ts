@@ -7,6 +7,7 @@ import type { Position } from "../vocabulary/position.ts";
 import type { Slot } from "./slot.ts";
 import type { StreamPart } from "./stream-part.ts";
 
+/** What one DoGet reads: batches in ledger order, from a session or from a range. */
 export interface Feed {
   /** The stream that the client asked for, or the partition of it. */
   readonly stream: StreamPart;

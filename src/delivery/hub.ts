@@ -29,6 +29,7 @@ const DRAIN_MS = 2; // then the event loop gets a turn, so that clients are serv
 const SLEEP_MS = 1000; // longest single sleep on the bell
 
 /** One stream, open or ended. */
+/** Takes finished batches off all output rings and keeps the streams that they belong to. */
 export class HubStream {
   readonly cell: StreamCell;
   /** One, or one for each partition. */

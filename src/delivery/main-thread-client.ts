@@ -12,6 +12,7 @@ interface Pending {
   reject(error: CodedError): void;
 }
 
+/** Asks the main thread, and hands its answers to whoever asked. */
 export class MainThread {
   private readonly pending = new Map<number, Pending>();
   private count = 0;

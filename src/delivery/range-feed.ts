@@ -9,6 +9,7 @@ import type { Slot } from "./slot.ts";
 import type { StreamReader } from "./stream-log.ts";
 import type { StreamPart } from "./stream-part.ts";
 
+/** The batches of a range ticket: a private stream that is opened for one client and ends with it. */
 export class RangeFeed implements Feed {
   readonly mode = "following";
   private readonly reader: StreamReader;

@@ -13,15 +13,16 @@ import type { MainThread } from "./main-thread-client.ts";
 import { RangeFeed } from "./range-feed.ts";
 
 /** How long a range waits for a place. */
-export const RANGE_WAIT_MS_MAX = 60_000; // as long as a catch-up waits for its turn: who waits longer does better to try again
+const RANGE_WAIT_MS_MAX = 60_000; // as long as a catch-up waits for its turn: who waits longer does better to try again
 /** Ranges that wait at once; one more is refused. */
-export const RANGES_WAITING_MAX = 256; // each is a call without a stream; more of them are a crowd that must back off
+const RANGES_WAITING_MAX = 256; // each is a call without a stream; more of them are a crowd that must back off
 const LOOK_MS = 50; // between looks whether waiting still makes sense; a place that is freed is noticed at once
 
 interface Waiter {
   wake(): void;
 }
 
+/** Gives the places of RANGES_MAX to ranges, first come first served. */
 export class RangePlaces {
   /** First come, first served. */
   private readonly queue: Waiter[] = [];

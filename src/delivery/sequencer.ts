@@ -15,6 +15,7 @@ interface Waiting {
   done?: SpanDoneRecord;
 }
 
+/** Restores the ledger order of one stream's batches. */
 export class Sequencer {
   private span = 0;
   /** Where the next batch begins, or after; of each partition. */

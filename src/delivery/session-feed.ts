@@ -27,6 +27,10 @@ import type { StreamPart } from "./stream-part.ts";
 /** Where to begin; "oldest" is the oldest batch that is retained, "start" the session's first ledger. */
 export type SessionFrom = "oldest" | "start" | "now" | Position;
 
+/**
+ * The batches of a session from a client's cursor on: a catch-up from the source where they are no longer held, then
+ * the session's own.
+ */
 export class SessionFeed implements Feed {
   position: Position;
   private reader: StreamReader | undefined;

@@ -43,6 +43,7 @@ function sizeClass(bytes: number): number {
   return size + Math.max(0, Math.ceil((bytes - size) / step)) * step;
 }
 
+/** One finished batch in the data plane's memory. */
 export class Slot {
   readonly dataHeader: Uint8Array;
   readonly dataBody: Uint8Array;

@@ -1,6 +1,7 @@
 /** One open DoGet: what it has had so far, in full, for the `streams` action. */
 import type { Position } from "../vocabulary/position.ts";
 
+/** A client of a stream, as the data plane counts it. */
 export interface StreamClient {
   /** Unique in this process. */
   readonly number: number;

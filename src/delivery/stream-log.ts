@@ -20,6 +20,7 @@ import { comparePositions } from "../threads/cursor.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { Slot } from "./slot.ts";
 
+/** What a stream's log may hold. */
 export interface LogLimits {
   /** CHANNEL_BUFFER_SIZE: batches held back for the slowest reader. */
   slotsMax: number;
@@ -27,6 +28,7 @@ export interface LogLimits {
   readonly retainedBytesMax: number;
 }
 
+/** One client's place in a stream's log. */
 export class StreamReader {
   /** Number of the batch that comes next. */
   position: number;
@@ -118,6 +120,7 @@ export class StreamReader {
   }
 }
 
+/** The retained slots of one stream or partition, shared by all its readers. */
 export class StreamLog {
   private readonly slots: Slot[] = [];
   private firstNumber = 0;

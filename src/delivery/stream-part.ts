@@ -17,6 +17,7 @@ import { type LogLimits, StreamLog } from "./stream-log.ts";
 const CLIENTS_LEFT_MAX = 100; // of a stream's clients that have left; the last ones are remembered
 const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far the stream is, as after FLUSH_INTERVAL
 
+/** One partition of a stream, or the whole of one that has none: its log and its clients. */
 export class StreamPart {
   readonly log: StreamLog;
   /** Who reads it now, catching up or not. */

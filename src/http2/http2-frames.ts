@@ -77,7 +77,7 @@ export function goaway(lastStream: number, code: number, why: string): Buffer {
 }
 
 /** Bytes of one WINDOW_UPDATE frame. */
-export const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + WINDOW_UPDATE_PAYLOAD_BYTES;
+const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + WINDOW_UPDATE_PAYLOAD_BYTES;
 
 /** WINDOW_UPDATE frames for pairs of (stream id, increment in bytes, 1 to WINDOW_BYTES_MAX), in one buffer. */
 export function windowUpdates(pairs: readonly number[]): Buffer {

@@ -16,6 +16,7 @@ const FRAME_PAYLOAD_BYTES_MAX = 16384; // SETTINGS_MAX_FRAME_SIZE is never less 
 const CHUNK_BYTES =
   LANE_CHUNK_BYTES_MAX + Math.ceil(LANE_CHUNK_BYTES_MAX / FRAME_PAYLOAD_BYTES_MAX) * FRAME_HEADER_BYTES;
 
+/** The way of one call's DATA frames to the socket, past node:http2. */
 export class Lane {
   /** What is still to be sent, first part first. */
   #parts: Uint8Array[] = [];

@@ -39,7 +39,7 @@ const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes w
 const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
 
 /** The socket, and node:http2's reading side. */
-export interface OutboundPeers {
+interface OutboundPeers {
   /** Sends bytes; they are taken over, or copied, before it returns. */
   write(bytes: Uint8Array): void;
   /** True while the socket has taken everything that it was given. */
@@ -72,6 +72,7 @@ type Fate = "pass" | "hold" | "drop";
 /** Shared by all connections: what is in it has gone to the socket before anybody else uses it. */
 let chunk: Buffer | undefined;
 
+/** Orders all frames that go to one client, under its windows. */
 export class OutboundFrames implements WindowListener {
   readonly #peers: OutboundPeers;
   readonly #streams = new Map<number, StreamState>();

@@ -26,7 +26,7 @@ export const PINGS_UNANSWERED_MAX = 4; // a client that answers none is gone, an
 export const wakeupGuardCounters = { kicks: 0, pings: 0 };
 
 /** True where the defect is: on Bun. */
-export const WAKEUP_GUARD_NEEDED = process.versions.bun !== undefined;
+const WAKEUP_GUARD_NEEDED = process.versions.bun !== undefined;
 
 const guards = new WeakMap<Http2Session, SessionGuard>();
 

@@ -69,6 +69,7 @@ function refuse(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 
+/** Reads a client's frames before node:http2 does, and keeps its windows right. */
 export class WindowRewriter {
   readonly #emit: (bytes: Buffer) => void;
   readonly #listener: WindowListener;

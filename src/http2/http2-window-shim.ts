@@ -16,7 +16,7 @@ import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
 
 /** How long a client may take from connecting to its first SETTINGS frame. */
-export const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
+const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
 
 /** Frames that make a server say or keep something, while the client does not take what it is sent. */
 export const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
@@ -28,8 +28,9 @@ export const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or 
 export const CLOSE_MS_MAX = 1000; // enough for a client that is there to read its GOAWAY and to close; others are gone
 
 /** How long an acknowledgement of SETTINGS is held back for streams that owe window. */
-export const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
+const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
 
+/** Limits of one connection. */
 export interface WindowShimOptions {
   /** Whether calls can have lanes. Default true. */
   lanes?: boolean;
@@ -39,6 +40,7 @@ export interface WindowShimOptions {
   settingsHoldMsMax?: number;
 }
 
+/** Stands between a socket and node:http2: a Duplex that rewrites what comes in and orders what goes out. */
 export class WindowShim extends Duplex {
   /** Certificate that the client proved with TLS; undefined on a plain connection or when it sent none. */
   readonly peerCertificate: DetailedPeerCertificate | undefined;

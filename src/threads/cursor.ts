@@ -15,6 +15,7 @@ const FORM_NOW = 2;
 const CURSOR_LENGTH_MAX = 64; // four 32-bit numbers and the form stay below
 const FORMS = /^([12])\.([0-9a-z]{1,7})\.([0-9a-z]{1,7})(?:\.([0-9a-z]{1,4})\.([0-9a-z]{1,4}))?$/;
 
+/** A position, and the partition that it is of. */
 export interface Cursor extends Position {
   /** Absent: of the whole. */
   partition?: Partition;

@@ -34,6 +34,7 @@ export interface DataPlaneData {
   access?: DataPlaneAccess;
 }
 
+/** Who may read over Flight. */
 export interface DataPlaneAccess {
   credentials: Array<{ name: string; passwordSha256: string }>;
   tokenTtlMs: number;
@@ -146,6 +147,7 @@ export interface ClientReport {
   partition?: number;
 }
 
+/** What the main thread says to the data plane. */
 export type ToDataPlane =
   | { type: "ring"; index: number; memory: SharedArrayBuffer }
   /** Every session that there was before is open: until then no call is answered. */
@@ -166,6 +168,7 @@ export type ToDataPlane =
   | { type: "clientsOf"; number: number; stream: number }
   | { type: "close"; graceMs: number };
 
+/** What the data plane says to the main thread. */
 export type FromDataPlane =
   | { type: "listening"; port: number }
   | { type: "failedToListen"; error: ErrorRecord }

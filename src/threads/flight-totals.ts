@@ -34,6 +34,7 @@ type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
 
 const INDEX = Object.fromEntries(FLIGHT_COUNTERS.map((name, index) => [name, index])) as Record<FlightCounter, number>;
 
+/** Counters of the Flight service in shared memory: the data plane adds, the main thread reads. */
 export class FlightTotals {
   private readonly counters: BigInt64Array;
 

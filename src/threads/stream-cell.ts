@@ -38,6 +38,7 @@ const COUNTERS = [
   /** Messages to the main thread with assets that batches and spans in order have taught. */
   "learnedMessages",
 ] as const;
+/** A counter of a stream by name. */
 export type Counter = (typeof COUNTERS)[number];
 
 const INDEX = Object.fromEntries(COUNTERS.map((name, index) => [name, index])) as Record<Counter, number>;
@@ -49,6 +50,7 @@ export interface Counters {
   add(counter: Counter, value: number): void;
 }
 
+/** A stream's counters, gate and credit in shared memory: each number has one thread that writes it. */
 export class StreamCell implements Counters {
   private readonly control: Int32Array;
   private readonly limit: BigInt64Array;

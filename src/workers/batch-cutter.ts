@@ -24,11 +24,12 @@ import type { StageTimes } from "./stage-times.ts";
 
 const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth asking whether a batch is full
 
-export interface CutterParts {
+interface CutterParts {
   output: RingProducer;
   times: StageTimes;
 }
 
+/** Cuts the rows of one stream or partition into batches, and writes each into the output ring. */
 export class BatchCutter {
   readonly rows = new RowSet();
   readonly encoder: BatchEncoder;

@@ -18,12 +18,13 @@ const ZSTD_LEVEL = 1; // the fastest: higher ones cost several times the CPU for
 const COMPRESSED_BYTES_MIN = 64; // a frame's own header eats what a smaller buffer could save
 const CODEC = { lz4: 0, zstd: 1 } as const; // CompressionType of Message.fbs
 
-export interface CompressedBatch {
+interface CompressedBatch {
   header: Uint8Array;
   /** Valid until the next batch. */
   body: Uint8Array;
 }
 
+/** Compresses the buffers of a batch's body as Arrow IPC has it. */
 export class BodyCompressor {
   private plain = new Uint8Array(0);
   private packed = new Uint8Array(0);

@@ -32,6 +32,7 @@ const SLEEP_MS = 1000; // longest single sleep on the bell
 const IDLE_COLLECT_BYTES = 32 << 20; // of ledgers decoded: they leave a quarter as much garbage
 const IDLE_SLEEPS_MAX = 30; // then memory is let go: many times the seconds between ledgers at the tip
 
+/** The long-lived task of one decode worker: reads its input ring until that is closed. */
 export function decodeTask(data: DecodeTaskData): void {
   yieldToOthers();
   Atomics.store(data.state, STARTED, 1);

@@ -30,7 +30,7 @@ export function reserveBlocking(ring: RingProducer, payloadBytes: number): numbe
 }
 
 /** The same without blocking the event loop. */
-export async function reserveAsync(ring: RingProducer, payloadBytes: number): Promise<number> {
+async function reserveAsync(ring: RingProducer, payloadBytes: number): Promise<number> {
   for (;;) {
     if (ring.abandoned) throw gone();
     const at = ring.reserve(payloadBytes);

@@ -5,6 +5,7 @@ export const LEDGER_DURATION_BOUNDS_MS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50,
 
 const BUCKETS = LEDGER_DURATION_BOUNDS_MS.length + 1;
 
+/** How long ledgers took to decode, as a histogram in shared memory. */
 export class LedgerDurations {
   /** Counts of the buckets, then the sum in microseconds. */
   private readonly cells: BigInt64Array;

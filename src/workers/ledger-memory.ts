@@ -18,6 +18,7 @@ export class LedgerBuffer {
   ledgerLast = 0;
 }
 
+/** Buffers for inflated ledgers, used again once no row refers to them. */
 export class LedgerMemory {
   private readonly free: LedgerBuffer[] = [];
   private freeBytes = 0;

@@ -22,8 +22,8 @@ import { createRing, RingEnd, RingProducer } from "./ring.ts";
 import { StageTimes } from "./stage-times.ts";
 import { type DecodeTaskData, STARTED } from "./task-data.ts";
 
-export const INPUT_RING_BYTES = 8 << 20; // two typical spans of compressed ledgers: the worker never waits for the next
-export const OUTPUT_RING_BYTES = 8 << 20; // four batches of the 2 MiB limit: the data plane may be busy for a while
+const INPUT_RING_BYTES = 8 << 20; // two typical spans of compressed ledgers: the worker never waits for the next
+const OUTPUT_RING_BYTES = 8 << 20; // four batches of the 2 MiB limit: the data plane may be busy for a while
 const RETAINED_BYTES_MAX = 16 << 20; // several dense ledgers: enough rows for a batch
 const FREE_BYTES_MAX = 32 << 20; // what rows wait in, twice
 const WORKERS_MAX = 256; // more threads than any machine in use has cores
@@ -71,13 +71,14 @@ interface Seat {
   state: Int32Array;
 }
 
-export interface PoolEvents {
+interface PoolEvents {
   /** A worker (re)started: the data plane has to read this ring from now on. */
   ring(index: number, output: SharedArrayBuffer): void;
   /** A worker died; streams with spans in flight on it cannot go on. */
   died(index: number, error: CodedError): void;
 }
 
+/** The decode workers: starts them, replaces one that dies, and gives each its spans. */
 export class DecodePool {
   readonly durations = new LedgerDurations();
   private readonly seats: Seat[] = [];

@@ -16,7 +16,7 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
-export const RECORD_VERSION = 3;
+const RECORD_VERSION = 3;
 
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
@@ -96,6 +96,7 @@ export interface ObjectRecord {
   ledgerLast: number;
 }
 
+/** The span has no more objects. */
 export interface SpanEndRecord {
   stream: number;
   span: number;
@@ -194,6 +195,7 @@ export function unpackRecord<T extends object>(payload: Uint8Array): { record: T
   return { record, attachment: payload.subarray(align8(4 + length)) };
 }
 
+/** The next multiple of 8, in bytes. */
 export function align8(bytes: number): number {
   return (bytes + 7) & ~7;
 }

@@ -51,6 +51,7 @@ export function messageBytesMax(ring: SharedArrayBuffer): number {
   return (ring.byteLength - CONTROL_BYTES) / 2 - HEADER_BYTES;
 }
 
+/** What both ends of a ring know. */
 export class RingEnd {
   protected readonly control: Int32Array;
   /** All data of the ring; payload offsets point into it. */
@@ -99,6 +100,7 @@ function unitsOf(payloadBytes: number): number {
   return 1 + ((payloadBytes + UNIT_BYTES - 1) >>> 3);
 }
 
+/** The end that writes; one thread. */
 export class RingProducer extends RingEnd {
   private reservedUnits = 0;
   private skippedUnits = 0;
@@ -163,6 +165,7 @@ export class RingProducer extends RingEnd {
   }
 }
 
+/** The end that reads; one thread. */
 export class RingConsumer extends RingEnd {
   /** The current message, valid after `next()` returned true and until `release()`. */
   offset = 0;

@@ -6,6 +6,7 @@
 import { shardHash } from "../ledger/filter.ts";
 import { RowSet } from "../ledger/row-set.ts";
 
+/** Deals a ledger's rows out to the partitions of a stream, by contract. */
 export class RowDealer {
   /** Where the next ledger is to be decoded to. */
   readonly rows = new RowSet();

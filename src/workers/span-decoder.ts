@@ -34,7 +34,7 @@ import { RowDealer } from "./row-dealer.ts";
 import type { StageTimes } from "./stage-times.ts";
 
 /** What all streams on one worker share. */
-export interface WorkerParts {
+interface WorkerParts {
   output: RingProducer;
   memory: LedgerMemory;
   /** Bytes of ledgers held for rows that wait for a full batch; then it goes out as it is. */
@@ -43,6 +43,7 @@ export interface WorkerParts {
   times: StageTimes;
 }
 
+/** Decodes the spans of one stream in one worker. */
 export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly knownAssets: KnownAssets;

@@ -3,7 +3,7 @@
  * at any moment. What is waited for is counted by itself, and takes no CPU. Where a stage's wall time is far above its CPU
  * time, its thread did not get a core.
  */
-export const STAGES = [
+const STAGES = [
   /** Workers: zstd. */
   "inflate",
   /** Workers: the walk over a ledger's XDR, rules, filters, key hashes. */
@@ -21,23 +21,24 @@ export const STAGES = [
   /** Main thread: waiting for credit, memory or room in an input ring. */
   "creditWait",
 ] as const;
-export type Stage = (typeof STAGES)[number];
+type Stage = (typeof STAGES)[number];
 
 const INDEX = Object.fromEntries(STAGES.map((name, index) => [name, index])) as Record<Stage, number>;
 const CPU = STAGES.length; // wall times of all stages, then CPU times, in microseconds
 
 /** When a piece of work began, on the calling thread's clocks. */
-export interface StageMark {
+interface StageMark {
   wallMs: number;
   cpuMicros: number;
 }
 
 /** Seconds. */
-export interface StageSeconds {
+interface StageSeconds {
   wall: Record<Stage, number>;
   cpu: Record<Stage, number>;
 }
 
+/** Time of one thread by stage of the pipeline, in shared memory. */
 export class StageTimes {
   private readonly cells: BigInt64Array;
 

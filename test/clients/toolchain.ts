@@ -22,14 +22,14 @@ const LOCK_POLL_MS = 200;
 export type Client = { command: string[]; missing?: undefined } | { command?: undefined; missing: string };
 
 /** What one run of a client printed: a JSON object a line. */
-export interface ClientRun {
+interface ClientRun {
   exitCode: number;
   results: ClientResult[];
   stderr: string;
 }
 
 /** A line of `get`; other subcommands have fields of their own. */
-export interface ClientResult {
+interface ClientResult {
   rows: number;
   batches: number;
   bytes: number;

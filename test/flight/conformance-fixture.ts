@@ -85,7 +85,7 @@ class Messages implements OutgoingStream {
   close(): void {}
 }
 
-export class ConformanceFixture implements FlightProducer {
+class ConformanceFixture implements FlightProducer {
   port = 0;
   readonly actions: FlightAction[];
   private readonly uploads = new Map<string, FlightDataMessage[]>();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { conformanceClient } from "../clients/toolchain.ts";
 import { serveFixture } from "./conformance-fixture.ts";
 
-export const SCENARIOS = [
+const SCENARIOS = [
   "auth:basic_proto",
   "middleware",
   "ordered",

@@ -33,7 +33,7 @@ const GARBAGE_MIB = 64 * (2 + WORKERS);
 const SLOW_WINDOW_BYTES = 65_536; // a slow client's system does not read ahead for it
 const SLOW_BATCHES = 3; // a slow client takes these and then nothing for a long time
 
-export interface CrowdResult {
+interface CrowdResult {
   seed: number;
   /** Clients that read to the end with exactly the rows of the range. */
   exact: number;

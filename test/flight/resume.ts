@@ -16,7 +16,7 @@ import { committed } from "./resume-consumer.ts";
 const CYCLES_PER_KILL = 20; // of the sample: more than a consumer reads from one kill to the next, what it reads while it is being killed included
 const BATCH_ROWS = 60;
 
-export interface ResumeResult {
+interface ResumeResult {
   kills: number;
   starts: number;
   rows: number;

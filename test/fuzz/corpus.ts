@@ -17,7 +17,7 @@ interface Source {
   soroban: number[];
 }
 
-export interface SmallLedger {
+interface SmallLedger {
   passphrase: string;
   root: XdrNode;
 }

@@ -6,7 +6,7 @@ import type { FuzzCase } from "./cases.ts";
 
 const FOLDER = new URL("cases/", import.meta.url);
 
-export interface KeptCase extends FuzzCase {
+interface KeptCase extends FuzzCase {
   name: string;
   /** What it found when it was kept. */
   found: string;

@@ -35,7 +35,7 @@ import {
   type XdrNode,
 } from "./tree.ts";
 
-export interface PlainSettings {
+interface PlainSettings {
   passphrase: string;
   compat: "default" | "go";
   /** Version 2 has evicted rows and every kind of holder, but not in the setting `go`. */
@@ -102,7 +102,7 @@ interface Place {
 
 const CREATED = 0;
 const UPDATED = 1;
-export const REMOVED = 2;
+const REMOVED = 2;
 const STATE = 3;
 const RESTORED = 4;
 /** Not of LedgerEntryChangeType: the key is among the evicted ones. */

@@ -11,7 +11,7 @@ reference.initSync(readFileSync(wasm));
 /** Some JSON: the reference cannot say which. */
 export const ANY_JSON: unique symbol = Symbol("any JSON");
 
-export type PlainCell = string | null | typeof ANY_JSON;
+type PlainCell = string | null | typeof ANY_JSON;
 
 const CHANGE_TYPES: Readonly<Record<number, string>> = {
   ...{ 0: "created", 1: "updated", 2: "removed", 4: "restored", 5: "evicted" },

@@ -5,7 +5,7 @@ import { checkSteps } from "./steps.ts";
 
 const STEPS_BYTES_MAX = 100_000; // counting makes every read a call: larger inputs would take most of the time
 
-export type Totals = Record<Outcome, number> & { bytes: number; stepsShareMax: number };
+type Totals = Record<Outcome, number> & { bytes: number; stepsShareMax: number };
 
 /** Cases [first, end) of the run with `seed`; `onFinding` hears of what is not good. */
 export function runCases(

@@ -16,7 +16,7 @@ export type Shape =
   | StructShape
   | UnionShape;
 
-export interface StructShape {
+interface StructShape {
   kind: "struct";
   name: string;
   fields: { name: string; shape: Shape }[];

@@ -74,16 +74,13 @@ function counted(work: () => void): number {
 }
 
 /** To rows of schema version 1. */
-export function countSteps({ bytes, passphrase }: FuzzCase, makeDecoder: MakeDecoder = makeLedgerDecoder): number {
+function countSteps({ bytes, passphrase }: FuzzCase, makeDecoder: MakeDecoder = makeLedgerDecoder): number {
   const decoder = makeDecoder({ networkPassphrase: passphrase, compat: "default" });
   return counted(() => decoder.decode(bytes, new RowSet()));
 }
 
 /** To all columns of schema version 2. */
-export function countColumnSteps(
-  { bytes, passphrase }: FuzzCase,
-  makeDecoder: MakeDecoder = makeLedgerDecoder,
-): number {
+function countColumnSteps({ bytes, passphrase }: FuzzCase, makeDecoder: MakeDecoder = makeLedgerDecoder): number {
   const encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase: passphrase });
   const knownAssets = new KnownAssets(passphrase);
   const base = { networkPassphrase: passphrase, compat: "default", knownAssets } as const;
@@ -97,7 +94,7 @@ export function countColumnSteps(
 }
 
 /** The most steps that an input of this length may take; sorting costs the logarithm. */
-export function stepsMax(bytes: number, perByte = STEPS_PER_BYTE): number {
+function stepsMax(bytes: number, perByte = STEPS_PER_BYTE): number {
   return STEPS_FIXED + perByte * bytes * Math.max(1, Math.log2(bytes / 64));
 }
 

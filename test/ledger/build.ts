@@ -71,7 +71,7 @@ export const balanceOf = (holder: Bytes, amount: bigint): { key: Bytes; val: Byt
   ]),
 });
 
-export interface Data {
+interface Data {
   contract?: Bytes;
   /** An SCAddress instead of the contract's. */
   address?: Bytes;

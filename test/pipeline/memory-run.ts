@@ -19,7 +19,7 @@ import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts"
 const SLOW_READ_MS = 150; // between two batches
 const SAMPLE_MS = 100;
 
-export interface MemoryRun {
+interface MemoryRun {
   residentMibMost: number;
   residentMibLimit: number;
   /** After a tenth, and at the end. */

@@ -117,7 +117,7 @@ export class TestServer {
   }
 }
 
-export interface ReadBatch {
+interface ReadBatch {
   table: Table;
   metadata: BatchMetadata;
 }
@@ -208,7 +208,7 @@ export function keysOf(batches: readonly ReadBatch[]): string[] {
 }
 
 /** Rows of schema version 1 as `clientLine` has them: the first 17 columns. */
-export function linesOf(table: Table): string[] {
+function linesOf(table: Table): string[] {
   return cellsOf(table).map((cells) => cells.slice(0, 17).join("\t"));
 }
 

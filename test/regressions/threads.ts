@@ -6,7 +6,7 @@ import { mapPiscinaWorker } from "../../src/workers/host.ts";
 
 type WorkerClass = typeof imported.Worker;
 
-export interface RecordedThreads {
+interface RecordedThreads {
   /** Threads by the part of the server that they are, in the order of their start. */
   readonly dataPlane: imported.Worker[];
   readonly decoders: imported.Worker[];

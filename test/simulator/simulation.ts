@@ -29,7 +29,7 @@ const RESTARTS_MAX = 200;
 export const CANARIES = ["order", "gate", "slots", "cursor", "assets"] as const;
 export type Canary = (typeof CANARIES)[number];
 
-export interface RunReport {
+interface RunReport {
   seed: number;
   sessions: number;
   rows: number;

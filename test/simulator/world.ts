@@ -31,7 +31,7 @@ export const FILTERS: readonly FilterRecord[] = [
 /** So much later a ledger's assets are known: sessions of a simulation are short. */
 export const DELAYS_LEDGERS = [1, 3, 8, 20];
 
-export interface WorldOptions {
+interface WorldOptions {
   /** Size of the largest ledgers. */
   ledgerBytesLarge: number;
   /** Whether some ledgers cannot be decoded. */
@@ -146,7 +146,7 @@ export class World {
   }
 }
 
-export interface SourceOptions {
+interface SourceOptions {
   /** Chance of a stall, of a failure, a ledger. */
   stalls: number;
   failures: number;

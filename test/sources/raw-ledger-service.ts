@@ -7,7 +7,7 @@ import { tinyLedger } from "./lake-fixture.ts";
 type Call = grpc.ServerWritableStream<{ startLedger: number }, RawLedger>;
 
 /** What the service does with the `n`-th call (from 0). */
-export type Script = (call: ScriptedCall, n: number) => void | Promise<void>;
+type Script = (call: ScriptedCall, n: number) => void | Promise<void>;
 
 export class ScriptedCall {
   readonly startLedger: number;

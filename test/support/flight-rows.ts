@@ -5,14 +5,14 @@ import { type BatchMetadata, FlightClient } from "../../src/flight-client/client
 import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
 
-export interface Reading {
+interface Reading {
   rows: string[];
   /** After each batch: how many rows there were, and the cursor. */
   batches: Array<{ rows: number; metadata: BatchMetadata }>;
   error?: CodedError;
 }
 
-export interface ReadOptions {
+interface ReadOptions {
   /** Leave after this many batches. */
   batchesMax?: number;
   signal?: AbortSignal;

@@ -27,7 +27,7 @@ const READ_PAUSE_MS_MAX = 8; // between two batches of a client
 const CALL_MS_MAX = 20_000; // an answer that takes longer is a failure, on any machine
 const DRAIN_MS_MAX = 120_000;
 
-export interface KillRunReport {
+interface KillRunReport {
   kills: number;
   /** Rows that the clients got, both together. */
   rows: number;

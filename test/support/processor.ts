@@ -20,7 +20,7 @@ export interface Processor {
   stop(): Promise<number>;
 }
 
-export interface ProcessorOptions {
+interface ProcessorOptions {
   /** Default: from source, `bun src/main.ts`. */
   command?: string[];
   cwd?: string;

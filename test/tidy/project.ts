@@ -22,7 +22,7 @@ export interface SourceFile {
   comments: readonly Node[];
 }
 
-export interface Import {
+interface Import {
   /** Path of the imported file, relative to the root; a package's name as it stands. */
   target: string;
   /** Imported names; `*` for the whole module, `default` for its default. */

@@ -5,7 +5,7 @@ import { importsOf } from "../project.ts";
 import type { Rule } from "../rule.ts";
 
 /** The floors of ARCHITECTURE.md from the ground up, rooms of one floor in one list: the block marked `floors`. */
-export function floors(): string[][] {
+function floors(): string[][] {
   const page = readFileSync(join(import.meta.dir, "../../../ARCHITECTURE.md"), "utf8");
   const block = /```floors\n([\s\S]*?)```/.exec(page)?.[1];
   if (block === undefined) throw new Error("ARCHITECTURE.md has no block marked floors");
@@ -22,7 +22,7 @@ export function floors(): string[][] {
 }
 
 /** The room of a path: the folder under src, or the file that stands in src itself; undefined outside of src. */
-export function roomOf(path: string): string | undefined {
+function roomOf(path: string): string | undefined {
   const [root, room] = path.split("/");
   return root === "src" ? room : undefined;
 }
