@@ -1,9 +1,11 @@
 import { dialTarget } from "../config/address.ts";
+import { containerMemoryLimit } from "../config/container-memory.ts";
 import type { Config } from "../config/schema.ts";
 import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
+import { fitMemory } from "../server/fit-memory.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
@@ -41,12 +43,14 @@ export const command = defineCommand({
     },
   ],
   async run(context) {
-    const { values, origins } = configOf(context);
+    const loaded = configOf(context);
+    const { origins } = loaded;
     const interrupted = context.interrupt();
     const log = createLogger({
-      level: values.debug ? "debug" : values.logLevel,
+      level: loaded.values.debug ? "debug" : loaded.values.logLevel,
       format: context.stderr.isTTY ? "pretty" : "json",
     });
+    const values: Config = { ...loaded.values, ...fitMemory(loaded, containerMemoryLimit(), log) };
     const source = await openSource(values.sourceEndpoint);
     let processor: RunningProcessor | undefined;
     try {

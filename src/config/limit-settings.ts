@@ -19,7 +19,7 @@ export const LIMIT_SETTINGS = {
     default: "1024",
     unit: "MiB",
     description:
-      "Resident memory that the process keeps to, from 288 + 32 a worker on; a session that does not fit is refused.",
+      "Memory that the process keeps to: what a container's limit may be. Where it is not set and the process runs in a cgroup with a memory limit, it is that limit. Below 288 + 32 a worker fewer workers are started, and below 320 none; a session that does not fit is refused.",
     example: "4096",
   }),
   ledgerBytesMax: setting({

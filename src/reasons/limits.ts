@@ -60,6 +60,11 @@ export const LIMITS = {
     "MAX_MEMORY_MB leaves no room for another stream.",
     "Stop a session, or raise MAX_MEMORY_MB.",
   ),
+  MEMORY_TOO_SMALL: reason(
+    "INVALID_ARGUMENT",
+    "MAX_MEMORY_MB, or the container's memory limit, leaves no room for a server with one worker.",
+    "Raise it to what the message names.",
+  ),
   QUESTIONS_MAX: reason("RESOURCE_EXHAUSTED", "Too many requests wait for the main thread.", "Try again."),
   RANGES_MAX: reason(
     "RESOURCE_EXHAUSTED",

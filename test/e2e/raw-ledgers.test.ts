@@ -46,7 +46,7 @@ test("SOURCE_ENDPOINT alone gives a working server; breaks, repeats and left-out
       WORKER_COUNT: "2",
       INCLUDE_DELETED: "true",
       BATCH_SIZE: "100",
-      MAX_MEMORY_MB: "256",
+      MAX_MEMORY_MB: "320",
     },
   });
   const control = connectControl(processor.control);
