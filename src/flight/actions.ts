@@ -1,6 +1,6 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
 import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
-import type { HubStream } from "../delivery/hub.ts";
+import type { HubStream } from "../delivery/hub-stream.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
 import {

@@ -1,6 +1,6 @@
 /** FlightInfo of sessions and ranges. */
 
-import type { HubStream } from "../delivery/hub.ts";
+import type { HubStream } from "../delivery/hub-stream.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
 import {

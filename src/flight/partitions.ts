@@ -1,6 +1,6 @@
 /** Which part of a session a ticket names. */
 
-import type { HubStream } from "../delivery/hub.ts";
+import type { HubStream } from "../delivery/hub-stream.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
 import type { Partition } from "../vocabulary/partition.ts";

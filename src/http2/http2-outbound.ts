@@ -29,7 +29,8 @@ import {
   WINDOW_BYTES_MAX,
 } from "./http2-frames.ts";
 import { LANE_CHUNK_BYTES_MAX, Lane } from "./http2-lane.ts";
-import type { WindowListener } from "./http2-window-rewriter.ts";
+import { endsStream, type HeldFrame, type OutboundPeers, type StreamState } from "./outbound-parts.ts";
+import type { WindowListener } from "./window-listener.ts";
 
 /** What node:http2 may send before it is told of more; calls without a lane are small. */
 export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
@@ -37,35 +38,6 @@ export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with
 export const HELD_FRAMES_MAX = 8192; // some frames for each of the 1024 calls that a connection may have
 const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste …
 const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
-
-/** The socket, and node:http2's reading side. */
-interface OutboundPeers {
-  /** Sends bytes; they are taken over, or copied, before it returns. */
-  write(bytes: Uint8Array): void;
-  /** True while the socket has taken everything that it was given. */
-  readonly idle: boolean;
-  /** Lets node:http2 send so many bytes more. Called in a turn of the event loop of its own. */
-  grant(bytes: number): void;
-  /** The client lets too much pile up: the connection must be closed. */
-  fail(error: CodedError): void;
-  /** The stream is over: the server has ended or reset it. */
-  ended(stream: number): void;
-}
-
-interface StreamState {
-  /** What the client allows on this stream; below 0 after it has made its windows smaller. */
-  window: number;
-  /** Response headers are on their way, so DATA may follow. */
-  answered: boolean;
-  lane?: Lane;
-}
-
-interface HeldFrame {
-  type: number;
-  flags: number;
-  stream: number;
-  bytes: Buffer;
-}
 
 type Fate = "pass" | "hold" | "drop";
 
@@ -213,7 +185,7 @@ export class OutboundFrames implements WindowListener {
   }
 
   #isEndOf(frame: HeldFrame, stream: number): boolean {
-    return frame.stream === stream && this.#ends(frame.type, frame.flags);
+    return frame.stream === stream && endsStream(frame.type, frame.flags);
   }
 
   /** The connection is gone. */
@@ -308,7 +280,7 @@ export class OutboundFrames implements WindowListener {
         this.#hold(this.#holding);
         this.#holding = undefined;
       } else if (this.#fate === "pass") {
-        if (this.#ends(this.#type, this.#flags)) {
+        if (endsStream(this.#type, this.#flags)) {
           if (from < at) this.#peers.write(bytes.subarray(from, at));
           from = at;
         }
@@ -369,11 +341,6 @@ export class OutboundFrames implements WindowListener {
     );
   }
 
-  #ends(type: number, flags: number): boolean {
-    if (type === FrameType.RST_STREAM) return true;
-    return (type === FrameType.DATA || type === FrameType.HEADERS) && (flags & FrameFlag.END_STREAM) !== 0;
-  }
-
   /** A frame of node:http2 has gone to the socket (or is about to, with nothing in between). */
   #passed(type: number, flags: number, stream: number): void {
     if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
@@ -381,7 +348,7 @@ export class OutboundFrames implements WindowListener {
     if (type === FrameType.GOAWAY) this.#goawaySent = true;
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
-    if (!this.#ends(type, flags)) return;
+    if (!endsStream(type, flags)) return;
     this.#forget(stream);
     this.#peers.ended(stream);
   }

@@ -41,6 +41,7 @@ import {
   WINDOW_BYTES_MAX,
   windowUpdates,
 } from "./http2-frames.ts";
+import type { WindowListener } from "./window-listener.ts";
 
 /** SETTINGS are the only frames that are collected whole; peers send a handful of entries, 6 bytes each. */
 export const SETTINGS_FRAME_BYTES_MAX = 16384; // SETTINGS_MAX_FRAME_SIZE that this server announces (the default)
@@ -50,20 +51,6 @@ export const OPEN_STREAMS_MAX = 10_000; // far over any max_concurrent_streams i
 
 /** SETTINGS frames held back at a time. */
 export const HELD_SETTINGS_MAX = 8; // clients wait for the acknowledgement before they change the window again
-
-/** Told of what the client allows, in the order in which it says so. */
-export interface WindowListener {
-  /** A stream begins. */
-  opened(stream: number): void;
-  /** WINDOW_UPDATE; stream 0 = the connection. False when that is more than HTTP/2 allows. */
-  credited(stream: number, bytes: number): boolean;
-  /** Each SETTINGS frame that is no acknowledgement, with the change of all streams' windows that it makes, in bytes. */
-  settings(windowChange: number): void;
-  /** The client has reset the stream. */
-  forget(stream: number): void;
-  /** Whether node:http2 needs no window for that stream. */
-  hasLane(stream: number): boolean;
-}
 
 function refuse(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);

@@ -30,10 +30,12 @@ interface Found {
 /** @throws CodedError NOT_FOUND / STATE_NOT_FOUND, UNAVAILABLE / STATE_IN_USE */
 export function recoverStore(folder: string, nowUnixMs = Date.now()): Recovery {
   const path = join(folder, STORE_FILE);
-  if (!existsSync(path)) {
+  if (!existsSync(path) && !existsSync(`${path}-wal`)) {
     throw new CodedError("NOT_FOUND", "STATE_NOT_FOUND", `there is no ${STORE_FILE} in ${folder}: nothing to recover`);
   }
-  const { found, lost } = readAll(path);
+  const { found, lost } = existsSync(path)
+    ? readAll(path)
+    : { found: [], lost: [`${STORE_FILE} is gone, and its log alone cannot be read`] };
   const setAside = `${path}.damaged-${nowUnixMs}`;
   for (const suffix of ["", "-wal", "-shm"]) {
     if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);

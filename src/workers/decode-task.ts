@@ -48,54 +48,7 @@ export function decodeTask(data: DecodeTaskData): void {
     durations: new LedgerDurations(data.durations),
     times: new StageTimes(data.times),
   };
-  const streams = new Map<number, SpanDecoder>();
-
-  function stream(number: number): SpanDecoder {
-    const decoder = streams.get(number);
-    if (decoder === undefined) throw new CodedError("INTERNAL", "STREAM_UNKNOWN", `stream ${number} was not opened`);
-    return decoder;
-  }
-
-  function handle(tag: number, payload: Uint8Array): void {
-    switch (tag) {
-      case INPUT.OPEN: {
-        const { record } = unpackRecord<StreamSpec>(payload);
-        const known = streams.get(record.stream);
-        if (known === undefined) streams.set(record.stream, new SpanDecoder(record, shared));
-        else known.update(record);
-        return;
-      }
-      case INPUT.ASSETS: {
-        const { record } = unpackRecord<AssetsRecord>(payload);
-        stream(record.stream).addAssets(record.assets);
-        return;
-      }
-      case INPUT.OBJECT: {
-        const { record, attachment } = unpackRecord<ObjectRecord>(payload);
-        stream(record.stream).object(record, attachment);
-        return;
-      }
-      case INPUT.SKIP: {
-        const { record } = unpackRecord<SkipRecord>(payload);
-        stream(record.stream).skip(record);
-        return;
-      }
-      case INPUT.SPAN_END: {
-        const { record } = unpackRecord<SpanEndRecord>(payload);
-        stream(record.stream).spanEnd(record.span);
-        return;
-      }
-      case INPUT.CLOSE: {
-        const { record } = unpackRecord<{ stream: number }>(payload);
-        streams.get(record.stream)?.close();
-        streams.delete(record.stream);
-        return;
-      }
-      default:
-        throw new CodedError("INTERNAL", "TAG_UNKNOWN", `a message with the unknown tag ${tag}`);
-    }
-  }
-
+  const streams = new WorkerStreams(shared);
   const garbage = new DroppedMemory(IDLE_COLLECT_BYTES);
   let idleSleeps = 0;
   for (;;) {
@@ -104,7 +57,7 @@ export function decodeTask(data: DecodeTaskData): void {
     if (messages.next()) {
       idleSleeps = 0;
       garbage.count(messages.payload.length);
-      handle(messages.tag, messages.payload);
+      streams.handle(messages.tag, messages.payload);
       messages.release();
     } else if (closed) return;
     else {
@@ -116,6 +69,60 @@ export function decodeTask(data: DecodeTaskData): void {
         memory.trim();
         messages.trim();
       }
+    }
+  }
+}
+
+/** The streams that this worker has spans of. */
+class WorkerStreams {
+  private readonly streams = new Map<number, SpanDecoder>();
+
+  constructor(private readonly shared: ConstructorParameters<typeof SpanDecoder>[1]) {}
+
+  private stream(number: number): SpanDecoder {
+    const decoder = this.streams.get(number);
+    if (decoder === undefined) throw new CodedError("INTERNAL", "STREAM_UNKNOWN", `stream ${number} was not opened`);
+    return decoder;
+  }
+
+  /** One message of the input ring. @throws CodedError INTERNAL / STREAM_UNKNOWN, TAG_UNKNOWN */
+  handle(tag: number, payload: Uint8Array): void {
+    switch (tag) {
+      case INPUT.OPEN: {
+        const { record } = unpackRecord<StreamSpec>(payload);
+        const known = this.streams.get(record.stream);
+        if (known === undefined) this.streams.set(record.stream, new SpanDecoder(record, this.shared));
+        else known.update(record);
+        return;
+      }
+      case INPUT.ASSETS: {
+        const { record } = unpackRecord<AssetsRecord>(payload);
+        this.stream(record.stream).addAssets(record.assets);
+        return;
+      }
+      case INPUT.OBJECT: {
+        const { record, attachment } = unpackRecord<ObjectRecord>(payload);
+        this.stream(record.stream).object(record, attachment);
+        return;
+      }
+      case INPUT.SKIP: {
+        const { record } = unpackRecord<SkipRecord>(payload);
+        this.stream(record.stream).skip(record);
+        return;
+      }
+      case INPUT.SPAN_END: {
+        const { record } = unpackRecord<SpanEndRecord>(payload);
+        this.stream(record.stream).spanEnd(record.span);
+        return;
+      }
+      case INPUT.CLOSE: {
+        const { record } = unpackRecord<{ stream: number }>(payload);
+        this.streams.get(record.stream)?.close();
+        this.streams.delete(record.stream);
+        return;
+      }
+      default:
+        throw new CodedError("INTERNAL", "TAG_UNKNOWN", `a message with the unknown tag ${tag}`);
     }
   }
 }

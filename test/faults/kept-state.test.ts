@@ -83,6 +83,8 @@ describe("files that have lost their content", () => {
     const path = killed();
     rmSync(join(path, STORE_FILE));
     expect(damageOf(path).message).toContain("the file is gone, and its log is still there");
+    expect(recoverStore(path)).toMatchObject({ sessions: 0, lost: [expect.stringContaining("is gone")] });
+    expect(sessionsOf(path)).toBe(0);
   });
 
   test("a kill alone damages nothing, nor does an orderly end", () => {

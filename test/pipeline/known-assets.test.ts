@@ -3,7 +3,7 @@
  * and again after a stop, for a client that catches up, and in the parts of a range.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { HubStream } from "../../src/delivery/hub.ts";
+import type { HubStream } from "../../src/delivery/hub-stream.ts";
 import type { Slot } from "../../src/delivery/slot.ts";
 import { AssetTable } from "../../src/engine/asset-table.ts";
 import { RangeDesk } from "../../src/engine/range-desk.ts";

@@ -1,6 +1,7 @@
 /** A client's way through a session, with a model of the source: whatever is retained, its rows come once and in order. */
 import { describe, expect, test } from "bun:test";
-import { Hub, type HubStream } from "../../src/delivery/hub.ts";
+import { Hub } from "../../src/delivery/hub.ts";
+import type { HubStream } from "../../src/delivery/hub-stream.ts";
 import { MainThread } from "../../src/delivery/main-thread-client.ts";
 import { SessionFeed, type SessionFrom } from "../../src/delivery/session-feed.ts";
 import { Slot, SlotPool } from "../../src/delivery/slot.ts";

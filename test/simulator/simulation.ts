@@ -7,7 +7,7 @@
  * partitions, of which each client reads one.
  */
 
-import type { HubStream } from "../../src/delivery/hub.ts";
+import type { HubStream } from "../../src/delivery/hub-stream.ts";
 import { Sequencer } from "../../src/delivery/sequencer.ts";
 import { Slot, SlotPool } from "../../src/delivery/slot.ts";
 import type { StreamReader } from "../../src/delivery/stream-log.ts";

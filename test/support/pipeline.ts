@@ -5,7 +5,8 @@
 import { tableFromIPC } from "apache-arrow";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
-import { Hub, type HubStream } from "../../src/delivery/hub.ts";
+import { Hub } from "../../src/delivery/hub.ts";
+import type { HubStream } from "../../src/delivery/hub-stream.ts";
 import type { Slot } from "../../src/delivery/slot.ts";
 import { type MemoryPlan, planMemory } from "../../src/engine/memory-plan.ts";
 import {

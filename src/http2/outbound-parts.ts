@@ -1,0 +1,41 @@
+/** What http2-outbound.ts keeps and speaks to. */
+import type { CodedError } from "../error.ts";
+import { FrameFlag, FrameType } from "./http2-frames.ts";
+import type { Lane } from "./http2-lane.ts";
+
+/** The socket, and node:http2's reading side. */
+export interface OutboundPeers {
+  /** Sends bytes; they are taken over, or copied, before it returns. */
+  write(bytes: Uint8Array): void;
+  /** True while the socket has taken everything that it was given. */
+  readonly idle: boolean;
+  /** Lets node:http2 send so many bytes more. Called in a turn of the event loop of its own. */
+  grant(bytes: number): void;
+  /** The client lets too much pile up: the connection must be closed. */
+  fail(error: CodedError): void;
+  /** The stream is over: the server has ended or reset it. */
+  ended(stream: number): void;
+}
+
+/** One open stream. */
+export interface StreamState {
+  /** What the client allows on this stream; below 0 after it has made its windows smaller. */
+  window: number;
+  /** Response headers are on their way, so DATA may follow. */
+  answered: boolean;
+  lane?: Lane;
+}
+
+/** A frame of node:http2 that has to wait, whole. */
+export interface HeldFrame {
+  type: number;
+  flags: number;
+  stream: number;
+  bytes: Buffer;
+}
+
+/** Whether a frame of this type and flags ends its stream on the side that sends it. */
+export function endsStream(type: number, flags: number): boolean {
+  if (type === FrameType.RST_STREAM) return true;
+  return (type === FrameType.DATA || type === FrameType.HEADERS) && (flags & FrameFlag.END_STREAM) !== 0;
+}
