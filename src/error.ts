@@ -11,7 +11,7 @@ import type { Code } from "./codes.ts";
 import type { Reason } from "./reasons/registry.ts";
 
 /**
- * Of a message, as gRPC percent-encodes it into a trailer. Clients refuse trailers over 8 KiB in all (C++'s default),
+ * Bytes of a message, as gRPC percent-encodes it into a trailer. Clients refuse trailers over 8 KiB in all (C++'s default),
  * and a cursor and a reason go with it.
  */
 export const MESSAGE_ENCODED_BYTES_MAX = 4096;

@@ -41,7 +41,7 @@ export class DroppedMemory {
     Bun.gc(true);
   }
 
-  /** The same for a thread without an event loop: nothing but the caller's own variables may still hold it. */
+  /** As `add`, for a thread without an event loop: nothing but the caller's own variables may still hold it. */
   addNow(bytes: number): void {
     if (this.tooMuchLies(bytes)) Bun.gc(true);
   }

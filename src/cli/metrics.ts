@@ -4,7 +4,7 @@ import { sessionJson } from "./session-text.ts";
 
 export const command = defineCommand({
   usage: "SESSION [flags]",
-  description: "The counters of one session. Those of the whole server are at /metrics of its HTTP port.",
+  description: "The counters of one session. The whole server's counters are at /metrics of its HTTP port.",
   args: SESSION_ARGUMENT,
   flags: { address: ADDRESS_FLAG, json: JSON_FLAG },
   examples: [

@@ -91,7 +91,7 @@ async function startSession(
     if (ledgerEnd === undefined) return undefined;
     throw new CodedError("INVALID_ARGUMENT", "START_LEDGER", "--end-ledger needs --start-ledger beside it");
   }
-  // The same command after a restart means the session that it has started before.
+  // After a restart, this command line means the session that it has started before.
   const idempotencyKey = remembered ? `serve --start-ledger ${ledgerStart} --end-ledger ${ledgerEnd ?? 0}` : undefined;
   const request = { ledgerStart, ledgerEnd: ledgerEnd ?? 0, batchRows: 0, idempotencyKey };
   const { id } = await processor.sessions.start(request);

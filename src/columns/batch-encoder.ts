@@ -48,7 +48,7 @@ export interface BatchEncoderOptions {
 
 /** One record batch decided on, not yet written. */
 export interface BatchPlan {
-  /** Of the row set: [first, end). */
+  /** The rows of the row set: [first, end). */
   readonly first: number;
   readonly end: number;
   /** How many that is. */

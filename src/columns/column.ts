@@ -33,12 +33,12 @@ export interface ColumnSpec {
   description: string;
 }
 
-/** Of a column that every row has a value in. */
+/** The spec of a column that every row has a value in. */
 export function required(name: string, description: string): ColumnSpec {
   return { name, nullable: false, description };
 }
 
-/** Of a column that may be null. */
+/** The spec of a column that may be null. */
 export function optional(name: string, description: string): ColumnSpec {
   return { name, nullable: true, description };
 }

@@ -257,7 +257,7 @@ export class BalanceInt64Column extends Column {
   }
 }
 
-/** Of a balance, which lies at `at`. */
+/** Whether the i128 at `at` fits into int64, as a balance of at least 0. */
 function fitsInt64(rows: RowSet, row: number, at: number): boolean {
   const d = rows.ledgers[rows.ledger[row]!]!.view;
   return d.getInt32(at) === 0 && d.getInt32(at + 4) === 0 && d.getInt32(at + 8) >= 0;
@@ -309,7 +309,7 @@ export class BalanceDecimalColumn extends Column {
   }
 }
 
-/** Of a balance, which lies at `at`. */
+/** Whether the i128 at `at` has at most 38 digits. */
 function fitsDecimal(rows: RowSet, row: number, at: number): boolean {
   const d = rows.ledgers[rows.ledger[row]!]!.view;
   for (let i = 0; i < LIMIT.length; i++) {

@@ -1,6 +1,6 @@
 /**
  * ScVals as XDR-JSON. HOT PATH. Such text is as dear to measure as to write, so this kind of column, alone among all,
- * formats when it is measured: into memory of its own, from which whole runs of rows are copied later. That memory is
+ * formats when it is measured: into memory of its own, from which whole runs of rows are copied later. The memory is
  * bounded; rows past the bound are measured, forgotten, and formatted again when they are written.
  */
 import { NONE, type RowSet } from "../ledger/row-set.ts";

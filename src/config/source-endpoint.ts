@@ -8,7 +8,7 @@ export type SourceEndpoint =
   | { kind: "grpc"; address: Address }
   /** A folder in Galexie's layout. */
   | { kind: "lake"; path: string }
-  /** The same, read again and again with ledger numbers that go on: for load tests. */
+  /** A lake folder that is read again and again with ledger numbers that go on: for load tests. */
   | { kind: "repeat"; path: string };
 
 /** Undefined where the text is none of them. */

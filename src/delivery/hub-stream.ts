@@ -46,7 +46,7 @@ export class HubStream {
     return this.opening.partitions !== undefined;
   }
 
-  /** Of its only part; a stream with partitions has a log for each. */
+  /** The log of its only part; a stream with partitions has a log for each. */
   get log(): StreamLog {
     return this.parts[0]!.log;
   }

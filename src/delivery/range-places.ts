@@ -4,7 +4,7 @@
  * whose client has taken nothing since: that one reads on, or leaves, or is ended. Where every range is being read,
  * the new one is refused at once.
  *
- * Those who wait get places in the order in which they came.
+ * Waiting ranges get places in the order in which they came.
  */
 import { CodedError } from "../error.ts";
 import type { RangeRequest } from "../threads/data-plane-messages.ts";

@@ -12,7 +12,7 @@
  * - `floor` is the slowest reader's number; with no reader it is where the last one left (or the start), so that a
  *   stream without clients waits for one instead of losing batches. Only where other partitions of the stream wait
  *   for it, and what it lets go can be read again, it goes on without one (`leaveUnattended`).
- * - The stream is *full* when what lies between floor and end reaches the slot or byte limit. That closes the gate
+ * - The stream is *full* when what lies between floor and end reaches the slot or byte limit. A full stream closes the gate
  *   to its source. Consumed slots stay, up to the same limits, for those who come late or come back.
  */
 import { CodedError } from "../error.ts";
@@ -127,7 +127,7 @@ export class StreamLog {
   private floor = 0;
   private readonly readers = new Set<StreamReader>();
   private bytes = 0;
-  /** Of those from the floor on. */
+  /** Bytes of the slots from the floor on. */
   private held = 0;
   private done: { error?: CodedError } | undefined;
   private start: Position;
@@ -181,7 +181,7 @@ export class StreamLog {
     return this.bytes;
   }
 
-  /** Of those, what somebody still needs. */
+  /** Bytes of the retained slots that some reader still needs. */
   get heldBytes(): number {
     return this.held;
   }

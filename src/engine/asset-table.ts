@@ -6,7 +6,7 @@
 import type { AssetRecord } from "../workers/records.ts";
 
 export class AssetTable {
-  /** Only ever appended to. Of an asset that is there twice, the earlier ledger counts. */
+  /** Only ever appended to. An asset that is there twice counts from the earlier ledger on. */
   readonly records: readonly AssetRecord[];
   private readonly log: AssetRecord[] = [];
   private readonly from = new Map<string, number>();

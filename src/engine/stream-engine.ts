@@ -78,7 +78,7 @@ export interface StreamRequest {
   finished?: { error?: CodedError };
   /** At least 2: so many parts, each with readers of its own (StreamPart). Absent: none. */
   partitions?: number;
-  /** Of a session, where the stream is what a client of that partition has missed. */
+  /** The partition of a session, where the stream is what a client of that partition has missed. */
   partition?: Partition;
   /** See PumpRange. */
   reserve?: (ledger: number) => number;

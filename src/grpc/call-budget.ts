@@ -32,7 +32,7 @@ export interface CallLimits {
 /** Bytes of each call that are not counted, so that small calls are answered while large ones have used up the rest. */
 export const CALL_BYTES_FREE = 4096; // status, descriptors and most tickets; with the most calls 16 MiB
 
-/** Of a listener that accepts requests of 64 MiB. */
+/** Limits of a listener that accepts requests of 64 MiB. */
 export const CALL_LIMITS_DEFAULT: CallLimits = {
   peerCallsMax: 2048, // two connections full of streams (grpc.max_concurrent_streams)
   callsMax: 4096, // an idle call takes some 13 kB: 53 MB

@@ -18,7 +18,7 @@
  *     everything else                       the same bytes, not copied
  *
  * A window cannot be taken back by a WINDOW_UPDATE, so a decrease becomes a debt of the stream which later credit
- * pays first. Until it is paid, node:http2 may send what the client had granted before. That is allowed as long as
+ * pays first. Until it is paid, node:http2 may send what the client had granted before. This is allowed as long as
  * the SETTINGS is not acknowledged (section 6.5.3), so that frame is held back until no stream owes, or until
  * the owner calls `releaseSettings` because the client should not wait for its acknowledgement any longer.
  *

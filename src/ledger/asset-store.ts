@@ -10,7 +10,7 @@ const CODE_LENGTH = 45;
 export class AssetStore {
   size = 0;
   private bytes = new Uint8Array(16 * ASSET_BYTES);
-  /** Of all assets: codes and issuers are read through it. */
+  /** A view on all assets: codes and issuers are read through it. */
   view = new DataView(this.bytes.buffer);
 
   clear(): void {

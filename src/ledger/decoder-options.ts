@@ -41,7 +41,7 @@ export interface LedgerSummary {
   transactions: number;
   /** Ledger entry changes of every type, paired: states are not counted. */
   changes: number;
-  /** Those of contract data. */
+  /** Changes of contract data. */
   contractDataChanges: number;
   /** Evicted keys of contract data; 0 where they are not looked at (schema version 1). */
   evictedKeys: number;
@@ -49,7 +49,7 @@ export interface LedgerSummary {
   rows: number;
   /** Rows that the filter left out. */
   rowsFiltered: number;
-  /** Places of rows in the ledger (`RowSet.place`), taken or not: every place is below. The same whatever the options. */
+  /** Places of rows in the ledger (`RowSet.place`), taken or not: every place is below. The number does not depend on the options. */
   places: number;
   /** Contract-data changes that never are rows: nonces, and data of something that is not a contract. */
   noncesDropped: number;

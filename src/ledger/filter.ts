@@ -280,7 +280,7 @@ export class CompiledFilter {
     return !this.namesAssets || this.hasAsset(d, rows, row);
   }
 
-  /** Of a filter that names assets: whether its third part may select the row once its contract's asset is known. */
+  /** Whether the third part of a filter that names assets may select the row once its contract's asset is known. */
   mayHaveAsset(rows: RowSet, row: number): boolean {
     return rows.assetCodeAt[row] !== NONE || rows.holderAt[row] !== NONE;
   }

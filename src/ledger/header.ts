@@ -30,7 +30,7 @@ export function closeTimeSeconds(d: DataView, p: number): number {
 
 /** A ledger's header, and where it lies in the bytes: enough to renumber and re-hash a ledger. */
 export interface LedgerHeaderInfo {
-  /** Of the LedgerCloseMeta union: 0, 1 or 2. */
+  /** Arm of the LedgerCloseMeta union: 0, 1 or 2. */
   metaVersion: number;
   sequence: number;
   closedAtUnixSeconds: number;

@@ -7,7 +7,7 @@ export class IdSet {
   private readonly slots: Uint32Array;
   private readonly words: Int32Array;
   private readonly mask: number;
-  /** Of one id, as DataView reads them. */
+  /** 32-bit words of one id, as DataView reads them. */
   private readonly idWords: number;
 
   constructor(ids: readonly Uint8Array[]) {

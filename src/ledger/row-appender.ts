@@ -123,7 +123,7 @@ export class RowAppender {
     return this.rules.filtersLate ? filter.mayHaveAsset(rows, row) : filter.selectsAsset(d, rows, row);
   }
 
-  /** Holder and amount, if the row is a balance. Of an evicted one the key alone is left, which names the holder. */
+  /** Holder and amount, if the row is a balance. An evicted row has its key alone, which names the holder. */
   private balance(d: DataView, row: number, change: number): void {
     const { rows } = this;
     const keyAt = rows.keyAt[row]!;

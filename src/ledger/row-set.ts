@@ -144,7 +144,7 @@ export class RowSet {
     }
   }
 
-  /** Of the rows from `first` on leaves only those that `kept` names, in rising order. */
+  /** Keeps only the rows from `first` on that `kept` names, in rising order. */
   keep(first: number, kept: readonly number[]): void {
     if (kept.length < this.length - first) this.reorder(first, kept);
     this.length = first + kept.length;

@@ -1,4 +1,4 @@
-/** Limits that several sources share. Those of one file only stand in that file. */
+/** Limits that several sources share. A limit of one file alone stands in that file. */
 
 /** One ledger's LedgerCloseMeta, inflated. The busiest real ones are near 2 MB; also the largest message taken off a stream. */
 export const LEDGER_BYTES_MAX = 64 << 20;

@@ -25,7 +25,7 @@ export interface RepeatingOptions {
   bytesMax?: number;
 }
 
-/** Templates are kept inflated: some 250 dense ledgers. Of a larger lake the first ones that fit are repeated. */
+/** Templates are kept inflated: some 250 dense ledgers. Where a lake is larger, the first ledgers that fit are repeated. */
 export const REPEAT_BYTES_MAX = 512 << 20;
 
 /** Ledgers handed out before other work of the thread gets its turn: nothing here ever waits for I/O. */

@@ -2,7 +2,7 @@
 export interface ClientEvent {
   event: "joined" | "left" | "endedSlow";
   kind: "session" | "range";
-  /** Of the session or range. */
+  /** Id of the session or range. */
   id: string;
   peer: string;
   partition?: number;

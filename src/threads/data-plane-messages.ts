@@ -21,11 +21,11 @@ export interface DataPlaneData {
   bell: Int32Array;
   slowClientGraceMs: number;
   connectionsMax: number;
-  /** Of Heartbeat. */
+  /** Memory of Heartbeat. */
   heartbeat: SharedArrayBuffer;
-  /** Of FlightTotals: what all clients together have had, for the process's metrics. */
+  /** Memory of FlightTotals: what all clients together have had, for the process's metrics. */
   totals: SharedArrayBuffer;
-  /** Of StageTimes. */
+  /** Memory of StageTimes. */
   times: SharedArrayBuffer;
   /** For range tickets and for schemas that belong to no session. */
   networkPassphrase: string;
@@ -38,7 +38,7 @@ export interface DataPlaneData {
 export interface DataPlaneAccess {
   credentials: Array<{ name: string; passwordSha256: string }>;
   tokenTtlMs: number;
-  /** Of one name at once. */
+  /** Tokens of one name at once. */
   tokensMax: number;
 }
 
@@ -94,7 +94,7 @@ export interface RangeRequest {
 export interface Questions {
   /** Opens a stream of its own for one DoGet. @throws FAILED_PRECONDITION, RESOURCE_EXHAUSTED */
   openRange: { asked: RangeRequest; answer: { stream: number } };
-  /** The same for a part of a session that is no longer retained. */
+  /** A range for the part of a session that is no longer retained. */
   openCatchUp: {
     asked: { session: number; partition?: Partition; start: Position; end: Position };
     answer: { stream: number };

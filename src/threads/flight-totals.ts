@@ -23,7 +23,7 @@ const FLIGHT_COUNTERS = [
   "getsFailed",
   "getsCancelled",
   "getsCompleted",
-  /** Of what is open now: how far the slowest client is behind its stream, and what all have not taken yet. */
+  /** What is open now: how far the slowest client is behind its stream, and what all have not taken yet. */
   "lagLedgersMax",
   "lagBytes",
   /** Refused by the listener's limits (grpc/listen.ts), ever. */

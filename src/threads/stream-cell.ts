@@ -30,7 +30,7 @@ const COUNTERS = [
   "closedAtUnixSeconds",
   "updatedUnixMs",
   "retainedBytes",
-  /** Of those, what some reader still needs; with partitions as if all held as much as the one that holds most. */
+  /** Retained bytes that some reader still needs; with partitions as if all held as much as the one that holds most. */
   "heldBytes",
   "heldBatches",
   /** Left out because they could not be decoded (ON_ERROR=skip). */

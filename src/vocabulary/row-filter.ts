@@ -24,7 +24,7 @@ export interface RowFilter {
   modifiedAfterLedger?: number;
   /** Default true: removed (and in schema version 2 evicted) entries are rows. */
   includeDeleted?: boolean;
-  /** Of `count` shards the one numbered `index` (from 0): FNV-1a of the contract id modulo `count`. */
+  /** The shard numbered `index`, from 0, of `count`: FNV-1a of the contract id modulo `count`. */
   shard?: { index: number; count: number };
 }
 

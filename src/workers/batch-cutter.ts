@@ -94,7 +94,7 @@ export class BatchCutter {
     if (this.skipped.length < SKIPPED_LISTED_MAX) this.skipped.push(sequence);
   }
 
-  /** Those that no batch has named. */
+  /** Skipped ledgers that no batch has named. */
   takeSkipped(): number[] {
     return this.skipped.splice(0);
   }

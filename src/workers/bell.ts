@@ -29,7 +29,7 @@ export class Bell {
     Atomics.wait(this.cells, this.index, seen, timeoutMs);
   }
 
-  /** The same for a thread with an event loop. It does not keep the process alive. */
+  /** As `wait`, for a thread with an event loop. It does not keep the process alive. */
   async waitAsync(seen: number, timeoutMs: number): Promise<void> {
     await waitAsync(this.cells, this.index, seen, timeoutMs);
   }

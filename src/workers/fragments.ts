@@ -29,7 +29,7 @@ export function reserveBlocking(ring: RingProducer, payloadBytes: number): numbe
   }
 }
 
-/** The same without blocking the event loop. */
+/** As `reserveBlocking`, without blocking the event loop. */
 async function reserveAsync(ring: RingProducer, payloadBytes: number): Promise<number> {
   for (;;) {
     if (ring.abandoned) throw gone();
@@ -90,7 +90,7 @@ export async function sendAsync(ring: RingProducer, tag: number, parts: readonly
   }
 }
 
-/** The same for a worker thread. */
+/** As `sendAsync`, for a worker thread. */
 export function sendBlocking(ring: RingProducer, tag: number, parts: readonly Uint8Array[]): void {
   for (const fragment of fragmentsOf(parts, tag, messageBytesMax(ring.memory))) {
     put(ring, reserveBlocking(ring, fragment.bytes), fragment);

@@ -270,7 +270,7 @@ export class DecodePool {
   }
 
   /**
-   * A thread that dies before it has begun its task leaves the task in Piscina's queue, with no thread to come. Those
+   * A thread that dies before it has begun its task leaves the task in Piscina's queue, with no thread to come. Such
    * tasks are given up, so that they are seated again.
    */
   private reviveQueued(): void {

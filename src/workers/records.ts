@@ -158,9 +158,9 @@ export interface SpanDoneRecord {
   batches: number;
   /** Ledgers left out because they could not be decoded (ON_ERROR=skip). */
   ledgersSkipped: number;
-  /** Those of them, SKIPS_TOLD_MAX at most: the first ones, and the last. */
+  /** Skipped ledgers with their errors, SKIPS_TOLD_MAX at most: the first ones, and the last. */
   skips?: LedgerSkip[];
-  /** Those that no batch of the span has named. */
+  /** Skipped ledgers that no batch of the span has named. */
   skipped?: number[];
   /** Assets that its ledgers showed and the worker did not know, in the order of ledgers; those that no batch has told. */
   learned?: AssetRecord[];

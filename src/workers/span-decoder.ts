@@ -53,7 +53,7 @@ export class SpanDecoder {
   private readonly dealer: RowDealer | undefined;
   /** Memory of objects that rows may wait for. */
   private buffers: LedgerBuffer[] = [];
-  /** That of the object being decoded: a batch that goes out in its middle must not give it away. */
+  /** Memory of the object being decoded: a batch that goes out in its middle must not give it away. */
   private readonly inUse: LedgerBuffer[] = [];
   private retainedBytes = 0;
   private networkChecked = false;

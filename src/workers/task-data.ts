@@ -7,9 +7,9 @@ export interface DecodeTaskData {
   output: SharedArrayBuffer;
   /** Rung for every message to the data plane. */
   outputBell: Int32Array;
-  /** Of LedgerDurations. */
+  /** Memory of LedgerDurations. */
   durations: SharedArrayBuffer;
-  /** Of StageTimes. */
+  /** Memory of StageTimes. */
   times: SharedArrayBuffer;
   retainedBytesMax: number;
   freeBytesMax: number;

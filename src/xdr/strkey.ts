@@ -21,7 +21,7 @@ export const BASE32_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 interface Kind {
   letter: string;
   payloadBytes: number;
-  /** Of the text. */
+  /** Length of the text. */
   length: number;
 }
 

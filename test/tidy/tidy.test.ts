@@ -5,6 +5,7 @@ import type { Rule } from "./rule.ts";
 import { bytesFrom, casts, expectations, settings } from "./rules/code.ts";
 import { documented, used } from "./rules/exports.ts";
 import { arrows, circles } from "./rules/folders.ts";
+import { nouns } from "./rules/prose.ts";
 import { reasonCodes, reasonsUsed } from "./rules/reasons.ts";
 import { files, functions } from "./rules/sizes.ts";
 
@@ -12,7 +13,13 @@ import { files, functions } from "./rules/sizes.ts";
 const KEPT: readonly Rule[] = [settings, arrows, bytesFrom, reasonCodes, reasonsUsed];
 
 /** Rules that the project does not keep yet. */
-const TO_COME: readonly Rule[] = [circles, ...[files, functions], ...[used, documented], ...[casts, expectations]];
+const TO_COME: readonly Rule[] = [
+  nouns,
+  circles,
+  ...[files, functions],
+  ...[used, documented],
+  ...[casts, expectations],
+];
 
 test.each(KEPT)("$name", ({ check }) => {
   expect(check(ownProject())).toEqual([]);

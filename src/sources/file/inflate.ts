@@ -2,7 +2,7 @@
  * Inflates lake and ledger files, never past a limit. Hot path: decode workers run every lake file through here.
  *
  * For zstd, `scanZstd` first finds the frames and the most they can hold, whatever the frame headers claim; then each
- * frame is decoded in one call of node:zlib's own decoder into one buffer that is kept between calls. That decoder
+ * frame is decoded in one call of node:zlib's own decoder into one buffer that is kept between calls. The decoder
  * object is reached through a field that node:zlib does not document (`_handle`), because the documented calls allocate
  * their output anew each time and cost twice the CPU (a 1.3 MB ledger, MB of output a second on one core:
  * 3,000 without and 4,000 with a content size, against 1,350 and 1,700 by Bun.zstdDecompressSync, and 1,550 and 2,000

@@ -50,7 +50,7 @@ export async function openLedgerInput(path: string): Promise<LedgerInput> {
 
 async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, undefined> {
   const stored = await readWhole(path);
-  // Of its own, and left to the garbage collector: the ledgers are views of its buffer.
+  // A buffer of its own, and left to the garbage collector: the ledgers are views of its buffer.
   const inflater = new Inflater(LEDGER_FILE_BYTES_MAX);
   const content = inflater.inflate(path, stored, detectEncoding(stored));
   let ledgerIndex = 0;

@@ -13,7 +13,7 @@ const VALUE_SHOWN_MAX = 80; // characters of a wrong value that an error repeats
 
 export interface LakeManifest {
   networkPassphrase: string;
-  /** Of the manifest's own format: `1.0` so far. */
+  /** Version of the manifest's own format: `1.0` so far. */
   version: string;
   /** Extension of the files, `zst`. Other compressions are refused: this reader has no decoder for them. */
   compression: "zst" | "zstd";

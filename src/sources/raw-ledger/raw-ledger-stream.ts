@@ -43,7 +43,7 @@ export class RawLedgerStream {
   readonly #call: grpc.ClientReadableStream<Buffer>;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
-  /** Of the last message: the next one will be about as large. */
+  /** Bytes of the last message: the next one will be about as large. */
   #lastBytes = 0;
   readonly #dropped = new DroppedMemory();
   #end: RawLedgerEvent | undefined;
