@@ -8,7 +8,7 @@ import { ContractDataService, type FilterConfig } from "../grpc/generated/contra
 import { ContractDataService as StellarContractDataService } from "../grpc/generated/contract-data-service-stellar.ts";
 import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
 import type { Handlers } from "../grpc/service.ts";
-import type { SessionService, SessionSnapshot } from "../sessions/session.ts";
+import type { SessionService, SessionSnapshot } from "../sessions/session-service.ts";
 import { isActive } from "../sessions/states.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 

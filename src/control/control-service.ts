@@ -2,7 +2,7 @@
 import { CodedError } from "../error.ts";
 import { type ControlService, GetStatusResponse_Status, StopMode } from "../grpc/generated/control.ts";
 import type { Handlers } from "../grpc/service.ts";
-import type { SessionService } from "../sessions/session.ts";
+import type { SessionService } from "../sessions/session-service.ts";
 import {
   ANSWER_BYTES_MAX,
   detailsMessage,

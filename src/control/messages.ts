@@ -11,7 +11,7 @@ import {
   type StartProcessingRequest,
 } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
-import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session.ts";
+import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session-service.ts";
 import { FILTER_KINDS, LIST_KINDS } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 

@@ -10,7 +10,7 @@ import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.t
 import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
-import type { SessionService } from "../sessions/session.ts";
+import type { SessionService } from "../sessions/session-service.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
 import { SessionWatches } from "./session-watches.ts";

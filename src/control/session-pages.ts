@@ -1,7 +1,7 @@
 /** ListSessions: which sessions, and how many at once. */
 import { CodedError } from "../error.ts";
 import { GetStatusResponse_Status, type ListSessionsRequest } from "../grpc/generated/control.ts";
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 import { ANSWER_BYTES_MAX, sessionBytes } from "./messages.ts";
 
 export const PAGE_SIZE_DEFAULT = 100;

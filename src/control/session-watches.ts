@@ -3,7 +3,7 @@ import type * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { WatchSessionRequest, WatchSessionResponse } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
-import type { SessionService, SessionSnapshot, WatchEvent } from "../sessions/session.ts";
+import type { SessionService, SessionSnapshot, WatchEvent } from "../sessions/session-service.ts";
 import { isEnded } from "../sessions/states.ts";
 import { sessionMessage } from "./messages.ts";
 

@@ -1,5 +1,5 @@
 /** The metrics of single sessions: bounded in number and in labels, since every value of a label is kept by who scrapes. */
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 import { isEnded } from "../sessions/states.ts";
 import { head, label, number } from "./metrics.ts";
 

@@ -1,5 +1,5 @@
 /** Sessions as the status page shows them: short, since anybody may ask for all of them as often as he likes. */
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 
 /** Values of one list of a request that are shown; GetSession has them all. */
 export const SHOWN_VALUES_MAX = 100; // a page of ids; a request may have 60,000, which is 4 MB a session

@@ -1,5 +1,5 @@
 /** What the HTTP side tells of the process: plain values, put together at each request. */
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 import type { MetricsSource } from "./metrics.ts";
 
 /** A part of the process that can fail or not be ready by itself: source, flight, control, workers. */

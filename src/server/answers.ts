@@ -1,7 +1,7 @@
 /** The main thread's answers to the data plane. */
 import type { DataPlaneEvents } from "../engine/data-plane-client.ts";
 import type { RangeDesk } from "../engine/range-desk.ts";
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 import type { QuestionName, Questions, SessionSummary } from "../threads/data-plane-messages.ts";
 
 /** What of the sessions is needed here. */

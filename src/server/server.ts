@@ -23,7 +23,7 @@ import type { ProcessMetrics } from "../ops/metrics.ts";
 import { startOpsServer } from "../ops/server.ts";
 import type { Component } from "../ops/status.ts";
 import { type SessionDefaults, SessionManager } from "../sessions/manager.ts";
-import type { SessionSnapshot } from "../sessions/session.ts";
+import type { SessionSnapshot } from "../sessions/session-service.ts";
 import { settingBehind } from "../sessions/setting-faults.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";

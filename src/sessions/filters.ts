@@ -4,7 +4,7 @@ import { CodedError } from "../error.ts";
 import { CompiledFilter, rowFilterOf } from "../ledger/filter.ts";
 import { LIST_KINDS, type ListKind } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
-import type { FilterChange, FilterPatch } from "./session.ts";
+import type { FilterChange, FilterPatch } from "./session-service.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
 const VALUE_LENGTH_MAX = 69; // strkeys of muxed accounts, everything else is shorter; longer ones are not repeated in errors

@@ -19,7 +19,7 @@ import type {
   SessionDetails,
   SessionSnapshot,
   SessionState,
-} from "./session.ts";
+} from "./session-service.ts";
 import { isActive } from "./states.ts";
 import type { StoredCheckpoint, StoredSession } from "./store.ts";
 import { waitsForReader } from "./waits-for-reader.ts";

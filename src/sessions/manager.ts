@@ -23,6 +23,7 @@ import { changedFilter, checkedFilter, filterValues, selectsSome } from "./filte
 import { ManagedSession } from "./managed-session.ts";
 import { type Abilities, checkedRequest, sameRequest } from "./request.ts";
 import { SelfResume } from "./self-resume.ts";
+import { type LogLines, SessionLog } from "./session-log.ts";
 import type {
   FilterChange,
   FilterOutcome,
@@ -33,8 +34,7 @@ import type {
   StopOptions,
   WatchEvent,
   WatchListener,
-} from "./session.ts";
-import { type LogLines, SessionLog } from "./session-log.ts";
+} from "./session-service.ts";
 import { settingBehind } from "./setting-faults.ts";
 import type { SourceSet } from "./source-set.ts";
 import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";

@@ -6,7 +6,7 @@ import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import type { Reason } from "../reasons/registry.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
-import type { SessionRequest } from "./session.ts";
+import type { SessionRequest } from "./session-service.ts";
 
 export const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
 export const LABELS_MAX = 32; // they come back with every list

@@ -32,7 +32,7 @@
  * first, dropping what is left. GetStatus, GetMetrics, GetSession and WatchSession answer in every state, and
  * ConfigureFilters without a session passes over those that would refuse.
  */
-import type { SessionState } from "./session.ts";
+import type { SessionState } from "./session-service.ts";
 
 /**
  * opened: the stream begins; started: the source delivers; completed: the last ledger is in; drained: a stop has taken

@@ -16,7 +16,7 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
-import type { FilterHistoryStep, SessionRequest } from "./session.ts";
+import type { FilterHistoryStep, SessionRequest } from "./session-service.ts";
 import { MARK_CLOSED, MARK_OPEN, missingFrom, OpenedFiles } from "./store-files.ts";
 import { packStored, unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";

@@ -6,7 +6,7 @@ import { CodedError } from "../../src/error.ts";
 import { ControlService, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { HealthState } from "../../src/grpc/health-state.ts";
 import { methodDefinition } from "../../src/grpc/service.ts";
-import { SESSION_STATES } from "../../src/sessions/session.ts";
+import { SESSION_STATES } from "../../src/sessions/session-service.ts";
 import { startMemoryServer } from "./memory-server.ts";
 import { MemorySessions } from "./memory-sessions.ts";
 

@@ -13,7 +13,7 @@ import type {
   StopOptions,
   WatchEvent,
   WatchListener,
-} from "../../src/sessions/session.ts";
+} from "../../src/sessions/session-service.ts";
 import type { FilterRecord } from "../../src/vocabulary/row-filter.ts";
 
 const ABILITIES = { schemaVersions: [1, 2], compressions: ["none", "lz4", "zstd"], partitionsMax: 16 };

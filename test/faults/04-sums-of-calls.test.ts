@@ -24,7 +24,7 @@ import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
 import { SHOWN_VALUES_MAX, shownSession } from "../../src/ops/shown-session.ts";
 import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
-import type { SessionSnapshot } from "../../src/sessions/session.ts";
+import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";

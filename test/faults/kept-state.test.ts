@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../../src/error.ts";
-import type { SessionRequest } from "../../src/sessions/session.ts";
+import type { SessionRequest } from "../../src/sessions/session-service.ts";
 import { SessionStore, STORE_FILE, type StoredSession } from "../../src/sessions/store.ts";
 import { recoverStore } from "../../src/sessions/store-recovery.ts";
 import { GatedSource } from "../support/gated-source.ts";

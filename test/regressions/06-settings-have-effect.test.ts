@@ -2,7 +2,7 @@
  * Defect 6: FLUSH_INTERVAL, MAX_MEMORY_MB, CHANNEL_BUFFER_SIZE, LOG_LEVEL and the request's batch_size had no effect.
  */
 import { describe, expect, test } from "bun:test";
-import type { SessionSnapshot } from "../../src/sessions/session.ts";
+import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { buildLedger, created, scU32 } from "../ledger/build.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";

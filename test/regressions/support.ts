@@ -11,7 +11,7 @@ import { CodedError } from "../../src/error.ts";
 import { type BatchMetadata, FlightClient } from "../../src/flight-client/client.ts";
 import { createLogger } from "../../src/ops/log.ts";
 import { type RunningProcessor, startServer } from "../../src/server/server.ts";
-import type { SessionSnapshot } from "../../src/sessions/session.ts";
+import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import { clientLine, readGolden } from "../support/goldens.ts";

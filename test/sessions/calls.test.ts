@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { SESSION_STATES, type SessionState } from "../../src/sessions/session.ts";
+import { SESSION_STATES, type SessionState } from "../../src/sessions/session-service.ts";
 import { effectOf, SESSION_CALLS, type SessionCall } from "../../src/sessions/states.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SESSION_STATES, type SessionState } from "../../src/sessions/session.ts";
+import { SESSION_STATES, type SessionState } from "../../src/sessions/session-service.ts";
 import {
   type CallEffect,
   effectOf,
