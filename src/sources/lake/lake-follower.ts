@@ -9,10 +9,10 @@
  * A listing is shared by all watches, and tells of ledgers beyond a gap. The oldest end is kept, and looked at by name.
  */
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { type FoundObject, type LakeEnd, NEWEST, OLDEST, outermost } from "./lake-ends.ts";
 import {
   batchRange,
   type LakeExtension,
-  type LakeKey,
   type LakeLayout,
   type LedgerRange,
   lakeKey,
@@ -185,9 +185,9 @@ export class LakeFollower {
   async #listEnds(): Promise<void> {
     this.listings += 1;
     const root = await this.storage.list("");
-    const newest = await this.#end(root, 1);
+    const newest = await this.#outermost(root, NEWEST);
     const kept = newest === undefined ? undefined : await this.#keptOldest(root);
-    const oldest = newest === undefined ? undefined : (kept ?? (await this.#end(root, -1)));
+    const oldest = newest === undefined ? undefined : (kept ?? (await this.#outermost(root, OLDEST)));
     this.#listedAt = Date.now();
     this.#newest = newest;
     this.#oldest = oldest;
@@ -205,33 +205,9 @@ export class LakeFollower {
     return oldest;
   }
 
-  /** The newest (`sign` 1) or oldest (-1) object. Partitions are listed from that end until one has any. */
-  async #end(root: readonly string[], sign: 1 | -1): Promise<LedgerRange | undefined> {
-    const direct = extreme(root, "", sign);
-    const partitions = root
-      .map((name) => ({ name, range: parsePartitionName(name) }))
-      .filter(({ range }) => range !== undefined)
-      .sort((a, b) => sign * (b.range!.ledgerFirst - a.range!.ledgerFirst));
-    for (const { name, range } of partitions) {
-      if (direct !== undefined && sign * (direct.ledgerFirst - range!.ledgerFirst) > 0) return direct;
+  #outermost(root: readonly string[], end: LakeEnd): Promise<FoundObject | undefined> {
+    return outermost(this.storage, root, end, undefined, () => {
       this.listings += 1;
-      const found = extreme(await this.storage.list(name), `${name}/`, sign);
-      if (found !== undefined) return found;
-    }
-    return direct;
+    });
   }
-}
-
-/** The newest (`sign` 1) or oldest (-1) object among names: names begin with inverted numbers, so the least is newest. */
-function extreme(names: readonly string[], prefix: string, sign: 1 | -1): LakeKey | undefined {
-  let best: string | undefined;
-  let found: LakeKey | undefined;
-  for (const name of names) {
-    if (best !== undefined && (sign === 1 ? name >= best : name <= best)) continue;
-    const parsed = parseLakeKey(prefix + name);
-    if (parsed === undefined) continue;
-    best = name;
-    found = parsed;
-  }
-  return found;
 }

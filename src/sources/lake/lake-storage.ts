@@ -1,28 +1,64 @@
 /**
- * What the follower of a lake asks of the place where the lake's objects are. Keys are relative to the lake's root, with
- * `/` between their parts. A folder answers here; an object store answers the same questions by HEAD and LIST.
+ * The place where a lake's objects are: what the follower and the loader of a lake ask of it. Keys are relative to the
+ * lake's root, with `/` between their parts.
+ *
+ *     has, changedUnixMs     about one object, by name    a folder: stat      an object store: HEAD
+ *     get                    one object, open to be read  open                GET
+ *     list                   names below a folder         readdir             LIST
  */
-import { promises as fs } from "node:fs";
+import { constants, promises as fs, type Stats } from "node:fs";
 import path from "node:path";
+import { CodedError } from "../../error.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
 
 export interface LakeStorage {
+  /** For error messages: the path or address of a key. */
+  nameOf(key: string): string;
   /** Whether there is an object of that key; false also while the storage does not answer. */
   has(key: string): Promise<boolean>;
   /** When the object last changed (Unix ms), or undefined where there is none. */
   changedUnixMs(key: string): Promise<number | undefined>;
+  /**
+   * The object of that key, or undefined where there is none. Whoever gets it closes it.
+   * @throws CodedError as fileFault says, where it is there and cannot be read
+   */
+  get(key: string): Promise<StoredObject | undefined>;
   /** Names of objects and of folders right below `folder` ("" is the root), in no order; none where it is missing. */
   list(folder: string): Promise<string[]>;
   /** @throws CodedError as fileFault says, where the lake's root is not there or does not answer */
   checkRoot(): Promise<void>;
 }
 
+/** One object, open: its size is known before its bytes are asked for. */
+export interface StoredObject {
+  /** For error messages. */
+  readonly name: string;
+  /** Bytes, when it was opened. */
+  readonly size: number;
+  /** When its content was last written (Unix ms), as the writer says. */
+  readonly modifiedUnixMs: number;
+  /** When it came to be as it is here (Unix ms): a copy may bring an old time of writing along. */
+  readonly changedUnixMs: number;
+  /** Differs whenever the content may. */
+  readonly version: string;
+  /** All `size` bytes; fewer where it has become shorter since. @throws CodedError as fileFault says */
+  bytes(): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Opening must not wait, even where a named pipe lies in the place of a file. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** A lake in a local folder. Nothing here blocks the event loop: the file system is asked by the runtime's threads. */
 export class FolderStorage implements LakeStorage {
   constructor(readonly folder: string) {}
 
+  nameOf(key: string): string {
+    return path.join(this.folder, key);
+  }
+
   has(key: string): Promise<boolean> {
-    return fs.stat(path.join(this.folder, key)).then(
+    return fs.stat(this.nameOf(key)).then(
       () => true,
       () => false,
     );
@@ -30,15 +66,33 @@ export class FolderStorage implements LakeStorage {
 
   async changedUnixMs(key: string): Promise<number | undefined> {
     try {
-      const { mtimeMs, ctimeMs } = await fs.stat(path.join(this.folder, key));
-      return Math.max(mtimeMs, ctimeMs); // a copy may bring an old mtime along
+      return changedUnixMs(await fs.stat(this.nameOf(key)));
     } catch {
       return undefined;
     }
   }
 
+  async get(key: string): Promise<StoredObject | undefined> {
+    const name = this.nameOf(key);
+    let handle: fs.FileHandle;
+    try {
+      handle = await fs.open(name, OPEN_FLAGS);
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined;
+      throw fileFault(name, thrown);
+    }
+    try {
+      const stat = await handle.stat();
+      if (!stat.isFile()) throw new CodedError("DATA_LOSS", "FILE_UNREADABLE", `${name}: not a regular file`);
+      return new OpenFile(name, handle, stat);
+    } catch (thrown) {
+      await handle.close();
+      throw fileFault(name, thrown);
+    }
+  }
+
   async list(folder: string): Promise<string[]> {
-    const where = path.join(this.folder, folder);
+    const where = this.nameOf(folder);
     try {
       return await fs.readdir(where); // without types: these would cost an object for each of 64,000 names
     } catch (thrown) {
@@ -52,4 +106,45 @@ export class FolderStorage implements LakeStorage {
       throw fileFault(this.folder, thrown);
     });
   }
+}
+
+class OpenFile implements StoredObject {
+  readonly size: number;
+  readonly modifiedUnixMs: number;
+  readonly changedUnixMs: number;
+  readonly version: string;
+
+  constructor(
+    readonly name: string,
+    private readonly handle: fs.FileHandle,
+    stat: Stats,
+  ) {
+    this.size = stat.size;
+    this.modifiedUnixMs = stat.mtimeMs;
+    this.changedUnixMs = changedUnixMs(stat);
+    this.version = [stat.ino, stat.mtimeMs, stat.ctimeMs].join(" ");
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    const bytes = new Uint8Array(this.size);
+    let filled = 0;
+    try {
+      while (filled < bytes.length) {
+        const { bytesRead } = await this.handle.read(bytes, filled, bytes.length - filled, filled);
+        if (bytesRead === 0) return bytes.subarray(0, filled);
+        filled += bytesRead;
+      }
+    } catch (thrown) {
+      throw fileFault(this.name, thrown);
+    }
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
+function changedUnixMs({ mtimeMs, ctimeMs }: Stats): number {
+  return Math.max(mtimeMs, ctimeMs);
 }

@@ -1,32 +1,17 @@
 /**
- * A Galexie data lake (SEP-54) in a local folder, complete or still growing.
- *
- * A lake's writer may rename finished files into place or write them where they belong; so a file that is cut off and
- * was touched a moment ago is taken as still being written, and looked at again for a bounded time. What is still bad
- * then is either corrupt (DATA_LOSS) or not all there yet (UNAVAILABLE):
- *
- * | the bad file                        | followed, `end` 0 | read up to an end                            |
- * |-------------------------------------|-------------------|----------------------------------------------|
- * | is the newest, changed a moment ago | not all there yet | not all there yet if cut off, else corrupt   |
- * | is the newest, settled              | not all there yet | corrupt                                      |
- * | later ones there, changed lately    | not all there yet | corrupt                                      |
- * | later ones there, settled           | corrupt           | corrupt                                      |
- *
- * Settled is what has not changed for SETTLED_FILE_MS.
+ * A Galexie data lake (SEP-54) in a local folder, complete or still growing: which objects a reader gets, in which order,
+ * and what it waits for. lake-follower.ts knows what is there, lake-loader.ts reads one object.
  */
-import { constants, promises as fs, type Stats } from "node:fs";
-import path from "node:path";
-import { pause } from "../../base/pause.ts";
+import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
 import { checkRange } from "../check-range.ts";
-import { Inflater } from "../file/inflate.ts";
-import { scanZstd } from "../file/zstd-frame.ts";
-import { BATCH_BYTES_MAX, LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
-import { fileFault, isMissing } from "./file-fault.ts";
+import { fileFault } from "./file-fault.ts";
 import { inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS } from "./lake-follower.ts";
 import { batchRange, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
+import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
 import { FolderStorage } from "./lake-storage.ts";
 import { type LoadContext, readAhead } from "./read-ahead.ts";
@@ -57,24 +42,6 @@ export const FOLLOW_POLL_MS = 10;
  */
 export const LATE_FILE_MS_MAX = 10_000;
 
-/** A cut-off file that has not grown for this long is waited for no more; younger, it may still be being written. */
-export const GROWING_STILL_MS_MAX = 5_000;
-
-/** A file unchanged for this long will stay as it is, if later ones are there: no upload rests longer within one file. */
-export const SETTLED_FILE_MS = 60_000;
-
-/** Longest wait for one growing file in all, however it trickles in. */
-export const GROWING_TOTAL_MS_MAX = 60_000;
-
-/** Opening must not wait, even where a named pipe lies in the place of a file. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
-
-/** Between looks at a growing file. */
-const GROWING_POLL_MS = 20;
-
-/** How old a listing may be that tells whether a bad file is the newest. */
-const VERDICT_LISTING_MS = 1_000;
-
 export class LocalLake implements LedgerSource {
   readonly description: string;
   readonly seekable = true;
@@ -85,8 +52,7 @@ export class LocalLake implements LedgerSource {
   readonly #closing = new AbortController();
   /** Knows the lake's ends, for all readers. */
   readonly follower: LakeFollower;
-  /** The newest file that was last found to inflate whole: every reader at the tip loads it. */
-  #whole = "";
+  readonly #loader: LakeLoader;
 
   private constructor(
     folder: string,
@@ -109,6 +75,7 @@ export class LocalLake implements LedgerSource {
       ...options,
     };
     this.follower = new LakeFollower(new FolderStorage(folder), layout, this.#options.followPollMs);
+    this.#loader = new LakeLoader(this.follower, this.#options);
   }
 
   /**
@@ -124,7 +91,7 @@ export class LocalLake implements LedgerSource {
       throw new CodedError("NOT_FOUND", "LAKE_NOT_FOUND", `${folder}: a lake is a folder, and this is a file`);
     }
     const manifest = await readLakeManifest(folder);
-    const inferred = await inferFolderLayout(folder);
+    const inferred = await inferFolderLayout(new FolderStorage(folder));
     if (manifest === undefined) {
       if (inferred === undefined) {
         throw new CodedError(
@@ -170,7 +137,7 @@ export class LocalLake implements LedgerSource {
    * (`FFFFFFFF--0-63`) begins at ledger 2 all the same.
    * @throws CodedError OUT_OF_RANGE / LEDGER_BEFORE_SOURCE, LEDGER_AFTER_SOURCE with the range that exists;
    * NOT_FOUND / LEDGER_MISSING with the path expected; DATA_LOSS / ZSTD_* for a file that is corrupt and UNAVAILABLE /
-   * ZSTD_* for one that may not be all there yet (see the table above); NOT_FOUND / FILE_NOT_FOUND for the folder;
+   * ZSTD_* for one that may not be all there yet (see lake-loader.ts); NOT_FOUND / FILE_NOT_FOUND for the folder;
    * RESOURCE_EXHAUSTED / LAKE_FILE_TOO_LARGE; PERMISSION_DENIED, UNAVAILABLE / FILE_UNREADABLE
    */
   async *read(
@@ -191,7 +158,7 @@ export class LocalLake implements LedgerSource {
       if (end === 0 && newestKnown !== undefined && next > newestKnown)
         await this.#waitFor(next, seen, stop, onTrouble);
       const until = end === 0 && newestKnown !== undefined ? Math.max(next, newestKnown) : last;
-      const load = (batch: LedgerRange, context: LoadContext) => this.#load(batch, end, context, stop);
+      const load = (batch: LedgerRange, context: LoadContext) => this.#loader.load(batch, end, context, stop);
       let missing = false;
       for await (const object of readAhead(this.#batches(next, until), load, limits)) {
         if (stop.aborted) return;
@@ -220,120 +187,6 @@ export class LocalLake implements LedgerSource {
       yield batch;
       first = batch.ledgerLast + 1;
     }
-  }
-
-  /** The file of `batch`, or undefined where there is none (or `stop` came first). */
-  async #load(
-    batch: LedgerRange,
-    end: number,
-    context: LoadContext,
-    outer: AbortSignal,
-  ): Promise<LedgerObject | undefined> {
-    const stop = AbortSignal.any([outer, context.signal]);
-    const begun = Date.now();
-    let admitted = false;
-    let sizeSeen = -1;
-    let changedAt = begun;
-    for (;;) {
-      const file = await this.#openFile(batch.ledgerFirst);
-      if (file === undefined) return undefined;
-      const { handle, name } = file;
-      let bytes: Uint8Array;
-      let stat: Stats;
-      try {
-        stat = await this.#statFile(handle, name);
-        // Once only: were a growing file to wait for more room, files behind it could hold that room for ever.
-        if (!admitted) await context.admit(stat.size);
-        admitted = true;
-        bytes = await readFully(handle, stat.size);
-      } catch (thrown) {
-        if (stop.aborted) return undefined;
-        throw fileFault(name, thrown);
-      } finally {
-        await handle.close();
-      }
-      try {
-        scanZstd(name, bytes);
-        // Nothing but decoding tells whether holes of an upload are left; the newest file is one every few seconds.
-        if (end === 0 && (await this.#isNewest(batch.ledgerLast))) this.#checkWhole(name, bytes, stat);
-        this.follower.noted(batch);
-        return { name, ...batch, encoding: "zstd", container: "batch", bytes };
-      } catch (thrown) {
-        const now = Date.now();
-        if (sizeSeen === -1) changedAt = Math.min(stat.mtimeMs, now);
-        else if (bytes.length !== sizeSeen) changedAt = now;
-        sizeSeen = bytes.length;
-        const still = now - changedAt >= this.#options.growingStillMsMax;
-        const cutOff = thrown instanceof CodedError && thrown.reason === "ZSTD_TRUNCATED";
-        if (!cutOff || still || now - begun >= GROWING_TOTAL_MS_MAX) {
-          throw await this.#verdict(CodedError.from(thrown), batch, end, stat);
-        }
-        await pause(GROWING_POLL_MS, stop);
-        if (stop.aborted) return undefined;
-      }
-    }
-  }
-
-  /** What is wrong with a file for good, or that it may not be all there yet: the table at the top. */
-  async #verdict(fault: CodedError, { ledgerLast }: LedgerRange, end: number, stat: Stats): Promise<CodedError> {
-    if (fault.code !== "DATA_LOSS") return fault;
-    const { settledFileMs } = this.#options;
-    const touchedAt = Math.max(stat.mtimeMs, stat.ctimeMs); // a copy may bring an old mtime along
-    const settled = Date.now() - touchedAt >= settledFileMs;
-    const ageMsMax = end === 0 ? VERDICT_LISTING_MS : 0;
-    const range = await this.follower.range(ageMsMax).catch(() => undefined);
-    const newest = (range?.ledgerLast ?? 0) <= ledgerLast;
-    const corrupt = end === 0 ? settled && !newest : settled || !newest || fault.reason !== "ZSTD_TRUNCATED";
-    if (corrupt) return fault;
-    const why = newest ? "it is the newest file" : `it has changed within ${settledFileMs} ms`;
-    return CodedError.received("UNAVAILABLE", fault.reason, `${fault.message}; ${why}, so the rest may still come`, {
-      cause: fault,
-    });
-  }
-
-  /** Costs a look at the file system only where the last listing does not tell. */
-  async #isNewest(ledgerLast: number): Promise<boolean> {
-    if ((this.follower.newestKnown ?? 0) > ledgerLast) return false;
-    return ledgerLast === LEDGER_SEQUENCE_MAX || !(await this.follower.has(ledgerLast + 1));
-  }
-
-  /** @throws CodedError DATA_LOSS where the file does not inflate; the same file is inflated once for all readers */
-  #checkWhole(name: string, bytes: Uint8Array, { ino, mtimeMs, ctimeMs }: Stats): void {
-    const identity = [name, ino, bytes.length, mtimeMs, ctimeMs].join(" ");
-    if (identity === this.#whole) return;
-    inflatesWhole(name, bytes);
-    this.#whole = identity;
-  }
-
-  async #statFile(handle: fs.FileHandle, name: string): Promise<Stats> {
-    const stat = await handle.stat();
-    if (!stat.isFile()) {
-      throw new CodedError("DATA_LOSS", "FILE_UNREADABLE", `${name}: not a regular file`);
-    }
-    if (stat.size > this.#options.fileBytesMax) {
-      throw new CodedError(
-        "RESOURCE_EXHAUSTED",
-        "LAKE_FILE_TOO_LARGE",
-        `${name}: ${stat.size} B, over max ${this.#options.fileBytesMax} B for one lake file: write fewer ledgers a file`,
-      );
-    }
-    return stat;
-  }
-
-  /** Opens the file that holds `ledger`, by either extension: a lake may have been begun by an older writer. */
-  async #openFile(ledger: number): Promise<{ handle: fs.FileHandle; name: string } | undefined> {
-    for (const name of this.#paths(ledger)) {
-      try {
-        return { handle: await fs.open(name, OPEN_FLAGS), name };
-      } catch (thrown) {
-        if (!isMissing(thrown)) throw fileFault(name, thrown);
-      }
-    }
-    return undefined;
-  }
-
-  #paths(ledger: number): string[] {
-    return this.follower.keys(ledger).map((key) => path.join(this.folder, key));
   }
 
   /** Waits at the tip until `ledger` is there. @throws CodedError where it will not come, or is late for too long */
@@ -414,31 +267,7 @@ export class LocalLake implements LedgerSource {
     return new CodedError(
       "NOT_FOUND",
       "LEDGER_MISSING",
-      `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${this.#paths(ledger)[0]} is not there`,
+      `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${this.follower.storage.nameOf(this.follower.keys(ledger)[0])} is not there`,
     );
   }
-}
-
-/** @throws CodedError DATA_LOSS; what is only too large is for the worker to say */
-function inflatesWhole(name: string, bytes: Uint8Array): void {
-  const inflater = new Inflater(BATCH_BYTES_MAX);
-  try {
-    inflater.inflate(name, bytes, "zstd");
-  } catch (thrown) {
-    if (CodedError.from(thrown).code === "DATA_LOSS") throw thrown;
-  } finally {
-    inflater.close();
-  }
-}
-
-/** Reads `size` bytes from the beginning; fewer where the file has become shorter since. */
-async function readFully(handle: fs.FileHandle, size: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  while (filled < size) {
-    const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
-    if (bytesRead === 0) return bytes.subarray(0, filled);
-    filled += bytesRead;
-  }
-  return bytes;
 }
