@@ -26,7 +26,7 @@ export const SOURCES = {
   LAKE_LAYOUT: reason(
     ["DATA_LOSS", "INVALID_ARGUMENT"],
     "The names in a lake's folder do not fit one layout.",
-    "Give the lake a manifest, or keep two lakes apart.",
+    "Keep each layout in a folder of its own, with a manifest that says the same.",
   ),
   LAKE_MANIFEST: reason("DATA_LOSS", "The lake's manifest cannot be used.", "Correct it, or remove it."),
   LAKE_NOT_FOUND: reason(

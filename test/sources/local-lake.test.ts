@@ -239,6 +239,19 @@ describe("following the tip", () => {
     expect(error.message).toContain("ledger 6 is missing");
   });
 
+  test("a gap before files of another layout names both layouts", async () => {
+    using lake = new TemporaryLake().putAll(60, 63);
+    const source = await LocalLake.open(lake.folder, options);
+    const failed = failure(readAll(source, 60, 0));
+    lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
+    const error = await failed;
+    expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
+    expect(error.message).toContain("ledger 64 is missing");
+    expect(error.message).toContain(
+      "FFFFFFBF--64-95/FFFFFFBF--64-71.xdr.zst, is of another lake or of changed settings (8 ledgers a file, 4 files a partition, and the lake has 1 ledgers a file, 10 files a partition)",
+    );
+  });
+
   test("a file that is still being written is waited for", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
     const whole = lake.put(6);

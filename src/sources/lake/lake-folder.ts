@@ -47,13 +47,13 @@ export async function inferFolderLayout(storage: LakeStorage): Promise<LakeLayou
     throw new CodedError(
       "DATA_LOSS",
       "LAKE_LAYOUT",
-      `${storage.nameOf("")}: ${newest.key} and ${oldest.key} cannot be of one lake: ${describe(found)} and ${describe(other)}. Give the lake a ${LAKE_MANIFEST_KEY}, or keep the two apart`,
+      `${storage.nameOf("")}: ${newest.key} and ${oldest.key} cannot be of one lake: ${describeLayout(found)} and ${describeLayout(other)}: keep each in a folder of its own`,
     );
   }
   return found;
 }
 
 /** For people: `1 ledger a file, 64000 files a partition`. */
-function describe({ ledgersPerBatch, batchesPerPartition }: LakeLayout): string {
+export function describeLayout({ ledgersPerBatch, batchesPerPartition }: LakeLayout): string {
   return `${ledgersPerBatch} ledgers a file, ${batchesPerPartition} files a partition`;
 }

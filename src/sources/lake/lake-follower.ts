@@ -44,6 +44,7 @@ export class LakeFollower {
   #oldest: LedgerRange | undefined;
   #listedAt = Number.NEGATIVE_INFINITY;
   #listing: Promise<void> | undefined;
+  #stranger: FoundObject | undefined;
   /** Full listings of a folder so far. */
   listings = 0;
   readonly #watches = new Map<number, Watch>();
@@ -57,6 +58,11 @@ export class LakeFollower {
   /** The newest ledger known, without a look at the storage. */
   get newestKnown(): number | undefined {
     return this.#newest?.ledgerLast;
+  }
+
+  /** The newest object of the last listing where its name fits another layout than the lake's. */
+  get stranger(): FoundObject | undefined {
+    return this.#stranger;
   }
 
   /** The object of `ledger` is there. */
@@ -191,6 +197,7 @@ export class LakeFollower {
     this.#listedAt = Date.now();
     this.#newest = newest;
     this.#oldest = oldest;
+    this.#stranger = newest !== undefined && !this.keys(newest.ledgerFirst).includes(newest.key) ? newest : undefined;
   }
 
   /** The oldest object of before, where names show that it still is: it is there, nothing is right before it. */

@@ -8,9 +8,9 @@ import { checkRange } from "../check-range.ts";
 import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
-import { inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
+import { describeLayout, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS } from "./lake-follower.ts";
-import { batchRange, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
+import { batchRange, inferLayout, type LakeKey, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
 import { FolderStorage } from "./lake-storage.ts";
@@ -263,11 +263,21 @@ export class LocalLake implements LedgerSource {
     return new CodedError("OUT_OF_RANGE", "LEDGER_AFTER_SOURCE", message);
   }
 
+  /** What a file of another layout is: its writer's settings have changed, or it is of another lake. */
+  #otherLayout(key: LakeKey): string {
+    const layout = inferLayout(key);
+    const named = layout === undefined ? "no layout that its name tells" : describeLayout(layout);
+    return `another lake or of changed settings (${named}, and the lake has ${describeLayout(this.layout)}): keep each layout in a folder of its own`;
+  }
+
   #gap(ledger: number, range: LedgerRange): CodedError {
+    const { storage, stranger } = this.follower;
+    const other =
+      stranger === undefined ? "" : `; its newest file, ${stranger.key}, is of ${this.#otherLayout(stranger)}`;
     return new CodedError(
       "NOT_FOUND",
       "LEDGER_MISSING",
-      `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${this.follower.storage.nameOf(this.follower.keys(ledger)[0])} is not there`,
+      `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${storage.nameOf(this.follower.keys(ledger)[0])} is not there${other}`,
     );
   }
 }
