@@ -2,8 +2,8 @@
 import { XdrError } from "../xdr/error.ts";
 import { LEDGER_CLOSE_META_BYTES_MIN, skipLedgerCloseMeta } from "../xdr/generated/skip.ts";
 import { explain } from "../xdr/guard.ts";
+import { headerOffset, readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
-import { headerOffset, readHeader } from "./header.ts";
 
 const ROOT = "LedgerCloseMetaBatch";
 const HEAD = 12; // first sequence, last sequence, number of ledgers

@@ -1,27 +1,12 @@
 /** Reading a LedgerCloseMeta's header without decoding the ledger (Stellar-ledger.x). */
 import { XdrError } from "../xdr/error.ts";
-import { skipLedgerHeader, skipStellarValue } from "../xdr/generated/skip.ts";
+import { skipLedgerHeader } from "../xdr/generated/skip.ts";
 import { explain } from "../xdr/guard.ts";
+import { headerOffset, readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
 
 /** The last second that fits an int64 of microseconds, which closed_at is. */
 export const CLOSE_TIME_SECONDS_MAX = 9_223_372_036_854;
-
-/** Where things lie in the LedgerHeaderHistoryEntry at `p`. Throws as a fast walk does. */
-export function readHeader(
-  d: DataView,
-  p: number,
-): { sequence: number; protocolVersion: number; closeTimeAt: number; sequenceAt: number } {
-  const header = p + 32; // the ledger's own hash comes first
-  const scpValue = header + 4 + 32;
-  const sequenceAt = skipStellarValue(d, scpValue) + 32 + 32;
-  return {
-    sequence: d.getUint32(sequenceAt),
-    protocolVersion: d.getUint32(header),
-    closeTimeAt: scpValue + 32,
-    sequenceAt,
-  };
-}
 
 /** Seconds since 1970 of the TimePoint at `p`; exact up to 2^53, which is far past what is accepted. */
 export function closeTimeSeconds(d: DataView, p: number): number {
@@ -42,17 +27,6 @@ export interface LedgerHeaderInfo {
   header: Uint8Array;
   /** Byte offsets in the given bytes. */
   offsets: { hash: number; header: number; previousLedgerHash: number; closeTime: number; sequence: number };
-}
-
-/** Offset of the LedgerHeaderHistoryEntry. Throws as a fast walk does. */
-export function headerOffset(d: DataView): number {
-  const version = d.getInt32(0);
-  if (version === 0) return 4;
-  if (version !== 1 && version !== 2) fail();
-  const ext = d.getInt32(4);
-  if (ext !== 0 && ext !== 1) fail();
-  // LedgerCloseMetaExtV1 is an ExtensionPoint and a 64-bit fee
-  return ext === 0 ? 8 : 8 + 4 + 8;
 }
 
 /**

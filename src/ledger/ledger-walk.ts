@@ -16,12 +16,13 @@ import {
   skipScVal,
 } from "../xdr/generated/skip.ts";
 import { pathAt } from "../xdr/inspect.ts";
+import { readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
 import { balanceHolderKind } from "./balance.ts";
 import { sameBytes } from "./bytes.ts";
 import { Candidates, HIDDEN } from "./candidates.ts";
 import { readContractEvents } from "./contract-events.ts";
-import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds, readHeader } from "./header.ts";
+import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds } from "./header.ts";
 import type { LearnedAssets } from "./learned-assets.ts";
 import type { LedgerAssets } from "./ledger-assets.ts";
 import { ChangePlace, type RowAppender, type RowRules } from "./row-appender.ts";

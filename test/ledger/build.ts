@@ -137,6 +137,8 @@ function metaV4(tx: Transaction): Bytes {
 export interface Ledger {
   sequence?: number;
   closeTime?: bigint;
+  /** Its StellarValue says that the transaction set is empty by decision of the validators (protocol 28). */
+  emptySet?: boolean;
   transactions?: Transaction[];
   /** Changes of one upgrade each. */
   upgrades?: Bytes[][];
@@ -146,7 +148,10 @@ export interface Ledger {
 
 /** A LedgerCloseMeta of version 1. */
 export function buildLedger(ledger: Ledger): Bytes {
-  const scpValue = concat(id(2), u64(ledger.closeTime ?? 1_700_000_000n), u32(0), u32(0));
+  // the transaction set proposed, the hash before it, and a signature (CAP-83)
+  const emptySet = (): Bytes => concat(u32(2), id(7), id(8), u32(27), u32(0), id(9), opaque(id(10)));
+  const valueExt = ledger.emptySet ? emptySet() : u32(0);
+  const scpValue = concat(id(2), u64(ledger.closeTime ?? 1_700_000_000n), u32(0), valueExt);
   const counters = concat(u64(0n), u64(0n), u32(0), u64(0n), u32(100), u32(100), u32(100));
   const header = concat(
     concat(u32(22), id(3), scpValue, id(4), id(5), u32(ledger.sequence ?? 100)),
