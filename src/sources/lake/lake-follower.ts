@@ -35,8 +35,14 @@ export type Look = { come: true } | { come: false; range: LedgerRange | undefine
 
 type Outcome = { look: Look } | { thrown: unknown };
 
+interface Waiter {
+  settle: (outcome: Outcome) => void;
+  /** What it knows already. */
+  told: Look | undefined;
+}
+
 interface Watch {
-  waiters: Set<(outcome: Outcome) => void>;
+  waiters: Set<Waiter>;
 }
 
 export class LakeFollower {
@@ -116,20 +122,25 @@ export class LakeFollower {
     return this.range();
   }
 
-  /** The next look for `ledger`: resolves when it has come, or about every ALTERNATIVES_MS. @throws CodedError */
-  nextLook(ledger: number, stop: AbortSignal): Promise<Look> {
+  /**
+   * The next look for `ledger` that tells anything: resolves when it has come, and about every ALTERNATIVES_MS while
+   * something is amiss. Where all is well and nothing is new it resolves only if `told`, the look before, said otherwise.
+   * @throws CodedError where the lake cannot be looked at
+   */
+  nextLook(ledger: number, stop: AbortSignal, told?: Look): Promise<Look> {
     return new Promise((resolve, reject) => {
       const watch = this.#watches.get(ledger) ?? { waiters: new Set() };
       const settle = (outcome: Outcome): void => {
-        watch.waiters.delete(settle);
+        watch.waiters.delete(waiter);
         stop.removeEventListener("abort", stopped);
         if ("thrown" in outcome) reject(outcome.thrown);
         else resolve(outcome.look);
       };
+      const waiter: Waiter = { settle, told };
       const stopped = (): void => settle({ look: { come: true } }); // whoever has stopped looks at nothing
       if (stop.aborted) return stopped();
       stop.addEventListener("abort", stopped);
-      watch.waiters.add(settle);
+      watch.waiters.add(waiter);
       if (this.#watches.has(ledger)) return;
       this.#watches.set(ledger, watch);
       void this.#run(ledger, watch);
@@ -153,7 +164,9 @@ export class LakeFollower {
       } catch (thrown) {
         outcome = { thrown };
       }
-      if (outcome !== undefined) for (const settle of [...watch.waiters]) settle(outcome);
+      if (outcome !== undefined) {
+        for (const { settle, told } of [...watch.waiters]) if (!isOld(ledger, outcome, told)) settle(outcome);
+      }
       if (outcome !== undefined && ("thrown" in outcome || outcome.look.come)) break;
       await new Promise<void>((resolve) => setTimeout(resolve, Math.min(this.followPollMs, ALTERNATIVES_MS)));
     }
@@ -170,7 +183,8 @@ export class LakeFollower {
     const following = batchRange(this.layout, ledger).ledgerLast + 1;
     if (following <= LEDGER_SEQUENCE_MAX) await this.has(following); // a gap shows at once
     const range = await this.range(LISTING_MS);
-    return (await this.has(ledger)) ? { come: true } : { come: false, range }; // it may have come meanwhile
+    const came = range !== undefined && range.ledgerLast >= ledger && (await this.has(ledger)); // meanwhile
+    return came ? { come: true } : { come: false, range };
   }
 
   async #stepToNewest(): Promise<void> {
@@ -217,4 +231,19 @@ export class LakeFollower {
       this.listings += 1;
     });
   }
+}
+
+/** Whether `told` said it all: nothing follows what the lake holds, and nothing is amiss. */
+function isOld(ledger: number, outcome: Outcome, told: Look | undefined): boolean {
+  if ("thrown" in outcome || told === undefined) return false;
+  return isQuiet(ledger, outcome.look) && isQuiet(ledger, told) && isEmpty(outcome.look) === isEmpty(told);
+}
+
+/** The lake is empty, or ends right before `ledger`. */
+function isQuiet(ledger: number, look: Look): boolean {
+  return !look.come && (look.range === undefined || look.range.ledgerLast === ledger - 1);
+}
+
+function isEmpty(look: Look): boolean {
+  return !look.come && look.range === undefined;
 }

@@ -9,7 +9,7 @@ import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
 import { describeLayout, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
-import { LakeFollower, LISTING_MS } from "./lake-follower.ts";
+import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
 import { batchRange, inferLayout, type LakeKey, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
@@ -197,8 +197,9 @@ export class LocalLake implements LedgerSource {
     onTrouble: TroubleListener,
   ): Promise<void> {
     let lateSince: number | undefined;
+    let look: Look | undefined;
     while (!stop.aborted) {
-      const look = await this.follower.nextLook(ledger, stop);
+      look = await this.follower.nextLook(ledger, stop, look);
       if (look.come) return;
       const { range } = look;
       if (range === undefined) seen.empty = true;
