@@ -1,7 +1,15 @@
 /** contractdata.v1.ControlService (proto/control.proto) over the sessions. */
 import { CodedError } from "../error.ts";
-import { type ControlService, GetStatusResponse_Status, StopMode } from "../grpc/generated/control.ts";
-import type { Handlers } from "../grpc/service.ts";
+import {
+  type ConfigureFiltersRequest,
+  type ConfigureFiltersResponse,
+  type ControlService,
+  GetStatusResponse_Status,
+  type StartProcessingRequest,
+  type StartProcessingResponse,
+  StopMode,
+} from "../grpc/generated/control.ts";
+import type { Handlers, Init } from "../grpc/service.ts";
 import type { SessionService } from "../sessions/session-service.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -22,18 +30,7 @@ const DEADLINE_MS_MAX = 3_600_000; // a stop that waits for longer than an hour 
 /** The handlers; none answers before the session service has. */
 export function controlHandlers(sessions: SessionService, watches: SessionWatches): Handlers<typeof ControlService> {
   return {
-    async startProcessing(request) {
-      const session = await sessions.start(requestOf(request));
-      const { ledgerStart, ledgerEnd } = session.request;
-      const range = ledgerEnd === 0 ? `from ledger ${ledgerStart} on` : `ledgers ${ledgerStart} to ${ledgerEnd}`;
-      const verb = session.existed ? "was started before with this idempotency key" : "started";
-      return {
-        success: true,
-        message: `session ${verb}: ${range}`,
-        sessionId: session.id,
-        alreadyStarted: session.existed ?? false,
-      };
-    },
+    startProcessing: (request) => started(sessions, request),
 
     async stopProcessing({ sessionId, mode, deadlineMs }) {
       const known = knownId(sessionId);
@@ -65,28 +62,7 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
       };
     },
 
-    configureFilters(request) {
-      const { sessionId } = request;
-      const change = filterChangeOf(request);
-      const { applied, defaults } = sessions.configureFilters(
-        change,
-        sessionId === "" ? undefined : knownId(sessionId),
-      );
-      const bytes = applied.reduce((sum, { filter }) => sum + filterBytes(filter), 0);
-      const sentences = applied.map(({ id, ledgerFrom }) => `session ${id} from ledger ${ledgerFrom}`);
-      if (defaults !== undefined) sentences.unshift("new sessions");
-      return {
-        success: true,
-        message: `the filters hold for ${sentences.join(", ")}`,
-        applied: applied.map(({ id, ledgerFrom, filter }) => ({
-          sessionId: id,
-          fromLedger: ledgerFrom,
-          // The change is made: its answer must not fail for its length.
-          filters: bytes > ANSWER_BYTES_MAX ? undefined : filtersMessage(filter),
-        })),
-        defaultFilters: defaults === undefined ? undefined : filtersMessage(defaults),
-      };
-    },
+    configureFilters: (request) => configured(sessions, request),
 
     getMetrics({ sessionId }) {
       return metricsMessage(sessions.get(knownId(sessionId)));
@@ -114,6 +90,42 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
       await sessions.remove(knownId(sessionId), force);
       return { success: true, message: "session deleted" };
     },
+  };
+}
+
+async function started(
+  sessions: SessionService,
+  request: StartProcessingRequest,
+): Promise<Init<StartProcessingResponse>> {
+  const session = await sessions.start(requestOf(request));
+  const { ledgerStart, ledgerEnd } = session.request;
+  const range = ledgerEnd === 0 ? `from ledger ${ledgerStart} on` : `ledgers ${ledgerStart} to ${ledgerEnd}`;
+  const verb = session.existed ? "was started before with this idempotency key" : "started";
+  return {
+    success: true,
+    message: `session ${verb}: ${range}`,
+    sessionId: session.id,
+    alreadyStarted: session.existed ?? false,
+  };
+}
+
+function configured(sessions: SessionService, request: ConfigureFiltersRequest): Init<ConfigureFiltersResponse> {
+  const { sessionId } = request;
+  const change = filterChangeOf(request);
+  const { applied, defaults } = sessions.configureFilters(change, sessionId === "" ? undefined : knownId(sessionId));
+  const bytes = applied.reduce((sum, { filter }) => sum + filterBytes(filter), 0);
+  const sentences = applied.map(({ id, ledgerFrom }) => `session ${id} from ledger ${ledgerFrom}`);
+  if (defaults !== undefined) sentences.unshift("new sessions");
+  return {
+    success: true,
+    message: `the filters hold for ${sentences.join(", ")}`,
+    applied: applied.map(({ id, ledgerFrom, filter }) => ({
+      sessionId: id,
+      fromLedger: ledgerFrom,
+      // The change is made: its answer must not fail for its length.
+      filters: bytes > ANSWER_BYTES_MAX ? undefined : filtersMessage(filter),
+    })),
+    defaultFilters: defaults === undefined ? undefined : filtersMessage(defaults),
   };
 }
 

@@ -13,137 +13,174 @@ import {
 import { encodeCursor } from "../threads/cursor.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
-import type { ContractDataProducer } from "./contract-data-producer.ts";
+import type { ContractDataOptions } from "./contract-data-options.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
-import { TICKET_TTL_MS } from "./range-flights.ts";
-import { describeSchema, incompatibilities, readSchema } from "./schemas.ts";
+import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
+import { describeSchema, incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
 const ENDPOINTS_MAX = 1024; // of what GetFlightInfo gives: partitions of a range
 
-/** The actions over a producer. */
-export function contractDataActions(producer: ContractDataProducer): FlightAction[] {
-  const { hub, main, service, networkPassphrase, totals } = producer.options;
+/** What the actions need of the producer that offers them. */
+export interface ActionParts {
+  readonly options: Pick<
+    ContractDataOptions,
+    "hub" | "main" | "totals" | "networkPassphrase" | "service" | "slowClientGraceMs"
+  >;
+  readonly flights: RangeFlights;
+  readonly schemas: Schemas;
+}
 
+/** The actions over a producer's parts. */
+export function contractDataActions(parts: ActionParts): FlightAction[] {
   return [
-    {
-      type: "CancelFlightInfo",
-      description:
-        "Cancels a range that GetFlightInfo gave out: its DoGet calls end with CANCELLED, and its tickets no longer work. Sessions are shared and cannot be cancelled this way (StopProcessing ends one). Body: CancelFlightInfoRequest; result: CancelFlightInfoResult.",
-      async run(body) {
-        const request = decodeBody(CancelFlightInfoRequest, body);
-        const endpoints = request.info?.endpoint ?? [];
-        if (endpoints.length > ENDPOINTS_MAX) {
-          throw new CodedError(
-            "INVALID_ARGUMENT",
-            "ENDPOINTS_MAX",
-            `the FlightInfo has ${endpoints.length} endpoints, and GetFlightInfo gives ${ENDPOINTS_MAX} at most: send one that it gave`,
-          );
-        }
-        const ids = endpoints.map(({ ticket }) => {
-          const read = parseTicket(ticket?.ticket ?? new Uint8Array(0));
-          return read.kind === "range" ? read.range.id : undefined;
-        });
-        const known = ids.filter((id) => id !== undefined);
-        for (const id of new Set(known)) producer.flights.cancel(id);
-        const all = ids.length > 0 && known.length === ids.length;
-        const status = all ? CancelStatus.CANCEL_STATUS_CANCELLED : CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE;
-        return [CancelFlightInfoResult.encode({ status })];
-      },
-    },
-    {
-      type: "RenewFlightEndpoint",
-      description:
-        "Lets an endpoint that GetFlightInfo gave out be read for longer. Body: RenewFlightEndpointRequest; result: the FlightEndpoint with its new ticket and expiration_time.",
-      async run(body) {
-        const { endpoint } = decodeBody(RenewFlightEndpointRequest, body);
-        const read = parseTicket(endpoint?.ticket?.ticket ?? new Uint8Array(0));
-        if (read.kind !== "range") return [FlightEndpoint.encode({ ...endpoint })]; // a session's does not expire
-        producer.flights.check({ ...read.range, expiresAtUnixMs: undefined });
-        const expiresAtUnixMs = Date.now() + TICKET_TTL_MS;
-        const ticket = { ticket: ticketOf({ kind: "range", range: { ...read.range, expiresAtUnixMs } }) };
-        return [FlightEndpoint.encode({ ...endpoint, ticket, expirationTime: timestampOf(expiresAtUnixMs) })];
-      },
-    },
-    {
-      type: "sessions",
-      description: 'All sessions, newest first. Body: empty or {"state":"RUNNING"}; result: {"sessions":[…]}.',
-      async run(body) {
-        const json = bodyOf(body, '{"state":"RUNNING"}');
-        const state = json.text("state");
-        json.end();
-        const { sessions } = await main.ask("sessions", {});
-        return [jsonBytes({ sessions: sessions.filter((each) => state === undefined || each.state === state) })];
-      },
-    },
-    {
-      type: "session",
-      description: 'One session, and who reads it. Body: {"session":"<id>"}; result: the session.',
-      async run(body) {
-        const json = bodyOf(body, '{"session":"<id>"}');
-        const id = json.text("session");
-        json.end();
-        if (id === undefined) throw json.missing("session", "a session id");
-        const { sessions } = await main.ask("sessions", { id });
-        const stream = hub.session(id);
-        return [jsonBytes({ ...sessions[0], stream: stream === undefined ? undefined : describeStream(stream) })];
-      },
-    },
-    {
-      type: "streams",
-      description:
-        'Every open stream, and for every client of it: batches, rows, bytes on the wire, lag in ledgers and bytes, time blocked on the client. Body: empty; result: {"totals":{…},"streams":[…]}.',
-      async run(body) {
-        bodyOf(body, "{}").end();
-        return [jsonBytes({ totals: totals.read(), streams: hub.all().map(describeStream) })];
-      },
-    },
-    {
-      type: "schema",
-      description:
-        'The schemas: columns, types, nullability, what they mean. Body: empty or {"schema_version":1,"columns":[…],"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
-      async run(body) {
-        const json = bodyOf(body, '{"schema_version":1}');
-        const version = json.integer("schema_version", 1, 1000) as SchemaVersion | undefined;
-        const columns = json.texts("columns");
-        const schema = json.text("schema");
-        json.end();
-        const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
-        const schemas = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
-          const offered = producer.schemas.get(each, networkPassphrase, columns).schema;
-          const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
-          const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
-          return { ...describeSchema(each, offered), ...fit };
-        });
-        return [jsonBytes({ schemas })];
-      },
-    },
-    {
-      type: "server-info",
-      description: "What this server is and offers. Body: empty; result: name, version, network, limits.",
-      async run(body) {
-        bodyOf(body, "{}").end();
-        const ranges = await main.ask("rangeSource", {}).then(
-          ({ source, ledgerLatest }) => ({ offered: true, source, ledger_latest: ledgerLatest }),
-          (thrown: unknown) => ({ offered: false, reason: CodedError.from(thrown).message }),
-        );
-        return [
-          jsonBytes({
-            ...service,
-            network_passphrase: networkPassphrase,
-            schema_versions: SCHEMA_VERSIONS,
-            compressions: COMPRESSIONS,
-            ranges,
-            sessions: hub.sessions().length,
-            ticket_seconds: TICKET_TTL_MS / 1000,
-            slow_client_grace_ms: producer.options.slowClientGraceMs,
-          }),
-        ];
-      },
-    },
+    cancelAction(parts),
+    renewAction(parts),
+    sessionsAction(parts),
+    sessionAction(parts),
+    streamsAction(parts),
+    schemaAction(parts),
+    serverInfoAction(parts),
   ];
+}
+
+function cancelAction({ flights }: ActionParts): FlightAction {
+  return {
+    type: "CancelFlightInfo",
+    description:
+      "Cancels a range that GetFlightInfo gave out: its DoGet calls end with CANCELLED, and its tickets no longer work. Sessions are shared and cannot be cancelled this way (StopProcessing ends one). Body: CancelFlightInfoRequest; result: CancelFlightInfoResult.",
+    async run(body) {
+      const request = decodeBody(CancelFlightInfoRequest, body);
+      const endpoints = request.info?.endpoint ?? [];
+      if (endpoints.length > ENDPOINTS_MAX) {
+        throw new CodedError(
+          "INVALID_ARGUMENT",
+          "ENDPOINTS_MAX",
+          `the FlightInfo has ${endpoints.length} endpoints, and GetFlightInfo gives ${ENDPOINTS_MAX} at most: send one that it gave`,
+        );
+      }
+      const ids = endpoints.map(({ ticket }) => {
+        const read = parseTicket(ticket?.ticket ?? new Uint8Array(0));
+        return read.kind === "range" ? read.range.id : undefined;
+      });
+      const known = ids.filter((id) => id !== undefined);
+      for (const id of new Set(known)) flights.cancel(id);
+      const all = ids.length > 0 && known.length === ids.length;
+      const status = all ? CancelStatus.CANCEL_STATUS_CANCELLED : CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE;
+      return [CancelFlightInfoResult.encode({ status })];
+    },
+  };
+}
+
+function renewAction({ flights }: ActionParts): FlightAction {
+  return {
+    type: "RenewFlightEndpoint",
+    description:
+      "Lets an endpoint that GetFlightInfo gave out be read for longer. Body: RenewFlightEndpointRequest; result: the FlightEndpoint with its new ticket and expiration_time.",
+    async run(body) {
+      const { endpoint } = decodeBody(RenewFlightEndpointRequest, body);
+      const read = parseTicket(endpoint?.ticket?.ticket ?? new Uint8Array(0));
+      if (read.kind !== "range") return [FlightEndpoint.encode({ ...endpoint })]; // a session's does not expire
+      flights.check({ ...read.range, expiresAtUnixMs: undefined });
+      const expiresAtUnixMs = Date.now() + TICKET_TTL_MS;
+      const ticket = { ticket: ticketOf({ kind: "range", range: { ...read.range, expiresAtUnixMs } }) };
+      return [FlightEndpoint.encode({ ...endpoint, ticket, expirationTime: timestampOf(expiresAtUnixMs) })];
+    },
+  };
+}
+
+function sessionsAction({ options: { main } }: ActionParts): FlightAction {
+  return {
+    type: "sessions",
+    description: 'All sessions, newest first. Body: empty or {"state":"RUNNING"}; result: {"sessions":[…]}.',
+    async run(body) {
+      const json = bodyOf(body, '{"state":"RUNNING"}');
+      const state = json.text("state");
+      json.end();
+      const { sessions } = await main.ask("sessions", {});
+      return [jsonBytes({ sessions: sessions.filter((each) => state === undefined || each.state === state) })];
+    },
+  };
+}
+
+function sessionAction({ options: { hub, main } }: ActionParts): FlightAction {
+  return {
+    type: "session",
+    description: 'One session, and who reads it. Body: {"session":"<id>"}; result: the session.',
+    async run(body) {
+      const json = bodyOf(body, '{"session":"<id>"}');
+      const id = json.text("session");
+      json.end();
+      if (id === undefined) throw json.missing("session", "a session id");
+      const { sessions } = await main.ask("sessions", { id });
+      const stream = hub.session(id);
+      return [jsonBytes({ ...sessions[0], stream: stream === undefined ? undefined : describeStream(stream) })];
+    },
+  };
+}
+
+function streamsAction({ options: { hub, totals } }: ActionParts): FlightAction {
+  return {
+    type: "streams",
+    description:
+      'Every open stream, and for every client of it: batches, rows, bytes on the wire, lag in ledgers and bytes, time blocked on the client. Body: empty; result: {"totals":{…},"streams":[…]}.',
+    async run(body) {
+      bodyOf(body, "{}").end();
+      return [jsonBytes({ totals: totals.read(), streams: hub.all().map(describeStream) })];
+    },
+  };
+}
+
+function schemaAction({ schemas, options: { networkPassphrase } }: ActionParts): FlightAction {
+  return {
+    type: "schema",
+    description:
+      'The schemas: columns, types, nullability, what they mean. Body: empty or {"schema_version":1,"columns":[…],"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
+    async run(body) {
+      const json = bodyOf(body, '{"schema_version":1}');
+      const version = json.integer("schema_version", 1, 1000) as SchemaVersion | undefined;
+      const columns = json.texts("columns");
+      const schema = json.text("schema");
+      json.end();
+      const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
+      const described = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
+        const offered = schemas.get(each, networkPassphrase, columns).schema;
+        const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
+        const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
+        return { ...describeSchema(each, offered), ...fit };
+      });
+      return [jsonBytes({ schemas: described })];
+    },
+  };
+}
+
+function serverInfoAction({ options }: ActionParts): FlightAction {
+  const { hub, main, networkPassphrase } = options;
+  return {
+    type: "server-info",
+    description: "What this server is and offers. Body: empty; result: name, version, network, limits.",
+    async run(body) {
+      bodyOf(body, "{}").end();
+      const ranges = await main.ask("rangeSource", {}).then(
+        ({ source, ledgerLatest }) => ({ offered: true, source, ledger_latest: ledgerLatest }),
+        (thrown: unknown) => ({ offered: false, reason: CodedError.from(thrown).message }),
+      );
+      return [
+        jsonBytes({
+          ...options.service,
+          network_passphrase: networkPassphrase,
+          schema_versions: SCHEMA_VERSIONS,
+          compressions: COMPRESSIONS,
+          ranges,
+          sessions: hub.sessions().length,
+          ticket_seconds: TICKET_TTL_MS / 1000,
+          slow_client_grace_ms: options.slowClientGraceMs,
+        }),
+      ];
+    },
+  };
 }
 
 function describeStream({ opening, cell, log, over, parts, isShared }: HubStream) {

@@ -6,7 +6,6 @@ import { quoted, shortened } from "../base/text.ts";
 import { Turns } from "../base/turns.ts";
 import type { Hub } from "../delivery/hub.ts";
 import type { HubStream } from "../delivery/hub-stream.ts";
-import type { MainThread } from "../delivery/main-thread-client.ts";
 import { RangePlaces } from "../delivery/range-places.ts";
 import { SessionFeed } from "../delivery/session-feed.ts";
 import { CodedError } from "../error.ts";
@@ -17,19 +16,21 @@ import {
   type PollInfo,
 } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
-import type { ClientEvent } from "../threads/client-event.ts";
-import type { FlightTotals } from "../threads/flight-totals.ts";
 import { contractDataActions } from "./actions.ts";
-import { ContractDataStream, SLOW_CLIENT } from "./contract-data-stream.ts";
+import type { ContractDataOptions } from "./contract-data-options.ts";
+import { ContractDataStream } from "./contract-data-stream.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import { partOfStream } from "./partitions.ts";
-import type { CallContext, FlightAction, FlightProducer, OutgoingBatch, OutgoingStream } from "./producer.ts";
+import { parsePoll } from "./poll.ts";
+import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
-import { filterOfRange, pinned, type RangeTicket, takeShardKey } from "./range-ticket.ts";
+import { filterOfRange, pinned, type RangeTicket } from "./range-ticket.ts";
 import { type SchemaForms, Schemas } from "./schemas.ts";
+import { SlowClients } from "./slow-clients.ts";
 import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
+import { EmptyStream, WaitingStream } from "./waiting-stream.ts";
 
 const SESSION_WAIT_MS = 30_000; // the legacy ticket may come before the session; nobody waits longer without a word
 const POLL_WAIT_MS = 10_000; // PollFlightInfo answers at a change, or after this long
@@ -37,28 +38,25 @@ const POLL_STEP_MS = 50; // between looks for a change; a poll is for people and
 const WANTED_SHOWN_MAX = 400; // characters of what a ticket asks for that an error repeats: all columns' names
 const ENDPOINTS_AT_ONCE_MAX = 64; // a FlightInfo with more takes milliseconds, and waits for a turn of the event loop
 
-export interface ContractDataOptions {
-  hub: Hub;
-  main: MainThread;
-  totals: FlightTotals;
-  networkPassphrase: string;
-  service: { name: string; version: string };
-  slowClientGraceMs: number;
-  nowMs: () => number;
-  /** A client has come or gone. */
-  told?: (event: ClientEvent) => void;
-}
-
+/** Answers Flight's calls out of the hub's streams. Runs on the data-plane thread. */
 export class ContractDataProducer implements FlightProducer {
   readonly actions: readonly FlightAction[];
   readonly flights = new RangeFlights();
   readonly schemas = new Schemas();
   private readonly turns = new Turns();
   private readonly places: RangePlaces;
+  private readonly slowClients: SlowClients;
 
   constructor(readonly options: ContractDataOptions) {
     this.actions = contractDataActions(this);
     this.places = new RangePlaces(options.hub, options.main, options.nowMs);
+    this.slowClients = new SlowClients(options, this.places);
+  }
+
+  /** Ends clients that hold others back. Call it a few times a grace period. */
+  endSlowClients(): void {
+    this.slowClients.end();
+    this.flights.sweep();
   }
 
   async listFlights(criteria: Uint8Array): Promise<Iterable<Init<FlightInfo>>> {
@@ -138,57 +136,6 @@ export class ContractDataProducer implements FlightProducer {
     }
     totals.set("lagLedgersMax", ledgersMax);
     totals.set("lagBytes", bytes);
-  }
-
-  /** Ends clients that hold others back, or a place that others wait for. Call it a few times a grace period. */
-  endSlowClients(): void {
-    const { hub, slowClientGraceMs, nowMs, totals } = this.options;
-    const now = nowMs();
-    for (const stream of hub.all()) {
-      for (const reader of stream.slowReaders(now, slowClientGraceMs)) {
-        totals.add("slowClientsEnded", 1);
-        reader.end(
-          slow(
-            `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while the stream was full`,
-          ),
-        );
-      }
-      const clients = stream.parts.flatMap((part) => [...part.clients]);
-      for (const client of clients as ContractDataStream[]) {
-        const blockedMs = client.blockedSinceMs === undefined ? 0 : now - client.blockedSinceMs;
-        if (client.mode === "catchingUp" && blockedMs > slowClientGraceMs && hub.catchUpsWaiting > 0) {
-          totals.add("slowClientsEnded", 1);
-          client.feed.end(
-            slow(
-              `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while others waited to catch up`,
-            ),
-          );
-        }
-      }
-    }
-    this.endUnreadRanges(now);
-    this.flights.sweep();
-  }
-
-  /** As many ranges as others wait for, the longest unread ones first. */
-  private endUnreadRanges(now: number): void {
-    const { hub, slowClientGraceMs, totals } = this.options;
-    const wanted = this.places.starving;
-    if (wanted === 0) return;
-    const ranges = hub.all().filter(({ opening }) => opening.kind === "range");
-    const clients = ranges.flatMap(({ parts }) => parts.flatMap((part) => [...part.clients])) as ContractDataStream[];
-    const unread = clients
-      .map((client) => ({ client, blockedMs: now - (client.blockedSinceMs ?? now) }))
-      .filter(({ client, blockedMs }) => blockedMs > slowClientGraceMs && client.feed.endedError === undefined)
-      .sort((a, b) => b.blockedMs - a.blockedMs);
-    for (const { client } of unread.slice(0, wanted)) {
-      totals.add("slowClientsEnded", 1);
-      client.feed.end(
-        slow(
-          `this client took no batch of its range for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while another range waited for its place (RANGES_MAX)`,
-        ),
-      );
-    }
   }
 
   /**
@@ -375,14 +322,6 @@ function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
   return read.kind === "session" ? { from: read.from, shard: read.shard, wants: read.wants } : {};
 }
 
-function slow(what: string): CodedError {
-  return new CodedError(
-    "RESOURCE_EXHAUSTED",
-    SLOW_CLIENT,
-    `${what}: go on from the cursor in the app_metadata of the last batch that it has, or from the trailer cursor`,
-  );
-}
-
 /** A session's encoding is fixed when it starts. */
 function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): void {
   const compare = [
@@ -399,72 +338,4 @@ function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): 
       `session ${id} was started with ${key} ${is}, and the ticket asks for ${shortened(String(wanted), WANTED_SHOWN_MAX)}: leave ${key} out, or read a range, which each client encodes as it likes`,
     );
   }
-}
-
-/** The descriptor of a first poll, or the one that a poll has answered with. */
-function parsePoll(descriptor: FlightDescriptor): { read: ReadRequest; seen?: number } {
-  if (descriptor.type === DescriptorType.CMD && descriptor.cmd.length > 0 && descriptor.cmd[0] === 0x7b) {
-    const json = JsonObject.parse(Buffer.from(descriptor.cmd).toString("utf8"), "descriptor", '{"session":"<id>"}');
-    if (json.has("poll")) {
-      const id = json.text("session");
-      const seen = json.integer("poll", 0, Number.MAX_SAFE_INTEGER);
-      const shard = takeShardKey(json);
-      json.end();
-      if (id === undefined) throw json.missing("session", "a session id");
-      return { read: { kind: "session", id, shard }, seen };
-    }
-  }
-  return { read: parseDescriptor(descriptor) };
-}
-
-/** The schema goes out at once, the rest when there is something to stream. */
-class WaitingStream implements OutgoingStream {
-  private inner: OutgoingStream | undefined;
-  private over = false;
-
-  constructor(
-    readonly opening: readonly FlightDataMessage[],
-    private readonly start: () => Promise<OutgoingStream>,
-  ) {}
-
-  async next(): Promise<OutgoingBatch | undefined> {
-    if (this.inner === undefined) {
-      const inner = await this.start();
-      if (this.over) inner.close("cancelled");
-      this.inner = inner;
-    }
-    return this.inner.next();
-  }
-
-  get endedSignal(): AbortSignal | undefined {
-    return this.inner?.endedSignal;
-  }
-
-  writing(): void {
-    this.inner?.writing?.();
-  }
-
-  wrote(batch: OutgoingBatch, waitedMs: number): void {
-    this.inner?.wrote?.(batch, waitedMs);
-  }
-
-  cursor(): string | undefined {
-    return this.inner?.cursor?.();
-  }
-
-  close(outcome: Parameters<OutgoingStream["close"]>[0]): void {
-    this.over = true;
-    this.inner?.close(outcome);
-  }
-}
-
-/** A range that has been read to its end. */
-class EmptyStream implements OutgoingStream {
-  constructor(readonly opening: readonly FlightDataMessage[]) {}
-
-  next(): Promise<undefined> {
-    return Promise.resolve(undefined);
-  }
-
-  close(): void {}
 }

@@ -104,32 +104,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     totals.set("callsRefused", listener.callsRefused);
   }, LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
-    switch (message.type) {
-      case "ring":
-        return hub.ring(message.index, message.memory);
-      case "restored":
-        return served.restored();
-      case "open":
-        return hub.open(message.opening);
-      case "end":
-        return hub.stream(message.stream)?.sourceEnded(message.spans, message.error);
-      case "fail":
-        return hub.stream(message.stream)?.fail(CodedError.fromRecord(message.error));
-      case "resized":
-        return hub.stream(message.stream)?.resized();
-      case "retire":
-        return hub.stream(message.stream)?.retire();
-      case "forget":
-        return hub.forget(message.stream);
-      case "clientsOf": {
-        const clients = hub.stream(message.stream)?.clientReports() ?? [];
-        return post({ type: "clients", number: message.number, clients });
-      }
-      case "answer":
-        return main.answered(message.number, message.answer, message.error);
-      case "close":
-        void close(message.graceMs);
-    }
+    if (message.type === "close") void close(message.graceMs);
+    else handle(message, { hub, main, served, post });
   });
   async function close(graceMs: number): Promise<void> {
     clearInterval(slowCheck);
@@ -142,6 +118,52 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   }
   post({ type: "listening", port: listener.port });
   await hub.run();
+}
+
+/** What messages of the main thread are for. */
+interface Addressees {
+  hub: Hub;
+  main: MainThread;
+  served: FlightPort;
+  post: (message: FromDataPlane) => void;
+}
+
+/** Does what the main thread says; `close` is the caller's. */
+function handle(message: Exclude<ToDataPlane, { type: "close" }>, { hub, main, served, post }: Addressees): void {
+  switch (message.type) {
+    case "ring":
+      hub.ring(message.index, message.memory);
+      return;
+    case "restored":
+      served.restored();
+      return;
+    case "open":
+      hub.open(message.opening);
+      return;
+    case "end":
+      hub.stream(message.stream)?.sourceEnded(message.spans, message.error);
+      return;
+    case "fail":
+      hub.stream(message.stream)?.fail(CodedError.fromRecord(message.error));
+      return;
+    case "resized":
+      hub.stream(message.stream)?.resized();
+      return;
+    case "retire":
+      hub.stream(message.stream)?.retire();
+      return;
+    case "forget":
+      hub.forget(message.stream);
+      return;
+    case "clientsOf": {
+      const clients = hub.stream(message.stream)?.clientReports() ?? [];
+      post({ type: "clients", number: message.number, clients });
+      return;
+    }
+    case "answer":
+      main.answered(message.number, message.answer, message.error);
+      return;
+  }
 }
 
 interface FlightPort {

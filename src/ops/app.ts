@@ -92,6 +92,12 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
     });
   });
 
+  addFallbacks(app, options);
+  return app;
+}
+
+/** What answers where nothing else does: wrong methods, unknown paths, errors. */
+function addFallbacks(app: Hono, options: OpsOptions): void {
   for (const path of PATHS) {
     app.all(path, (context) =>
       context.json({ error: `${context.req.method} is not allowed here: send GET or HEAD` }, 405, {
@@ -106,6 +112,4 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
     options.onUnexpected?.(error);
     return context.json({ error: "an unexpected error; the server's log has the details" }, 500);
   });
-
-  return app;
 }

@@ -70,9 +70,9 @@ export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 type Kind = "counter" | "gauge";
 type Row = readonly [name: string, kind: Kind, help: string, value: number];
 
-/** The page. `version` labels contract_data_build_info. */
-export function metricsText(metrics: ProcessMetrics, version: string): string {
-  const rows: Row[] = [
+/** The metrics without labels. */
+function processRows(metrics: ProcessMetrics): Row[] {
+  return [
     [
       "contract_data_contracts_processed_total",
       "counter",
@@ -115,6 +115,13 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
       "Log lines that could not be written, since nobody reads standard error any more.",
       metrics.logLinesLost ?? 0,
     ],
+    ...stateRows(metrics),
+  ];
+}
+
+/** Gauges, and the counters that stand behind them on the page. */
+function stateRows(metrics: ProcessMetrics): Row[] {
+  return [
     [
       "contract_data_current_ledger",
       "gauge",
@@ -161,6 +168,11 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     ["process_cpu_seconds_total", "counter", "CPU time, user and system.", cpuSeconds()],
     ["process_start_time_seconds", "gauge", "Start of the process, since 1970.", startTimeSeconds()],
   ];
+}
+
+/** The page. `version` labels contract_data_build_info. */
+export function metricsText(metrics: ProcessMetrics, version: string): string {
+  const rows = processRows(metrics);
   return [
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
     metrics.flight === undefined ? "" : flightText(metrics.flight),
