@@ -24,6 +24,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
+  ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/pipeline/memory-grid.ts", "--seconds", "20"]],
   [
     "MAX_MEMORY_MB, ten minutes of dense ledgers and a slow client",
     [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--memory", "384"],

@@ -54,7 +54,7 @@ export const command = defineCommand({
     const log = createLogger({ level: "warn", format: "pretty" });
     const source = await openSource(config.sourceEndpoint);
     try {
-      const processor = await startServer(config, source, log);
+      const processor = await startServer(config, source, log, { ownsProcess: true });
       const control = connectControl(`127.0.0.1:${processor.addresses.control.port}`);
       const flight = new FlightClient(`127.0.0.1:${processor.addresses.flight.port}`);
       try {

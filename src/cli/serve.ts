@@ -56,7 +56,7 @@ export const command = defineCommand({
     try {
       const config: Config =
         origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source, values, log)) } : values;
-      processor = await startServer(config, source, log);
+      processor = await startServer(config, source, log, { ownsProcess: true });
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
       const session = await startSession(ledgerStart, ledgerEnd, processor, config.dataDir !== "");
       context.stdout.write(banner(processor, config, source, session));

@@ -30,7 +30,7 @@ const SLEEP_MS = 1000; // longest single sleep on the bell
 export class Hub {
   private readonly readers: ({ ring: RingConsumer; messages: MessageReader } | undefined)[];
   private readonly streams = new Map<number, HubStream>();
-  private readonly pool = new SlotPool();
+  private readonly pool: SlotPool;
   private closed = false;
   /** Clients that wait for their turn to catch up. */
   catchUpsWaiting = 0;
@@ -49,7 +49,9 @@ export class Hub {
     },
     private readonly totals: FlightTotals = FlightTotals.create(),
     private readonly times?: StageTimes,
+    slotBytesMax?: number,
   ) {
+    this.pool = new SlotPool(slotBytesMax);
     this.readers = new Array(workerCount).fill(undefined);
   }
 
@@ -152,6 +154,11 @@ export class Hub {
     for (const reader of this.readers) reader?.ring.abandon();
     for (const stream of this.streams.values()) stream.dispose();
     this.streams.clear();
+  }
+
+  /** Lets go of memory that is kept to be used again. */
+  trim(): void {
+    this.pool.trim();
   }
 
   /** Memory of retained batches and of idle slots, for who watches over limits. */

@@ -8,12 +8,17 @@ import type { Position } from "../vocabulary/position.ts";
 import type { BatchRecord } from "../workers/records.ts";
 
 const CLASS_BYTES_MIN = 16 << 10; // smaller batches share this class: less bookkeeping than waste
-const POOL_BYTES_MAX = 64 << 20; // idle memory kept for reuse; more than the batches in flight of a fast stream
+const IDLE_BYTES_MAX = 64 << 20; // kept for reuse; more than the batches in flight of a fast stream
+const BYTES_MAX = 1 << 30; // of a pool whose maker has no plan
 
 /** Reusable buffers in sizes that are powers of two and the three steps between each and the next. */
 export class SlotPool {
   private readonly free = new Map<number, Uint8Array[]>();
   private freeBytes = 0;
+  private usedBytes = 0;
+
+  /** @param bytesMax idle memory is kept as long as it is within this together with the memory in use */
+  constructor(private readonly bytesMax = BYTES_MAX) {}
 
   get idleBytes(): number {
     return this.freeBytes;
@@ -21,18 +26,30 @@ export class SlotPool {
 
   take(bytes: number): Uint8Array {
     const size = sizeClass(bytes);
+    this.usedBytes += size;
     const buffer = this.free.get(size)?.pop();
-    if (buffer === undefined) return new Uint8Array(size);
-    this.freeBytes -= size;
-    return buffer;
+    if (buffer !== undefined) {
+      this.freeBytes -= size;
+      return buffer;
+    }
+    if (this.usedBytes + this.freeBytes > this.bytesMax) this.trim(); // idle memory of other sizes makes room
+    return new Uint8Array(size);
   }
 
   give(buffer: Uint8Array): void {
-    if (this.freeBytes + buffer.length > POOL_BYTES_MAX) return;
+    this.usedBytes -= buffer.length;
+    const freeBytes = this.freeBytes + buffer.length;
+    if (freeBytes > IDLE_BYTES_MAX || this.usedBytes + freeBytes > this.bytesMax) return;
     const list = this.free.get(buffer.length);
     if (list === undefined) this.free.set(buffer.length, [buffer]);
     else list.push(buffer);
     this.freeBytes += buffer.length;
+  }
+
+  /** Lets go of all idle memory. */
+  trim(): void {
+    this.free.clear();
+    this.freeBytes = 0;
   }
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
+import { freeBytes } from "../base/free-bytes.ts";
 import { pause } from "../base/pause.ts";
 import { CodedError } from "../error.ts";
 import { settledBefore } from "../ledger/known-assets.ts";
@@ -16,6 +17,7 @@ import type { StreamCell } from "../threads/stream-cell.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { MemoryGuard } from "./memory-guard.ts";
 import type { SourcePatience } from "./source-patience.ts";
 import type { StreamAssets } from "./stream-assets.ts";
 
@@ -23,6 +25,8 @@ const SPAN_LEDGERS_MAX = 64; // enough for a full batch on quiet ledgers
 const TURN_MS = 1; // moving objects without giving the event loop a turn; calls wait for it
 const SPAN_STORED_BYTES_MAX = 4 << 20; // compressed: about ten heavy ledgers, a few batches
 const SPAN_RAW_BYTES_MAX = 16 << 20; // the same for ledgers that come uncompressed
+const LARGE_OBJECT_BYTES = 4 << 20; // many times an ordinary file: a few of them are what a small MAX_MEMORY_MB leaves
+const ROOM_LOOK_MS = 10; // between looks whether there is room in flight for large objects
 const SPANS_PER_WORKER = 2; // one being decoded, one waiting in the ring
 const SPAN_DOUBLINGS = 6; // from one ledger in the first span to SPAN_LEDGERS_MAX
 const LINGER_MS = 20; // a source that has nothing for this long is at the tip: what is there goes out …
@@ -45,6 +49,8 @@ export interface PumpLimits {
   flushIntervalMs: number;
   /** Of all streams. */
   inFlight: InFlight;
+  /** Of all streams. */
+  guard?: MemoryGuard;
   /** How many finished batches the stream may hold; their memory is in its cell. */
   slotsMax: number;
 }
@@ -83,6 +89,8 @@ export class SpanPump {
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
   private sourceSkips = 0;
+  /** Of the last object. */
+  private storedBytesLast = 0;
   private readonly dropped = new DroppedMemory();
   /** The source has nothing: it is at the tip, or slow. */
   private sourceIsIdle = false;
@@ -169,6 +177,7 @@ export class SpanPump {
     const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble)[Symbol.asyncIterator]();
     try {
       for (;;) {
+        if (this.storedBytesLast >= LARGE_OBJECT_BYTES) await this.untilReady();
         const object = await this.pull(iterator);
         if (object === undefined) break;
         await this.push(object);
@@ -239,6 +248,20 @@ export class SpanPump {
     }
   }
 
+  /** Until a span could be begun: a large object is not fetched to lie here while a reader is waited for. */
+  private async untilReady(): Promise<void> {
+    const { ledgerEnd } = this.range;
+    if (this.open !== undefined || (ledgerEnd !== 0 && this.nextLedger > ledgerEnd)) return;
+    while (!this.signal.aborted) {
+      const seen = this.cell.bell.read();
+      if (this.cell.open && this.spans - this.cell.spansSequenced < SPANS_PER_WORKER * this.pool.size) break;
+      await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
+    }
+    const { guard, inFlight } = this.limits;
+    await guard?.admit(this.signal);
+    while (inFlight.waiting > 0 && !this.signal.aborted) await pause(ROOM_LOOK_MS, this.signal);
+  }
+
   private async push(object: LedgerObject): Promise<void> {
     const ledgerFirst = Math.max(object.ledgerFirst, this.range.ledgerStart);
     const ledgerLast =
@@ -273,12 +296,15 @@ export class SpanPump {
       needsAssets ? this.assets.table.records : undefined,
     );
     this.pool.times.addWait("creditWait", performance.now() - begun);
-    this.dropped.add(object.bytes.length);
+    const storedBytes = object.bytes.length;
+    this.storedBytesLast = storedBytes;
+    if (object.ownsBytes) freeBytes(object.bytes);
+    else this.dropped.add(storedBytes);
     this.nextLedger = ledgerLast + 1;
     this.sourceSkips = 0;
     span.ledgers += ledgerLast - ledgerFirst + 1;
-    if (object.encoding === "none") span.rawBytes += object.bytes.length;
-    else span.storedBytes += object.bytes.length;
+    if (object.encoding === "none") span.rawBytes += storedBytes;
+    else span.storedBytes += storedBytes;
     await this.closeSpanIfFull(span);
   }
 
@@ -362,6 +388,8 @@ export class SpanPump {
       const seen = this.cell.bell.read();
       const inFlight = this.spans - this.cell.spansSequenced;
       if (this.cell.open && inFlight < SPANS_PER_WORKER * this.pool.size) {
+        const { guard } = this.limits;
+        if (guard?.pressure.isFull) await guard.admit(this.signal);
         ledgersMax = this.ledgersThatFit();
         if (ledgersMax >= 1 || inFlight === 0) break;
       }

@@ -19,6 +19,7 @@ import type { DecodePool } from "../workers/pool.ts";
 import type { AssetRecord, FilterStep, LedgerSkip, StreamSpec } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import { InFlight } from "./in-flight.ts";
+import type { MemoryGuard } from "./memory-guard.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 import { MemoryShares } from "./memory-shares.ts";
 import { SourcePatience, type SourceWait } from "./source-patience.ts";
@@ -42,6 +43,8 @@ export interface EngineOptions {
   flushIntervalMs: number;
   onError: OnError;
   memory: MemoryPlan;
+  /** Absent: the plan alone holds memory. */
+  guard?: MemoryGuard;
   /** Streams that there may be at once: SESSIONS_MAX and RANGES_MAX. Memory is kept for each of them. Default 1. */
   streamsMax?: number;
   /** Default ASSET_DELAY_LEDGERS; tests make it small. */
@@ -268,6 +271,7 @@ export class EngineStream {
         {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
+          guard: engine.options.guard,
           slotsMax: request.slotsMax * (request.partitions ?? 1),
         },
         this.abort.signal,

@@ -5,6 +5,7 @@
 import type { MessagePort } from "node:worker_threads";
 import * as grpc from "@grpc/grpc-js";
 import { Descriptors } from "../base/descriptors.ts";
+import { collect, MemoryPressure } from "../base/memory-pressure.ts";
 import { Hub } from "../delivery/hub.ts";
 import { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
@@ -39,6 +40,7 @@ const CALL_LIMITS: CallLimits = {
 };
 const SLOW_CHECKS_PER_GRACE = 4; // a slow client is ended at most a quarter of the grace late
 const SLOW_CHECK_MS_MIN = 50;
+const PRESSURE_LOOK_MS = 25; // much shorter than the time between two rounds of collections
 const LAG_LOOK_MS = 1000; // as fresh as any scrape needs
 const STARTING = new CodedError(
   "UNAVAILABLE",
@@ -64,6 +66,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     },
     totals,
     new StageTimes(data.times),
+    data.slotBytesMax,
   );
   const producer = new ContractDataProducer({
     hub,
@@ -98,6 +101,12 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   );
   const heartbeat = new Heartbeat(data.heartbeat);
   setInterval(() => heartbeat.beat(), BEAT_MS); // to the thread's end
+  const pressure = new MemoryPressure(data.pressure);
+  const pressureLook = setInterval(() => {
+    if (!pressure.isAsked()) return;
+    hub.trim();
+    collect();
+  }, PRESSURE_LOOK_MS);
   const lagLook = setInterval(() => {
     producer.measureLag();
     totals.set("connectionsRefused", listener.connectionsRefused);
@@ -110,6 +119,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   async function close(graceMs: number): Promise<void> {
     clearInterval(slowCheck);
     clearInterval(lagLook);
+    clearInterval(pressureLook);
     hub.endWaits();
     served.stopping();
     await listener.close(graceMs);

@@ -7,6 +7,7 @@ import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
+import { MemoryGuard } from "../engine/memory-guard.ts";
 import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { StreamEngine } from "../engine/stream-engine.ts";
@@ -66,12 +67,17 @@ export interface RunningProcessor {
   failed: Promise<never>;
 }
 
+export interface ServerOptions extends DataPlaneOptions {
+  /** The process does nothing else, so that its resident memory is the server's: it is held to MAX_MEMORY_MB. */
+  ownsProcess?: boolean;
+}
+
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
 export async function startServer(
   config: Config,
   source: LedgerSource,
   log: Logger,
-  dataPlaneOptions: DataPlaneOptions = {},
+  options: ServerOptions = {},
 ): Promise<RunningProcessor> {
   const networkPassphrase = config.networkPassphrase;
   routeLibraryLog((line) => log.warn("grpc-js, of a control call or the source", { line }));
@@ -104,6 +110,9 @@ export async function startServer(
     const flightTotals = FlightTotals.create();
     const times = new StageTimes();
     const memory = planMemory(config.memoryBytesMax, config.workerCount);
+    const guard = new MemoryGuard(config.memoryBytesMax);
+    if (options.ownsProcess) guard.start();
+    stop.ops.push(async () => guard.close());
     const leastMib = Math.ceil(memoryBytesLeast(config.workerCount) / MIB);
     if (config.memoryBytesMax < leastMib * MIB) {
       const { memoryBytesMax, workerCount } = config;
@@ -128,6 +137,8 @@ export async function startServer(
         connectionsMax: CONNECTIONS_MAX,
         totals: flightTotals.memory,
         times: times.memory,
+        pressure: guard.pressure.memory,
+        slotBytesMax: memory.streamsBytesMax,
         networkPassphrase,
         service: { name: config.serviceName, version: config.serviceVersion },
         access: flightAccess(config),
@@ -153,7 +164,7 @@ export async function startServer(
           fail(error);
         },
       },
-      dataPlaneOptions,
+      options,
     );
     stop.listeners.push((graceMs) => dataPlane.close(graceMs));
 
@@ -169,6 +180,7 @@ export async function startServer(
       },
       memory.pool,
       times,
+      guard.pressure,
     );
     await pool.start();
     stop.workers.push(() => pool.close());
@@ -184,6 +196,7 @@ export async function startServer(
       flushIntervalMs: config.flushIntervalMs,
       onError: config.onError,
       memory,
+      guard,
       streamsMax: config.sessionsMax + config.rangesMax,
     });
     const store = SessionStore.open(config.dataDir || undefined);

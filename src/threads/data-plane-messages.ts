@@ -27,6 +27,10 @@ export interface DataPlaneData {
   totals: SharedArrayBuffer;
   /** Memory of StageTimes. */
   times: SharedArrayBuffer;
+  /** Of MemoryPressure. */
+  pressure: SharedArrayBuffer;
+  /** Retained batches and memory kept to be used again for more, together. */
+  slotBytesMax: number;
   /** For range tickets and for schemas that belong to no session. */
   networkPassphrase: string;
   service: { name: string; version: string };

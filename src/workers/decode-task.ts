@@ -7,6 +7,7 @@
  */
 
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
+import { collect, MemoryPressure } from "../base/memory-pressure.ts";
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
 import { MessageReader } from "./fragments.ts";
@@ -49,9 +50,14 @@ export function decodeTask(data: DecodeTaskData): void {
     times: new StageTimes(data.times),
   };
   const streams = new WorkerStreams(shared);
+  const pressure = new MemoryPressure(data.pressure);
   const garbage = new DroppedMemory(IDLE_COLLECT_BYTES);
   let idleSleeps = 0;
   for (;;) {
+    if (pressure.isAsked()) {
+      memory.trim();
+      collect();
+    }
     const seen = bell.read();
     const closed = input.closed;
     if (messages.next()) {

@@ -3,6 +3,7 @@
  * ledgers are alive at once; each has a buffer of its own here that is used again afterwards. One inflater serves all
  * of them. Nothing is allocated per ledger once the buffers have grown to size.
  */
+import { DroppedMemory } from "../base/dropped-memory.ts";
 import { InflateBuffer, Inflater } from "../sources/file/inflate.ts";
 
 const BATCH_FILE_FACTOR = 4; // a file of many ledgers may inflate to this many times the limit of one
@@ -22,6 +23,7 @@ export class LedgerBuffer {
 export class LedgerMemory {
   private readonly free: LedgerBuffer[] = [];
   private freeBytes = 0;
+  private readonly dropped = new DroppedMemory();
   private inflater: Inflater | undefined;
 
   /** @param freeBytesMax memory kept to be used again */
@@ -62,7 +64,10 @@ export class LedgerMemory {
   /** Takes buffers back, to use them again as far as they are worth keeping. */
   give(held: LedgerBuffer[]): void {
     for (const buffer of held.splice(0)) {
-      if (this.freeBytes + buffer.bytes > this.freeBytesMax) continue;
+      if (this.freeBytes + buffer.bytes > this.freeBytesMax) {
+        this.dropped.addNow(buffer.bytes);
+        continue;
+      }
       this.free.push(buffer);
       this.freeBytes += buffer.bytes;
     }

@@ -3,6 +3,7 @@
  * the data plane) of its own. A worker that dies is replaced with fresh rings; whoever had work on it is told.
  */
 import type { Piscina } from "piscina";
+import { MemoryPressure } from "../base/memory-pressure.ts";
 import { DECODE_ENTRY } from "../entries.ts";
 import { CodedError } from "../error.ts";
 import { Bell } from "./bell.ts";
@@ -96,6 +97,7 @@ export class DecodePool {
     private readonly events: PoolEvents,
     private readonly sizes: PoolSizes = DEFAULT_SIZES,
     readonly times: StageTimes = new StageTimes(),
+    private readonly pressure: MemoryPressure = MemoryPressure.create(),
   ) {
     if (!Number.isInteger(size) || size < 1 || size > WORKERS_MAX) {
       throw new CodedError("INVALID_ARGUMENT", "WORKER_COUNT", `WORKER_COUNT is ${size}: take 1 to ${WORKERS_MAX}`);
@@ -253,6 +255,7 @@ export class DecodePool {
       durations: this.durations.memory,
       times: this.times.memory,
       state,
+      pressure: this.pressure.memory,
       retainedBytesMax: this.sizes.retainedBytesMax,
       freeBytesMax: this.sizes.freeBytesMax,
     };

@@ -11,6 +11,8 @@ export interface DecodeTaskData {
   durations: SharedArrayBuffer;
   /** Memory of StageTimes. */
   times: SharedArrayBuffer;
+  /** Of MemoryPressure. */
+  pressure: SharedArrayBuffer;
   retainedBytesMax: number;
   freeBytesMax: number;
   /** The task sets STARTED when it begins. */

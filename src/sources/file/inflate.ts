@@ -19,14 +19,22 @@ import { isZstd, scanZstd, type ZstdFrame, type ZstdScan } from "./zstd-frame.ts
 
 export type Encoding = "none" | "zstd" | "gzip";
 
+// Half as much again saves growing with each slightly larger ledger; of many megabytes that is too much.
+const GROWTH = 1.5;
+const GROWTH_LARGE = 1.125;
+const GROW_BYTES_LARGE = 4 << 20;
+
 /** Where inflated bytes go: memory that grows to the largest content so far and is used again. */
 export class InflateBuffer {
   #bytes: Uint8Array = new Uint8Array(0);
 
   /** At least `length` bytes, of no defined content. */
   reserve(length: number, lengthMax: number): Uint8Array {
-    // Half as much again saves growing with each slightly larger ledger.
-    if (this.#bytes.length < length) this.#bytes = new Uint8Array(Math.min(Math.ceil(length * 1.5), lengthMax));
+    if (this.#bytes.length < length) {
+      this.#bytes = new Uint8Array(0); // not both at once
+      const more = length < GROW_BYTES_LARGE ? length * GROWTH : length * GROWTH_LARGE;
+      this.#bytes = new Uint8Array(Math.min(Math.ceil(more), lengthMax));
+    }
     return this.#bytes;
   }
 }

@@ -6,6 +6,8 @@
  *               at most itemsMax, together at most bytesMax (or one item that is larger than that by itself)
  */
 
+const LARGE_PART = 4; // of `bytesMax`: such an item counts until the consumer comes for the next
+
 export interface ReadAheadLimits {
   /** Things loading or loaded and not yet taken. */
   itemsMax: number;
@@ -66,9 +68,12 @@ export async function* readAhead<K, T>(
       if (slot === undefined) return;
       const item = await slot.item;
       slots.shift();
-      room.give(slot.bytes);
+      // The consumer holds a large item for a while: it counts until then, so that two are not there at once.
+      const isLarge = slot.bytes * LARGE_PART >= bytesMax;
+      if (!isLarge) room.give(slot.bytes);
       fill();
       yield item;
+      if (isLarge) room.give(slot.bytes);
     }
   } finally {
     stopping.abort();

@@ -1,0 +1,58 @@
+/**
+ * How near the process is to its memory limit, for all its threads: a plan counts what is meant to be held, and what is
+ * really held has garbage in it that each thread's collector has not come to yet. One thread looks at resident memory and
+ * writes here; the others ask between two pieces of work, which costs one atomic load.
+ */
+const LEVEL = 0;
+const ROUND = 1;
+const CELLS = 2;
+
+export const PRESSURE = {
+  none: 0,
+  /** Garbage and idle buffers are given back. */
+  tight: 1,
+  /** And nothing new is begun. */
+  full: 2,
+} as const;
+
+export class MemoryPressure {
+  private readonly cells: Int32Array;
+  private seen: number;
+
+  constructor(readonly memory: SharedArrayBuffer) {
+    this.cells = new Int32Array(memory);
+    this.seen = Atomics.load(this.cells, ROUND);
+  }
+
+  static create(): MemoryPressure {
+    return new MemoryPressure(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
+  }
+
+  get isFull(): boolean {
+    return Atomics.load(this.cells, LEVEL) >= PRESSURE.full;
+  }
+
+  /** By the one who looks. */
+  set(level: number): void {
+    Atomics.store(this.cells, LEVEL, level);
+  }
+
+  /** By the one who looks: every thread is to give back what it can do without, once. */
+  askForMemory(): void {
+    Atomics.add(this.cells, ROUND, 1);
+  }
+
+  /** Whether this thread has been asked since it last asked here; it then drops what is idle and calls `collect`. */
+  isAsked(): boolean {
+    const round = Atomics.load(this.cells, ROUND);
+    if (round === this.seen) return false;
+    this.seen = round;
+    return true;
+  }
+}
+
+/** Collects this thread's garbage now, and gives the memory back to the system. */
+export function collect(): void {
+  Bun.gc(true);
+  Bun.shrink();
+}

@@ -1,0 +1,257 @@
+/**
+ * MAX_MEMORY_MB as a container's limit: one server in a memory cgroup whose limit is the setting, with clients of every
+ * kind at once, for some seconds. Where no cgroup can be made, its peak of resident memory is held against the setting.
+ */
+import { readFileSync } from "node:fs";
+import * as grpc from "@grpc/grpc-js";
+import { connectControl } from "../../src/control/client.ts";
+import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
+import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
+import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
+import { memoryCgroup } from "../support/cgroup.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+
+const PASSPHRASE = "Public Global Stellar Network ; September 2015"; // of the sample
+const FIRST = 64_000; // of the lakes that are made here
+const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
+const SAMPLE_MS = 50;
+const MIB = 1 << 20;
+const WINDOW_BYTES = 4 << 20; // of a client that reads
+const WINDOW_SMALL_BYTES = 65_536; // of one that does not: its system takes little ahead of it
+
+export type LakeKind = "dense" | "files-of-8" | "large" | "repeated";
+
+export interface MemoryCase {
+  memoryMib: number;
+  /** Of the cgroup, where it is not the setting: the canary's is too small. */
+  limitMib?: number;
+  workers: number;
+  lake: LakeKind;
+  /** Sessions with a client that reads as fast as it can. */
+  read?: number;
+  /** Sessions without a client. */
+  unread?: number;
+  /** Ranges that are read as fast as it goes … */
+  ranges?: number;
+  /** … and ranges whose clients take nothing. */
+  silentRanges?: number;
+  /** Clients that read the first unread session from its start, which it no longer retains. */
+  catchUps?: number;
+  seconds: number;
+}
+
+export interface MemoryResult {
+  /** The kernel killed it, or it ended otherwise. */
+  died: boolean;
+  output: string;
+  cgroup: 0 | 1 | 2;
+  /** VmHWM, and what of it is anonymous memory at most, as sampled. */
+  residentMibMost: number;
+  anonymousMibMost: number;
+  /** Messages and bytes that all clients took. */
+  messages: number;
+  megabytes: number;
+  /** CPU of the server, user and system. */
+  cpuSeconds: number;
+  /** What ended calls before their time, counted. */
+  errors: Record<string, number>;
+}
+
+/** A lake for all cases: made once, read only. */
+export async function makeLake(kind: Exclude<LakeKind, "repeated">, files: number): Promise<TemporaryLake> {
+  const ledgersPerBatch = kind === "files-of-8" ? 8 : 1;
+  const layout = { ledgersPerBatch, batchesPerPartition: 64_000 / ledgersPerBatch, extension: "zst" as const };
+  const lake = new TemporaryLake(layout, { networkPassphrase: PASSPHRASE });
+  const templates: Uint8Array[] = [];
+  templates.push(kind === "large" ? madeLedger(400, 60_000, 60_000) : madeLedger(...DENSE));
+  const offsets = templates.map((bytes) => headerOffsets("template", bytes).ledgerSequence);
+  const ledger = (sequence: number) => {
+    const index = sequence % templates.length;
+    const bytes = templates[index]!;
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(offsets[index]!, sequence);
+    return bytes.slice();
+  };
+  for (let file = 0; file < files; file++) {
+    const first = FIRST + file * ledgersPerBatch;
+    const stored = Bun.zstdCompressSync(batchOf(first, first + ledgersPerBatch - 1, ledger), { level: 1 });
+    lake.write(lakeKey(layout, first), stored);
+  }
+  return lake;
+}
+
+/** A ledger of so many rows, whose values have so many bytes, of which so many do not compress. */
+function madeLedger(rows: number, valueBytes: number, randomBytes: number): Uint8Array {
+  const changes = Array.from({ length: rows }, (_, row) => {
+    const val = new Uint8Array(valueBytes);
+    crypto.getRandomValues(val.subarray(0, randomBytes));
+    return created({ contract: id(1), key: scU32(row), val: scBytes(val) });
+  });
+  return buildLedger({ transactions: [{ operations: [changes] }] });
+}
+
+function memoryOf(pid: number): { peak: number; anonymous: number } | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
+    return { peak: kib("VmHWM") / 1024, anonymous: (kib("RssAnon") + kib("RssShmem")) / 1024 };
+  } catch {
+    return undefined;
+  }
+}
+
+function cpuSecondsOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100; // USER_HZ
+  } catch {
+    return 0;
+  }
+}
+
+/** DoGet without Arrow: what counts here is that bytes are taken. */
+class Reader {
+  readonly client: grpc.Client;
+  private call: grpc.ClientReadableStream<Buffer> | undefined;
+  messages = 0;
+  bytes = 0;
+
+  constructor(
+    address: string,
+    private readonly silent: boolean,
+  ) {
+    this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+      "grpc.max_receive_message_length": 64 * MIB,
+      "grpc-node.flow_control_window": silent ? WINDOW_SMALL_BYTES : WINDOW_BYTES,
+      "grpc.use_local_subchannel_pool": 1,
+    });
+  }
+
+  /** Resolves at the call's end with its error. */
+  get(ticket: object): Promise<string | undefined> {
+    const bytes = Buffer.from(JSON.stringify(ticket));
+    const request = Buffer.concat([Buffer.from([0x0a, (bytes.length & 0x7f) | 0x80, bytes.length >> 7]), bytes]);
+    this.call = this.client.makeServerStreamRequest(
+      "/arrow.flight.protocol.FlightService/DoGet",
+      (value: Buffer) => value,
+      (value: Buffer) => value,
+      request,
+    );
+    return new Promise((resolve) => {
+      this.call!.on("error", (error: grpc.ServiceError) => resolve(error.details));
+      this.call!.on("end", () => resolve(undefined));
+      if (this.silent) {
+        this.call!.once("metadata", () => this.call!.pause());
+        return;
+      }
+      this.call!.on("data", (message: Buffer) => {
+        this.messages += 1;
+        this.bytes += message.length;
+      });
+    });
+  }
+
+  close(): void {
+    this.call?.cancel();
+    this.client.close();
+  }
+}
+
+/** @param lake of the case's kind; absent for "repeated" */
+export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
+  const { memoryMib, workers, read = 0, unread = 0, ranges = 0, silentRanges = 0, catchUps = 0, seconds } = spec;
+  using cgroup = memoryCgroup((spec.limitMib ?? memoryMib) * MIB);
+  const processor: Processor = await startProcessor(
+    [
+      `--source-endpoint=${lake?.folder ?? `repeat:${SAMPLE.folder}`}`,
+      `--network-passphrase=${PASSPHRASE}`,
+      "--include-deleted",
+      `--worker-count=${workers}`,
+      `--max-memory-mb=${memoryMib}`,
+      "--ranges-max=64",
+    ],
+    { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"] },
+  );
+  const control = connectControl(processor.control);
+  const readers: Reader[] = [];
+  const errors: Record<string, number> = {};
+  const failed = (thrown: unknown) => {
+    const text = String(thrown instanceof Error ? thrown.message : thrown)
+      .replaceAll(/[\d.]+/g, "N")
+      .slice(0, 160);
+    errors[text] = (errors[text] ?? 0) + 1;
+  };
+  let peak = 0;
+  let anonymous = 0;
+  const sampling = setInterval(() => {
+    const memory = memoryOf(processor.pid);
+    peak = Math.max(peak, memory?.peak ?? 0);
+    anonymous = Math.max(anonymous, memory?.anonymous ?? 0);
+  }, SAMPLE_MS);
+  let over = false;
+  const died = processor.exited.then(() => {
+    over = true;
+  });
+  /** Reads again and again until the time is up: what ends for want of memory comes back. */
+  const keepReading = async (silent: boolean, ticket: object) => {
+    while (!over) {
+      const reader = new Reader(processor.flight, silent);
+      readers.push(reader);
+      const error = await reader.get(ticket);
+      if (over) return;
+      if (error !== undefined) failed(error);
+      reader.client.close();
+      await Bun.sleep(200);
+    }
+  };
+  const endLedger = 0;
+  const start = async () => {
+    try {
+      return (await control.startProcessing({ startLedger: FIRST, endLedger })).sessionId;
+    } catch (thrown) {
+      failed(thrown);
+      return undefined;
+    }
+  };
+  let killed = false;
+  let cpu = 0;
+  try {
+    const ended = Bun.sleep(seconds * 1000);
+    const sessions: string[] = [];
+    for (let count = 0; count < read + unread; count++) {
+      const session = await start();
+      if (session === undefined) continue;
+      sessions.push(session);
+      if (sessions.length <= read) void keepReading(false, { session, from: "start" });
+    }
+    const range = (index: number) => ({ start_ledger: FIRST, end_ledger: FIRST + 100 + index });
+    for (let index = 0; index < catchUps; index++) void keepReading(false, { session: sessions.at(-1), from: "start" });
+    if (catchUps > 0) await Bun.sleep(Math.min(1500, seconds * 250));
+    for (let index = 0; index < ranges; index++) void keepReading(false, range(index));
+    for (let index = 0; index < silentRanges; index++) void keepReading(true, range(index));
+    await Promise.race([ended, died]);
+    cpu = cpuSecondsOf(processor.pid);
+    const last = memoryOf(processor.pid);
+    peak = Math.max(peak, last?.peak ?? 0);
+    killed = over || cgroup?.killed() === true;
+  } finally {
+    over = true;
+    clearInterval(sampling);
+    for (const reader of readers) reader.close();
+    control.close();
+    processor.kill("SIGKILL");
+    await processor.exited;
+  }
+  const sum = (of: (reader: Reader) => number) => readers.reduce((all, reader) => all + of(reader), 0);
+  return {
+    died: killed,
+    output: processor.output(),
+    cgroup: cgroup?.version ?? 0,
+    residentMibMost: Math.round(peak),
+    anonymousMibMost: Math.round(anonymous),
+    cpuSeconds: cpu,
+    messages: sum(({ messages }) => messages),
+    megabytes: Math.round(sum(({ bytes }) => bytes) / 1e6),
+    errors,
+  };
+}
