@@ -24,9 +24,9 @@ export class StreamPart {
   readonly clients = new Set<StreamClient>();
   private readonly left: ClientReport[] = [];
   /** The last span that is in order, while no batch says that it is. */
-  private unsaid: SpanDoneRecord | undefined;
-  private unsaidLedgers = 0;
-  private unsaidTimer: ReturnType<typeof setTimeout> | undefined;
+  private pendingProgress: SpanDoneRecord | undefined;
+  private pendingLedgers = 0;
+  private pendingTimer: ReturnType<typeof setTimeout> | undefined;
   private saidAtMs = performance.now();
 
   /**
@@ -111,17 +111,17 @@ export class StreamPart {
   /** Tells readers how far the stream is by a batch without rows, at once where that is due, else later. */
   private sayProgress(done: SpanDoneRecord): void {
     if (done.ledgerLast === 0 || comparePositions(done.next, this.log.endPosition) <= 0) return;
-    this.unsaid = done;
-    this.unsaidLedgers += done.ledgers + done.ledgersSkipped;
+    this.pendingProgress = done;
+    this.pendingLedgers += done.ledgers + done.ledgersSkipped;
     const ageMs = performance.now() - this.saidAtMs;
     const { flushIntervalMs } = this.opening;
-    if (done.skipped !== undefined || this.unsaidLedgers >= PROGRESS_LEDGERS || ageMs >= flushIntervalMs) {
+    if (done.skipped !== undefined || this.pendingLedgers >= PROGRESS_LEDGERS || ageMs >= flushIntervalMs) {
       this.appendProgress();
-    } else this.unsaidTimer ??= setTimeout(() => this.appendProgress(), flushIntervalMs - ageMs);
+    } else this.pendingTimer ??= setTimeout(() => this.appendProgress(), flushIntervalMs - ageMs);
   }
 
   private appendProgress(): void {
-    const done = this.unsaid;
+    const done = this.pendingProgress;
     if (done === undefined || this.log.ending !== undefined) return;
     const { stream, span, next, skipped, closedAtUnixSeconds } = done;
     this.said();
@@ -146,10 +146,10 @@ export class StreamPart {
   }
 
   private said(): void {
-    this.unsaid = undefined;
-    this.unsaidLedgers = 0;
-    clearTimeout(this.unsaidTimer);
-    this.unsaidTimer = undefined;
+    this.pendingProgress = undefined;
+    this.pendingLedgers = 0;
+    clearTimeout(this.pendingTimer);
+    this.pendingTimer = undefined;
     this.saidAtMs = performance.now();
   }
 

@@ -23,8 +23,9 @@ import { logLinesLost } from "../ops/log-output.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { startOpsServer } from "../ops/server.ts";
 import type { Component } from "../ops/status.ts";
-import { type SessionDefaults, SessionManager } from "../sessions/manager.ts";
+import type { SessionDefaults } from "../sessions/session-host.ts";
 import type { SessionSnapshot } from "../sessions/session-service.ts";
+import { Sessions } from "../sessions/sessions.ts";
 import { settingBehind } from "../sessions/setting-faults.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
@@ -60,7 +61,7 @@ export interface ServerAddresses {
 
 export interface RunningProcessor {
   addresses: ServerAddresses;
-  sessions: SessionManager;
+  sessions: Sessions;
   /** Ends sessions, lets clients finish within the grace, closes everything. */
   close(graceMs?: number): Promise<void>;
   /** Rejects if a part that nothing can do without dies. */
@@ -221,9 +222,9 @@ export async function startServer(
       sessionsMax: config.sessionsMax,
       checkpointIntervalMs: config.checkpointIntervalMs,
       resumeSessions: config.resumeSessions,
-      abilities: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
+      limits: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
     };
-    const manager = new SessionManager(engine, new SourceSet(source, new Map(named)), store, sessionDefaults, log);
+    const manager = new Sessions(engine, new SourceSet(source, new Map(named)), store, sessionDefaults, log);
     const ranges = new RangeDesk(engine, source, {
       rangesMax: config.rangesMax,
       catchUpsMax: CATCH_UPS_MAX,
@@ -334,7 +335,7 @@ function components(health: HealthState, closing: boolean, silenceMs: number | u
 }
 
 /** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */
-function workOf(source: LedgerSource, manager: SessionManager): Component[] {
+function workOf(source: LedgerSource, manager: Sessions): Component[] {
   const sessions = manager.list();
   const waiting = sessions.filter(({ sourceWait }) => sourceWait !== undefined);
   const failed = sessions.filter(
@@ -380,7 +381,7 @@ function logClient(log: Logger, { event, ...fields }: ClientEvent): void {
 }
 
 function processMetrics(
-  sessions: SessionManager,
+  sessions: Sessions,
   pool: DecodePool,
   flightTotals: FlightTotals,
   control: RunningServer["refused"],

@@ -8,14 +8,14 @@ import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session-service.ts";
 
-export const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
-export const LABELS_MAX = 32; // they come back with every list
-export const LABEL_KEY_LENGTH_MAX = 63; // as in Kubernetes, whose users know it
-export const LABEL_VALUE_LENGTH_MAX = 256; // a path or a URL
-export const IDEMPOTENCY_KEY_LENGTH_MAX = 128; // a UUID with a prefix
+const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
+const LABELS_MAX = 32; // they come back with every list
+const LABEL_KEY_LENGTH_MAX = 63; // as in Kubernetes, whose users know it
+const LABEL_VALUE_LENGTH_MAX = 256; // a path or a URL
+const IDEMPOTENCY_KEY_LENGTH_MAX = 128; // a UUID with a prefix
 
-/** What this build can do beyond the plain session. */
-export interface Abilities {
+/** What this server makes beyond the plain session, and how much of it. */
+export interface ServerLimits {
   schemaVersions: readonly number[];
   compressions: readonly string[];
   partitionsMax: number;
@@ -25,7 +25,7 @@ export interface Abilities {
  * The request with its defaults filled in where they are not the server's to decide later.
  * @throws CodedError INVALID_ARGUMENT with the field, UNIMPLEMENTED for what this build cannot do
  */
-export function checkedRequest(request: SessionRequest, abilities: Abilities): SessionRequest {
+export function checkedRequest(request: SessionRequest, limits: ServerLimits): SessionRequest {
   const { ledgerStart, ledgerEnd, batchRows } = request;
   integer("start_ledger", ledgerStart, LEDGER_SEQUENCE_MAX);
   integer("end_ledger", ledgerEnd, LEDGER_SEQUENCE_MAX);
@@ -48,25 +48,25 @@ export function checkedRequest(request: SessionRequest, abilities: Abilities): S
   if (request.source) checked.source = request.source;
   if (request.filter !== undefined) checked.filter = checkedFilter(request.filter);
   const schemaVersion = request.schemaVersion || 1;
-  if (!abilities.schemaVersions.includes(schemaVersion)) {
+  if (!limits.schemaVersions.includes(schemaVersion)) {
     refuse(
       "UNKNOWN_SCHEMA_VERSION",
-      `schema_version is ${schemaVersion}: this server makes ${abilities.schemaVersions.join(" and ")}`,
+      `schema_version is ${schemaVersion}: this server makes ${limits.schemaVersions.join(" and ")}`,
     );
   }
   if (schemaVersion !== 1) checked.schemaVersion = schemaVersion;
   const knownAssets = checkedAssets(request.knownAssets ?? [], "known_assets");
   if (knownAssets.length > 0) checked.knownAssets = knownAssets;
   const compression = request.compression ?? "none";
-  if (!abilities.compressions.includes(compression)) {
-    refuse("COMPRESSION", `compression is ${compression}: this server makes ${abilities.compressions.join(", ")}`);
+  if (!limits.compressions.includes(compression)) {
+    refuse("COMPRESSION", `compression is ${compression}: this server makes ${limits.compressions.join(", ")}`);
   }
   if (compression !== "none") checked.compression = compression;
   const partitions = request.partitions ?? 0;
-  if (partitions > Math.max(1, abilities.partitionsMax)) {
+  if (partitions > Math.max(1, limits.partitionsMax)) {
     refuse(
       "PARTITIONS",
-      `partitions is ${partitions}, over PARTITIONS_MAX ${abilities.partitionsMax}: share the session out to fewer, or raise the limit`,
+      `partitions is ${partitions}, over PARTITIONS_MAX ${limits.partitionsMax}: share the session out to fewer, or raise the limit`,
     );
   }
   if (partitions > 1) checked.partitions = partitions;

@@ -1,54 +1,68 @@
 /**
- * Continuous sessions that have failed of what trying again may mend, or whose source could not be opened when the
- * server started: each is resumed by itself, after a wait that doubles for as long as it does not get on.
+ * The resume that a continuous session gets by itself, when it has failed for a reason that a retry may fix or when its
+ * source could not be opened at the server's start. The wait before it doubles for as long as the session does not get on.
  */
 
 import { backoffMs } from "../base/backoff.ts";
 import { isMendable } from "../engine/source-patience.ts";
 import type { CodedError } from "../error.ts";
-import type { ManagedSession } from "./managed-session.ts";
+import type { StoredSession } from "./store.ts";
 
 /** First and longest wait before a session is resumed. */
-export const SELF_RESUME_MS_MIN = 1_000;
-export const SELF_RESUME_MS_MAX = 60_000;
+const SELF_RESUME_MS_MIN = 1_000; // as soon as a worker or a source may be back
+const SELF_RESUME_MS_MAX = 60_000; // so that nobody waits long after a source is well again
 
+/** Whether a session that has failed with that error is to be resumed by itself. */
+export function resumesItself(stored: StoredSession, error: Pick<CodedError, "code" | "reason"> | undefined): boolean {
+  if (error === undefined || stored.request.ledgerEnd !== 0 || stored.stopAsked) return false;
+  if (error.reason === "SOURCE_UNKNOWN") return false; // names come from the configuration, and so from a restart
+  return error.reason === "WORKER_DIED" || isMendable(error);
+}
+
+/** The plan of one session to resume itself. */
 export class SelfResume {
-  private readonly timers = new Map<ManagedSession, ReturnType<typeof setTimeout>>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
+  /** How often it was tried without getting past `ledger`. */
+  private tries = 0;
+  private ledger = -1;
+  private dueUnixMs = 0;
 
-  /** @param resume resumes it; a rejection is followed by another try */
-  constructor(private readonly resume: (session: ManagedSession) => Promise<void>) {}
+  /** @param resume resumes the session; a rejection is followed by another try */
+  constructor(private readonly resume: () => Promise<void>) {}
 
-  /** Whether the session is one to resume after that error. */
-  static mends({ stored }: ManagedSession, error: Pick<CodedError, "code" | "reason"> | undefined): boolean {
-    if (error === undefined || stored.request.ledgerEnd !== 0 || stored.stopAsked) return false;
-    if (error.reason === "SOURCE_UNKNOWN") return false; // names come from the configuration, and so from a restart
-    return error.reason === "WORKER_DIED" || isMendable(error);
+  /** When the session is resumed; 0 = it is not. */
+  get atUnixMs(): number {
+    return this.dueUnixMs;
   }
 
-  plan(session: ManagedSession): void {
+  /** @param ledger where the session stands: the wait is short again once it has moved */
+  plan(ledger: number): void {
     if (this.closed) return;
-    this.cancel(session);
-    const ledger = session.counter("ledgerCurrent");
-    const tries = session.selfResume.ledger === ledger ? session.selfResume.tries : 0;
+    this.cancel();
+    const tries = this.ledger === ledger ? this.tries : 0;
     const ms = backoffMs(tries, SELF_RESUME_MS_MIN, SELF_RESUME_MS_MAX);
-    session.selfResume = { ledger, tries: tries + 1, atUnixMs: Date.now() + ms };
-    const timer = setTimeout(() => {
-      this.timers.delete(session);
-      void this.resume(session).catch(() => this.plan(session));
+    this.ledger = ledger;
+    this.tries = tries + 1;
+    this.dueUnixMs = Date.now() + ms;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.resume().catch(() => this.plan(this.ledger));
     }, ms);
-    this.timers.set(session, timer);
   }
 
-  /** Whether the session was waiting for it. */
-  cancel(session: ManagedSession): boolean {
-    clearTimeout(this.timers.get(session));
-    session.selfResume.atUnixMs = 0;
-    return this.timers.delete(session);
+  /** @returns whether the session was waiting for it */
+  cancel(): boolean {
+    const waited = this.timer !== undefined;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.dueUnixMs = 0;
+    return waited;
   }
 
+  /** Cancels, and plans nothing any more. */
   close(): void {
     this.closed = true;
-    for (const session of [...this.timers.keys()]) this.cancel(session);
+    this.cancel();
   }
 }

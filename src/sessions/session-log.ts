@@ -1,6 +1,10 @@
 /** What happens to sessions, for the log of the process. */
+import type { CodedError } from "../error.ts";
 import type { LedgerSkip } from "../workers/records.ts";
-import type { ManagedSession } from "./managed-session.ts";
+import { selectsSome } from "./filters.ts";
+import type { SessionProgress } from "./session-progress.ts";
+import type { FilterHistoryStep } from "./session-service.ts";
+import type { Outcome, StoredSession } from "./store.ts";
 
 /** Where lines go: the process's logger. */
 export interface LogLines {
@@ -9,37 +13,85 @@ export interface LogLines {
   error(message: string, fields: Record<string, unknown>): void;
 }
 
-/** Of one session; what is more is counted in one line. */
-export const SKIPS_LOGGED_A_MINUTE_MAX = 10;
+/** A session as far as the log names it. */
+interface LoggedSession {
+  readonly id: string;
+  readonly stored: StoredSession;
+}
+
+/** A session whose end is logged. */
+interface EndedSession extends LoggedSession {
+  readonly progress: SessionProgress;
+}
+
+/** A session whose steps are logged. */
+interface SteppingSession extends EndedSession {
+  readonly steps: readonly FilterHistoryStep[];
+  readonly sourceShown: string;
+}
+
+/** Lines for the skips of one session; further skips are counted in one line. */
+const SKIPS_LOGGED_A_MINUTE_MAX = 10;
 const MINUTE_MS = 60_000;
 
 const SILENT: LogLines = { info: () => {}, warn: () => {}, error: () => {} };
 
+/** The log of all sessions; each line has the session's id and labels. */
 export class SessionLog {
   /** For each session that has skipped something lately. */
-  private readonly skips = new Map<ManagedSession, { sinceMs: number; logged: number; unlogged: number }>();
+  private readonly skips = new Map<LoggedSession, { sinceMs: number; logged: number; unlogged: number }>();
 
+  /** @param lines absent = nothing is logged */
   constructor(private readonly lines: LogLines = SILENT) {}
 
-  info(message: string, session: ManagedSession, fields: Record<string, unknown> = {}): void {
+  /** The start, resume or restoration of a session, with what is read and from where. */
+  step(message: string, session: SteppingSession, fields: Record<string, unknown> = {}): void {
+    const { stored, progress, steps, sourceShown } = session;
+    const { ledgerStart, ledgerEnd } = stored.request;
+    const { ledger } = progress.checkpoint.position;
+    this.info(message, session, {
+      ledgerStart,
+      ledgerEnd: ledgerEnd === 0 ? "continuous" : ledgerEnd,
+      ledgerNext: ledger === ledgerStart ? undefined : ledger,
+      filtered: selectsSome(steps.at(-1)!.filter),
+      source: sourceShown || undefined,
+      ...fields,
+    });
+  }
+
+  /** Another step of a session's life. */
+  info(message: string, session: LoggedSession, fields: Record<string, unknown> = {}): void {
     this.lines.info(message, { ...nameOf(session), ...fields });
   }
 
-  warn(message: string, session: ManagedSession, fields: Record<string, unknown> = {}): void {
+  /** Trouble that the session gets over. */
+  warn(message: string, session: LoggedSession, fields: Record<string, unknown> = {}): void {
     this.lines.warn(message, { ...nameOf(session), ...fields });
   }
 
-  error(message: string, session: ManagedSession, fields: Record<string, unknown> = {}): void {
+  private error(message: string, session: LoggedSession, fields: Record<string, unknown> = {}): void {
     this.lines.error(message, { ...nameOf(session), ...fields });
   }
 
-  /** Something that is no one session's. */
+  /** Trouble that belongs to no single session. */
   trouble(message: string, fields: Record<string, unknown>): void {
     this.lines.warn(message, fields);
   }
 
-  /** @param count of ledgers left out; `skips` tells some of them */
-  skipped(session: ManagedSession, skips: readonly LedgerSkip[], count: number, nowMs: number): void {
+  /** The end of a session. @param error with which it failed */
+  ended(session: EndedSession, outcome: Outcome, message: string, error: CodedError | undefined): void {
+    const { progress } = session;
+    const ledger = progress.counter("ledgerCurrent");
+    const skipped = progress.counter("ledgersSkipped") || undefined;
+    const fields = { ledger, rows: progress.counter("rows"), ledgersSkipped: skipped };
+    if (outcome === "failed") {
+      const { code, reason } = error ?? {};
+      this.error("session failed", session, { ...fields, code, reason, why: message });
+    } else this.info(outcome === "completed" ? "session completed" : "session stopped", session, fields);
+  }
+
+  /** Ledgers were skipped (ON_ERROR=skip). @param skips some of them; @param count all of them; @param nowMs monotonic */
+  skipped(session: LoggedSession, skips: readonly LedgerSkip[], count: number, nowMs: number): void {
     this.closeMinutes(nowMs);
     const minute = this.skips.get(session) ?? { sinceMs: nowMs, logged: 0, unlogged: 0 };
     this.skips.set(session, minute);
@@ -66,7 +118,7 @@ export class SessionLog {
   }
 }
 
-function nameOf({ id, stored }: ManagedSession): Record<string, unknown> {
+function nameOf({ id, stored }: LoggedSession): Record<string, unknown> {
   const { labels } = stored.request;
   return { session: id, labels: labels === undefined || Object.keys(labels).length === 0 ? undefined : labels };
 }

@@ -5,17 +5,19 @@
  *
  * | state    | opened   | started | stopAsked | completed | drained | failed | resumed  |
  * |----------|----------|---------|-----------|-----------|---------|--------|----------|
- * | UNKNOWN  | STARTING |         | STOPPED   |           |         | ERROR  | STARTING |
- * | STARTING |          | RUNNING | STOPPING  | STOPPED   |         | ERROR  |          |
+ * | UNKNOWN  | STARTING |         | STOPPED   | STOPPED   |         | ERROR  | STARTING |
+ * | STARTING |          | RUNNING | STOPPING  |           |         | ERROR  |          |
  * | RUNNING  |          |         | STOPPING  | STOPPED   |         | ERROR  |          |
  * | STOPPING |          |         |           | STOPPED   | STOPPED | ERROR  |          |
  * | STOPPED  |          |         |           |           |         |        | STARTING |
  * | ERROR    |          |         |           |           |         |        | STARTING |
  *
  * UNKNOWN is a session that is on record and does no work: one that a restart found unfinished and that waits for
- * ResumeSession (RESUME_SESSIONS=false) or for its source, and every one for the moment before its stream is opened.
- * `resumed` comes by ResumeSession, and of itself to a continuous session that trying again may mend (self-resume.ts),
- * until StopProcessing gives that up.
+ * ResumeSession (RESUME_SESSIONS=false) or for its source, and every session for the moment before its stream is opened.
+ * A restart begins every session in UNKNOWN: `stopAsked`, `completed` or `failed` then lead it to the end that its record
+ * or its checkpoint says.
+ * `resumed` comes by ResumeSession, by itself for a session that a restart finds unfinished, and by itself for a
+ * continuous session whose failure a retry may fix (self-resume.ts), until StopProcessing gives that up.
  *
  * What each call does in each state:
  *
@@ -39,25 +41,29 @@ import type { SessionState } from "./session-service.ts";
  * effect; failed: an error; resumed: asked to go on.
  */
 export const SESSION_EVENTS = ["opened", "started", "stopAsked", "completed", "drained", "failed", "resumed"] as const;
+/** One of SESSION_EVENTS. */
 export type SessionEvent = (typeof SESSION_EVENTS)[number];
 
 const TABLE: Record<SessionState, Partial<Record<SessionEvent, SessionState>>> = {
-  UNKNOWN: { opened: "STARTING", stopAsked: "STOPPED", failed: "ERROR", resumed: "STARTING" },
-  STARTING: { started: "RUNNING", stopAsked: "STOPPING", completed: "STOPPED", failed: "ERROR" },
+  UNKNOWN: { opened: "STARTING", stopAsked: "STOPPED", completed: "STOPPED", failed: "ERROR", resumed: "STARTING" },
+  STARTING: { started: "RUNNING", stopAsked: "STOPPING", failed: "ERROR" },
   RUNNING: { stopAsked: "STOPPING", completed: "STOPPED", failed: "ERROR" },
   STOPPING: { completed: "STOPPED", drained: "STOPPED", failed: "ERROR" },
   STOPPED: { resumed: "STARTING" },
   ERROR: { resumed: "STARTING" },
 };
 
+/** The state that an event leads to; the same state where the table is blank. */
 export function nextState(state: SessionState, event: SessionEvent): SessionState {
   return TABLE[state][event] ?? state;
 }
 
 /** The calls that change a session. */
 export const SESSION_CALLS = ["stop", "configureFilters", "resume", "remove"] as const;
+/** One of SESSION_CALLS. */
 export type SessionCall = (typeof SESSION_CALLS)[number];
 
+/** What a call does in a state; the words are explained above. */
 export type CallEffect = "acts" | "joins" | "answers" | "refuses";
 
 const CALLS: Record<SessionCall, Record<SessionState, CallEffect>> = {
@@ -95,6 +101,7 @@ const CALLS: Record<SessionCall, Record<SessionState, CallEffect>> = {
   },
 };
 
+/** What the second table says of a call in a state. */
 export function effectOf(call: SessionCall, state: SessionState): CallEffect {
   return CALLS[call][state];
 }

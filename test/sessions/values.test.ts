@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { AssetTable } from "../../src/engine/asset-table.ts";
 import { changedFilter, checkedFilter, FILTER_VALUES_MAX } from "../../src/sessions/filters.ts";
-import { ManagedSession } from "../../src/sessions/managed-session.ts";
 import { RATE_WINDOW_MS, Rate } from "../../src/sessions/rate.ts";
+import { SessionProgress } from "../../src/sessions/session-progress.ts";
 
 describe("filters", () => {
   test("empty kinds and repeated values are dropped", () => {
@@ -69,13 +69,8 @@ describe("the rate", () => {
 
 test("a reservation is never taken back: what an earlier process gave out may be with clients", () => {
   const request = { ledgerStart: 1, ledgerEnd: 0, batchRows: 0 };
-  const stored = {
-    ...{ id: "x", number: 1, request, message: "", resumes: 0, stopAsked: false },
-    ...{ createdUnixMs: 0, startedUnixMs: 0, endedUnixMs: 0 },
-  };
   const checkpoint = { position: { ledger: 100, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
-  const step = { ledgerFrom: 1, filter: {}, changedUnixMs: 0 };
-  const session = new ManagedSession(stored, [step], checkpoint, 500, new AssetTable());
+  const session = new SessionProgress(request, checkpoint, 500, new AssetTable());
   expect(session.filterFloor).toBe(501);
   // It decodes again from its checkpoint on; a second restart has to keep filters behind ledger 500 all the same.
   expect(session.reserve(100, 0)).toBe(500);

@@ -1,0 +1,55 @@
+/** What a session is given by the server that it lives in. */
+import type { StreamEngine } from "../engine/stream-engine.ts";
+import type { LedgerSource } from "../sources/source.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import type { Checkpointer } from "./checkpointer.ts";
+import type { ServerLimits } from "./request.ts";
+import type { SessionLog } from "./session-log.ts";
+import type { SessionSnapshot, WatchEvent } from "./session-service.ts";
+import type { SourceSet } from "./source-set.ts";
+import type { SessionStore } from "./store.ts";
+
+/** What a session is made with unless its request says otherwise; from the configuration. */
+export interface SessionDefaults {
+  filter: FilterRecord;
+  /** KNOWN_ASSETS. */
+  knownAssets: readonly string[];
+  /** The passphrase of the network whose ledgers the server reads. */
+  network: string;
+  /** BATCH_SIZE; 0 = unset. */
+  batchRows: number;
+  /** CHANNEL_BUFFER_SIZE. */
+  slotsMax: number;
+  sessionsMax: number;
+  /** CHECKPOINT_INTERVAL. */
+  checkpointIntervalMs: number;
+  /** RESUME_SESSIONS: false leaves what a restart found unfinished to ResumeSession. */
+  resumeSessions: boolean;
+  limits: ServerLimits;
+}
+
+/** The server as a session sees it. */
+export interface SessionHost {
+  readonly engine: StreamEngine;
+  readonly sources: SourceSet;
+  readonly store: SessionStore;
+  readonly checkpointer: Checkpointer;
+  readonly log: SessionLog;
+  readonly defaults: SessionDefaults;
+  /** Whether the server is shutting down: a session whose stream ends now goes on after the restart. */
+  readonly closing: boolean;
+  /** @throws CodedError UNAVAILABLE / SERVER_STOPPING */
+  refuseWhenClosing(): void;
+  /** @throws CodedError RESOURCE_EXHAUSTED / SESSIONS_MAX when one more session may not become active */
+  admit(): void;
+  /** Whether the session with this id has not been deleted. */
+  has(id: string): boolean;
+  /** @throws CodedError NOT_FOUND / SESSION_UNKNOWN where it has been deleted */
+  checkKnown(id: string): void;
+  /** The newest ledger of a source; 0 where that is not known. */
+  tipOf(source: LedgerSource | undefined): number;
+  /** Tells the watchers. */
+  tell(snapshot: SessionSnapshot, event: WatchEvent): void;
+  /** A session has ended: older ones may have to make room. */
+  makeRoom(): void;
+}

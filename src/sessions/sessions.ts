@@ -1,0 +1,325 @@
+/**
+ * The operations behind the control plane, over all sessions of the server: each call finds its session, decides whether
+ * there is room, and leaves the rest to the session.
+ *
+ * The order of things: what is acknowledged is on disk first, and what is decided together (a filter and the ledger from
+ * which it holds) is decided without a turn of the event loop in between.
+ */
+import { randomUUID } from "node:crypto";
+import { quoted } from "../base/text.ts";
+import { AssetTable } from "../engine/asset-table.ts";
+import type { StreamEngine } from "../engine/stream-engine.ts";
+import { CodedError } from "../error.ts";
+import type { LedgerSource } from "../sources/source.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { checkFilterRoom } from "./filter-room.ts";
+import { FilterTimeline, sameFilter } from "./filter-timeline.ts";
+import { changedFilter, checkedFilter } from "./filters.ts";
+import { SessionRegistry } from "./registry.ts";
+import { checkedRequest } from "./request.ts";
+import { restoreSession } from "./restore-session.ts";
+import { Session } from "./session.ts";
+import type { SessionDefaults, SessionHost } from "./session-host.ts";
+import { type LogLines, SessionLog } from "./session-log.ts";
+import { SessionProgress } from "./session-progress.ts";
+import type {
+  FilterChange,
+  FilterOutcome,
+  SessionDetails,
+  SessionRequest,
+  SessionService,
+  SessionSnapshot,
+  StopOptions,
+  WatchEvent,
+  WatchListener,
+} from "./session-service.ts";
+import type { SourceSet } from "./source-set.ts";
+import { effectOf, isEnded } from "./states.ts";
+import type { Change, SessionStore, StoredSession, StoredState } from "./store.ts";
+import { Tips } from "./tips.ts";
+
+/** All sessions of one server. `restore` is called once before anything else, and `close` at the end. */
+export class Sessions implements SessionService, SessionHost {
+  readonly log: SessionLog;
+  readonly checkpointer: Checkpointer;
+  private readonly registry = new SessionRegistry();
+  private readonly tips = new Tips();
+  private readonly timer: ReturnType<typeof setInterval>;
+  private filter: FilterRecord;
+  private isClosing = false;
+
+  /** @param lines absent = nothing is logged */
+  constructor(
+    readonly engine: StreamEngine,
+    readonly sources: SourceSet,
+    readonly store: SessionStore,
+    readonly defaults: SessionDefaults,
+    lines?: LogLines,
+  ) {
+    this.log = new SessionLog(lines);
+    this.checkpointer = new Checkpointer(store, this.log);
+    this.filter = checkedFilter(defaults.filter);
+    this.timer = setInterval(() => this.tick(), defaults.checkpointIntervalMs);
+    this.timer.unref?.();
+  }
+
+  // ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }> {
+    const checked = checkedRequest(request, this.defaults.limits);
+    this.refuseWhenClosing();
+    const source = await this.sources.get(checked.source);
+    // From here on nothing waits, so that two requests cannot both be the first.
+    this.refuseWhenClosing();
+    const earlier = this.registry.earlier(checked);
+    if (earlier !== undefined) return { ...earlier.snapshot(), existed: true };
+    this.admit();
+    const session = this.newSession(checked);
+    session.start(source);
+    this.registry.add(session);
+    this.makeRoom();
+    this.log.step("session started", session);
+    return session.snapshot();
+  }
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / FILTER_VALUES_ALL */
+  private newSession(request: SessionRequest): Session {
+    const { defaults } = this;
+    const now = Date.now();
+    const stored: StoredSession = {
+      id: randomUUID(),
+      number: this.registry.nextNumber,
+      request,
+      createdUnixMs: now,
+      startedUnixMs: 0,
+      endedUnixMs: 0,
+      stopAsked: false,
+      message: "",
+      resumes: 0,
+      network: defaults.network,
+    };
+    const knownAssets = [...new Set([...defaults.knownAssets, ...(request.knownAssets ?? [])])];
+    if (knownAssets.length > 0) stored.knownAssets = knownAssets;
+    const filter = request.filter ?? this.filter;
+    checkFilterRoom(this.registry.all(), [filter, { knownAssets: request.knownAssets }]);
+    const timeline = new FilterTimeline([{ ledgerFrom: request.ledgerStart, filter, changedUnixMs: now }]);
+    const progress = new SessionProgress(request, beginning(request), 0, new AssetTable(knownAssets));
+    return new Session(this, stored, timeline, progress);
+  }
+
+  async stop(id: string, options?: StopOptions): Promise<SessionDetails> {
+    await this.registry.find(id).stop(options);
+    return this.details(id);
+  }
+
+  get(id: string): SessionSnapshot {
+    return this.registry.find(id).snapshot();
+  }
+
+  async details(id: string): Promise<SessionDetails> {
+    return this.registry.find(id).details();
+  }
+
+  list(): SessionSnapshot[] {
+    return [...this.registry.all()].reverse().map((session) => session.snapshot());
+  }
+
+  async resume(id: string): Promise<SessionSnapshot> {
+    const session = this.registry.find(id);
+    await session.resume();
+    return session.snapshot();
+  }
+
+  async remove(id: string, force: boolean): Promise<void> {
+    const session = this.registry.find(id);
+    if (effectOf("remove", session.state) === "refuses" && force) await session.stop({ mode: "drop" });
+    session.check("remove", "stop it first, or use force");
+    if (!this.registry.has(id)) return; // somebody else was faster
+    this.store.commit([{ remove: id }]);
+    const last = session.snapshot();
+    this.registry.remove(session);
+    this.log.info("session deleted", session);
+    this.tell(last, "deleted");
+  }
+
+  configureFilters(change: FilterChange, id?: string): FilterOutcome {
+    const named = id === undefined ? undefined : this.registry.find(id);
+    named?.check("configureFilters", "resume it, or start another session");
+    const defaults = named === undefined ? changedFilter(this.filter, change) : undefined;
+    const targets = [...(named === undefined ? this.registry.all() : [named])].filter(
+      ({ state }) => effectOf("configureFilters", state) === "acts",
+    );
+    const after = new Map<FilterRecord, FilterRecord>(); // sessions that share a filter go on sharing it
+    const next = (before: FilterRecord) => {
+      const filter = after.get(before) ?? changedFilter(before, change);
+      after.set(before, filter);
+      return filter;
+    };
+    const plans = targets.map((session) => session.planFilter(next));
+    checkFilterRoom(this.registry.all(), [...after.values()]);
+    const changes: Change[] = plans.flatMap((plan) => plan.changes);
+    if (defaults !== undefined) {
+      const record = { filter: defaults, configured: checkedFilter(this.defaults.filter) };
+      changes.push({ put: "default", id: "", record });
+    }
+    // One commit for all; only then does any worker hear of it.
+    this.store.commit(changes);
+    if (defaults !== undefined) this.filter = defaults;
+    for (const plan of plans) plan.session.setFilter(plan);
+    return {
+      applied: plans.map(({ session, step: { ledgerFrom, filter } }) => ({ id: session.id, ledgerFrom, filter })),
+      defaults,
+    };
+  }
+
+  get defaultFilter(): FilterRecord {
+    return this.filter;
+  }
+
+  watch(id: string | undefined, listener: WatchListener): () => void {
+    return this.registry.watch(id, listener);
+  }
+
+  // ── the server's life ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Restores what an earlier process left: sessions that have ended can be asked for again, unfinished ones go on or wait.
+   * @throws CodedError DATA_LOSS / STATE_DAMAGED; FAILED_PRECONDITION / STATE_NETWORK where sessions are of another
+   * network than the server
+   */
+  async restore(): Promise<void> {
+    const state = this.store.load();
+    this.checkNetworks(state.sessions);
+    const { defaults } = state;
+    // A configuration that has been changed since is newer than what was said to the server before.
+    if (defaults !== undefined && sameFilter(defaults.configured, checkedFilter(this.defaults.filter))) {
+      this.filter = defaults.filter;
+    }
+    for (const stored of state.sessions) {
+      const session = this.storedSession(stored, state);
+      this.registry.add(session);
+      await restoreSession(session, this);
+      if (!isEnded(session.state)) {
+        const { message } = session.snapshot();
+        this.log.step("session restored", session, { message: message || undefined });
+      }
+    }
+    this.makeRoom();
+  }
+
+  private storedSession(stored: StoredSession, state: StoredState): Session {
+    const { id, request } = stored;
+    const parts = state.learned.get(id) ?? [];
+    const progress = new SessionProgress(
+      request,
+      state.checkpoints.get(id) ?? beginning(request),
+      state.reservations.get(id) ?? 0,
+      new AssetTable(stored.knownAssets, parts.flat()),
+      parts.length,
+    );
+    return new Session(this, stored, new FilterTimeline(state.filters.get(id)!), progress);
+  }
+
+  /** A slip in a setting must not end sessions: it stops the start, before any of them does anything. */
+  private checkNetworks(sessions: readonly StoredSession[]): void {
+    const others = sessions.filter(({ network }) => network !== undefined && network !== this.defaults.network);
+    const [first] = others;
+    if (first === undefined) return;
+    throw new CodedError(
+      "FAILED_PRECONDITION",
+      "STATE_NETWORK",
+      `${others.length} of ${sessions.length} sessions in ${this.store.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
+    );
+  }
+
+  /**
+   * Ends the process's work, not the sessions: each stops behind what it has read and is left unfinished on record.
+   * Their clients are ended with UNAVAILABLE and their cursor.
+   */
+  async close(): Promise<void> {
+    this.isClosing = true;
+    clearInterval(this.timer);
+    for (const session of this.registry.all()) session.closeResume();
+    const why = new CodedError(
+      "UNAVAILABLE",
+      "SERVER_STOPPING",
+      "the server is shutting down before the session's end: come back with the cursor of the last batch, which the trailers have too",
+    );
+    await Promise.all(this.registry.active().map((session) => session.suspend(why)));
+    this.tick();
+    this.store.close();
+    await this.sources.close();
+  }
+
+  /** Why nothing can be written down any more, for health; undefined while all is well. */
+  get stateTrouble(): string | undefined {
+    const { gone } = this.store;
+    return gone === undefined
+      ? undefined
+      : `${gone} was removed or replaced under the server: put DATA_DIR back and restart`;
+  }
+
+  /** Totals over all sessions since the process began; costs no more than reading counters. */
+  totals(): ReturnType<SessionRegistry["totals"]> {
+    return this.registry.totals();
+  }
+
+  /** Every CHECKPOINT_INTERVAL: rates, checkpoints of what has moved, and those who watch. */
+  private tick(): void {
+    const nowMs = performance.now();
+    this.log.closeMinutes(nowMs);
+    for (const session of this.registry.all()) {
+      const source = session.sampleRate(nowMs);
+      if (source !== undefined) this.tips.refresh(source, nowMs);
+    }
+    this.checkpointer.save(this.registry.all(), nowMs);
+    this.registry.tellProgress();
+  }
+
+  // ── what sessions ask of the server ─────────────────────────────────────────────────────────────────────────────
+
+  get closing(): boolean {
+    return this.isClosing;
+  }
+
+  refuseWhenClosing(): void {
+    if (this.isClosing) throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down");
+  }
+
+  admit(): void {
+    const active = this.registry.active().length;
+    const { sessionsMax } = this.defaults;
+    if (active < sessionsMax) return;
+    throw new CodedError(
+      "RESOURCE_EXHAUSTED",
+      "SESSIONS_MAX",
+      `${active} sessions are active, and SESSIONS_MAX is ${sessionsMax}: stop one, or raise the limit`,
+    );
+  }
+
+  has(id: string): boolean {
+    return this.registry.has(id);
+  }
+
+  checkKnown(id: string): void {
+    this.registry.find(id);
+  }
+
+  tipOf(source: LedgerSource | undefined): number {
+    return this.tips.of(source);
+  }
+
+  tell(snapshot: SessionSnapshot, event: WatchEvent): void {
+    this.registry.tell(snapshot, event);
+  }
+
+  makeRoom(): void {
+    this.registry.makeRoom((ids) => this.checkpointer.note(ids.map((remove) => ({ remove }))));
+  }
+}
+
+/** The checkpoint of a session that has done nothing yet. */
+function beginning({ ledgerStart }: SessionRequest) {
+  return { position: { ledger: ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
+}
