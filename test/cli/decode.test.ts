@@ -207,8 +207,11 @@ describe("the network of ledgers without transactions", () => {
   const LOAD_TEST = join(FIXTURES, "load-test-ledgers.xdr.zstd");
   const LOAD_TEST_NETWORK = "load test network";
   const native = new Uint8Array(new AssetContract(networkId(LOAD_TEST_NETWORK)).native.buffer);
-  const evicted = buildLedger({ evicted: [ledgerKey({ key: balance(id(7), 1n).key, contract: native })] });
-  const empty = buildLedger({});
+  const evicted = buildLedger({
+    sequence: 81,
+    evicted: [ledgerKey({ key: balance(id(7), 1n).key, contract: native })],
+  });
+  const empty = buildLedger({ sequence: 80 });
 
   /** A record-marked stream of these ledgers, in a file. */
   function stream(name: string, ledgers: Uint8Array[]): string {

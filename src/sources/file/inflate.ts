@@ -15,7 +15,7 @@
  */
 import zlib from "node:zlib";
 import { CodedError } from "../../error.ts";
-import { isZstd, scanZstd, type ZstdFrame, type ZstdScan } from "./zstd-frame.ts";
+import { isZstd, isZstdSkippable, scanZstd, type ZstdFrame, type ZstdScan } from "./zstd-frame.ts";
 
 export type Encoding = "none" | "zstd" | "gzip";
 
@@ -138,7 +138,7 @@ function checkScan(name: string, { frames, contentBytesMax }: ZstdScan, bytesMax
 
 /** `bytes` by what they begin with: zstd's or gzip's magic number, else `none`. */
 export function detectEncoding(bytes: Uint8Array): Encoding {
-  if (isZstd(bytes)) return "zstd";
+  if (isZstd(bytes) || isZstdSkippable(bytes)) return "zstd"; // pzstd writes a skippable frame first
   return bytes.length >= 3 && bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8 ? "gzip" : "none";
 }
 

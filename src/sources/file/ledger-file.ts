@@ -6,11 +6,14 @@ import { LocalLake } from "../lake/local-lake.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
+import { ByteReader, chunksOf } from "./byte-reader.ts";
 import { headerSequence } from "./header-offsets.ts";
-import { detectEncoding, Inflater } from "./inflate.ts";
+import { detectEncoding, type Encoding, Inflater } from "./inflate.ts";
+import { inflated } from "./inflate-stream.ts";
+import { beginsRecordStream, ledgersOfRecords } from "./record-stream.ts";
 import { type SplitLedgers, splitLedgers } from "./xdr-split.ts";
 
-/** One file, as stored and inflated: it is held in memory whole. */
+/** One file, as stored and inflated; but for record-marked streams, which are read a ledger at a time, it is held whole. */
 export const LEDGER_FILE_BYTES_MAX = 1 << 30;
 
 /** One LedgerCloseMeta and where it was found. */
@@ -35,8 +38,9 @@ export interface LedgerInput {
 /**
  * Opens one path: a lake folder (SEP-54), or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
  * LedgerCloseMetas, as it is, in zstd, in gzip or as base64 lines (of a LedgerCloseMeta or a batch each; these too may
- * be in zstd or gzip). Pipes such as /dev/stdin work. A file is looked through to its end before its first ledger
- * is handed out, so one that is cut off gives none.
+ * be in zstd or gzip). Pipes such as /dev/stdin work. A record-marked stream is read a ledger at a time and may be of any
+ * size; where it is cut off or repeats a ledger, every ledger before that is handed out, then the error. Any other file
+ * is looked through to its end before its first ledger is handed out.
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
 export async function openLedgerInput(path: string): Promise<LedgerInput> {
@@ -49,7 +53,49 @@ export async function openLedgerInput(path: string): Promise<LedgerInput> {
 }
 
 async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, undefined> {
-  const stored = await readWhole(path);
+  const stored = new ByteReader(chunksOf(path));
+  try {
+    const encoding = detectEncoding(await stored.peek(ENCODING_BYTES));
+    const head = encoding === "none" ? await stored.peek(8) : await firstInflated(stored, encoding);
+    if (beginsRecordStream(head)) {
+      const content = new ByteReader(inflated(path, stored.rest(), encoding));
+      let ledgerIndex = 0;
+      for await (const { byteOffset, bytes } of ledgersOfRecords(path, content)) {
+        yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes };
+      }
+      return;
+    }
+    yield* ledgersOfWhole(path, await wholeOf(path, stored));
+  } finally {
+    await stored.close();
+  }
+}
+
+/** Magic numbers are within so many bytes. */
+const ENCODING_BYTES = 16;
+/** So much of compressed data is inflated to see what it begins as: more than one block of zstd or gzip. */
+const PEEK_BYTES = 256 << 10;
+
+/** The first bytes of the content, none where they cannot be inflated: then the whole of it says why. */
+async function firstInflated(stored: ByteReader, encoding: Encoding): Promise<Uint8Array> {
+  const begin = (await stored.peek(PEEK_BYTES)).slice();
+  const content = inflated(
+    "",
+    (async function* () {
+      yield begin;
+    })(),
+    encoding,
+  );
+  try {
+    return await new ByteReader(content).peek(8);
+  } catch {
+    return new Uint8Array(0);
+  } finally {
+    await content.return();
+  }
+}
+
+async function* ledgersOfWhole(path: string, stored: Uint8Array): AsyncGenerator<FileLedger, void, undefined> {
   // A buffer of its own, and left to the garbage collector: the ledgers are views of its buffer.
   const inflater = new Inflater(LEDGER_FILE_BYTES_MAX);
   const content = inflater.inflate(path, stored, detectEncoding(stored));
@@ -127,42 +173,16 @@ function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<F
 }
 
 /** The whole of a file, or of a pipe until it ends. */
-async function readWhole(path: string): Promise<Uint8Array> {
+async function wholeOf(path: string, stored: ByteReader): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  try {
-    const handle = await fs.open(path, "r");
-    try {
-      const stat = await handle.stat();
-      if (stat.isFile() && stat.size > LEDGER_FILE_BYTES_MAX) throw tooLarge(path, stat.size);
-      for (;;) {
-        // One byte more than a file should have left: the read that finds its end.
-        const expected = stat.isFile() ? Math.max(stat.size - length, 0) + 1 : PIPE_CHUNK_BYTES;
-        const chunk = new Uint8Array(Math.max(expected, PIPE_CHUNK_BYTES));
-        const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
-        if (bytesRead === 0) break;
-        chunks.push(chunk.subarray(0, bytesRead));
-        length += bytesRead;
-        if (length > LEDGER_FILE_BYTES_MAX) throw tooLarge(path, length);
-      }
-    } finally {
-      await handle.close();
-    }
-  } catch (thrown) {
-    throw fileFault(path, thrown);
+  for await (const chunk of stored.rest()) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > LEDGER_FILE_BYTES_MAX) throw tooLarge(path, length);
   }
-  if (chunks.length === 1) return chunks[0]!;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return new Uint8Array(Buffer.concat(chunks, length));
 }
-
-/** Read at a time from a pipe. */
-const PIPE_CHUNK_BYTES = 256 << 10;
 
 function tooLarge(path: string, size: number): CodedError {
   return new CodedError(

@@ -41,6 +41,13 @@ export function isZstd(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
 }
 
+/** True where `bytes` begin as a skippable frame does. */
+export function isZstdSkippable(bytes: Uint8Array): boolean {
+  return (
+    bytes.length >= 4 && (bytes[0]! & 0xf0) === 0x50 && bytes[1] === 0x2a && bytes[2] === 0x4d && bytes[3] === 0x18
+  );
+}
+
 /**
  * Walks the frames of `bytes`. Several frames one after the other are one content (RFC 8878, 3.1) and are accepted, as
  * are skippable frames; a frame that needs a dictionary is not. `name` is for messages.

@@ -1,0 +1,68 @@
+/** Compressed bytes inflated as they come, for streams that are larger than memory. */
+import zlib from "node:zlib";
+import { CodedError } from "../../error.ts";
+import type { Encoding } from "./inflate.ts";
+import { ZstdEnd } from "./zstd-end.ts";
+
+/**
+ * The content of `stored`, chunk by chunk.
+ *
+ * @param name of the file, for messages
+ * @throws CodedError DATA_LOSS / ZSTD_CORRUPT, ZSTD_TRUNCATED, ZSTD_TRAILING_BYTES, GZIP_CORRUPT, GZIP_TRUNCATED; what
+ * came before the fault has been given by then
+ */
+export async function* inflated(
+  name: string,
+  stored: AsyncIterable<Uint8Array>,
+  encoding: Encoding,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (encoding === "none") {
+    yield* stored;
+    return;
+  }
+  const frames = new ZstdEnd();
+  const decoder = encoding === "zstd" ? zlib.createZstdDecompress() : zlib.createGunzip();
+  let failed: unknown;
+  const feeding = (async () => {
+    for await (const chunk of stored) {
+      if (encoding === "zstd") frames.push(chunk);
+      if (!decoder.write(chunk)) await new Promise((resolve) => decoder.once("drain", resolve).once("close", resolve));
+      if (decoder.destroyed) return;
+    }
+    decoder.end();
+  })().catch((thrown: unknown) => {
+    failed = thrown;
+    decoder.destroy();
+  });
+  try {
+    for await (const chunk of decoder as AsyncIterable<Uint8Array>) yield chunk;
+  } catch (thrown) {
+    throw failed ?? decoderFault(name, encoding, thrown);
+  } finally {
+    decoder.destroy();
+  }
+  await feeding;
+  if (failed !== undefined) throw failed;
+  if (encoding === "zstd" && frames.end === "cut") {
+    throw new CodedError(
+      "DATA_LOSS",
+      "ZSTD_TRUNCATED",
+      `${name}: the zstd data ends inside a frame: it is cut off, or still being written`,
+    );
+  }
+  if (encoding === "zstd" && frames.end === "foreign") {
+    throw new CodedError(
+      "DATA_LOSS",
+      "ZSTD_TRAILING_BYTES",
+      `${name}: something that is not zstd follows a zstd frame`,
+    );
+  }
+}
+
+function decoderFault(name: string, encoding: Encoding, thrown: unknown): CodedError {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const isCut = (thrown as { code?: string }).code === "Z_BUF_ERROR";
+  if (encoding === "zstd") return new CodedError("DATA_LOSS", "ZSTD_CORRUPT", `${name}: bad zstd data: ${message}`);
+  if (isCut) return new CodedError("DATA_LOSS", "GZIP_TRUNCATED", `${name}: the gzip data ends too early`);
+  return new CodedError("DATA_LOSS", "GZIP_CORRUPT", `${name}: bad gzip data: ${message}`);
+}
