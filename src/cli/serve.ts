@@ -70,13 +70,22 @@ export const command = defineCommand({
   },
 });
 
-/** The network that the source names, or that its ledgers show it to be of; empty where neither tells. */
+/**
+ * The network that the source names, or that its ledgers show it to be of; empty for a live source, which is checked
+ * ledger by ledger. @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where a lake does not tell
+ */
 async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: Logger): Promise<Partial<Config>> {
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
   if (sourceEndpoint.kind === "grpc") return {};
   const network = await networkOfLedgers(sourceEndpoint.path);
-  if (network === undefined) return {};
+  if (network === undefined) {
+    throw new CodedError(
+      "FAILED_PRECONDITION",
+      "NETWORK_UNKNOWN",
+      `${source.description} does not tell its network: it has no manifest, and no transaction in its first files is of a known network. Set NETWORK_PASSPHRASE`,
+    );
+  }
   log.info("NETWORK_PASSPHRASE is not set: the transactions of the first ledgers are of this network", { network });
   return { networkPassphrase: network };
 }

@@ -54,7 +54,7 @@ export const SOURCES = {
   LEDGER_FILE_UNKNOWN: reason(
     "DATA_LOSS",
     "A file is none of the containers of ledgers.",
-    "The message lists the containers.",
+    "See docs/ledger-containers.md.",
   ),
   LEDGER_GAP: reason(
     "DATA_LOSS",

@@ -14,6 +14,7 @@ import type { LedgerSummary } from "../ledger/decoder-options.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
+import { missingLedgers } from "../sources/lake/missing-ledgers.ts";
 import { afterLast, BatchCutter } from "./batch-cutter.ts";
 import { BodyCompressor } from "./body-compressor.ts";
 import { sendBlocking } from "./fragments.ts";
@@ -118,17 +119,12 @@ export class SpanDecoder {
       else {
         for (const { sequence, bytes } of splitBatch(xdr)) {
           if (sequence < record.ledgerFirst || sequence > record.ledgerLast) continue;
+          this.leaveOutMissing(next, sequence - 1, name, done);
           next = sequence;
           this.ledgerOrSkip(bytes, next++, name, done);
         }
       }
-      if (next !== record.ledgerLast + 1) {
-        throw new CodedError(
-          "DATA_LOSS",
-          "LEDGER_MISSING",
-          `it ends before ledger ${next}, but ledger ${record.ledgerLast} was to be in it`,
-        );
-      }
+      this.leaveOutMissing(next, record.ledgerLast, name, done);
     } catch (thrown) {
       if (this.isSkippable(thrown)) {
         for (; next <= record.ledgerLast; next++) this.leaveOut(next, record.name, thrown, done);
@@ -140,6 +136,14 @@ export class SpanDecoder {
     for (const buffer of this.buffers.slice(held)) Object.assign(buffer, { xdrBytes, ledgerLast: record.ledgerLast });
     this.letGoEmitted();
     done.durationMs += performance.now() - begun;
+  }
+
+  /** Leaves out the ledgers that a file should hold and does not. @throws CodedError LEDGER_MISSING unless they are skipped */
+  private leaveOutMissing(first: number, last: number, name: string, done: SpanDoneRecord): void {
+    const error = missingLedgers(name, first, last);
+    if (error === undefined) return;
+    if (!this.isSkippable(error)) throw error;
+    for (let ledger = first; ledger <= last; ledger++) this.leaveOut(ledger, name, error, done);
   }
 
   /** A ledger that the source could not read whole, under ON_ERROR=skip. */

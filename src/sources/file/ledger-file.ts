@@ -3,6 +3,7 @@ import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
 import { fileFault } from "../lake/file-fault.ts";
 import { LocalLake } from "../lake/local-lake.ts";
+import { missingLedgers } from "../lake/missing-ledgers.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
@@ -11,6 +12,7 @@ import { headerSequence } from "./header-offsets.ts";
 import { detectEncoding, type Encoding, Inflater } from "./inflate.ts";
 import { inflated } from "./inflate-stream.ts";
 import { beginsRecordStream, ledgersOfRecords } from "./record-stream.ts";
+import { isJsonText, rpcLedgers } from "./rpc-ledgers.ts";
 import { type SplitLedgers, splitLedgers } from "./xdr-split.ts";
 
 /** One file, as stored and inflated; but for record-marked streams, which are read a ledger at a time, it is held whole. */
@@ -37,8 +39,8 @@ export interface LedgerInput {
 
 /**
  * Opens one path: a lake folder (SEP-54), or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
- * LedgerCloseMetas, as it is, in zstd, in gzip or as base64 lines (of a LedgerCloseMeta or a batch each; these too may
- * be in zstd or gzip). Pipes such as /dev/stdin work. A record-marked stream is read a ledger at a time and may be of any
+ * LedgerCloseMetas, as it is, in zstd, in gzip, as base64 lines (of a LedgerCloseMeta or a batch each) or as a saved
+ * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A record-marked stream is read a ledger at a time and may be of any
  * size; where it is cut off or repeats a ledger, every ledger before that is handed out, then the error. Any other file
  * is looked through to its end before its first ledger is handed out.
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
@@ -100,6 +102,13 @@ async function* ledgersOfWhole(path: string, stored: Uint8Array): AsyncGenerator
   const inflater = new Inflater(LEDGER_FILE_BYTES_MAX);
   const content = inflater.inflate(path, stored, detectEncoding(stored));
   let ledgerIndex = 0;
+  if (isJsonText(content)) {
+    for (const { byteOffset, bytes } of rpcLedgers(path, content)) {
+      const { slices } = splitLedgers(`${path}, ledger ${ledgerIndex} of the answer`, bytes, ["ledger"]);
+      for (const slice of slices) yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes: slice.bytes() };
+    }
+    return;
+  }
   if (!isBase64Text(content)) {
     for (const { byteOffset, bytes } of splitLedgers(path, content).slices) {
       yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes: bytes() };
@@ -158,6 +167,9 @@ function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<F
       `${name}: it is named for ledgers ${ledgerFirst} to ${ledgerLast} and holds ${batchFirst} to ${batchFirst + slices.length - 1}`,
     );
   }
+  const missing =
+    missingLedgers(name, ledgerFirst, batchFirst - 1) ?? missingLedgers(name, batchFirst + slices.length, ledgerLast);
+  if (missing !== undefined && batchFirst > ledgerFirst) throw missing;
   for (const [ledgerIndex, slice] of slices.entries()) {
     const bytes = slice.bytes();
     const sequence = headerSequence(name, bytes);
@@ -170,6 +182,7 @@ function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<F
     }
     yield { path: name, ledgerIndex, byteOffset: slice.byteOffset, bytes };
   }
+  if (missing !== undefined) throw missing;
 }
 
 /** The whole of a file, or of a pipe until it ends. */

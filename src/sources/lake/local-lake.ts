@@ -8,6 +8,7 @@ import { checkRange } from "../check-range.ts";
 import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
+import { lakeBelow } from "./lake-below.ts";
 import { describeLayout, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
 import { batchRange, inferLayout, type LakeKey, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
@@ -94,10 +95,11 @@ export class LocalLake implements LedgerSource {
     const inferred = await inferFolderLayout(new FolderStorage(folder));
     if (manifest === undefined) {
       if (inferred === undefined) {
+        const below = await lakeBelow(folder);
         throw new CodedError(
           "NOT_FOUND",
           "LAKE_NOT_FOUND",
-          `${folder}: no lake here: neither a ${LAKE_MANIFEST_KEY} nor a file named like FC7F83FF--58752000.xdr.zst, alone or in a folder named like FC7F83FF--58752000-58815999`,
+          `${folder}: no lake here: neither a ${LAKE_MANIFEST_KEY} nor a file named like FC7F83FF--58752000.xdr.zst, alone or in a folder named like FC7F83FF--58752000-58815999${below === undefined ? "" : `. There is a lake in ${below}: name that folder`}`,
         );
       }
       return new LocalLake(folder, inferred, undefined, options);

@@ -1,0 +1,87 @@
+/** Repeats, gaps and cuts in a record-marked stream (docs/ledger-containers.md), as it is and compressed. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync, zstdCompressSync } from "bun";
+import type { CodedError } from "../../src/error.ts";
+import { headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
+import { ZstdEnd } from "../../src/sources/file/zstd-end.ts";
+import { tinyLedger } from "../sources/lake-fixture.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "contract-data-stream-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+
+function streamOf(...sequences: number[]): Uint8Array {
+  const records = sequences.flatMap((sequence) => {
+    const bytes = tinyLedger(sequence);
+    const mark = new Uint8Array(4);
+    new DataView(mark.buffer).setUint32(0, 0x8000_0000 + bytes.length);
+    return [mark, bytes];
+  });
+  return new Uint8Array(Buffer.concat(records));
+}
+
+/** The sequence numbers that are given before the end, and the error at the end. */
+async function read(content: Uint8Array): Promise<{ given: number[]; reason?: string }> {
+  const path = join(folder, `${++files}.xdr`);
+  writeFileSync(path, content);
+  const given: number[] = [];
+  try {
+    for await (const { bytes } of (await openLedgerInput(path)).ledgers) given.push(headerSequence(path, bytes));
+  } catch (thrown) {
+    return { given, reason: (thrown as CodedError).reason };
+  }
+  return { given };
+}
+
+const forms: Array<[string, (bytes: Uint8Array) => Uint8Array]> = [
+  ["as it is", (bytes) => bytes],
+  ["in zstd", (bytes) => new Uint8Array(zstdCompressSync(bytes as Uint8Array<ArrayBuffer>))],
+  ["in gzip", (bytes) => new Uint8Array(gzipSync(bytes as Uint8Array<ArrayBuffer>))],
+];
+
+describe.each(forms)("%s", (_form, stored) => {
+  test("a ledger that repeats is not given again", async () => {
+    expect(await read(stored(streamOf(5, 6, 6, 7)))).toEqual({ given: [5, 6], reason: "LEDGER_OUT_OF_STEP" });
+    expect(await read(stored(streamOf(5, 6, 7, 6)))).toEqual({ given: [5, 6, 7], reason: "LEDGER_OUT_OF_STEP" });
+  });
+
+  test("a gap is no fault of a file", async () => {
+    expect(await read(stored(streamOf(5, 9)))).toEqual({ given: [5, 9] });
+  });
+
+  test("whole ledgers before a cut are given", async () => {
+    const cut = streamOf(5, 6, 7).subarray(0, -10);
+    expect(await read(stored(cut))).toEqual({ given: [5, 6], reason: "RECORD_TRUNCATED" });
+  });
+});
+
+test("compressed data that is cut, damaged or followed by something else is an error, whatever it held before", async () => {
+  const zstd = forms[1]![1](streamOf(5, 6, 7));
+  expect((await read(zstd.subarray(0, -3))).reason).toBe("ZSTD_TRUNCATED");
+  expect((await read(new Uint8Array([...zstd, 1, 2, 3, 4]))).reason).toBe("ZSTD_TRAILING_BYTES");
+  const gzip = forms[2]![1](streamOf(5, 6, 7));
+  expect((await read(gzip.subarray(0, -3))).reason).toBe("GZIP_TRUNCATED");
+});
+
+test("the end of zstd data is known wherever its chunks are cut", () => {
+  const skippable = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 9, 9, 9, 9];
+  const frame = new Uint8Array(zstdCompressSync(Buffer.from("abc".repeat(100_000))));
+  const data = new Uint8Array([...skippable, ...frame, ...frame]);
+  const endOf = (bytes: Uint8Array, step: number) => {
+    const end = new ZstdEnd();
+    for (let at = 0; at < bytes.length; at += step) end.push(bytes.subarray(at, at + step));
+    return end.end;
+  };
+  const boundaries = new Set([0, skippable.length, skippable.length + frame.length, data.length]);
+  for (const step of [1, 2, 3, 7, 1000]) {
+    for (let length = 0; length <= data.length; length++) {
+      expect(endOf(data.subarray(0, length), step), `${length} bytes in steps of ${step}`).toBe(
+        boundaries.has(length) ? "whole" : "cut",
+      );
+    }
+  }
+});
