@@ -1,10 +1,10 @@
-/** What the filters and known assets of all sessions may hold together; each session's own limits are beside it (manager.ts). */
+/** What the filters and known assets of all sessions may hold together; filter-timeline.ts has the limits of one session. */
 import { CodedError } from "../error.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SessionRequest } from "./session-service.ts";
 
 /** Values of all lists of all steps, and known assets, of all sessions on record, those that have ended too. */
-export const FILTER_VALUES_ALL_MAX = 2_000_000; // some 90 bytes each: 180 MB
+const FILTER_VALUES_ALL_MAX = 2_000_000; // some 90 bytes each: 180 MB
 
 /** What of a session counts. */
 interface SessionLists {

@@ -5,6 +5,7 @@
 export const RATE_WINDOW_MS = 10_000;
 const SAMPLES_MAX = 64; // one a second needs ten; who samples more often thins the window out
 
+/** The rate of one counter. Times are monotonic milliseconds, values whatever the counter counts. */
 export class Rate {
   private readonly samples: Array<{ atMs: number; value: number }> = [];
 

@@ -8,7 +8,9 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { LedgerSkip } from "../workers/records.ts";
 
+/** The states of a session; states.ts says what leads from one to another. */
 export const SESSION_STATES = ["UNKNOWN", "STARTING", "RUNNING", "STOPPING", "STOPPED", "ERROR"] as const;
+/** One of SESSION_STATES. */
 export type SessionState = (typeof SESSION_STATES)[number];
 
 /** What a session is asked to be. An absent field means the server's default. */
@@ -46,6 +48,7 @@ export interface PartitionSnapshot {
   retainedBytes: number;
 }
 
+/** A session at one moment. Counts are over its whole life unless a field says otherwise. */
 export interface SessionSnapshot {
   /** UUID. */
   id: string;
@@ -124,6 +127,7 @@ export interface Delivery {
   partition?: number;
 }
 
+/** A session at one moment, with where it would go on, its filters and its clients. */
 export interface SessionDetails extends SessionSnapshot {
   /** Where it would go on after a crash. */
   checkpoint: { position: Position; savedUnixMs: number };
@@ -132,8 +136,10 @@ export interface SessionDetails extends SessionSnapshot {
   deliveries: Delivery[];
 }
 
-export type StopMode = "drain" | "drop";
+/** drain: what was read is decoded and delivered; drop: what is not delivered yet is dropped. */
+type StopMode = "drain" | "drop";
 
+/** How StopProcessing stops. */
 export interface StopOptions {
   mode?: StopMode;
   /** How long draining may take, clients included; 0 or absent = the default for decoding, clients not waited for. */
@@ -143,6 +149,7 @@ export interface StopOptions {
 /** A change of filters: a new one, or what to change of the one in force. */
 export type FilterChange = { replace: FilterRecord } | { patch: FilterPatch };
 
+/** What to change of the filter in force; absent fields leave theirs as it is. */
 export interface FilterPatch {
   add: FilterRecord;
   remove: FilterRecord;
@@ -155,13 +162,16 @@ export interface FilterPatch {
   modifiedAfterLedger?: number;
 }
 
+/** What ConfigureFilters has changed: the sessions, each with the ledger from which its filter holds. */
 export interface FilterOutcome {
   applied: Array<{ id: string; ledgerFrom: number; filter: FilterRecord }>;
   /** The default from now on, where that was changed. */
   defaults?: FilterRecord;
 }
 
+/** state: another state, filter or wait; progress: it has got on; deleted: the snapshot is its last. */
 export type WatchEvent = "state" | "progress" | "deleted";
+/** Called with the session as it is after the event; must not throw. */
 export type WatchListener = (session: SessionSnapshot, event: WatchEvent) => void;
 
 /** The operations behind ControlService. Every method may throw CodedError. */

@@ -7,7 +7,7 @@ import type { StoredSession } from "./store.ts";
 import { waitsForReader } from "./waits-for-reader.ts";
 
 /** What a snapshot is made from. */
-export interface ShownSession {
+interface ShownSession {
   readonly state: SessionState;
   readonly stored: StoredSession;
   readonly progress: SessionProgress;

@@ -36,7 +36,7 @@ const EVENT_OF_OUTCOME = {
 } as const satisfies Record<Outcome, SessionEvent>;
 
 /** A change of filters that one session is to make, decided and not yet made. */
-export interface PlannedFilter {
+interface PlannedFilter {
   session: Session;
   step: FilterHistoryStep;
   /** Empty where the filter in force is the same already, so that a call whose answer was lost can be repeated. */

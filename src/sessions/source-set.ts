@@ -3,6 +3,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 
+/** All sources of the server; each is opened once. */
 export class SourceSet {
   private readonly opened = new Map<string, Promise<LedgerSource>>();
 

@@ -11,7 +11,7 @@ import { type Change, KINDS, type Kind, recordKey, SessionStore, STORE_FILE, typ
 import { unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
 
-export interface Recovery {
+interface Recovery {
   /** Sessions in the new file. */
   sessions: number;
   /** What is in the old one only, one sentence each. */

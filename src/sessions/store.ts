@@ -17,16 +17,19 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import type { FilterHistoryStep, SessionRequest } from "./session-service.ts";
+import { damaged, storeError, text } from "./store-errors.ts";
 import { MARK_CLOSED, MARK_OPEN, missingFrom, OpenedFiles } from "./store-files.ts";
 import { packStored, unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
 
+/** The store's file in DATA_DIR. */
 export const STORE_FILE = "sessions.sqlite";
 const MEMORY = "memory"; // the path of a store without a file
 const FORMAT = 1; // of the table; the records have a version of their own
 const BUSY_MS = 1000; // a predecessor that is being killed lets go within this
 const WAL_PAGES = 4000; // 16 MiB before the log is folded into the file: that costs some milliseconds, so it is rare
 
+/** How a session has ended. */
 export type Outcome = "completed" | "cancelled" | "failed";
 
 /** What a session is, as far as it must be remembered at once. */
@@ -68,7 +71,7 @@ export interface StoredCheckpoint {
 }
 
 /** ConfigureFilters' default, and what the configuration said then. */
-export interface StoredDefault {
+interface StoredDefault {
   filter: FilterRecord;
   configured: FilterRecord;
 }
@@ -84,9 +87,12 @@ interface Kinds {
   assets: { learned: AssetRecord[] };
   default: StoredDefault;
 }
+/** The kind of a record. */
 export type Kind = keyof Kinds;
+/** All kinds of records. */
 export const KINDS: readonly Kind[] = ["session", "filter", "checkpoint", "reservation", "assets", "default"];
 
+/** One change of the store; several make one transaction. */
 export type Change =
   | { [K in Kind]: { put: K; id: string; part?: number; record: Kinds[K] } }[Kind]
   /** Steps of a session's filters from that ledger on. */
@@ -94,6 +100,7 @@ export type Change =
   /** All of a session. */
   | { remove: string };
 
+/** All that the store has. */
 export interface StoredState {
   /** In the order of their numbers. */
   sessions: StoredSession[];
@@ -105,10 +112,12 @@ export interface StoredState {
   defaults?: StoredDefault;
 }
 
+/** The place of a record, which its checksum covers. */
 export function recordKey(kind: string, id: string, part: number): string {
   return `${kind}/${id}/${part}`;
 }
 
+/** The opened store; one process has it at a time. */
 export class SessionStore {
   /** Absent in memory. */
   private readonly files: OpenedFiles | undefined;
@@ -356,45 +365,4 @@ function readIfThere(path: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What SQLite says, as an error that says what to do. */
-function storeError(path: string, thrown: unknown): CodedError {
-  if (thrown instanceof CodedError) return thrown;
-  const code = (thrown as { code?: string }).code ?? "";
-  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
-    return new CodedError(
-      "UNAVAILABLE",
-      "STATE_IN_USE",
-      `${path} is in use by another process: a DATA_DIR belongs to one server; stop the other one, or give this one its own`,
-      { cause: thrown },
-    );
-  }
-  if (code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY") || code.startsWith("SQLITE_PERM")) {
-    return new CodedError("INVALID_ARGUMENT", "DATA_DIR", `${path} cannot be written to (${text(thrown)})`, {
-      cause: thrown,
-    });
-  }
-  // What the disk refuses is not damaged, and nothing is to be recovered from.
-  if (code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_FULL") || code.startsWith("SQLITE_NOMEM")) {
-    return new CodedError(
-      "UNAVAILABLE",
-      "STATE_IO",
-      `${path} cannot be read or written (${text(thrown)}, ${code}): see that the disk works and has room`,
-      { cause: thrown },
-    );
-  }
-  return damaged(path, text(thrown));
-}
-
-function damaged(path: string, what: string): CodedError {
-  return new CodedError(
-    "DATA_LOSS",
-    "STATE_DAMAGED",
-    `the record of sessions in ${path} is damaged: ${what}. Restore it from a copy, or run "contract-data-processor recover" with this DATA_DIR: it keeps what can be read, lists what cannot, and sets the damaged file aside`,
-  );
-}
-
-function text(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -4,7 +4,7 @@
  */
 import { Packr } from "msgpackr";
 
-export const STORED_VERSION = 1;
+const STORED_VERSION = 1;
 const CRC_BYTES = 4;
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });

@@ -9,6 +9,7 @@ interface Tip {
   asking: boolean;
 }
 
+/** The newest ledgers of all sources that sessions work on. */
 export class Tips {
   private readonly tips = new Map<LedgerSource, Tip>();
 
