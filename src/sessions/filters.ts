@@ -17,7 +17,7 @@ export function changedFilter(before: FilterRecord, change: FilterChange): Filte
 }
 
 /**
- * The same filter without empty kinds and repeated values, once it is known to be one.
+ * The filter without empty kinds and repeated values, once it is known to be one.
  * @throws CodedError INVALID_ARGUMENT / INVALID_FILTER, FILTER_TOO_LONG
  */
 export function checkedFilter(filter: FilterRecord): FilterRecord {

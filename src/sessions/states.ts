@@ -12,8 +12,8 @@
  * | STOPPED  |          |         |           |           |         |        | STARTING |
  * | ERROR    |          |         |           |           |         |        | STARTING |
  *
- * UNKNOWN is a session that is on record and does no work: one that a restart found unfinished and that waits for
- * ResumeSession (RESUME_SESSIONS=false) or for its source, and every session for the moment before its stream is opened.
+ * UNKNOWN is a session that is on record and does no work: a session that a restart found unfinished and that waits for
+ * ResumeSession (RESUME_SESSIONS=false) or for its source, and every session until its stream is opened.
  * A restart begins every session in UNKNOWN: `stopAsked`, `completed` or `failed` then lead it to the end that its record
  * or its checkpoint says.
  * `resumed` comes by ResumeSession, by itself for a session that a restart finds unfinished, and by itself for a

@@ -61,7 +61,7 @@ export interface StoredCheckpoint {
   savedUnixMs: number;
   /** As of StreamCell, over the session's whole life. */
   counters: Record<string, number>;
-  /** The same of each partition, where it has several. */
+  /** The counters of each partition, where the session has several. */
   partitions?: Record<string, number>[];
   activeMs: number;
   /** The last ledger that was left out (ON_ERROR=skip). */

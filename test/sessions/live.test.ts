@@ -132,7 +132,7 @@ describe("ConfigureFilters on a running session", () => {
     });
     expect(out.applied[0]!.filters).toMatchObject({ assetCodes: ["EURC"], minBalance: "5", includeDeleted: false });
     expect(out.defaultFilters).toBeUndefined();
-    // The same again changes nothing: a call whose answer was lost can be repeated.
+    // A repeated change changes nothing: a call whose answer was lost can be repeated.
     const again = await server.control.configureFilters({ sessionId: first, patch: { minBalance: "5" } });
     expect(again.applied).toEqual(out.applied);
     const third = (await server.control.startProcessing({ startLedger: 100 })).sessionId;

@@ -376,7 +376,7 @@ describe("with three partitions", () => {
       for (const { ledger_last, filters_from } of metadata)
         expect(filters_from).toBe(ledger_last < from ? FIRST : from);
     }
-    // The same rows when it is read again, each with the filter of its time.
+    // The rows are the same when they are read again, each with the filter of its time.
     const again = await Promise.all(shards(COUNT).map((shard) => read(server, { session, shard, from: "start" })));
     again.forEach(({ rows }, index) => {
       expectSame(texts(rows), texts(parts[index]!.rows));
