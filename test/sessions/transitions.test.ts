@@ -231,7 +231,7 @@ for (const state of SESSION_STATES) {
       const states: SessionState[] = ["UNKNOWN", ...(told.get(id) ?? [stateOf(id)])];
       const steps = states.slice(1).map((to, index) => `${states[index]} -> ${to}`);
       expect(steps).toContain(`${state} -> ${next}`);
-      expect(early).toEqual([]);
+      expect(early.splice(0)).toEqual([]);
       source.failure = undefined;
       await server.control.deleteSession({ sessionId: id, force: true });
     }, 60_000);
