@@ -1,0 +1,181 @@
+/** Starts what decodes and delivers: memory, workers, the data-plane thread, the engine. */
+import { readCredentials } from "../config/credentials.ts";
+import { type Config, SETTINGS } from "../config/schema.ts";
+import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
+import { MemoryGuard } from "../engine/memory-guard.ts";
+import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
+import { StreamEngine } from "../engine/stream-engine.ts";
+import { CodedError } from "../error.ts";
+import { FlightService } from "../grpc/generated/flight.ts";
+import type { HealthState } from "../grpc/health-state.ts";
+import type { Logger } from "../ops/log.ts";
+import type { ClientEvent } from "../threads/client-event.ts";
+import type { DataPlaneAccess } from "../threads/data-plane-messages.ts";
+import { FlightTotals } from "../threads/flight-totals.ts";
+import { Bell } from "../workers/bell.ts";
+import { DecodePool } from "../workers/pool.ts";
+import { StageTimes } from "../workers/stage-times.ts";
+import type { StopOrder } from "./stop-order.ts";
+
+const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is cheapest
+const BATCH_ROWS_MIN_TARGET = 1000; // the original's BATCH_SIZE: an unset one never means fewer
+const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framing beside a batch's body
+const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
+const MIB = 1 << 20;
+const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
+
+/** What the parts of a start have in common. */
+export interface StartContext {
+  config: Config;
+  log: Logger;
+  health: HealthState;
+  stop: StopOrder;
+  /** Whether the server is on its way down, and whether stored sessions are open again. */
+  life: { closing: boolean; restored: boolean };
+  /** A part that nothing can do without has died. */
+  fail: (error: Error) => void;
+}
+
+/** What decodes and delivers. */
+export interface EngineParts {
+  engine: StreamEngine;
+  dataPlane: DataPlaneClient;
+  pool: DecodePool;
+  flightTotals: FlightTotals;
+  /** Who answers the data plane's questions, from now on; until then they are UNAVAILABLE / STARTING. */
+  answerWith(answer: DataPlaneEvents["asked"]): void;
+}
+
+/**
+ * Starts them; Flight listens when it resolves, and refuses calls until the sessions are restored.
+ *
+ * @throws CodedError where a port, a credential or the memory is not to be had
+ */
+export async function startEngine(
+  context: StartContext,
+  options: DataPlaneOptions & { ownsProcess?: boolean },
+): Promise<EngineParts> {
+  const { config, log, stop } = context;
+  const late: { engine?: StreamEngine; answer: DataPlaneEvents["asked"] } = { answer: () => Promise.reject(NOT_READY) };
+  const bell = Bell.create();
+  const flightTotals = FlightTotals.create();
+  const times = new StageTimes();
+  const memory = planMemory(config.memoryBytesMax, config.workerCount);
+  const guard = new MemoryGuard(config.memoryBytesMax);
+  if (options.ownsProcess) guard.start();
+  stop.ops.push(async () => guard.close());
+  warnOfSettings(config, log);
+  const dataPlane = await DataPlaneClient.start(
+    {
+      host: config.flightAddress.host,
+      port: config.flightAddress.port,
+      workerCount: config.workerCount,
+      bell: bell.cells,
+      slowClientGraceMs: config.slowClientGraceMs,
+      connectionsMax: CONNECTIONS_MAX,
+      totals: flightTotals.memory,
+      times: times.memory,
+      pressure: guard.pressure.memory,
+      slotBytesMax: memory.streamsBytesMax,
+      networkPassphrase: config.networkPassphrase,
+      service: { name: config.serviceName, version: config.serviceVersion },
+      access: flightAccess(config),
+    },
+    dataPlaneEvents(context, late),
+    options,
+  );
+  stop.listeners.push((graceMs) => dataPlane.close(graceMs));
+  const workerDied = (index: number, error: CodedError) => {
+    log.error("a decode worker died and is replaced", { worker: index, error });
+    late.engine?.workerDied(index, error);
+  };
+  const pool = new DecodePool(
+    config.workerCount,
+    bell,
+    { ring: (index, ring) => dataPlane.send({ type: "ring", index, memory: ring }), died: workerDied },
+    memory.pool,
+    times,
+    guard.pressure,
+  );
+  await pool.start();
+  stop.workers.push(() => pool.close());
+  const batchBytesMax = config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES;
+  late.engine = new StreamEngine(pool, dataPlane, {
+    networkPassphrase: config.networkPassphrase,
+    compat: config.compat,
+    batchRowsMinTarget: BATCH_ROWS_MIN_TARGET,
+    batchBytesTarget: Math.min(BATCH_BYTES_TARGET, batchBytesMax),
+    batchBytesMax,
+    ledgerBytesMax: config.ledgerBytesMax,
+    flushIntervalMs: config.flushIntervalMs,
+    onError: config.onError,
+    memory,
+    guard,
+    streamsMax: config.sessionsMax + config.rangesMax,
+  });
+  const answerWith = (answer: DataPlaneEvents["asked"]) => {
+    late.answer = answer;
+  };
+  return { engine: late.engine, dataPlane, pool, flightTotals, answerWith };
+}
+
+function dataPlaneEvents(
+  { log, health, life, fail }: StartContext,
+  late: { readonly engine?: StreamEngine; readonly answer: DataPlaneEvents["asked"] },
+): DataPlaneEvents {
+  return {
+    asked: (name, asked) => late.answer(name, asked),
+    ended: (stream, error) => late.engine?.ended(stream, error),
+    learned: (stream, assets) => late.engine?.learned(stream, assets),
+    skipped: (stream, skips, count) => late.engine?.skipped(stream, skips, count),
+    client: (event) => logClient(log, event),
+    logged: (level, message, fields) => log[level](message, fields),
+    silent: (ms) => {
+      log.error("the data-plane thread takes no turns: Flight is not served", { ms: Math.round(ms) });
+      health.set(FlightService.typeName, false);
+    },
+    answersAgain: (ms) => {
+      log.warn("the data-plane thread takes turns again", { ms: Math.round(ms) });
+      health.set(FlightService.typeName, life.restored && !life.closing);
+    },
+    died: (error) => {
+      health.set(FlightService.typeName, false);
+      log.error("the data plane died", { error });
+      fail(error);
+    },
+  };
+}
+
+/** Settings that are accepted and cannot have their whole effect. */
+function warnOfSettings({ memoryBytesMax, workerCount, flowctlEnabled, flowctlEndpoint }: Config, log: Logger): void {
+  const leastMib = Math.ceil(memoryBytesLeast(workerCount) / MIB);
+  if (memoryBytesMax < leastMib * MIB) {
+    log.warn("MAX_MEMORY_MB cannot be held", {
+      maxMemoryMb: memoryBytesMax / MIB,
+      leastMb: leastMib,
+      remedy: `raise it to ${leastMib}, or lower WORKER_COUNT ${workerCount}`,
+    });
+  }
+  if (flowctlEnabled) {
+    log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
+      endpoint: flowctlEndpoint,
+    });
+  }
+}
+
+/** Who may read over Flight; undefined where nobody is asked. @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE */
+function flightAccess(config: Config): DataPlaneAccess | undefined {
+  const credentials = readCredentials(config.flightCredentials, SETTINGS.flightCredentials.env);
+  if (credentials.length === 0) return undefined;
+  return { credentials, tokenTtlMs: config.flightTokenTtlMs, tokensMax: config.flightTokensMax };
+}
+
+const CLIENT_LINES = {
+  joined: "a Flight client has joined",
+  left: "a Flight client has left",
+  endedSlow: "a Flight client was ended as slow",
+} as const;
+
+function logClient(log: Logger, { event, ...fields }: ClientEvent): void {
+  log[event === "endedSlow" ? "warn" : "debug"](CLIENT_LINES[event], fields);
+}

@@ -1,0 +1,42 @@
+/** The process's metrics, out of what its parts count. */
+import type { RunningServer } from "../control/server.ts";
+import { logLinesLost } from "../ops/log-output.ts";
+import type { ProcessMetrics } from "../ops/metrics.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import type { FlightTotals } from "../threads/flight-totals.ts";
+import { LEDGER_DURATION_BOUNDS_MS } from "../workers/ledger-durations.ts";
+import type { DecodePool } from "../workers/pool.ts";
+
+/** All of them at this moment; costs no more than reading counters. */
+export function processMetrics(
+  sessions: Sessions,
+  pool: DecodePool,
+  flightTotals: FlightTotals,
+  control: RunningServer["refused"],
+): ProcessMetrics {
+  const flight = flightTotals.read();
+  const totals = sessions.totals();
+  return {
+    contractsProcessed: totals.rows,
+    entriesSkipped: totals.rowsFiltered,
+    batchesCreated: totals.batches,
+    bytesProcessed: totals.xdrBytes,
+    processingErrors: totals.errors,
+    ledgersSkipped: totals.ledgersSkipped,
+    logLinesLost: logLinesLost(),
+    stageSeconds: pool.times.read(),
+    processingDuration: {
+      boundsSeconds: LEDGER_DURATION_BOUNDS_MS.map((ms) => ms / 1000),
+      ...pool.durations.read(),
+    },
+    currentLedger: totals.ledgerCurrent,
+    activeSessions: totals.active,
+    flightClientsConnected: flight.clients,
+    flightRecordsStreamed: flight.rowsSent,
+    flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
+    refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
+    flowctlRegistered: false,
+    flowctlHeartbeatsSent: 0,
+    flowctlHeartbeatErrors: 0,
+  };
+}
