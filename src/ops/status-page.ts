@@ -128,7 +128,7 @@ function draw(status) {
     "",
     "def read(endpoint):",
     "    for chunk in flight.connect(" + address + ").do_get(endpoint.ticket):",
-    "        print(chunk.data.num_rows, chunk.data.schema.names[:3])",
+    '        print(f"{chunk.data.num_rows} {chunk.data.schema.names[:3]}\\\\n", end="")  # one write: threads share the output',
     "",
     "client = flight.connect(" + address + ")",
     'info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"' + path + "))",
