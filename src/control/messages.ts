@@ -84,7 +84,7 @@ function camelCase(key: string): string {
 }
 
 /** A filter of the control API as the rest of the server knows it. */
-export function filterOf(filters: Filters): FilterRecord {
+function filterOf(filters: Filters): FilterRecord {
   return Object.fromEntries(FIELDS.map(({ name, field }) => [name, filters[field]])) as FilterRecord;
 }
 

@@ -22,11 +22,11 @@ export const CONTROL_SERVICES: readonly string[] = [
 ];
 
 /** Largest message in either direction; part of the published interface. */
-export const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
+const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
 
 const PEER_CONNECTIONS_MAX = CONNECTIONS_MAX / 2; // one address never has all connections
 
-export interface ControlServerOptions {
+interface ControlServerOptions {
   sessions: SessionService;
   health: HealthState;
   service: ServiceDescription;

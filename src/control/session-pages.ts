@@ -4,8 +4,8 @@ import { GetStatusResponse_Status, type ListSessionsRequest } from "../grpc/gene
 import type { SessionSnapshot } from "../sessions/session-service.ts";
 import { ANSWER_BYTES_MAX, sessionBytes } from "./messages.ts";
 
-export const PAGE_SIZE_DEFAULT = 100;
-export const PAGE_SIZE_MAX = 1000; // about a megabyte; ANSWER_BYTES_MAX holds where requests are long
+const PAGE_SIZE_DEFAULT = 100;
+const PAGE_SIZE_MAX = 1000; // about a megabyte; ANSWER_BYTES_MAX holds where requests are long
 
 /**
  * @param sessions newest first; the token of a page names the last session on it, so that new sessions move nothing

@@ -18,7 +18,7 @@ const RANGE_SLOTS = 16; // one client reads it: enough that every worker decodes
 const CATCH_UP_WAIT_MS = 60_000; // clients that come back together queue; who waits longer does better to try again
 const MEMORY_POLL_MS = 100; // memory may also come back from elsewhere, of which nobody tells
 
-export interface RangeOptions {
+interface RangeOptions {
   /** RANGES_MAX: range streams at once. */
   rangesMax: number;
   /** Catch-up streams at once; more wait for a turn. */

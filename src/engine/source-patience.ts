@@ -8,8 +8,8 @@ import type { Code } from "../codes.ts";
 import type { CodedError } from "../error.ts";
 
 /** First and longest wait before a source that has failed is read again. */
-export const SOURCE_RETRY_MS_MIN = 1_000;
-export const SOURCE_RETRY_MS_MAX = 30_000;
+const SOURCE_RETRY_MS_MIN = 1_000;
+const SOURCE_RETRY_MS_MAX = 30_000;
 
 /**
  * What time or an operator can mend: a service, folder or file that is away or not all there, a ledger that has not

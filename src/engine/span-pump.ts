@@ -35,7 +35,7 @@ const CREDIT_WAIT_MS = 1000; // longest single sleep; a stop is noticed at once,
 const OUTPUT_RATIO_MARGIN = 1.5; // what comes may become this much more, a ledger, than what the stream has had so far
 const SOURCE_SKIPS_MAX = 1000; // ledgers in a row that a source may fail on under ON_ERROR=skip; more is no bad ledger
 
-export interface PumpRange {
+interface PumpRange {
   ledgerStart: number;
   /** Inclusive; 0 = for ever. */
   ledgerEnd: number;
@@ -45,11 +45,11 @@ export interface PumpRange {
   patience?: SourcePatience;
 }
 
-export interface PumpLimits {
+interface PumpLimits {
   flushIntervalMs: number;
-  /** Of all streams. */
+  /** What all streams together hold between their workers and their logs. */
   inFlight: InFlight;
-  /** Of all streams. */
+  /** Watches the memory of all streams. */
   guard?: MemoryGuard;
   /** How many finished batches the stream may hold; their memory is in its cell. */
   slotsMax: number;
@@ -89,7 +89,7 @@ export class SpanPump {
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
   private sourceSkips = 0;
-  /** Of the last object. */
+  /** Stored bytes of the last object that the source gave. */
   private storedBytesLast = 0;
   private readonly dropped = new DroppedMemory();
   /** The source has nothing: it is at the tip, or slow. */

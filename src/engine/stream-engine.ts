@@ -293,7 +293,7 @@ export class EngineStream {
 const FINISHED = Symbol("finished"); // leaves the pump without having begun
 
 /** The other end of the engine: the data plane, whatever thread it is on. */
-export interface DataPlanePort {
+interface DataPlanePort {
   send(message: ToDataPlane): void;
   clientsOf?(stream: number): Promise<ClientReport[]>;
 }

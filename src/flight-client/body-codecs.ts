@@ -26,7 +26,7 @@ function malformed(what: string): CodedError {
 }
 
 /** What an LZ4 frame holds. Checksums are not looked at: TCP has its own. @throws CodedError DATA_LOSS / LZ4_FRAME */
-export function readLz4Frame(frame: Uint8Array): Uint8Array {
+function readLz4Frame(frame: Uint8Array): Uint8Array {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   if (frame.length < 7 || view.getUint32(0, true) !== LZ4_MAGIC) throw malformed("it does not begin like a frame");
   const flags = frame[4]!;

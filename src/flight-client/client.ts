@@ -26,11 +26,11 @@ const SESSIONS = ["contract", "data"]; // path of the newest session, and of eac
 
 /** What comes with every batch. */
 export interface BatchMetadata {
-  /** Of a session's batches. */
+  /** Id of the session; batches of a session have it. */
   session?: string;
-  /** Of a range's. */
+  /** Id of the range; batches of a range have it. */
   range?: string;
-  /** Of a session that consumers share. */
+  /** Which partition the batch is of; batches of a session that consumers share have it. */
   partition?: { index: number; count: number };
   ledger_first: number;
   ledger_last: number;
@@ -118,7 +118,7 @@ export class FlightClient {
     return await this.calls.getFlightInfo({ type: DescriptorType.PATH, path }, options);
   }
 
-  /** That of the newest session, which is the first that ListFlights names. */
+  /** FlightInfo of the newest session, which is the first that ListFlights names. */
   private async newestInfo(signal?: AbortSignal): Promise<FlightInfo | undefined> {
     const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
     const call = this.calls.listFlights({}, options);
@@ -132,7 +132,7 @@ export class FlightClient {
     }
   }
 
-  /** That of a session to come. */
+  /** FlightInfo of the newest session, or of the first to come where there is none yet. */
   private async firstInfo(signal?: AbortSignal): Promise<FlightInfo> {
     try {
       // a flight's path names its session only where the request's did

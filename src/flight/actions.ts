@@ -24,7 +24,7 @@ import { parseTicket, ticketOf } from "./tickets.ts";
 const ENDPOINTS_MAX = 1024; // of what GetFlightInfo gives: partitions of a range
 
 /** What the actions need of the producer that offers them. */
-export interface ActionParts {
+interface ActionParts {
   readonly options: Pick<
     ContractDataOptions,
     "hub" | "main" | "totals" | "networkPassphrase" | "service" | "slowClientGraceMs"

@@ -257,7 +257,7 @@ export class ContractDataProducer implements FlightProducer {
     return sessionInfo(stream, this.formsOf(stream), partOf(read), totals.get(stream.opening.id), descriptor);
   }
 
-  /** Of those that are over, by id; what they did before the server was last started is the main thread's to know. */
+  /** Totals of the sessions that are over, by id. The main thread knows what they did before the last start. */
   private async totalsOf(streams: readonly HubStream[]): Promise<Map<string, Totals>> {
     const over = streams.filter(({ log }) => log.ending !== undefined && log.ending.error === undefined);
     if (over.length === 0) return new Map();

@@ -11,7 +11,7 @@ import type { OutgoingFlightData } from "./flight-data.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
 import { flushed, writeWithBackpressure } from "./write.ts";
 
-export interface DoGetOptions {
+interface DoGetOptions {
   /** Told of what ends the stream with an error. */
   onError: (thrown: unknown) => void;
   /** A clock, in monotonic milliseconds. */

@@ -14,7 +14,7 @@ import { partsOf, type RangeTicket } from "./range-ticket.ts";
 import type { SchemaForms } from "./schemas.ts";
 import { type SessionRead, ticketOf } from "./tickets.ts";
 
-export const UNKNOWN_COUNT = -1; // Flight's way to say that a total is not known
+const UNKNOWN_COUNT = -1; // Flight's way to say that a total is not known
 
 /** Rows and bytes of a flight that has been read to its end. */
 export interface Totals {
@@ -27,7 +27,7 @@ export function timestampOf(unixMs: number): { seconds: number; nanos: number } 
   return { seconds: Math.floor(unixMs / 1000), nanos: (unixMs % 1000) * 1_000_000 };
 }
 
-/** Those of one partition; known where all that the session ever had was counted since the server began. */
+/** Totals of one partition; known where all rows of the session were counted since the server began. */
 function partitionTotals(stream: HubStream, part: StreamPart, totals: Totals | undefined): Totals | undefined {
   const rows = stream.parts.reduce((sum, { cell }) => sum + cell.get("rows"), 0);
   return totals?.rows === rows ? { rows: part.cell.get("rows"), bytes: part.cell.get("batchBytes") } : undefined;

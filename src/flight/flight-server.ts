@@ -12,7 +12,7 @@ import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "
 import { refuseSqlAction } from "./no-sql.ts";
 import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
 
-export interface FlightServerOptions {
+interface FlightServerOptions {
   /** Who may call; absent: everybody. */
   authenticator?: BasicAuthenticator;
   /** Why no call is answered at present, if that is so. */

@@ -4,7 +4,7 @@ import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "../grpc/
 import type { Init } from "../grpc/service.ts";
 import type { FlightDataMessage, OutgoingFlightData } from "./flight-data.ts";
 
-/** Of one call. */
+/** What a handler knows of the call that it answers. */
 export interface CallContext {
   /** Address of the client, as the transport gives it. */
   readonly peer: string;

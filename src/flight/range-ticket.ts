@@ -24,7 +24,7 @@ import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
 
 export const LEGACY_RANGE_PREFIX = "contract_data:";
-export const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
+const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
 const RANGE_ID_LENGTH_MAX = 64; // ours are UUIDs
 const SHARDS_MAX = 65_536; // as the filter's
@@ -55,7 +55,7 @@ export interface RangeTicket extends Encoding {
   shard?: Partition;
   /** Where to go on; absent: at the start. */
   from?: Position;
-  /** Of the flight that the ticket belongs to. */
+  /** Id of the flight that the ticket belongs to. */
   id?: string;
   expiresAtUnixMs?: number;
 }
@@ -197,7 +197,7 @@ export function partsOf(range: RangeTicket): RangeTicket[] {
 }
 
 /** @throws CodedError INVALID_ARGUMENT naming the key or the value */
-export function takeFilter(json: JsonObject): FilterRecord {
+function takeFilter(json: JsonObject): FilterRecord {
   const filter: FilterRecord = {};
   for (const { key, name } of LIST_KINDS) {
     const values = json.texts(key);

@@ -23,14 +23,14 @@ export interface SchemaForms {
   dictionaries: FlightDataMessage[];
 }
 
-export interface FieldDescription {
+interface FieldDescription {
   name: string;
   type: string;
   nullable: boolean;
   description?: string;
 }
 
-export interface SchemaDescription {
+interface SchemaDescription {
   schema_version: number;
   metadata: Record<string, string>;
   fields: FieldDescription[];

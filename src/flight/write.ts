@@ -18,7 +18,7 @@ export type FlightDataCall<Request = unknown> =
   | ServerWritableStream<Request, OutgoingFlightData>
   | ServerDuplexStream<Request, OutgoingFlightData>;
 
-export interface WriteOptions {
+interface WriteOptions {
   /**
    * Ends the wait for a client that is too slow: what is not copied yet is copied into memory of its own, where it stays
    * queued, and the promise resolves true at once. Set a status after `flushed`: the client gets it behind what is

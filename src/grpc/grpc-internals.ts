@@ -10,7 +10,7 @@ import type { Lane } from "../http2/http2-lane.ts";
 import { chargeAnswer } from "./call-budget.ts";
 
 /** What `server.createConnectionInjector` returns. */
-export type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
+type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
 
 /**
  * Makes a connection injector and finds the node:http2 server behind it.

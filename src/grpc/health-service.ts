@@ -14,7 +14,7 @@ const WATCHES_MAX = 1000; // a watch is kept as long as its client likes; probes
 
 type WatchCall = grpc.ServerWritableStream<HealthCheckRequest, Init<HealthCheckResponse>>;
 
-export interface HealthService {
+interface HealthService {
   handlers: Handlers<typeof Health>;
   /** Ends all watches, which would otherwise keep the server from closing. */
   close(): void;

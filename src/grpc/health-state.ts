@@ -1,7 +1,7 @@
 /** Whether each gRPC service of this process answers requests: what health checks report. */
 
 /** Full name of a service; empty = the whole server. */
-export type ServiceName = string;
+type ServiceName = string;
 
 type Listener = (serving: boolean) => void;
 

@@ -22,7 +22,7 @@ import { createInjector } from "./grpc-internals.ts";
 /** Connections of one listener. */
 export const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
 /** Time that running calls get on `close`. */
-export const CLOSE_GRACE_MS = 5_000; // stays under the 10 s after which supervisors kill
+const CLOSE_GRACE_MS = 5_000; // stays under the 10 s after which supervisors kill
 const TCP_KEEPALIVE_MS = 30_000; // finds hosts that vanished, where gRPC's keepalive is switched off
 
 /** Options for `new Server(…)`; give `overrides` to change some. */

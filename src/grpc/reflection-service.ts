@@ -41,7 +41,7 @@ export function addReflection(server: grpc.Server, services: readonly string[]):
 }
 
 /** What one request is answered with. */
-export function answer(request: ServerReflectionRequest, services: readonly string[]): Answer {
+function answer(request: ServerReflectionRequest, services: readonly string[]): Answer {
   const head = { validHost: request.host, originalRequest: request };
   if (request.listServices !== undefined) {
     return { ...head, listServicesResponse: { service: services.map((name) => ({ name })) } };

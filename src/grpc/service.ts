@@ -26,7 +26,7 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-export type MethodKind = "unary" | "serverStream" | "clientStream" | "bidi";
+type MethodKind = "unary" | "serverStream" | "clientStream" | "bidi";
 
 export interface MethodInfo {
   /** As the .proto spells it. */
@@ -59,7 +59,7 @@ type RequestOf<M extends MethodInfo> = M["request"] extends Codec<infer T> ? T :
 type ResponseOf<M extends MethodInfo> = M["response"] extends Codec<infer T> ? T : never;
 
 /** How a method is implemented. A thrown or rejected error ends the call with its status. */
-export type Handler<M extends MethodInfo> = M["kind"] extends "unary"
+type Handler<M extends MethodInfo> = M["kind"] extends "unary"
   ? (
       request: RequestOf<M>,
       call: grpc.ServerUnaryCall<RequestOf<M>, Init<ResponseOf<M>>>,
@@ -107,7 +107,7 @@ export function methodDefinition<M extends MethodInfo>(
 }
 
 /** A whole service as grpc-js wants it. */
-export function serviceDefinition(service: ServiceType): grpc.ServiceDefinition {
+function serviceDefinition(service: ServiceType): grpc.ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service.methods).map(([key, method]) => [key, methodDefinition(service, method)]),
   );

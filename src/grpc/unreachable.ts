@@ -2,7 +2,7 @@
 import { CodedError } from "../error.ts";
 
 /** A server of ours as a command calls it. */
-export interface Peer {
+interface Peer {
   /** Such as `control server`, for sentences. */
   what: string;
   /** host:port, as it was dialled. */

@@ -9,7 +9,7 @@ import { hostname } from "node:os";
 /**
  * The host of a Host header: lower case, without port, brackets and final dot; undefined for an absent or empty header.
  */
-export function hostOf(header: string | undefined): string | undefined {
+function hostOf(header: string | undefined): string | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:]*))(?::[0-9]*)?$/.exec(header?.trim() ?? "");
   const host = (match?.[1] ?? match?.[2] ?? "").toLowerCase().replace(/\.$/, "");
   return host === "" ? undefined : host;

@@ -15,7 +15,7 @@ const NO_STORE = { "Cache-Control": "no-store" } as const;
 /** Everything that is served; each answers GET and HEAD. */
 const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
 
-export interface OpsOptions {
+interface OpsOptions {
   /** Told of each error that a request ran into and that is not the client's. */
   onUnexpected?: (error: unknown) => void;
   /** Names under which browsers may read /status.json, beside this machine's own; HTTP_ALLOWED_HOSTS. */

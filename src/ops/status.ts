@@ -16,7 +16,7 @@ export interface Component {
 }
 
 /** Where to connect. An empty host means every interface. */
-export interface Endpoint {
+interface Endpoint {
   host: string;
   port: number;
 }
@@ -35,7 +35,7 @@ export interface OpsSource {
   endpoints(): { control: Endpoint; flight: Endpoint };
 }
 
-export interface HealthReport {
+interface HealthReport {
   service: string;
   version: string;
   status: "healthy" | "unhealthy";

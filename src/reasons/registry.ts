@@ -42,9 +42,6 @@ const REASONS = {
 /** A stable reason, upper snake case. */
 export type Reason = keyof typeof REASONS;
 
-/** The statuses that a reason comes with. */
-export type CodeOf<R extends Reason> = (typeof REASONS)[R]["codes"][number];
-
 /** The registry by reason, for programs that look one up at run time. */
 export const REASON_ENTRIES: ReadonlyMap<string, ReasonEntry> = new Map<string, ReasonEntry<Code>>(
   Object.entries(REASONS),

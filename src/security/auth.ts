@@ -15,7 +15,7 @@ import { BasicAuth } from "../grpc/generated/flight.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed
 
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   /** How long a token is valid. */
   tokenTtlMs: number;
   /** Valid tokens of one name; the oldest makes room, and nobody else's. */
@@ -28,7 +28,7 @@ interface Login {
   password: string;
 }
 
-export interface IssuedToken {
+interface IssuedToken {
   token: string;
   identity: string;
 }

@@ -5,7 +5,7 @@ import type { SessionSnapshot } from "../sessions/session-service.ts";
 import type { QuestionName, Questions, SessionSummary } from "../threads/data-plane-messages.ts";
 
 /** What of the sessions is needed here. */
-export interface SessionList {
+interface SessionList {
   list(): SessionSnapshot[];
   /** @throws CodedError NOT_FOUND */
   get(id: string): SessionSnapshot;

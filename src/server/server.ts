@@ -30,7 +30,7 @@ import { StopOrder, within } from "./stop-order.ts";
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
 
 /** Where the server listens. */
-export interface ServerAddresses {
+interface ServerAddresses {
   /** Host as given; ports as they are in use. */
   control: { host: string; port: number };
   flight: { host: string; port: number };
@@ -48,7 +48,7 @@ export interface RunningProcessor {
 }
 
 /** How the process that the server runs in is to be treated. */
-export interface ServerOptions extends DataPlaneOptions {
+interface ServerOptions extends DataPlaneOptions {
   /** The process does nothing else, so that its resident memory is the server's: it is held to MAX_MEMORY_MB. */
   ownsProcess?: boolean;
 }

@@ -12,7 +12,7 @@ import { openLedgerInput } from "./file/ledger-file.ts";
 import { LEDGER_SEQUENCE_MAX } from "./limits.ts";
 import type { LedgerObject, LedgerSource } from "./source.ts";
 
-export interface RepeatingOptions {
+interface RepeatingOptions {
   /**
    * True: the objects of one read lie one after the other in the same memory, so that an object's bytes are valid only
    * until the next one is asked for; fresh memory for every ledger costs more than the copy. False (default): every
@@ -26,7 +26,7 @@ export interface RepeatingOptions {
 }
 
 /** Templates are kept inflated: some 250 dense ledgers. Where a lake is larger, the first ledgers that fit are repeated. */
-export const REPEAT_BYTES_MAX = 512 << 20;
+const REPEAT_BYTES_MAX = 512 << 20;
 
 /** Ledgers handed out before other work of the thread gets its turn: nothing here ever waits for I/O. */
 const TURN_LEDGERS = 8;

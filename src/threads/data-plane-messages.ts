@@ -27,7 +27,7 @@ export interface DataPlaneData {
   totals: SharedArrayBuffer;
   /** Memory of StageTimes. */
   times: SharedArrayBuffer;
-  /** Of MemoryPressure. */
+  /** Memory of MemoryPressure. */
   pressure: SharedArrayBuffer;
   /** Retained batches and memory kept to be used again for more, together. */
   slotBytesMax: number;

@@ -11,7 +11,7 @@ export interface DecodeTaskData {
   durations: SharedArrayBuffer;
   /** Memory of StageTimes. */
   times: SharedArrayBuffer;
-  /** Of MemoryPressure. */
+  /** Memory of MemoryPressure. */
   pressure: SharedArrayBuffer;
   retainedBytesMax: number;
   freeBytesMax: number;

@@ -23,7 +23,7 @@ const clients: [string, Client][] = [
 
 for (const [name, client] of clients) {
   if (client.missing !== undefined) {
-    test.skip(`${name}: ${client.missing}`, () => {});
+    console.warn(`skipped: ${name}: ${client.missing}`);
     continue;
   }
   describe(name, () => {

@@ -20,7 +20,7 @@ const MIB = 1 << 20;
 const WINDOW_BYTES = 4 << 20; // of a client that reads
 const WINDOW_SMALL_BYTES = 65_536; // of one that does not: its system takes little ahead of it
 
-export type LakeKind = "dense" | "files-of-8" | "large" | "repeated";
+type LakeKind = "dense" | "files-of-8" | "large" | "repeated";
 
 export interface MemoryCase {
   memoryMib: number;

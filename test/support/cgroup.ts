@@ -8,7 +8,7 @@ const V1_ROOT = "/sys/fs/cgroup/memory";
 const V2_ROOT = "/sys/fs/cgroup";
 let count = 0;
 
-export interface MemoryCgroup {
+interface MemoryCgroup {
   version: 1 | 2;
   /** To stand before a command: the process enters the group, then becomes that command. */
   command: string[];

@@ -1,7 +1,7 @@
 /** Text files with one base64 value a line. */
 import { CodedError } from "../../error.ts";
 
-export interface Base64Line {
+interface Base64Line {
   /** Offset of the line's first character in the text. */
   byteOffset: number;
   /** Length of the line without the space around it. */

@@ -16,7 +16,7 @@ import { isJsonText, rpcLedgers } from "./rpc-ledgers.ts";
 import { type SplitLedgers, splitLedgers } from "./xdr-split.ts";
 
 /** One file, as stored and inflated; but for record-marked streams, which are read a ledger at a time, it is held whole. */
-export const LEDGER_FILE_BYTES_MAX = 1 << 30;
+const LEDGER_FILE_BYTES_MAX = 1 << 30;
 
 /** One LedgerCloseMeta and where it was found. */
 export interface FileLedger {
@@ -30,7 +30,7 @@ export interface FileLedger {
   bytes: Uint8Array;
 }
 
-export interface LedgerInput {
+interface LedgerInput {
   /** What a lake's manifest says; undefined for files and for lakes without one. */
   networkPassphrase: string | undefined;
   /** The ledgers in their order: of a file, that of the file; of a lake, by sequence number. To be iterated once. */

@@ -18,7 +18,7 @@ const LAST_FRAGMENT = 0x8000_0000;
 const META_VERSION_MAX = 2; // of LedgerCloseMeta's union
 
 /** A record's ledger, and where it was found. */
-export interface StreamLedger {
+interface StreamLedger {
   /** Offset of the ledger's first byte in the stream. */
   byteOffset: number;
   /** One LedgerCloseMeta. Valid until the next one is asked for. */

@@ -2,7 +2,7 @@
 import { CodedError } from "../../error.ts";
 
 /** A ledger of the answer. */
-export interface RpcLedger {
+interface RpcLedger {
   /** Offset of its base64 in the text. */
   byteOffset: number;
   /** One LedgerCloseMeta. */

@@ -18,10 +18,10 @@ import { LEDGER_CLOSE_META_BYTES_MIN, skipLedgerCloseMeta } from "../../xdr/gene
 import { explain, explainEnd } from "../../xdr/guard.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 
-export type LedgerContainer = "ledger" | "batch" | "stream";
+type LedgerContainer = "ledger" | "batch" | "stream";
 
 /** Where one LedgerCloseMeta is. */
-export interface LedgerSlice {
+interface LedgerSlice {
   /** Offset of its first byte in the bytes that were split. */
   byteOffset: number;
   /** Its bytes: a view, or, for a record of several fragments, a copy made when it is asked for. */

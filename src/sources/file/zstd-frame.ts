@@ -25,7 +25,7 @@ export interface ZstdScan {
 }
 
 /** Decoders keep a window of this size in memory: SEP-54 writers use 8 MiB, `zstd --long` 128 MiB. */
-export const ZSTD_WINDOW_BYTES_MAX = 32 << 20;
+const ZSTD_WINDOW_BYTES_MAX = 32 << 20;
 
 /** Frames in one piece of data: a lake file has one, parallel compressors write one a few MiB. */
 export const ZSTD_FRAMES_MAX = 1 << 16;

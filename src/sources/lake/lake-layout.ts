@@ -61,7 +61,7 @@ export function lakeKey(layout: LakeLayout, ledger: number): string {
 }
 
 /** The folder name of a partition: both ends are always written. */
-export function partitionName(partition: LedgerRange): string {
+function partitionName(partition: LedgerRange): string {
   return `${inverted(partition.ledgerFirst)}--${partition.ledgerFirst}-${partition.ledgerLast}`;
 }
 

@@ -25,7 +25,7 @@ import type { LedgerRange } from "./lake-layout.ts";
 import type { StoredObject } from "./lake-storage.ts";
 import type { LoadContext } from "./read-ahead.ts";
 
-export interface LoaderOptions {
+interface LoaderOptions {
   fileBytesMax: number;
   growingStillMsMax: number;
   settledFileMs: number;

@@ -29,19 +29,19 @@ export interface LocalLakeOptions {
 }
 
 /** Files loading or loaded ahead of the reader: hides the latency of a network file system. */
-export const READ_AHEAD_FILES = 8;
+const READ_AHEAD_FILES = 8;
 
 /** Their bytes together: some 200 dense ledgers as stored. One file larger than this is read by itself. */
-export const READ_AHEAD_BYTES = 32 << 20;
+const READ_AHEAD_BYTES = 32 << 20;
 
 /** Between looks for the next file at the tip: a look costs some 20 µs of CPU, and latency at the tip counts. */
-export const FOLLOW_POLL_MS = 10;
+const FOLLOW_POLL_MS = 10;
 
 /**
  * At the tip, a file that is missing while a later one is there may still come: copying tools go newest first. Who reads
  * gets an error after this long, and may try again.
  */
-export const LATE_FILE_MS_MAX = 10_000;
+const LATE_FILE_MS_MAX = 10_000;
 
 export class LocalLake implements LedgerSource {
   readonly description: string;

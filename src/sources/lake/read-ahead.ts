@@ -8,7 +8,7 @@
 
 const LARGE_PART = 4; // of `bytesMax`: such an item counts until the consumer comes for the next
 
-export interface ReadAheadLimits {
+interface ReadAheadLimits {
   /** Things loading or loaded and not yet taken. */
   itemsMax: number;
   /** Their bytes together. */

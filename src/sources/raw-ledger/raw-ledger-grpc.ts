@@ -25,17 +25,17 @@ export interface RawLedgerOptions {
 }
 
 /** Without any ledger for this long the connection is taken for dead: the network closes one every 5 to 6 seconds. */
-export const STALL_MS_MAX = 60_000;
+const STALL_MS_MAX = 60_000;
 
 /** First and longest wait before connecting again. */
-export const RECONNECT_MS_MIN = 100;
-export const RECONNECT_MS_MAX = 10_000;
+const RECONNECT_MS_MIN = 100;
+const RECONNECT_MS_MAX = 10_000;
 
 /** The source may be away for this long before reading ends with an error: longer than a restart with its catch-up. */
-export const OUTAGE_MS_MAX = 300_000;
+const OUTAGE_MS_MAX = 300_000;
 
 /** How often a missing ledger is asked for again before it counts as a gap. */
-export const GAP_RETRIES_MAX = 3;
+const GAP_RETRIES_MAX = 3;
 
 /** Ledgers had before that are dropped in a row; a source that sends more is not moving on. */
 const DUPLICATES_MAX = 1_000;

@@ -23,10 +23,10 @@ export const FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
 export const QUEUE_BYTES_MAX = 16 << 20;
 
 /** Messages queued likewise: bounds what small ledgers cost in objects. */
-export const QUEUE_LEDGERS_MAX = 256;
+const QUEUE_LEDGERS_MAX = 256;
 
 /** What `next` gives: a ledger, or why there are no more. */
-export type RawLedgerEvent =
+type RawLedgerEvent =
   | { kind: "ledger"; ledger: RawLedger }
   /** The message is not a RawLedger. */
   | { kind: "garbage"; error: unknown }
