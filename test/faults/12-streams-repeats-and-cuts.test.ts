@@ -59,6 +59,23 @@ describe.each(forms)("%s", (_form, stored) => {
   });
 });
 
+test("a ledger of a megabyte in fragments of a byte is joined in time that grows with its bytes", async () => {
+  const [mark, bytes] = [4, new Uint8Array(1 << 20)];
+  bytes.set(tinyLedger(5));
+  const fragments = new Uint8Array(bytes.length * (mark + 1));
+  const view = new DataView(fragments.buffer);
+  for (const [index, byte] of bytes.entries()) {
+    view.setUint32(index * (mark + 1), index === bytes.length - 1 ? 0x8000_0001 : 1);
+    fragments[index * (mark + 1) + mark] = byte;
+  }
+  // A first fragment of 8 bytes, so that the file begins as a stream.
+  const head = new Uint8Array(12);
+  new DataView(head.buffer).setUint32(0, 8);
+  head.set(bytes.subarray(0, 8), 4);
+  const stream = new Uint8Array(Buffer.concat([head, fragments.subarray(8 * (mark + 1))]));
+  expect(await read(stream)).toEqual({ given: [5] });
+});
+
 test("compressed data that is cut, damaged or followed by something else is an error, whatever it held before", async () => {
   const zstd = forms[1]![1](streamOf(5, 6, 7));
   expect((await read(zstd.subarray(0, -3))).reason).toBe("ZSTD_TRUNCATED");

@@ -68,11 +68,12 @@ export async function* ledgersOfRecords(
 /** The next record, its fragments joined; undefined at the end. */
 async function nextRecord(name: string, reader: ByteReader): Promise<Uint8Array | undefined> {
   const at = reader.offset;
-  let joined: Uint8Array | undefined;
+  let joined = new Uint8Array(0); // doubles as fragments come: one of a byte each would be copied once a fragment else
+  let length = 0;
   for (;;) {
     const markAt = reader.offset;
     const mark = await reader.take(MARK_BYTES);
-    if (mark.length === 0 && joined === undefined) return undefined;
+    if (mark.length === 0 && length === 0) return undefined;
     if (mark.length < MARK_BYTES) {
       throw fault(name, "RECORD_TRUNCATED", markAt, `the stream ends at byte ${reader.offset}, inside a record mark`);
     }
@@ -80,7 +81,8 @@ async function nextRecord(name: string, reader: ByteReader): Promise<Uint8Array 
     const isLast = word >= LAST_FRAGMENT;
     const size = isLast ? word - LAST_FRAGMENT : word;
     if (size === 0) throw fault(name, "RECORD_MARK", markAt, "a record mark of length 0");
-    const length = (joined?.length ?? 0) + size;
+    const before = length;
+    length += size;
     if (length > LEDGER_BYTES_MAX) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
@@ -92,9 +94,14 @@ async function nextRecord(name: string, reader: ByteReader): Promise<Uint8Array 
     if (part.length < size) {
       throw fault(name, "RECORD_TRUNCATED", markAt, `a record mark of ${size} B, and ${part.length} B are left`);
     }
-    if (isLast && joined === undefined) return checked(name, at, part);
-    joined = joinedWith(joined, part);
-    if (isLast) return checked(name, at, joined);
+    if (isLast && before === 0) return checked(name, at, part);
+    if (length > joined.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * joined.length));
+      larger.set(joined.subarray(0, before));
+      joined = larger;
+    }
+    joined.set(part, before);
+    if (isLast) return checked(name, at, joined.subarray(0, length));
   }
 }
 
@@ -102,13 +109,6 @@ function checked(name: string, at: number, record: Uint8Array): Uint8Array {
   if (record.length >= LEDGER_CLOSE_META_BYTES_MIN) return record;
   const what = `a record of ${record.length} B, and a ledger has ${LEDGER_CLOSE_META_BYTES_MIN} B at least`;
   throw fault(name, "RECORD_MARK", at, what);
-}
-
-function joinedWith(before: Uint8Array | undefined, part: Uint8Array): Uint8Array {
-  const whole = new Uint8Array((before?.length ?? 0) + part.length);
-  if (before !== undefined) whole.set(before);
-  whole.set(part, before?.length ?? 0);
-  return whole;
 }
 
 function fault(name: string, reason: Reason, at: number, detail: string): CodedError {
