@@ -2,6 +2,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { zstdCompressSync } from "bun";
 import { COMMANDS } from "../../src/main.ts";
+import { headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { cli } from "../cli/harness.ts";
@@ -88,4 +90,18 @@ test("a network's first ledgers may be absent from the first file", async () => 
   lake.write(lakeKey(LAYOUT, 0), new Uint8Array(zstdCompressSync(batchOf(3, 7))));
   const { code, err } = await cli(["decode", lake.folder, ...NETWORK], COMMANDS);
   expect([code, err]).toEqual([0, ""]);
+});
+
+test("decode gives the ledgers before those that are missing, where a network's first ones are absent too", async () => {
+  const lake = new TemporaryLake(LAYOUT);
+  open.push(() => lake[Symbol.dispose]());
+  lake.write(lakeKey(LAYOUT, 0), new Uint8Array(zstdCompressSync(batchOf(2, 5))));
+  const given: number[] = [];
+  const read = async () => {
+    for await (const { path, bytes } of (await openLedgerInput(lake.folder)).ledgers) {
+      given.push(headerSequence(path, bytes));
+    }
+  };
+  expect((await failureOf(read())).message).toContain("ledgers 6 to 7 are missing in it");
+  expect(given).toEqual([2, 3, 4, 5]);
 });

@@ -5,7 +5,7 @@ import { fileFault } from "../lake/file-fault.ts";
 const CHUNK_BYTES = 256 << 10; // read at a time
 
 /**
- * The chunks of a file, or of a pipe until it ends; each is valid until the next is asked for.
+ * The chunks of a file, or of a pipe until it ends; each has memory of its own.
  *
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS as `fileFault` has them
  */
@@ -13,11 +13,16 @@ export async function* chunksOf(path: string): AsyncGenerator<Uint8Array, void, 
   try {
     const handle = await fs.open(path, "r");
     try {
+      let chunk = new Uint8Array(CHUNK_BYTES);
       for (;;) {
-        const chunk = new Uint8Array(CHUNK_BYTES);
         const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
         if (bytesRead === 0) return;
-        yield chunk.subarray(0, bytesRead);
+        // A pipe may give a few bytes at a time: whoever keeps them must not keep the whole chunk.
+        if (bytesRead < CHUNK_BYTES / 2) yield chunk.slice(0, bytesRead);
+        else {
+          yield chunk.subarray(0, bytesRead);
+          chunk = new Uint8Array(CHUNK_BYTES);
+        }
       }
     } finally {
       await handle.close();
@@ -38,14 +43,15 @@ export class ByteReader {
 
   /** The next `bytes` bytes, or as many as are left, without taking them. */
   async peek(bytes: number): Promise<Uint8Array> {
-    while (this.chunk.length < bytes) {
+    const parts = [this.chunk];
+    let length = this.chunk.length;
+    while (length < bytes) {
       const next = await this.chunks.next();
       if (next.done) break;
-      const joined = new Uint8Array(this.chunk.length + next.value.length);
-      joined.set(this.chunk);
-      joined.set(next.value, this.chunk.length);
-      this.chunk = joined;
+      parts.push(next.value);
+      length += next.value.length;
     }
+    if (parts.length > 1) this.chunk = joined(parts, length);
     return this.chunk.subarray(0, bytes);
   }
 
@@ -88,4 +94,10 @@ export class ByteReader {
     this.offset += bytes;
     return part;
   }
+}
+
+/** The parts one behind the other, in memory of their own. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.concat(parts, length);
+  return new Uint8Array(buffer, byteOffset, length);
 }

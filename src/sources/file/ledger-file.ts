@@ -7,7 +7,7 @@ import { missingLedgers } from "../lake/missing-ledgers.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
-import { ByteReader, chunksOf } from "./byte-reader.ts";
+import { ByteReader, chunksOf, joined } from "./byte-reader.ts";
 import { headerSequence } from "./header-offsets.ts";
 import { detectEncoding, type Encoding, Inflater } from "./inflate.ts";
 import { inflated } from "./inflate-stream.ts";
@@ -167,9 +167,8 @@ function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<F
       `${name}: it is named for ledgers ${ledgerFirst} to ${ledgerLast} and holds ${batchFirst} to ${batchFirst + slices.length - 1}`,
     );
   }
-  const missing =
-    missingLedgers(name, ledgerFirst, batchFirst - 1) ?? missingLedgers(name, batchFirst + slices.length, ledgerLast);
-  if (missing !== undefined && batchFirst > ledgerFirst) throw missing;
+  const missingBefore = missingLedgers(name, ledgerFirst, batchFirst - 1);
+  if (missingBefore !== undefined) throw missingBefore;
   for (const [ledgerIndex, slice] of slices.entries()) {
     const bytes = slice.bytes();
     const sequence = headerSequence(name, bytes);
@@ -182,7 +181,8 @@ function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<F
     }
     yield { path: name, ledgerIndex, byteOffset: slice.byteOffset, bytes };
   }
-  if (missing !== undefined) throw missing;
+  const missingBehind = missingLedgers(name, batchFirst + slices.length, ledgerLast);
+  if (missingBehind !== undefined) throw missingBehind;
 }
 
 /** The whole of a file, or of a pipe until it ends. */
@@ -194,7 +194,7 @@ async function wholeOf(path: string, stored: ByteReader): Promise<Uint8Array> {
     length += chunk.length;
     if (length > LEDGER_FILE_BYTES_MAX) throw tooLarge(path, length);
   }
-  return new Uint8Array(Buffer.concat(chunks, length));
+  return joined(chunks, length);
 }
 
 function tooLarge(path: string, size: number): CodedError {

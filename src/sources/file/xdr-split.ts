@@ -17,6 +17,7 @@ import type { Reason } from "../../reasons/registry.ts";
 import { LEDGER_CLOSE_META_BYTES_MIN, skipLedgerCloseMeta } from "../../xdr/generated/skip.ts";
 import { explain, explainEnd } from "../../xdr/guard.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
+import { joined } from "./byte-reader.ts";
 
 type LedgerContainer = "ledger" | "batch" | "stream";
 
@@ -186,14 +187,7 @@ function slice(content: Uint8Array, from: number, to: number): LedgerSlice {
 }
 
 function join(fragments: Uint8Array[], length: number): Uint8Array {
-  if (fragments.length === 1) return fragments[0]!;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const fragment of fragments) {
-    whole.set(fragment, at);
-    at += fragment.length;
-  }
-  return whole;
+  return fragments.length === 1 ? fragments[0]! : joined(fragments, length);
 }
 
 function view(content: Uint8Array): DataView {
