@@ -2,11 +2,8 @@
  * Whether zstd data that comes in chunks has ended where a frame ends (RFC 8878, 3.1). node:zlib's stream does not say:
  * it takes a cut frame, and bytes behind the last one, without a word.
  */
+import { frameFields, isSkippableMagic, ZSTD_MAGIC } from "./zstd-frame.ts";
 
-const MAGIC = 0xfd2fb528;
-const MAGIC_SKIPPABLE = 0x184d2a50; // and the 15 values after it
-const DICTIONARY_BYTES = [0, 1, 2, 4] as const;
-const CONTENT_SIZE_BYTES = [0, 2, 4, 8] as const;
 const BLOCK_RLE = 1;
 
 type Part = "magic" | "skippableSize" | "descriptor" | "blockHeader" | "skip";
@@ -48,25 +45,20 @@ export class ZstdEnd {
     this.field.fill(0);
     this.filled = 0;
     if (part === "magic") {
-      if (word === MAGIC) this.part = "descriptor";
-      else if ((word & 0xfffffff0) >>> 0 === MAGIC_SKIPPABLE) this.part = "skippableSize";
+      if (word === ZSTD_MAGIC) this.part = "descriptor";
+      else if (isSkippableMagic(word)) this.part = "skippableSize";
       else this.isForeign = true;
     } else if (part === "skippableSize") this.skip(word, "magic");
-    else if (part === "descriptor") this.header(word);
-    else {
+    else if (part === "descriptor") {
+      const { checksum, headerBytes } = frameFields(word);
+      this.hasChecksum = checksum;
+      this.skip(headerBytes, "blockHeader");
+    } else {
       const isLast = (word & 1) === 1;
       const bytes = ((word >> 1) & 3) === BLOCK_RLE ? 1 : word >> 3;
       if (!isLast) this.skip(bytes, "blockHeader");
       else this.skip(bytes + (this.hasChecksum ? 4 : 0), "magic");
     }
-  }
-
-  private header(descriptor: number): void {
-    const isSingleSegment = ((descriptor >> 5) & 1) === 1;
-    this.hasChecksum = ((descriptor >> 2) & 1) === 1;
-    const sizeFlag = descriptor >> 6;
-    const contentSize = sizeFlag === 0 && isSingleSegment ? 1 : CONTENT_SIZE_BYTES[sizeFlag]!;
-    this.skip((isSingleSegment ? 0 : 1) + DICTIONARY_BYTES[descriptor & 3]! + contentSize, "blockHeader");
   }
 
   private skip(bytes: number, next: Part): void {

@@ -33,19 +33,45 @@ export const ZSTD_FRAMES_MAX = 1 << 16;
 /** Regenerated size of one block at most (RFC 8878, 3.1.1.2.4). */
 const BLOCK_BYTES_MAX = 128 << 10;
 
-const MAGIC = 0xfd2fb528;
+/** The first word of a frame. */
+export const ZSTD_MAGIC = 0xfd2fb528;
 const MAGIC_SKIPPABLE = 0x184d2a50; // and the 15 values after it
+
+/** Whether a frame that begins with this word is to be skipped. */
+export function isSkippableMagic(word: number): boolean {
+  return (word & 0xffff_fff0) >>> 0 === MAGIC_SKIPPABLE;
+}
+
+/** What a frame header descriptor says of the frame (RFC 8878, 3.1.1.1.1); sizes are those of the fields that follow it. */
+export function frameFields(descriptor: number): {
+  singleSegment: boolean;
+  checksum: boolean;
+  dictionaryIdBytes: number;
+  contentSizeBytes: number;
+  /** All fields of the header behind the descriptor. */
+  headerBytes: number;
+} {
+  const contentSizeFlag = descriptor >> 6;
+  const singleSegment = (descriptor & 0x20) !== 0;
+  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3]!;
+  const contentSizeBytes = contentSizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << contentSizeFlag;
+  return {
+    singleSegment,
+    checksum: (descriptor & 0x04) !== 0,
+    dictionaryIdBytes,
+    contentSizeBytes,
+    headerBytes: (singleSegment ? 0 : 1) + dictionaryIdBytes + contentSizeBytes,
+  };
+}
 
 /** True where `bytes` begin as a zstd frame does. */
 export function isZstd(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
+  return bytes.length >= 4 && u32(bytes, 0) === ZSTD_MAGIC;
 }
 
 /** True where `bytes` begin as a skippable frame does. */
 export function isZstdSkippable(bytes: Uint8Array): boolean {
-  return (
-    bytes.length >= 4 && (bytes[0]! & 0xf0) === 0x50 && bytes[1] === 0x2a && bytes[2] === 0x4d && bytes[3] === 0x18
-  );
+  return bytes.length >= 4 && isSkippableMagic(u32(bytes, 0));
 }
 
 /**
@@ -65,14 +91,14 @@ export function scanZstd(name: string, bytes: Uint8Array): ZstdScan {
         : trailing(name, bytes.length, at);
     }
     const magic = u32(bytes, at);
-    if ((magic & 0xffff_fff0) >>> 0 === MAGIC_SKIPPABLE) {
+    if (isSkippableMagic(magic)) {
       if (at + 8 > bytes.length) throw truncated(name, bytes.length, at, "a skippable frame's header");
       const end = at + 8 + u32(bytes, at + 4);
       if (end > bytes.length) throw truncated(name, bytes.length, at, "a skippable frame");
       at = end;
       continue;
     }
-    if (magic !== MAGIC) {
+    if (magic !== ZSTD_MAGIC) {
       if (at > 0) throw trailing(name, bytes.length, at);
       throw corrupt(name, at, `it begins with ${magic.toString(16).padStart(8, "0")}, not with zstd's fd2fb528`);
     }
@@ -94,14 +120,10 @@ export function scanZstd(name: string, bytes: Uint8Array): ZstdScan {
 function scanFrame(name: string, bytes: Uint8Array, start: number): ZstdFrame {
   if (start + 5 > bytes.length) throw truncated(name, bytes.length, start, "a frame header");
   const descriptor = bytes[start + 4]!;
-  const contentSizeFlag = descriptor >> 6;
-  const singleSegment = (descriptor & 0x20) !== 0;
-  const checksum = (descriptor & 0x04) !== 0;
-  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3]!;
+  const { singleSegment, checksum, dictionaryIdBytes, contentSizeBytes, headerBytes } = frameFields(descriptor);
   if ((descriptor & 0x08) !== 0) throw corrupt(name, start + 4, "a reserved bit of the frame header is set");
-  const contentSizeBytes = contentSizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << contentSizeFlag;
   let at = start + 5;
-  const headerEnd = at + (singleSegment ? 0 : 1) + dictionaryIdBytes + contentSizeBytes;
+  const headerEnd = at + headerBytes;
   if (headerEnd > bytes.length) throw truncated(name, bytes.length, start, "a frame header");
 
   let windowBytes = 0;
