@@ -89,8 +89,9 @@ function ticketsOf(parts: readonly RangeTicket[]): Uint8Array[] {
   const [first, second] = parts;
   if (first === undefined || second === undefined) return parts.map(ticketed);
   const text = Buffer.from(ticketed(second)).toString();
-  const tail = text.slice(headOf(second).length);
-  if (text !== headOf(second) + tail) return parts.map(ticketed);
+  const head = headOf(second);
+  if (!text.startsWith(head)) return parts.map(ticketed);
+  const tail = text.slice(head.length);
   // The first alone may have a cursor.
   return parts.map((part) => (part === first ? ticketed(part) : Buffer.from(headOf(part) + tail)));
 }

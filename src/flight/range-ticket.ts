@@ -25,7 +25,8 @@ import { JsonObject } from "./json-object.ts";
 
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
-const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
+/** Partitions of a range, and so endpoints that GetFlightInfo gives at most. */
+export const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
 const RANGE_ID_LENGTH_MAX = 64; // ours are UUIDs
 const SHARDS_MAX = 65_536; // as the filter's
 /** Bytes of filters that all tickets of a FlightInfo pin together: a quarter of the message that clients accept by default. */

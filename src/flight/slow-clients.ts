@@ -23,27 +23,17 @@ export class SlowClients {
 
   /** Ends clients that hold others back, or a place that others wait for. Call it a few times a grace period. */
   end(): void {
-    const { hub, slowClientGraceMs, nowMs, totals } = this.options;
+    const { hub, slowClientGraceMs, nowMs } = this.options;
     const now = nowMs();
     for (const stream of hub.all()) {
       for (const reader of stream.slowReaders(now, slowClientGraceMs)) {
-        totals.add("slowClientsEnded", 1);
-        reader.end(
-          slow(
-            `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while the stream was full`,
-          ),
-        );
+        this.giveUp(reader, "while the stream was full");
       }
       const clients = stream.parts.flatMap((part) => [...part.clients]);
       for (const client of clients as ContractDataStream[]) {
         const blockedMs = client.blockedSinceMs === undefined ? 0 : now - client.blockedSinceMs;
         if (client.mode === "catchingUp" && blockedMs > slowClientGraceMs && hub.catchUpsWaiting > 0) {
-          totals.add("slowClientsEnded", 1);
-          client.feed.end(
-            slow(
-              `this client took no batch for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while others waited to catch up`,
-            ),
-          );
+          this.giveUp(client.feed, "while others waited to catch up");
         }
       }
     }
@@ -52,7 +42,7 @@ export class SlowClients {
 
   /** As many ranges as others wait for, the longest unread ones first. */
   private endUnreadRanges(now: number): void {
-    const { hub, slowClientGraceMs, totals } = this.options;
+    const { hub, slowClientGraceMs } = this.options;
     const wanted = this.places.starving;
     if (wanted === 0) return;
     const ranges = hub.all().filter(({ opening }) => opening.kind === "range");
@@ -62,20 +52,20 @@ export class SlowClients {
       .filter(({ client, blockedMs }) => blockedMs > slowClientGraceMs && client.feed.endedError === undefined)
       .sort((a, b) => b.blockedMs - a.blockedMs);
     for (const { client } of unread.slice(0, wanted)) {
-      totals.add("slowClientsEnded", 1);
-      client.feed.end(
-        slow(
-          `this client took no batch of its range for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) while another range waited for its place (RANGES_MAX)`,
-        ),
-      );
+      this.giveUp(client.feed, "while another range waited for its place (RANGES_MAX)", "batch of its range");
     }
   }
-}
 
-function slow(what: string): CodedError {
-  return new CodedError(
-    "RESOURCE_EXHAUSTED",
-    SLOW_CLIENT,
-    `${what}: go on from the cursor in the app_metadata of the last batch that it has, or from the trailer cursor`,
-  );
+  /** Ends one client, and says on whose account. */
+  private giveUp(client: { end(error: CodedError): void }, why: string, what = "batch"): void {
+    const { slowClientGraceMs, totals } = this.options;
+    totals.add("slowClientsEnded", 1);
+    client.end(
+      new CodedError(
+        "RESOURCE_EXHAUSTED",
+        SLOW_CLIENT,
+        `this client took no ${what} for over ${slowClientGraceMs} ms (SLOW_CLIENT_GRACE) ${why}: go on from the cursor in the app_metadata of the last batch that it has, or from the trailer cursor`,
+      ),
+    );
+  }
 }
