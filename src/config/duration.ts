@@ -10,6 +10,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
+/** The longest time that most settings accept. */
+export const DAY_MS = 86_400_000;
+
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
 
 /** Milliseconds, perhaps with a fraction; undefined where the text is no duration. A sign is allowed, as in Go. */

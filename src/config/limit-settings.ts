@@ -1,4 +1,5 @@
 /** The settings of limits, logging and flowctl. */
+import { DAY_MS } from "./duration.ts";
 import { setting } from "./setting.ts";
 import { boolean, byteSize, dialAddress, duration, integer, mebibytes, oneOf, text } from "./types.ts";
 
@@ -8,7 +9,6 @@ const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this serv
 const RANGES_CEILING = 10_000; // each holds a source and a few batches
 const PARTITIONS_CEILING = 256; // what is above would make batches of a few rows
 const SESSIONS_CEILING = 10_000; // each holds a state record and a source
-const DAY_MS = 86_400_000;
 
 /** See schema.ts. */
 export const LIMIT_SETTINGS = {

@@ -1,5 +1,6 @@
 /** The settings that decide about rows and batches: processing and filters. */
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import { DAY_MS } from "./duration.ts";
 import { setting } from "./setting.ts";
 import { assets, boolean, decimal, duration, integer, list, oneOf } from "./types.ts";
 
@@ -8,7 +9,6 @@ const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost
 const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
 const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
 const BALANCE_DIGITS_MAX = 39; // of 2^127 - 1
-const DAY_MS = 86_400_000;
 
 /** See schema.ts. */
 export const ROW_SETTINGS = {

@@ -1,5 +1,6 @@
 /** The settings of the server itself: its name, its listeners, who may read, where it remembers. */
 import { credentialsSetting } from "./credentials.ts";
+import { DAY_MS } from "./duration.ts";
 import { setting } from "./setting.ts";
 import {
   boolean,
@@ -17,7 +18,6 @@ import { VERSION } from "./version.ts";
 
 const HTTP_HOSTS_MAX = 64; // names of one machine
 const TOKENS_CEILING = 100_000; // some 200 bytes each
-const DAY_MS = 86_400_000;
 
 /** See schema.ts. */
 export const SERVER_SETTINGS = {

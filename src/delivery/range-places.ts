@@ -1,6 +1,6 @@
 /**
  * Data-plane thread. The way to a range's place where RANGES_MAX ranges are open. One that nobody reads may be ended for
- * another that waits (slow-client rules in flight/contract-data-producer.ts), so a new range waits while there is one
+ * another that waits (slow-client rules in flight/slow-clients.ts), so a new range waits while there is one
  * whose client has taken nothing since: that one reads on, or leaves, or is ended. Where every range is being read,
  * the new one is refused at once.
  *

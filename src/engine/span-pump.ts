@@ -248,13 +248,18 @@ export class SpanPump {
     }
   }
 
+  /** Whether the data plane and the workers have room for one more span. */
+  private get hasCredit(): boolean {
+    return this.cell.open && this.spans - this.cell.spansSequenced < SPANS_PER_WORKER * this.pool.size;
+  }
+
   /** Until a span could be begun: a large object is not fetched to lie here while a reader is waited for. */
   private async untilReady(): Promise<void> {
     const { ledgerEnd } = this.range;
     if (this.open !== undefined || (ledgerEnd !== 0 && this.nextLedger > ledgerEnd)) return;
     while (!this.signal.aborted) {
       const seen = this.cell.bell.read();
-      if (this.cell.open && this.spans - this.cell.spansSequenced < SPANS_PER_WORKER * this.pool.size) break;
+      if (this.hasCredit) break;
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     const { guard, inFlight } = this.limits;
@@ -386,12 +391,11 @@ export class SpanPump {
     for (;;) {
       if (this.signal.aborted) return undefined;
       const seen = this.cell.bell.read();
-      const inFlight = this.spans - this.cell.spansSequenced;
-      if (this.cell.open && inFlight < SPANS_PER_WORKER * this.pool.size) {
+      if (this.hasCredit) {
         const { guard } = this.limits;
         if (guard?.pressure.isFull) await guard.admit(this.signal);
         ledgersMax = this.ledgersThatFit();
-        if (ledgersMax >= 1 || inFlight === 0) break;
+        if (ledgersMax >= 1 || this.spans === this.cell.spansSequenced) break;
       }
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }

@@ -1,7 +1,7 @@
 /**
- * The kinds of filters, once: the names that each has in a RowFilter, a ticket, the control API, a flag and a setting,
- * and what a person reads about it. Configuration, flags, tickets, messages, checks and docs are made from this table; a
- * kind that is added here is missing nowhere, which tests/sessions/filter-kinds checks.
+ * The kinds of filters, once: the names that each has in a RowFilter, a ticket, the control API and a flag,
+ * and what a person reads about it. Flags, tickets, messages and checks are made from this table. The setting of a kind
+ * stands in src/config/row-settings.ts, and its way into sessions in src/server/session-defaults.ts.
  */
 import type { FilterRecord } from "./row-filter.ts";
 
@@ -16,8 +16,6 @@ export interface FilterKind {
   key: string;
   /** Its flag on the command line, without dashes. */
   flag: string;
-  /** Its setting. */
-  env: string;
   type: FilterValueType;
   /** What stands for the value in --help. */
   placeholder: string;
@@ -31,7 +29,6 @@ export const FILTER_KINDS = [
     name: "contractIds",
     key: "contract_ids",
     flag: "contract-id",
-    env: "FILTER_CONTRACT_IDS",
     type: "texts",
     placeholder: "C…",
     summary: "Only rows of this contract.",
@@ -40,7 +37,6 @@ export const FILTER_KINDS = [
     name: "assetCodes",
     key: "asset_codes",
     flag: "asset-code",
-    env: "FILTER_ASSET_CODES",
     type: "texts",
     placeholder: "CODE",
     summary: "Only rows of assets with this code.",
@@ -49,7 +45,6 @@ export const FILTER_KINDS = [
     name: "assetIssuers",
     key: "asset_issuers",
     flag: "asset-issuer",
-    env: "FILTER_ASSET_ISSUERS",
     type: "texts",
     placeholder: "G…",
     summary: "Only rows of assets of this issuer.",
@@ -58,7 +53,6 @@ export const FILTER_KINDS = [
     name: "balanceHolders",
     key: "balance_holders",
     flag: "balance-holder",
-    env: "FILTER_BALANCE_HOLDERS",
     type: "texts",
     placeholder: "STRKEY",
     summary: "Only balances of this holder.",
@@ -67,7 +61,6 @@ export const FILTER_KINDS = [
     name: "balanceMin",
     key: "min_balance",
     flag: "min-balance",
-    env: "FILTER_MIN_BALANCE",
     type: "amount",
     placeholder: "AMOUNT",
     summary: "Only balances of at least this, in the token's smallest unit.",
@@ -76,7 +69,6 @@ export const FILTER_KINDS = [
     name: "keyTypes",
     key: "key_types",
     flag: "key-type",
-    env: "FILTER_KEY_TYPES",
     type: "texts",
     placeholder: "TYPE",
     summary: "Only rows whose key is a Vec, Symbol, U64, …",
@@ -85,7 +77,6 @@ export const FILTER_KINDS = [
     name: "durability",
     key: "durability",
     flag: "durability",
-    env: "FILTER_DURABILITY",
     type: "word",
     placeholder: "WHICH",
     summary: "Only temporary or only persistent entries.",
@@ -94,7 +85,6 @@ export const FILTER_KINDS = [
     name: "changeTypes",
     key: "change_types",
     flag: "change-type",
-    env: "FILTER_CHANGE_TYPES",
     type: "texts",
     placeholder: "TYPE",
     summary: "Only rows that are created, updated, removed, restored or evicted.",
@@ -104,7 +94,6 @@ export const FILTER_KINDS = [
     key: "modified_after_ledger",
     flag: "modified-after-ledger",
     type: "ledger",
-    env: "FILTER_MODIFIED_AFTER_LEDGER",
     placeholder: "LEDGER",
     summary: "Only rows of entries last modified after this ledger; evicted entries have no such ledger. 0: any.",
   },
@@ -112,7 +101,6 @@ export const FILTER_KINDS = [
     name: "includeDeleted",
     key: "include_deleted",
     flag: "include-deleted",
-    env: "INCLUDE_DELETED",
     type: "switch",
     placeholder: "",
     summary: "Also rows of removed entries.",

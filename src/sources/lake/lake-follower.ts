@@ -41,9 +41,8 @@ interface Waiter {
   told: Look | undefined;
 }
 
-interface Watch {
-  waiters: Set<Waiter>;
-}
+/** Readers that wait for one ledger. */
+type Watch = Set<Waiter>;
 
 export class LakeFollower {
   #newest: LedgerRange | undefined;
@@ -129,9 +128,9 @@ export class LakeFollower {
    */
   nextLook(ledger: number, stop: AbortSignal, told?: Look): Promise<Look> {
     return new Promise((resolve, reject) => {
-      const watch = this.#watches.get(ledger) ?? { waiters: new Set() };
+      const watch = this.#watches.get(ledger) ?? new Set();
       const settle = (outcome: Outcome): void => {
-        watch.waiters.delete(waiter);
+        watch.delete(waiter);
         stop.removeEventListener("abort", stopped);
         if ("thrown" in outcome) reject(outcome.thrown);
         else resolve(outcome.look);
@@ -140,7 +139,7 @@ export class LakeFollower {
       const stopped = (): void => settle({ look: { come: true } }); // whoever has stopped looks at nothing
       if (stop.aborted) return stopped();
       stop.addEventListener("abort", stopped);
-      watch.waiters.add(waiter);
+      watch.add(waiter);
       if (this.#watches.has(ledger)) return;
       this.#watches.set(ledger, watch);
       void this.#run(ledger, watch);
@@ -151,7 +150,7 @@ export class LakeFollower {
   async #run(ledger: number, watch: Watch): Promise<void> {
     let lookedAt = Number.NEGATIVE_INFINITY;
     const first = this.keys(ledger)[0];
-    while (watch.waiters.size > 0) {
+    while (watch.size > 0) {
       let outcome: Outcome | undefined;
       try {
         if (await this.storage.has(first)) {
@@ -165,14 +164,14 @@ export class LakeFollower {
         outcome = { thrown };
       }
       if (outcome !== undefined) {
-        for (const { settle, told } of [...watch.waiters]) if (!isOld(ledger, outcome, told)) settle(outcome);
+        for (const { settle, told } of [...watch]) if (!isOld(ledger, outcome, told)) settle(outcome);
       }
       if (outcome !== undefined && ("thrown" in outcome || outcome.look.come)) break;
       await new Promise<void>((resolve) => setTimeout(resolve, Math.min(this.followPollMs, ALTERNATIVES_MS)));
     }
     this.#watches.delete(ledger);
     // Who came between the last look and here is in no loop.
-    if (watch.waiters.size === 0) return;
+    if (watch.size === 0) return;
     this.#watches.set(ledger, watch);
     void this.#run(ledger, watch);
   }
