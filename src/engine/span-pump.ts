@@ -294,6 +294,7 @@ export class SpanPump {
         name: object.name,
         encoding: object.encoding,
         container: object.container,
+        named: { ledgerFirst: object.ledgerFirst, ledgerLast: object.ledgerLast },
         ledgerFirst,
         ledgerLast,
       },

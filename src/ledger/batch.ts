@@ -6,46 +6,56 @@ import { headerOffset, readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
 
 const ROOT = "LedgerCloseMetaBatch";
-const HEAD = 12; // first sequence, last sequence, number of ledgers
+/** First sequence, last sequence, number of ledgers: a uint32 each. */
+const BATCH_HEAD_BYTES = 12;
 
 /** One ledger of a batch: `bytes` is a view on the batch, XDR of one LedgerCloseMeta. */
 export interface BatchLedger {
   sequence: number;
+  /** Offset of the ledger's first byte in the batch. */
+  byteOffset: number;
   bytes: Uint8Array;
 }
 
-/** First and last ledger that a batch says it holds. @throws XdrError where it is shorter than that, or holds none */
-export function batchRange(bytes: Uint8Array): { first: number; last: number } {
-  const d = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  try {
-    const first = d.getUint32(0);
-    const last = d.getUint32(4);
-    const count = d.getUint32(8);
-    if (count * LEDGER_CLOSE_META_BYTES_MIN > bytes.length - HEAD) fail();
-    if (last < first || count !== last - first + 1) {
-      throw new XdrError(
-        "LEDGER_HEADER",
-        ROOT,
-        0,
-        ROOT,
-        `a batch of ledgers ${first} to ${last} holds ${count} ledgers`,
-      );
-    }
-    return { first, last };
-  } catch (thrown) {
-    throw explain(thrown, ROOT, d);
-  }
+/** Whether content that begins with `head` can be a batch: its range and its count of ledgers agree. */
+export function beginsBatch(head: Uint8Array): boolean {
+  if (head.length < BATCH_HEAD_BYTES) return false;
+  const d = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const [first, last] = [d.getUint32(0), d.getUint32(4)];
+  return last >= first && d.getUint32(8) === last - first + 1;
 }
 
 /**
- * The ledgers of one batch, in order. A ledger that is alone in its batch, or the last one, is not walked here, so
- * bytes left over are found when it is decoded.
- * @throws XdrError where the batch is not one, or a ledger's sequence number is not the one it should have
+ * First and last ledger that a batch says it holds.
+ * @throws XdrError XDR_TRUNCATED, BATCH_HEAD, XDR_LENGTH where it is none, or says more than its bytes can hold
  */
-export function* splitBatch(bytes: Uint8Array): Generator<BatchLedger> {
+export function batchRange(bytes: Uint8Array): { first: number; last: number } {
+  if (bytes.length < BATCH_HEAD_BYTES) {
+    throw new XdrError("XDR_TRUNCATED", ROOT, bytes.length, ROOT, "the batch ends before its ledgers");
+  }
+  const d = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [first, last, count] = [d.getUint32(0), d.getUint32(4), d.getUint32(8)];
+  if (!beginsBatch(bytes)) {
+    const detail = `no ledger data, or a batch of ledgers ${first} to ${last} that counts ${count}`;
+    throw new XdrError("BATCH_HEAD", ROOT, 0, ROOT, detail);
+  }
+  const left = bytes.length - BATCH_HEAD_BYTES;
+  if (count * LEDGER_CLOSE_META_BYTES_MIN > left) {
+    const detail = `${count} ledgers cannot be in the ${left} B that follow`;
+    throw new XdrError("XDR_LENGTH", ROOT, 8, `${ROOT}.ledgerCloseMeta`, detail);
+  }
+  return { first, last };
+}
+
+/**
+ * The ledgers of one batch, in order; those before a fault are given. A ledger that is alone in its batch, or the last
+ * one, is not walked here: it has all bytes that are left, and decoding it finds those that are too many.
+ * @throws XdrError where the batch is not one; LEDGER_OUT_OF_STEP where another ledger stands in a ledger's place
+ */
+export function* splitBatch(bytes: Uint8Array): Generator<BatchLedger, void, undefined> {
   const { first, last } = batchRange(bytes);
   const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = HEAD;
+  let at = BATCH_HEAD_BYTES;
   for (let sequence = first; sequence <= last; sequence++) {
     let end = bytes.length;
     try {
@@ -53,20 +63,15 @@ export function* splitBatch(bytes: Uint8Array): Generator<BatchLedger> {
       const found = readHeader(d, headerOffset(d)).sequence;
       if (found !== sequence) {
         const path = `${ROOT}.ledgerCloseMeta[${sequence - first}]`;
-        throw new XdrError(
-          "LEDGER_HEADER",
-          "LedgerHeader",
-          at,
-          path,
-          `ledger ${found} stands where ${sequence} should`,
-        );
+        const detail = `ledger ${found} stands at byte ${at}, where ${sequence} should`;
+        throw new XdrError("LEDGER_OUT_OF_STEP", "LedgerHeader", at, path, detail);
       }
       if (sequence < last) end = at + skipLedgerCloseMeta(d, 0, 0);
       if (end > bytes.length) fail();
     } catch (thrown) {
       throw explain(thrown, ROOT, whole);
     }
-    yield { sequence, bytes: bytes.subarray(at, end) };
+    yield { sequence, byteOffset: at, bytes: bytes.subarray(at, end) };
     at = end;
   }
 }

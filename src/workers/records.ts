@@ -11,6 +11,7 @@ import { Packr } from "msgpackr";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { Compat } from "../vocabulary/compat.ts";
 import type { Compression } from "../vocabulary/compression.ts";
+import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { OnError } from "../vocabulary/on-error.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
@@ -91,6 +92,8 @@ export interface ObjectRecord {
   name: string;
   encoding: "none" | "zstd";
   container: "ledger" | "batch";
+  /** The ledgers that the object's name says it holds, inclusive. */
+  named: LedgerRange;
   /** The ledgers of this object that the stream wants, inclusive. */
   ledgerFirst: number;
   ledgerLast: number;

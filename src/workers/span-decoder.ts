@@ -8,13 +8,12 @@
  * A stream with partitions is inflated and decoded once; its rows are then dealt out to a cutter for each partition.
  */
 import { CodedError, type ErrorRecord } from "../error.ts";
-import { splitBatch } from "../ledger/batch.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import type { LedgerSummary } from "../ledger/decoder-options.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
-import { missingLedgers } from "../sources/lake/missing-ledgers.ts";
+import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
 import { afterLast, BatchCutter } from "./batch-cutter.ts";
 import { BodyCompressor } from "./body-compressor.ts";
 import { sendBlocking } from "./fragments.ts";
@@ -117,14 +116,20 @@ export class SpanDecoder {
       xdrBytes = xdr.length;
       if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done);
       else {
-        for (const { sequence, bytes } of splitBatch(xdr)) {
-          if (sequence < record.ledgerFirst || sequence > record.ledgerLast) continue;
-          this.leaveOutMissing(next, sequence - 1, name, done);
+        const onMissing = (error: CodedError, first: number, last: number) => {
+          if (!this.isSkippable(error)) throw error;
+          for (let ledger = first; ledger <= last; ledger++) this.leaveOut(ledger, name, error, done);
+          next = last + 1;
+        };
+        for (const { sequence, bytes } of ledgersOfLakeFile(
+          { name, named: record.named, wanted: record },
+          xdr,
+          onMissing,
+        )) {
           next = sequence;
           this.ledgerOrSkip(bytes, next++, name, done);
         }
       }
-      this.leaveOutMissing(next, record.ledgerLast, name, done);
     } catch (thrown) {
       if (this.isSkippable(thrown)) {
         for (; next <= record.ledgerLast; next++) this.leaveOut(next, record.name, thrown, done);
@@ -136,14 +141,6 @@ export class SpanDecoder {
     for (const buffer of this.buffers.slice(held)) Object.assign(buffer, { xdrBytes, ledgerLast: record.ledgerLast });
     this.letGoEmitted();
     done.durationMs += performance.now() - begun;
-  }
-
-  /** Leaves out the ledgers that a file should hold and does not. @throws CodedError LEDGER_MISSING unless they are skipped */
-  private leaveOutMissing(first: number, last: number, name: string, done: SpanDoneRecord): void {
-    const error = missingLedgers(name, first, last);
-    if (error === undefined) return;
-    if (!this.isSkippable(error)) throw error;
-    for (let ledger = first; ledger <= last; ledger++) this.leaveOut(ledger, name, error, done);
   }
 
   /** A ledger that the source could not read whole, under ON_ERROR=skip. */

@@ -16,8 +16,12 @@ export type XdrReason =
   | "XDR_VALUE"
   /** Ledger entry changes that do not pair as CAP-62 and the meta's own rules say. */
   | "LEDGER_CHANGE_PAIRING"
-  /** A header that cannot be: a close time that no timestamp holds, a sequence number out of step. */
-  | "LEDGER_HEADER";
+  /** A header that cannot be: a close time that no timestamp holds. */
+  | "LEDGER_HEADER"
+  /** A LedgerCloseMetaBatch whose range and count of ledgers disagree. */
+  | "BATCH_HEAD"
+  /** Another ledger than the one that should stand in its place. */
+  | "LEDGER_OUT_OF_STEP";
 
 /**
  * Bytes that are not the XDR they should be. `path` leads from the outermost type to the value

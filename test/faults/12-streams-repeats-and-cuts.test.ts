@@ -1,4 +1,4 @@
-/** Repeats, gaps and cuts in a record-marked stream (docs/ledger-containers.md), as it is and compressed. */
+/** Repeats, gaps and cuts in what keeps ledgers (docs/ledger-containers.md), as it is and compressed. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import type { CodedError } from "../../src/error.ts";
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { ZstdEnd } from "../../src/sources/file/zstd-end.ts";
-import { tinyLedger } from "../sources/lake-fixture.ts";
+import { batchOf, tinyLedger } from "../sources/lake-fixture.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "contract-data-stream-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -57,6 +57,47 @@ describe.each(forms)("%s", (_form, stored) => {
     const cut = streamOf(5, 6, 7).subarray(0, -10);
     expect(await read(stored(cut))).toEqual({ given: [5, 6], reason: "RECORD_TRUNCATED" });
   });
+});
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+const linesOf = (...values: Uint8Array[]) => new TextEncoder().encode(values.map(base64).join("\n"));
+const answerOf = (ledgers: Array<{ sequence?: number; metadataXdr: string }>) =>
+  new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { ledgers } }));
+const answered = (...sequences: number[]) =>
+  answerOf(sequences.map((sequence) => ({ sequence, metadataXdr: base64(tinyLedger(sequence)) })));
+const inFragmentsOf = (size: number, ledger: Uint8Array) =>
+  Buffer.concat(
+    Array.from({ length: ledger.length / size }, (_, index) => {
+      const mark = Buffer.alloc(4);
+      mark.writeUInt32BE(size + ((index + 1) * size === ledger.length ? 0x8000_0000 : 0));
+      return Buffer.concat([mark, ledger.subarray(index * size, (index + 1) * size)]);
+    }),
+  );
+
+describe.each([
+  ["base64 lines of a ledger each", linesOf(...[5, 6, 6, 7].map((n) => tinyLedger(n))), [5, 6]],
+  ["base64 lines in any order", linesOf(...[5, 7, 6, 5].map((n) => tinyLedger(n))), [5, 7, 6]],
+  ["base64 lines of batches that overlap", linesOf(batchOf(5, 7), batchOf(7, 9)), [5, 6, 7]],
+  ["an answer of getLedgers", answered(5, 6, 6, 7), [5, 6]],
+  ["a batch", batchOf(5, 7, (n) => tinyLedger(n === 7 ? 6 : n)), []],
+  ["a stream in fragments of a byte", inFragmentsOf(1, tinyLedger(5)), [5, 5]],
+  ["a stream in fragments of two bytes", inFragmentsOf(2, tinyLedger(5)), [5, 5]],
+] as const)("a ledger that repeats in %s", (kind, content, given) => {
+  test.each(forms)("is not given again, %s", async (_form, stored) => {
+    const whole = kind.startsWith("a stream") ? new Uint8Array(Buffer.concat([content, content])) : content;
+    const once = kind.startsWith("a stream") ? given.slice(1) : given;
+    expect(await read(stored(new Uint8Array(whole)))).toEqual({ given: [...once], reason: "LEDGER_OUT_OF_STEP" });
+  });
+});
+
+test("a gap in base64 lines or in an answer of getLedgers is no fault", async () => {
+  expect(await read(linesOf(tinyLedger(5), batchOf(8, 9)))).toEqual({ given: [5, 8, 9] });
+  expect(await read(answered(5, 9))).toEqual({ given: [5, 9] });
+});
+
+test("an answer of getLedgers that names another ledger than the header does", async () => {
+  const answer = answerOf([{ sequence: 6, metadataXdr: base64(tinyLedger(5)) }]);
+  expect(await read(answer)).toEqual({ given: [], reason: "LEDGER_OUT_OF_STEP" });
 });
 
 test("a ledger of a megabyte in fragments of a byte is joined in time that grows with its bytes", async () => {

@@ -48,10 +48,10 @@ test("a batch is cut where its ledgers end", () => {
 describe("batches that are none", () => {
   test.each([
     ["empty", new Uint8Array(0), "XDR_TRUNCATED"],
-    ["more ledgers than bytes", batch(1, 0x7fff_ffff, ledger(1)).fill(0x7f, 8, 12), "XDR_LENGTH"],
-    ["fewer ledgers than its range", batch(5, 7, ledger(5), ledger(6)), "LEDGER_HEADER"],
-    ["a range that runs backwards", batch(5, 4), "LEDGER_HEADER"],
-    ["a ledger out of step", batch(5, 6, ledger(5), ledger(7)), "LEDGER_HEADER"],
+    ["more ledgers than bytes", batch(1, 0x7fff_ffff, ledger(1)).fill(0x7f, 8, 9).fill(0xff, 9, 12), "XDR_LENGTH"],
+    ["fewer ledgers than its range", batch(5, 7, ledger(5), ledger(6)), "BATCH_HEAD"],
+    ["a range that runs backwards", batch(5, 4), "BATCH_HEAD"],
+    ["a ledger out of step", batch(5, 6, ledger(5), ledger(7)), "LEDGER_OUT_OF_STEP"],
     ["a ledger cut short", batch(5, 6, ledger(5), ledger(6)).subarray(0, -400), "XDR_LENGTH"],
   ])("%s", (_, bytes, reason) => {
     expect(() => [...splitBatch(bytes)]).toThrow(expect.objectContaining({ code: "DATA_LOSS", reason }));

@@ -69,6 +69,7 @@ test("rows of a file whose first ledgers went out early keep their own bytes whe
         name: `ledgers ${first} to ${last}`,
         encoding: "zstd",
         container: "batch",
+        named: { ledgerFirst: first, ledgerLast: last },
         ledgerFirst: first,
         ledgerLast: last,
       },
@@ -126,6 +127,7 @@ test("a batch tells what came before it was full, the span's end the rest, and n
         name: `ledger ${sequence}`,
         encoding: "none",
         container: "ledger",
+        named: { ledgerFirst: sequence, ledgerLast: sequence },
         ledgerFirst: sequence,
         ledgerLast: sequence,
       },
@@ -169,6 +171,7 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
     decoder.object(
       {
         ...{ stream: 1, span: 0, name: `ledger ${ledger}`, encoding: "zstd", container: "batch" },
+        named: { ledgerFirst: ledger, ledgerLast: ledger },
         ...{ ledgerFirst: ledger, ledgerLast: ledger },
       },
       file(ledger, ledger, rowsPerLedger),

@@ -96,6 +96,11 @@ export class ByteReader {
   }
 }
 
+/** Bytes in memory as the only chunk. */
+export async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes;
+}
+
 /** The parts one behind the other, in memory of their own. */
 export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   const { buffer, byteOffset } = Buffer.concat(parts, length);

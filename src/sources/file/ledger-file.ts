@@ -1,19 +1,22 @@
 /** Ledgers out of files given by hand: whatever a ledger is commonly kept in, told apart by content, not by name. */
 import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
+import type { BatchLedger } from "../../ledger/batch.ts";
+import { XdrError } from "../../xdr/error.ts";
 import { fileFault } from "../lake/file-fault.ts";
+import { ledgersOfLakeFile } from "../lake/lake-file.ts";
 import { LocalLake } from "../lake/local-lake.ts";
-import { missingLedgers } from "../lake/missing-ledgers.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
-import { ByteReader, chunksOf, joined } from "./byte-reader.ts";
+import { ByteReader, chunkOf, chunksOf, joined } from "./byte-reader.ts";
 import { headerSequence } from "./header-offsets.ts";
 import { detectEncoding, type Encoding, Inflater } from "./inflate.ts";
 import { inflated } from "./inflate-stream.ts";
-import { beginsRecordStream, ledgersOfRecords } from "./record-stream.ts";
+import { LedgerOrder } from "./ledger-order.ts";
+import { ledgersOfRecords } from "./record-stream.ts";
 import { isJsonText, rpcLedgers } from "./rpc-ledgers.ts";
-import { type SplitLedgers, splitLedgers } from "./xdr-split.ts";
+import { CONTENT_HEAD_BYTES, isFragmentedStream, isRecordStream, ledgerOfXdr, ledgersOfXdr } from "./xdr-content.ts";
 
 /** One file, as stored and inflated; but for record-marked streams, which are read a ledger at a time, it is held whole. */
 const LEDGER_FILE_BYTES_MAX = 1 << 30;
@@ -40,9 +43,12 @@ interface LedgerInput {
 /**
  * Opens one path: a lake folder (SEP-54), or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
  * LedgerCloseMetas, as it is, in zstd, in gzip, as base64 lines (of a LedgerCloseMeta or a batch each) or as a saved
- * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A record-marked stream is read a ledger at a time and may be of any
- * size; where it is cut off or repeats a ledger, every ledger before that is handed out, then the error. Any other file
- * is looked through to its end before its first ledger is handed out.
+ * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A file's ledgers
+ * come once each, and but for base64 lines in rising order: at one that does not the file ends with LEDGER_OUT_OF_STEP.
+ *
+ * A record-marked stream is read a ledger at a time and may be of any size; where it is cut off, every ledger before that
+ * is handed out, then the error. The bytes of any other file are looked through to the end before its first ledger is
+ * handed out.
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
 export async function openLedgerInput(path: string): Promise<LedgerInput> {
@@ -58,19 +64,35 @@ async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, un
   const stored = new ByteReader(chunksOf(path));
   try {
     const encoding = detectEncoding(await stored.peek(ENCODING_BYTES));
-    const head = encoding === "none" ? await stored.peek(8) : await firstInflated(stored, encoding);
-    if (beginsRecordStream(head)) {
-      const content = new ByteReader(inflated(path, stored.rest(), encoding));
-      let ledgerIndex = 0;
-      for await (const { byteOffset, bytes } of ledgersOfRecords(path, content)) {
-        yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes };
-      }
-      return;
+    const head = encoding === "none" ? await stored.peek(CONTENT_HEAD_BYTES) : await firstInflated(stored, encoding);
+    const isStream = isRecordStream(head);
+    const { order, ledgers } = isStream
+      ? { order: "rising" as const, ledgers: recordsOf(path, inflated(path, stored.rest(), encoding)) }
+      : ledgersOfWhole(path, await wholeOf(path, stored));
+    const ordered = new LedgerOrder(path, order);
+    let ledgerIndex = 0;
+    for await (const { sequence, byteOffset, bytes } of ledgers) {
+      ordered.check({ sequence, byteOffset });
+      yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes };
     }
-    yield* ledgersOfWhole(path, await wholeOf(path, stored));
   } finally {
     await stored.close();
   }
+}
+
+async function* recordsOf(
+  path: string,
+  chunks: AsyncIterator<Uint8Array>,
+): AsyncGenerator<BatchLedger, void, undefined> {
+  for await (const { byteOffset, bytes } of ledgersOfRecords(path, new ByteReader(chunks))) {
+    yield { sequence: headerSequence(`${path}, ledger at byte ${byteOffset}`, bytes), byteOffset, bytes };
+  }
+}
+
+/** A file's ledgers, and in which order they are to be. */
+interface LedgersInOrder {
+  order: "rising" | "any";
+  ledgers: Iterable<BatchLedger> | AsyncIterable<BatchLedger>;
 }
 
 /** Magic numbers are within so many bytes. */
@@ -81,15 +103,9 @@ const PEEK_BYTES = 256 << 10;
 /** The first bytes of the content, none where they cannot be inflated: then the whole of it says why. */
 async function firstInflated(stored: ByteReader, encoding: Encoding): Promise<Uint8Array> {
   const begin = (await stored.peek(PEEK_BYTES)).slice();
-  const content = inflated(
-    "",
-    (async function* () {
-      yield begin;
-    })(),
-    encoding,
-  );
+  const content = inflated("", chunkOf(begin), encoding);
   try {
-    return await new ByteReader(content).peek(8);
+    return await new ByteReader(content).peek(CONTENT_HEAD_BYTES);
   } catch {
     return new Uint8Array(0);
   } finally {
@@ -97,44 +113,58 @@ async function firstInflated(stored: ByteReader, encoding: Encoding): Promise<Ui
   }
 }
 
-async function* ledgersOfWhole(path: string, stored: Uint8Array): AsyncGenerator<FileLedger, void, undefined> {
+/** A file that is held whole, by what it is. */
+function ledgersOfWhole(path: string, stored: Uint8Array): LedgersInOrder {
   // A buffer of its own, and left to the garbage collector: the ledgers are views of its buffer.
   const inflater = new Inflater(LEDGER_FILE_BYTES_MAX);
   const content = inflater.inflate(path, stored, detectEncoding(stored));
-  let ledgerIndex = 0;
-  if (isJsonText(content)) {
-    for (const { byteOffset, bytes } of rpcLedgers(path, content)) {
-      const { slices } = splitLedgers(`${path}, ledger ${ledgerIndex} of the answer`, bytes, ["ledger"]);
-      for (const slice of slices) yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes: slice.bytes() };
-    }
-    return;
+  if (isJsonText(content)) return { order: "rising", ledgers: ledgersOfAnswer(path, content) };
+  if (isBase64Text(content)) return { order: "any", ledgers: ledgersOfLines(path, content) };
+  try {
+    return { order: "rising", ledgers: ledgersOfXdr(path, content) };
+  } catch (thrown) {
+    if (!isFragmentedStream(content)) throw thrown;
+    return { order: "rising", ledgers: recordsOrFault(path, content, thrown) };
   }
-  if (!isBase64Text(content)) {
-    for (const { byteOffset, bytes } of splitLedgers(path, content).slices) {
-      yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes: bytes() };
+}
+
+/** The records of what could be a stream of tiny fragments; `fault` where not even the first one is a ledger. */
+async function* recordsOrFault(path: string, content: Uint8Array, fault: unknown): AsyncGenerator<BatchLedger> {
+  const records = recordsOf(path, chunkOf(content));
+  const first = await records.next().catch(() => {
+    throw fault;
+  });
+  if (!first.done) yield first.value;
+  yield* records;
+}
+
+/** Looks through all of the answer before it hands out its first ledger. */
+function ledgersOfAnswer(path: string, content: Uint8Array): BatchLedger[] {
+  return rpcLedgers(path, content).map(({ sequence: said, byteOffset, bytes }, index) => {
+    const name = `${path}, ledger ${index} of the answer`;
+    const { sequence } = ledgerOfXdr(name, bytes);
+    if (said !== undefined && said !== sequence) {
+      const message = `${name}: it is said to be ledger ${said}, and its header says ${sequence}`;
+      throw new CodedError("DATA_LOSS", "LEDGER_OUT_OF_STEP", message);
     }
-    return;
-  }
-  const lines: { byteOffset: number; split: SplitLedgers }[] = [];
-  for (const { byteOffset, characters, bytes } of base64Lines(path, content)) {
-    const name = `${path}, line at byte ${byteOffset}`;
+    return { sequence, byteOffset, bytes };
+  });
+}
+
+/** Looks through all lines before it hands out the first ledger. */
+function ledgersOfLines(path: string, content: Uint8Array): BatchLedger[] {
+  const ledgers: BatchLedger[] = [];
+  for (const { byteOffset, characters, bytes: line } of base64Lines(path, content)) {
     try {
-      lines.push({ byteOffset, split: splitLedgers(name, bytes, ["ledger", "batch"]) });
+      const ofLine = ledgersOfXdr(`${path}, line at byte ${byteOffset}`, line);
+      ledgers.push(...ofLine.map(({ sequence, bytes }) => ({ sequence, byteOffset, bytes })));
     } catch (thrown) {
       const { code, reason, message } = CodedError.from(thrown);
       throw CodedError.received(code, reason, message + wrapHint(characters), { cause: thrown });
     }
   }
-  if (lines.length === 0) {
-    throw new CodedError(
-      "DATA_LOSS",
-      "LEDGER_FILE_EMPTY",
-      `${path}: ${content.length} B of blank text: no ledger in it`,
-    );
-  }
-  for (const { byteOffset, split } of lines) {
-    for (const { bytes } of split.slices) yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes: bytes() };
-  }
+  if (ledgers.length > 0) return ledgers;
+  throw new CodedError("DATA_LOSS", "LEDGER_FILE_EMPTY", `${path}: ${content.length} B of blank text: no ledger in it`);
 }
 
 async function* ledgersOfLake(lake: LocalLake): AsyncGenerator<FileLedger, void, undefined> {
@@ -155,34 +185,18 @@ async function* ledgersOfLake(lake: LocalLake): AsyncGenerator<FileLedger, void,
   }
 }
 
-/** The ledgers of one lake file, checked against its name. */
 function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<FileLedger, void, undefined> {
-  const { name, ledgerFirst, ledgerLast } = object;
+  const { name } = object;
   const content = inflater.inflate(name, object.bytes, object.encoding);
-  const { slices, batchFirst = ledgerFirst } = splitLedgers(name, content, ["batch"]);
-  if (batchFirst < ledgerFirst || batchFirst + slices.length - 1 > ledgerLast) {
-    throw new CodedError(
-      "DATA_LOSS",
-      "LEDGER_OUT_OF_STEP",
-      `${name}: it is named for ledgers ${ledgerFirst} to ${ledgerLast} and holds ${batchFirst} to ${batchFirst + slices.length - 1}`,
-    );
-  }
-  const missingBefore = missingLedgers(name, ledgerFirst, batchFirst - 1);
-  if (missingBefore !== undefined) throw missingBefore;
-  for (const [ledgerIndex, slice] of slices.entries()) {
-    const bytes = slice.bytes();
-    const sequence = headerSequence(name, bytes);
-    if (sequence !== batchFirst + ledgerIndex) {
-      throw new CodedError(
-        "DATA_LOSS",
-        "LEDGER_OUT_OF_STEP",
-        `${name}: ledger ${sequence} stands at byte ${slice.byteOffset}, where ${batchFirst + ledgerIndex} should`,
-      );
+  let ledgerIndex = 0;
+  try {
+    for (const { byteOffset, bytes } of ledgersOfLakeFile({ name, named: object, wanted: object }, content)) {
+      yield { path: name, ledgerIndex: ledgerIndex++, byteOffset, bytes };
     }
-    yield { path: name, ledgerIndex, byteOffset: slice.byteOffset, bytes };
+  } catch (thrown) {
+    if (!(thrown instanceof XdrError)) throw thrown;
+    throw CodedError.received(thrown.code, thrown.reason, `${name}: ${thrown.message}`, { cause: thrown });
   }
-  const missingBehind = missingLedgers(name, batchFirst + slices.length, ledgerLast);
-  if (missingBehind !== undefined) throw missingBehind;
 }
 
 /** The whole of a file, or of a pipe until it ends. */

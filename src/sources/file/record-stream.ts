@@ -1,21 +1,21 @@
 /**
  * Record-marked LedgerCloseMetas (RFC 5531, section 11), as stellar-core writes METADATA_OUTPUT_STREAM: read a ledger at
  * a time, so that a stream may be of any size and a pipe gives its ledgers as they come.
- *
- * The rule for what is wrong in one: every ledger before the fault is given, then the error. A ledger that was given is
- * never given again: a sequence number that repeats or goes back is LEDGER_OUT_OF_STEP. A gap is no fault here, since a
- * stream kept in a file promises nothing about what is not in it; sources of a server do (docs/ledger-containers.md).
+ * Every ledger before a fault is given, then the error.
  */
 import { CodedError } from "../../error.ts";
 import type { Reason } from "../../reasons/registry.ts";
 import { LEDGER_CLOSE_META_BYTES_MIN } from "../../xdr/generated/skip.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 import type { ByteReader } from "./byte-reader.ts";
-import { headerSequence } from "./header-offsets.ts";
 
 const MARK_BYTES = 4;
 const LAST_FRAGMENT = 0x8000_0000;
 const META_VERSION_MAX = 2; // of LedgerCloseMeta's union
+const META_VERSION_BYTES = 4;
+
+/** Enough of a stream to tell it: a ledger's version, were each of its bytes a fragment of its own. */
+export const STREAM_HEAD_BYTES = META_VERSION_BYTES * (MARK_BYTES + 1);
 
 /** A record's ledger, and where it was found. */
 interface StreamLedger {
@@ -26,42 +26,43 @@ interface StreamLedger {
 }
 
 /**
- * Whether content that begins with these 8 bytes is a record-marked stream: a mark, then a ledger's version. A batch has
- * two sequence numbers there, of which the second is no less than the first, and a ledger its version first.
+ * Whether content that begins with `head` can be a record-marked stream: marks, and between them a ledger's version. A
+ * ledger itself can look so in its first bytes, when its version is taken for a mark: ask whether it is one first.
+ * @param head STREAM_HEAD_BYTES of it, or all there are
  */
 export function beginsRecordStream(head: Uint8Array): boolean {
-  if (head.length < 8) return false;
   const d = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  return d.getUint32(0) > META_VERSION_MAX && d.getUint32(4) <= META_VERSION_MAX;
+  let version = 0;
+  let versionBytes = 0;
+  for (let at = 0; versionBytes < META_VERSION_BYTES; ) {
+    if (at + MARK_BYTES >= head.length) return false;
+    const size = d.getUint32(at) % LAST_FRAGMENT;
+    if (size === 0 || (d.getUint32(at) > LAST_FRAGMENT && size < META_VERSION_BYTES - versionBytes)) return false;
+    at += MARK_BYTES;
+    for (let i = 0; i < size && versionBytes < META_VERSION_BYTES; i++, versionBytes++) {
+      if (at >= head.length) return false;
+      version = version * 256 + head[at++]!;
+    }
+  }
+  return version <= META_VERSION_MAX;
 }
 
 /**
  * The ledgers of a stream, in its order.
  *
  * @param name of the file, for messages
- * @throws CodedError DATA_LOSS / RECORD_TRUNCATED, RECORD_MARK, LEDGER_HEADER, LEDGER_OUT_OF_STEP; RESOURCE_EXHAUSTED /
- * LEDGER_TOO_LARGE for a record over LEDGER_BYTES_MAX
+ * @throws CodedError DATA_LOSS / RECORD_TRUNCATED, RECORD_MARK; RESOURCE_EXHAUSTED / LEDGER_TOO_LARGE for a
+ * record over LEDGER_BYTES_MAX
  */
 export async function* ledgersOfRecords(
   name: string,
   reader: ByteReader,
 ): AsyncGenerator<StreamLedger, void, undefined> {
-  let before: { sequence: number; byteOffset: number } | undefined;
   for (;;) {
     const at = reader.offset;
     const bytes = await nextRecord(name, reader);
     if (bytes === undefined) return;
-    const byteOffset = at + MARK_BYTES;
-    const sequence = headerSequence(`${name}, record at byte ${at}`, bytes);
-    if (before !== undefined && sequence <= before.sequence) {
-      throw new CodedError(
-        "DATA_LOSS",
-        "LEDGER_OUT_OF_STEP",
-        `${name}: ledger ${sequence} at byte ${byteOffset} comes behind ledger ${before.sequence} at byte ${before.byteOffset}: a stream holds each ledger once, in rising order; cut the repeated part off`,
-      );
-    }
-    before = { sequence, byteOffset };
-    yield { byteOffset, bytes };
+    yield { byteOffset: at + MARK_BYTES, bytes };
   }
 }
 

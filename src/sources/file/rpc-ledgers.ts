@@ -3,6 +3,8 @@ import { CodedError } from "../../error.ts";
 
 /** A ledger of the answer. */
 interface RpcLedger {
+  /** The number that the answer gives it; undefined where it gives none. */
+  sequence: number | undefined;
   /** Offset of its base64 in the text. */
   byteOffset: number;
   /** One LedgerCloseMeta. */
@@ -40,7 +42,7 @@ export function rpcLedgers(name: string, content: Uint8Array): RpcLedger[] {
   }
   if (ledgers.length === 0) throw wrong("LEDGER_FILE_EMPTY", "the answer of getLedgers has no ledger");
   let from = 0;
-  return ledgers.map((ledger: { metadataXdr?: unknown }, index) => {
+  return ledgers.map((ledger: { metadataXdr?: unknown; sequence?: unknown }, index) => {
     const xdr = ledger?.metadataXdr;
     if (typeof xdr !== "string" || xdr === "") {
       throw wrong("LEDGER_FILE_UNKNOWN", `ledger ${index} of the answer has no metadataXdr: ask for xdrFormat base64`);
@@ -50,6 +52,9 @@ export function rpcLedgers(name: string, content: Uint8Array): RpcLedger[] {
       throw wrong("BASE64", `the metadataXdr of ledger ${index} is no base64`);
     }
     from = text.indexOf(xdr, from);
-    return { byteOffset: from, bytes };
+    const sequence = typeof ledger.sequence === "number" ? ledger.sequence : undefined;
+    const byteOffset = from;
+    from += xdr.length; // the same ledger may come again
+    return { sequence, byteOffset, bytes };
   });
 }

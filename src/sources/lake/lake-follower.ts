@@ -8,13 +8,13 @@
  *
  * A listing is shared by all watches, and tells of ledgers beyond a gap. The oldest end is kept, and looked at by name.
  */
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import { type FoundObject, type LakeEnd, NEWEST, OLDEST, outermost } from "./lake-ends.ts";
 import {
   batchRange,
   type LakeExtension,
   type LakeLayout,
-  type LedgerRange,
   lakeKey,
   parseLakeKey,
   parsePartitionName,

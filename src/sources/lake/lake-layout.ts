@@ -7,7 +7,9 @@
  * Each part begins with 0xFFFFFFFF minus its first ledger, as 8 upper-case hex digits, so that a listing in byte order
  * gives the newest first.
  */
+
 import { CodedError } from "../../error.ts";
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 
 /** `zst` is written today; lakes of before mid-2025 have `zstd`. The content is the same. */
@@ -19,12 +21,6 @@ export interface LakeLayout {
   /** Files in a partition, 1 or more; 1 means that there are no partition folders. */
   batchesPerPartition: number;
   extension: LakeExtension;
-}
-
-/** First and last ledger of something, both inclusive. */
-export interface LedgerRange {
-  ledgerFirst: number;
-  ledgerLast: number;
 }
 
 /** What the key of a lake object says. */

@@ -14,14 +14,15 @@
  *
  * Settled is what has not changed for SETTLED_FILE_MS.
  */
+
 import { pause } from "../../base/pause.ts";
 import { CodedError } from "../../error.ts";
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { Inflater } from "../file/inflate.ts";
 import { scanZstd } from "../file/zstd-frame.ts";
 import { BATCH_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject } from "../source.ts";
 import type { LakeFollower } from "./lake-follower.ts";
-import type { LedgerRange } from "./lake-layout.ts";
 import type { StoredObject } from "./lake-storage.ts";
 import type { LoadContext } from "./read-ahead.ts";
 

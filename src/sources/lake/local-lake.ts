@@ -2,8 +2,10 @@
  * A Galexie data lake (SEP-54) in a local folder, complete or still growing: which objects a reader gets, in which order,
  * and what it waits for. lake-follower.ts knows what is there, lake-loader.ts reads one object.
  */
+
 import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { checkRange } from "../check-range.ts";
 import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
@@ -11,7 +13,7 @@ import { fileFault } from "./file-fault.ts";
 import { lakeBelow } from "./lake-below.ts";
 import { describeLayout, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
-import { batchRange, inferLayout, type LakeKey, type LakeLayout, type LedgerRange } from "./lake-layout.ts";
+import { batchRange, inferLayout, type LakeKey, type LakeLayout } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
 import { FolderStorage } from "./lake-storage.ts";
