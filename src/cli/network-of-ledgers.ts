@@ -6,21 +6,21 @@ const FILES_MAX = 64; // a network's first ledgers have no transactions; so many
 
 /**
  * The passphrase of the known network that the first ledger with a transaction is of. Undefined where there is none in
- * the first files, where no known network fits, and where they cannot be read: sessions say what is wrong with those.
+ * the first files.
  * @param path a lake folder, or what else openLedgerInput reads
+ * @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where no known network fits; what `openLedgerInput` throws
+ * where the first files cannot be read
  */
 export async function networkOfLedgers(path: string): Promise<string | undefined> {
   const network = new InputNetwork(undefined);
   let files = 0;
   let file = "";
-  try {
-    const { ledgers } = await openLedgerInput(path);
-    for await (const ledger of ledgers) {
-      if (ledger.path !== file && ++files > FILES_MAX) return undefined;
-      file = ledger.path;
-      const passphrase = network.of(ledger.bytes);
-      if (passphrase !== undefined) return passphrase;
-    }
-  } catch {}
+  const { ledgers } = await openLedgerInput(path);
+  for await (const ledger of ledgers) {
+    if (ledger.path !== file && ++files > FILES_MAX) return undefined;
+    file = ledger.path;
+    const passphrase = network.of(ledger.bytes);
+    if (passphrase !== undefined) return passphrase;
+  }
   return undefined;
 }

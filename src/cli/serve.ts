@@ -78,12 +78,16 @@ async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: 
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
   if (sourceEndpoint.kind === "grpc") return {};
-  const network = await networkOfLedgers(sourceEndpoint.path);
+  let fault = "no transaction in its first files is of a known network";
+  const network = await networkOfLedgers(sourceEndpoint.path).catch((thrown) => {
+    fault = `its first files do not tell: ${CodedError.from(thrown).message}`;
+    return undefined;
+  });
   if (network === undefined) {
     throw new CodedError(
       "FAILED_PRECONDITION",
       "NETWORK_UNKNOWN",
-      `${source.description} does not tell its network: it has no manifest, and no transaction in its first files is of a known network. Set NETWORK_PASSPHRASE`,
+      `${source.description} does not tell its network: it has no manifest, and ${fault}. Set NETWORK_PASSPHRASE`,
     );
   }
   log.info("NETWORK_PASSPHRASE is not set: the transactions of the first ledgers are of this network", { network });

@@ -53,7 +53,7 @@ export const SERVER_SETTINGS = {
     type: text,
     default: "Test SDF Network ; September 2015",
     description:
-      "The passphrase of the Stellar network that the ledgers belong to. A lake wins over the default: by what its manifest says, else by the known network (pubnet, testnet, futurenet, standalone, load test) that the transactions of its first ledgers fit.",
+      "The passphrase of the Stellar network that the ledgers belong to. A lake wins over the default: by what its manifest says, else by the known network (pubnet, testnet, futurenet, standalone, load test) that the transactions of its first ledgers fit. A gRPC source names no network: the first ledger with a transaction is checked, and a session over another network ends with NETWORK_MISMATCH.",
     example: "Public Global Stellar Network ; September 2015",
   }),
   grpcAddress: setting({

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
@@ -72,6 +73,26 @@ async function sessionOver(source: LedgerSource): Promise<void> {
     await server.close();
   }
 }
+
+test("a session and a range over a lake go past it", async () => {
+  using made = lake();
+  const source = await LocalLake.open(made.folder);
+  await sessionOver(source);
+  const server = await localServer(source, { "network-passphrase": NETWORK });
+  try {
+    const ticket = Buffer.from(JSON.stringify({ start_ledger: 100, end_ledger: 102 }));
+    const ledgers: unknown[] = [];
+    let complete = 0;
+    for await (const { metadata, table } of server.flight.doGet(ticket)) {
+      complete = metadata.ledger_complete;
+      for (const row of table) ledgers.push(Number(row.ledger_sequence));
+    }
+    expect([ledgers, complete]).toEqual([[100, 102], 102]);
+  } finally {
+    await server.close();
+    await source.close();
+  }
+}, 120_000);
 
 test("a session over raw-ledger gRPC goes past it", async () => {
   using service = await RawLedgerServer.start(async (call) => {

@@ -76,6 +76,16 @@ test("serve asks for the network of a lake that does not tell it, and never take
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining("Set NETWORK_PASSPHRASE")]);
 });
 
+test("serve says what is wrong with a lake's first file where that keeps its network unknown", async () => {
+  using lake = new TemporaryLake(SINGLE, "none");
+  lake.write("FFFFFFFF--0-9/FFFFFFFA--5.xdr.zst", new TextEncoder().encode("not a ledger"));
+  const { exitCode, stderr } = await runCommand(["serve", "--source-endpoint", lake.folder]);
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringMatching(/FFFFFFFA--5\.xdr\.zst: .*zstd.*Set NETWORK_PASSPHRASE/),
+  ]);
+});
+
 function batchHead(ledger: number): Uint8Array {
   const head = new Uint8Array(12);
   const view = new DataView(head.buffer);

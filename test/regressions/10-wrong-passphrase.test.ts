@@ -67,11 +67,11 @@ test("without a passphrase and a manifest, serve finds the network from the ledg
   }
 });
 
-test("ledgers that tell nothing leave the default", async () => {
+test("ledgers that cannot be read tell why", async () => {
   using lake = new TemporaryLake(undefined, "none");
   cpSync(SAMPLE.folder, lake.folder, { recursive: true });
   for (const path of new Bun.Glob("**/*.zst").scanSync({ cwd: lake.folder })) {
     writeFileSync(join(lake.folder, path), "not a ledger");
   }
-  expect(await networkOfLedgers(lake.folder)).toBeUndefined();
+  await expect(networkOfLedgers(lake.folder)).rejects.toThrow(expect.objectContaining({ code: "DATA_LOSS" }));
 });
