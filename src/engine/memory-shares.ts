@@ -21,9 +21,13 @@ interface Share {
   bytes: number;
   /** What it counts for: that, or more while it has more. */
   charged: number;
+  /** Whether it had a reader when memory was last divided. */
+  isRead: boolean;
 }
 
 export class MemoryShares {
+  /** Whether anything has changed since memory was last divided: most looks of an idle server find nothing. */
+  private isStale = false;
   private readonly running = new Map<number, Share>();
   /** What streams that are over still retain for those who come late. */
   private readonly kept = new Map<number, number>();
@@ -73,7 +77,8 @@ export class MemoryShares {
         `a stream needs ${mib(bytes)} MiB for its batches, and ${mib(free)} of the ${mib(this.bytesMax)} MiB that MAX_MEMORY_MB leaves for them are free (${others} streams have the rest): stop one, or raise MAX_MEMORY_MB`,
       );
     }
-    this.running.set(stream, { least: bytes, wanted, bytes, charged: bytes });
+    this.running.set(stream, { least: bytes, wanted, bytes, charged: bytes, isRead: false });
+    this.isStale = true;
   }
 
   /**
@@ -82,18 +87,24 @@ export class MemoryShares {
    */
   settle(stream: number, retainedBytes: number): void {
     const share = this.running.get(stream);
-    if (share !== undefined) share.charged = Math.max(share.bytes, retainedBytes);
+    if (share === undefined) return;
+    const charged = Math.max(share.bytes, retainedBytes);
+    if (charged !== share.charged) this.isStale = true;
+    share.charged = charged;
   }
 
   /** A stream that is over has use for what it retains, and no more. */
   keep(stream: number, retainedBytes: number): void {
-    this.running.delete(stream);
-    this.kept.set(stream, Math.min(this.kept.get(stream) ?? retainedBytes, retainedBytes));
+    const before = this.kept.get(stream);
+    const kept = Math.min(before ?? retainedBytes, retainedBytes);
+    if (this.running.delete(stream) || kept !== before) this.isStale = true;
+    this.kept.set(stream, kept);
   }
 
   drop(stream: number): void {
     this.running.delete(stream);
     this.kept.delete(stream);
+    this.isStale = true;
   }
 
   /**
@@ -102,13 +113,19 @@ export class MemoryShares {
    * @returns the streams whose shares have changed
    */
   lend(isRead: (stream: number) => boolean): number[] {
+    for (const [stream, share] of this.running) {
+      const now = isRead(stream);
+      if (now !== share.isRead) this.isStale = true;
+      share.isRead = now;
+    }
+    if (!this.isStale) return [];
     const before = new Map([...this.running].map(([stream, { bytes }]) => [stream, bytes]));
     const read: Share[] = [];
     const unread: Share[] = [];
     let spare = this.bytesMax - this.bytesToCome;
     for (const bytes of this.kept.values()) spare -= bytes;
-    for (const [stream, share] of this.running) {
-      (isRead(stream) ? read : unread).push(share);
+    for (const share of this.running.values()) {
+      (share.isRead ? read : unread).push(share);
       spare -= share.least;
     }
     spare = Math.max(0, spare);
@@ -123,7 +140,9 @@ export class MemoryShares {
     const levelRead = level(Math.max(0, spare - lentUnread), read);
     for (const share of read) share.bytes = Math.min(share.bytes, due(share, levelRead));
     raise(read, levelRead, this.spareBytes);
-    return [...this.running].filter(([stream, { bytes }]) => bytes !== before.get(stream)).map(([stream]) => stream);
+    const changed = [...this.running].filter(([stream, { bytes }]) => bytes !== before.get(stream));
+    this.isStale = changed.length > 0; // what one gives up another may have the next time
+    return changed.map(([stream]) => stream);
   }
 
   /** What is kept free for streams to come. */

@@ -2,7 +2,7 @@
  * Knows both ends of one lake, and tells all its readers when a ledger comes. Readers that wait for the same ledger
  * share one watch:
  *
- *     reader ─┐                       every followPollMs       has(next object)?
+ *     reader ─┐                       as it is due (LookPace)  has(next object)?
  *     reader ─┼─ watch of a ledger ─▶ every ALTERNATIVES_MS    the other extension, the object after it, the root
  *     reader ─┘                       every LISTING_MS         the newest partition, for what names cannot tell
  *
@@ -20,6 +20,7 @@ import {
   parsePartitionName,
 } from "./lake-layout.ts";
 import type { LakeStorage } from "./lake-storage.ts";
+import { LookPace } from "./look-pace.ts";
 
 /** Between looks for what else may stand in a ledger's place: the other extension, the object after it. */
 const ALTERNATIVES_MS = 250;
@@ -53,12 +54,15 @@ export class LakeFollower {
   /** Full listings of a folder so far. */
   listings = 0;
   readonly #watches = new Map<number, Watch>();
+  readonly #pace: LookPace;
 
   constructor(
     readonly storage: LakeStorage,
     readonly layout: LakeLayout,
-    private readonly followPollMs: number,
-  ) {}
+    followPollMs: number,
+  ) {
+    this.#pace = new LookPace(followPollMs);
+  }
 
   /** The newest ledger known, without a look at the storage. */
   get newestKnown(): number | undefined {
@@ -155,6 +159,7 @@ export class LakeFollower {
       try {
         if (await this.storage.has(first)) {
           this.noted(batchRange(this.layout, ledger));
+          this.#pace.came();
           outcome = { look: { come: true } };
         } else if (Date.now() - lookedAt >= ALTERNATIVES_MS) {
           lookedAt = Date.now();
@@ -167,7 +172,7 @@ export class LakeFollower {
         for (const { settle, told } of [...watch]) if (!isOld(ledger, outcome, told)) settle(outcome);
       }
       if (outcome !== undefined && ("thrown" in outcome || outcome.look.come)) break;
-      await new Promise<void>((resolve) => setTimeout(resolve, Math.min(this.followPollMs, ALTERNATIVES_MS)));
+      await new Promise<void>((resolve) => setTimeout(resolve, this.#pace.pauseMs()));
     }
     this.#watches.delete(ledger);
     // Who came between the last look and here is in no loop.
