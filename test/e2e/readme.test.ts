@@ -45,7 +45,7 @@ async function shell(code: string): Promise<{ exitCode: number; stdout: string; 
     .replaceAll("> rows.arrows", `> ${join(scratch, "rows.arrows")}`);
   // Under `make test` the README's make would be one inside another, and print so.
   const { MAKELEVEL: _level, MAKEFLAGS: _flags, MFLAGS: _old, ...env } = process.env;
-  const child = Bun.spawn(["sh", "-ec", `${block("alias contract-data-processor=")}\n${withPorts}`], {
+  const child = Bun.spawn(["sh", "-ec", `${block("export PATH=")}\n${withPorts}`], {
     cwd: ROOT,
     env: {
       ...env,
@@ -173,7 +173,8 @@ describe("README", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
     tested.push(".cache/ledger.xdr", "npm pack"); // test/library
     tested.push("--partitions 4");
-    tested.push("alias contract-data-processor="); // in front of all others
+    tested.push("make library"); // test/library
+    tested.push("export PATH="); // in front of all others
     for (const { language, code } of blocks) {
       if (language === "sh")
         expect(
