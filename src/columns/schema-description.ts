@@ -1,5 +1,5 @@
 /**
- * Schema versions as plain data: what proto/schemas/ holds, what GetSchema-like calls can serve, and the check that a
+ * Schema versions as plain data: what proto/schemas/ holds, what the Flight action `schema` answers with, and the check that a
  * change to a schema breaks no reader.
  */
 import { type DataType, Decimal, Timestamp } from "apache-arrow";
@@ -60,13 +60,18 @@ export function describeSchema(schemaVersion: SchemaVersion): SchemaDescription 
     description: schema.metadata.get("description")!,
     metadata_keys: [...schema.metadata.keys()],
     natural_key: [...NATURAL_KEYS[schemaVersion]],
-    fields: columns.map((column) => {
-      const { name, nullable, description } = column.spec;
-      if (!(column instanceof DictionaryColumn)) return { name, type: typeName(column.type), nullable, description };
-      const dictionary: DictionaryDescription = { id: column.id, index_type: "int8", values: [...column.words] };
-      return { name, type: typeName(column.type.dictionary), nullable, description, dictionary };
-    }),
+    fields: describeFields(columns),
   };
+}
+
+/** What columns are, in their order. */
+export function describeFields(columns: BatchEncoder["columns"]): FieldDescription[] {
+  return columns.map((column) => {
+    const { name, nullable, description } = column.spec;
+    if (!(column instanceof DictionaryColumn)) return { name, type: typeName(column.type), nullable, description };
+    const dictionary: DictionaryDescription = { id: column.id, index_type: "int8", values: [...column.words] };
+    return { name, type: typeName(column.type.dictionary), nullable, description, dictionary };
+  });
 }
 
 /**

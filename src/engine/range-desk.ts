@@ -12,7 +12,8 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { FilterStep } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
-import type { EngineStream, StreamEngine } from "./stream-engine.ts";
+import type { EngineStream } from "./engine-stream.ts";
+import type { StreamEngine } from "./stream-engine.ts";
 
 const RANGE_SLOTS = 16; // one client reads it: enough that every worker decodes while it is sent
 const CATCH_UP_WAIT_MS = 60_000; // clients that come back together queue; who waits longer does better to try again

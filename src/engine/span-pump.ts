@@ -7,62 +7,33 @@
  */
 
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
+import { EventLoopTurns } from "../base/event-loop-turns.ts";
 import { freeBytes } from "../base/free-bytes.ts";
 import { pause } from "../base/pause.ts";
+import { settlesWithin } from "../base/settles-within.ts";
 import { CodedError } from "../error.ts";
 import { settledBefore } from "../ledger/known-assets.ts";
-import { scanZstd } from "../sources/file/zstd-frame.ts";
+import { inflatedBytesMax } from "../sources/file/inflated-size.ts";
 import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import type { StreamCell } from "../threads/stream-cell.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
-import type { InFlight } from "./in-flight.ts";
-import type { MemoryGuard } from "./memory-guard.ts";
-import type { SourcePatience } from "./source-patience.ts";
+import { CREDIT_WAIT_MS, PendingSpans } from "./pending-spans.ts";
+import type { PumpLimits, PumpRange } from "./pump-limits.ts";
+import { ledgersThatFit, SPAN_LEDGERS_MAX } from "./span-room.ts";
 import type { StreamAssets } from "./stream-assets.ts";
 
-const SPAN_LEDGERS_MAX = 64; // enough for a full batch on quiet ledgers
 const TURN_MS = 1; // moving objects without giving the event loop a turn; calls wait for it
 const SPAN_STORED_BYTES_MAX = 4 << 20; // compressed: about ten heavy ledgers, a few batches
 const SPAN_RAW_BYTES_MAX = 16 << 20; // the same for ledgers that come uncompressed
 const LARGE_OBJECT_BYTES = 4 << 20; // many times an ordinary file: a few of them are what a small MAX_MEMORY_MB leaves
 const ROOM_LOOK_MS = 10; // between looks whether there is room in flight for large objects
 const SPANS_PER_WORKER = 2; // one being decoded, one waiting in the ring
-const SPAN_DOUBLINGS = 6; // from one ledger in the first span to SPAN_LEDGERS_MAX
 const LINGER_MS = 20; // a source that has nothing for this long is at the tip: what is there goes out …
 const IDLE_LINGER_MS = 1; // … and at once where nothing else is in flight: a fuller batch would only come later
-const CREDIT_WAIT_MS = 1000; // longest single sleep; a stop is noticed at once, this is for lost worlds only
-const OUTPUT_RATIO_MARGIN = 1.5; // what comes may become this much more, a ledger, than what the stream has had so far
 const SOURCE_SKIPS_MAX = 1000; // ledgers in a row that a source may fail on under ON_ERROR=skip; more is no bad ledger
 
-interface PumpRange {
-  ledgerStart: number;
-  /** Inclusive; 0 = for ever. */
-  ledgerEnd: number;
-  /** Asked before a ledger above its last answer is given to a worker; answers with the last ledger that may be. */
-  reserve?: (ledger: number) => number;
-  /** Absent: what the source throws ends the stream. */
-  patience?: SourcePatience;
-}
-
-interface PumpLimits {
-  flushIntervalMs: number;
-  /** What all streams together hold between their workers and their logs. */
-  inFlight: InFlight;
-  /** Watches the memory of all streams. */
-  guard?: MemoryGuard;
-  /** How many finished batches the stream may hold; their memory is in its cell. */
-  slotsMax: number;
-}
-
-/** What a span that is not in order yet holds of `inFlight`. */
-interface PendingSpan {
-  span: number;
-  ledgerFirst: number;
-  ledgers: number;
-  bytes: number;
-}
-
+/** The span that takes ledgers now. */
 interface OpenSpan {
   number: number;
   worker: number;
@@ -73,6 +44,7 @@ interface OpenSpan {
   begunMs: number;
 }
 
+/** Reads one stream's source and gives its ledgers to the workers. */
 export class SpanPump {
   private spans = 0;
   private open: OpenSpan | undefined;
@@ -80,11 +52,8 @@ export class SpanPump {
   /** One after the last ledger of the object that is on its way into a ring. */
   private dispatchingTo = 0;
   private reservedTo = 0;
-  /** When the event loop last had its turn, monotonic. */
-  private turnMs = 0;
-  /** Oldest first. */
-  private readonly pending: PendingSpan[] = [];
-  private watching = false;
+  private readonly turns = new EventLoopTurns(TURN_MS);
+  private readonly pending: PendingSpans;
   private discarded = false;
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
@@ -106,6 +75,7 @@ export class SpanPump {
     private readonly signal: AbortSignal,
   ) {
     this.nextLedger = range.ledgerStart;
+    this.pending = new PendingSpans(cell, limits.inFlight, () => this.giveBackWhenIdle());
   }
 
   /** Spans begun so far; all of them closed once `run` has settled. */
@@ -128,7 +98,7 @@ export class SpanPump {
   /** Sends nothing more, and gives back what is held: the stream is over, and what is in flight is thrown away. */
   discard(): void {
     this.discarded = true;
-    this.settle(Number.POSITIVE_INFINITY);
+    this.pending.giveAll();
   }
 
   /**
@@ -156,13 +126,6 @@ export class SpanPump {
     }
   }
 
-  /** A source that always has the next object, and rings with room, would keep every call waiting. */
-  private async takeTurn(): Promise<void> {
-    if (performance.now() - this.turnMs < TURN_MS) return;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.turnMs = performance.now();
-  }
-
   private async readOn(): Promise<void> {
     const { ledgerEnd } = this.range;
     if (ledgerEnd !== 0 && this.nextLedger > ledgerEnd) {
@@ -181,7 +144,7 @@ export class SpanPump {
         const object = await this.pull(iterator);
         if (object === undefined) break;
         await this.push(object);
-        await this.takeTurn();
+        await this.turns.take();
       }
     } finally {
       try {
@@ -349,12 +312,7 @@ export class SpanPump {
           return undefined;
         }
       }
-      const last = this.pending.at(-1);
-      if (last?.span === span.number) {
-        last.bytes += bytes;
-        last.ledgers += ledgers;
-      } else this.pending.push({ span: span.number, ledgerFirst: this.nextLedger, ledgers, bytes });
-      void this.watch();
+      this.pending.add(span.number, this.nextLedger, ledgers, bytes);
       return span;
     }
   }
@@ -370,8 +328,8 @@ export class SpanPump {
     for (;;) {
       if (this.discarded) return false;
       const seen = this.cell.bell.read();
-      this.settle(this.cell.spansSequenced); // what these taught is counted before they are in order
-      const oldest = this.pending[0]!;
+      this.pending.settle(); // what these taught is counted before they are in order
+      const oldest = this.pending.oldest!;
       const settled = oldest.span === span.number || oldest.ledgerFirst >= settledBefore(ledgerLast, delayLedgers);
       if (settled && this.assets.messages >= this.cell.get("learnedMessages")) return true;
       if (this.signal.aborted) return false;
@@ -395,7 +353,8 @@ export class SpanPump {
       if (this.hasCredit) {
         const { guard } = this.limits;
         if (guard?.pressure.isFull) await guard.admit(this.signal);
-        ledgersMax = this.ledgersThatFit();
+        this.pending.settle();
+        ledgersMax = ledgersThatFit(this.cell, this.limits.slotsMax, this.spans, this.pending.ledgers);
         if (ledgersMax >= 1 || this.spans === this.cell.spansSequenced) break;
       }
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
@@ -413,47 +372,12 @@ export class SpanPump {
     return this.open;
   }
 
-  /**
-   * How many more ledgers' batches will find room in the stream's share, going by what its ledgers became so far. Spans
-   * begin small, because nothing is known of the first ones, and because the first rows should not wait for many.
-   */
-  private ledgersThatFit(): number {
-    this.settle(this.cell.spansSequenced);
-    const begin = Math.min(SPAN_LEDGERS_MAX, 2 ** Math.min(this.spans, SPAN_DOUBLINGS));
-    const ledgers = this.cell.get("ledgers");
-    if (ledgers === 0) return 0;
-    let inFlight = 0;
-    for (const span of this.pending) inFlight += span.ledgers;
-    const batches = (this.cell.get("batches") / ledgers) * OUTPUT_RATIO_MARGIN;
-    const bytes = (this.cell.get("batchBytes") / ledgers) * OUTPUT_RATIO_MARGIN;
-    const batchesFree = this.limits.slotsMax - this.cell.get("heldBatches");
-    const bytesFree = this.cell.retainedBytesMax - this.cell.get("heldBytes");
-    const fit = Math.floor(Math.min(batchesFree / batches, bytesFree / bytes)) - inFlight;
-    return Number.isNaN(fit) ? begin : Math.min(begin, fit);
-  }
-
-  /** Gives back what spans before that one held. */
-  private settle(spans: number): void {
-    while (this.pending.length > 0 && this.pending[0]!.span < spans) {
-      this.limits.inFlight.give(this.pending.shift()!.bytes);
-    }
-  }
-
-  /** Gives room back as spans come into order, whatever the pump itself waits for. */
-  private async watch(): Promise<void> {
-    if (this.watching) return;
-    this.watching = true;
-    while (this.pending.length > 0) {
-      const seen = this.cell.bell.read();
-      this.settle(this.cell.spansSequenced);
-      if (this.pending.length > 0) await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
-    }
-    this.watching = false;
-    if (this.sourceIsIdle && this.dropped.isDue) {
-      setTimeout(() => {
-        if (this.sourceIsIdle && this.pending.length === 0) this.dropped.idle();
-      }, QUIET_MS).unref();
-    }
+  /** What the memory allocator keeps of ledgers that are done goes back once nothing has come for a while. */
+  private giveBackWhenIdle(): void {
+    if (!this.sourceIsIdle || !this.dropped.isDue) return;
+    setTimeout(() => {
+      if (this.sourceIsIdle && this.pending.isEmpty) this.dropped.idle();
+    }, QUIET_MS).unref();
   }
 
   private workerOf(span: number): number {
@@ -467,29 +391,4 @@ export class SpanPump {
     if (this.discarded) return;
     await this.pool.sendSpanEnd(span.worker, this.spec, { stream: this.spec.stream, span: span.number });
   }
-}
-
-/** The most that an object inflates to. */
-function inflatedBytesMax({ name, encoding, bytes }: LedgerObject): number {
-  if (encoding === "none") return bytes.length;
-  try {
-    return scanZstd(name, bytes).contentBytesMax;
-  } catch {
-    return bytes.length; // the worker will say what is wrong with it
-  }
-}
-
-/** Whether the promise settles (either way) within the time; its rejection is left to whoever awaits it. */
-async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  const first = await Promise.race([settled, late]);
-  clearTimeout(timer);
-  return first;
 }

@@ -19,7 +19,7 @@ import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { PARTITIONS_MAX } from "./range-ticket.ts";
-import { describeSchema, incompatibilities, readSchema, type Schemas } from "./schemas.ts";
+import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
 /** What the actions need of the producer that offers them. */
@@ -145,10 +145,10 @@ function schemaAction({ schemas, options: { networkPassphrase } }: ActionParts):
       json.end();
       const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
       const described = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
-        const offered = schemas.get(each, networkPassphrase, columns).schema;
+        const { schema: offered, fields } = schemas.get(each, networkPassphrase, columns);
         const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
         const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
-        return { ...describeSchema(each, offered), ...fit };
+        return { schema_version: each, metadata: Object.fromEntries(offered.metadata), fields, ...fit };
       });
       return [jsonBytes({ schemas: described })];
     },

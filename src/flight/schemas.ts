@@ -5,6 +5,7 @@ import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
+import { describeFields, type FieldDescription } from "../columns/schema-description.ts";
 import { alignedHeader } from "../delivery/body-alignment.ts";
 import { CodedError } from "../error.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
@@ -13,27 +14,17 @@ import type { FlightDataMessage } from "./flight-data.ts";
 const SHOWN_MAX = 200; // characters of a client's column name or type that an answer repeats
 const SCHEMAS_CACHED_MAX = 256; // projections that clients have asked for lately; one is some kilobytes
 
+/** One schema, in every form that Flight sends it in. */
 export interface SchemaForms {
   schema: Schema;
+  /** Its columns, as docs/columns.md and proto/schemas describe them. */
+  fields: FieldDescription[];
   /** Bare flatbuffer: the data_header of a stream's first message. */
   header: Uint8Array;
   /** Encapsulated IPC message: FlightInfo.schema, SchemaResult. */
   encapsulated: Uint8Array;
   /** Messages that follow the schema at once: the values of dictionary-encoded columns. */
   dictionaries: FlightDataMessage[];
-}
-
-interface FieldDescription {
-  name: string;
-  type: string;
-  nullable: boolean;
-  description?: string;
-}
-
-interface SchemaDescription {
-  schema_version: number;
-  metadata: Record<string, string>;
-  fields: FieldDescription[];
 }
 
 /** Schemas by version, columns and network; those asked for lately are kept. */
@@ -49,6 +40,7 @@ export class Schemas {
       const header = schemaMessage(encoder.schema);
       forms = {
         schema: encoder.schema,
+        fields: describeFields(encoder.columns),
         header,
         encapsulated: encapsulate(header),
         dictionaries: dictionariesOf(encoder),
@@ -65,19 +57,6 @@ function dictionariesOf(encoder: BatchEncoder): FlightDataMessage[] {
     dataHeader: alignedHeader(header, body.length),
     dataBody: body,
   }));
-}
-
-export function describeSchema(schemaVersion: SchemaVersion, schema: Schema): SchemaDescription {
-  return {
-    schema_version: schemaVersion,
-    metadata: Object.fromEntries(schema.metadata),
-    fields: schema.fields.map((field) => ({
-      name: field.name,
-      type: String(field.type),
-      nullable: field.nullable,
-      description: field.metadata.get("description"),
-    })),
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** How a stop brings a session's stream to rest: by draining it, or by dropping what is not delivered yet. */
-import type { EngineStream } from "../engine/stream-engine.ts";
+import type { EngineStream } from "../engine/engine-stream.ts";
 import { CodedError } from "../error.ts";
 import type { Reason } from "../reasons/registry.ts";
 import type { StopOptions } from "./session-service.ts";

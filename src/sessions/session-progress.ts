@@ -4,7 +4,7 @@
  */
 
 import type { AssetTable } from "../engine/asset-table.ts";
-import type { EngineStream } from "../engine/stream-engine.ts";
+import type { EngineStream } from "../engine/engine-stream.ts";
 import type { Counter } from "../threads/stream-cell.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";

@@ -1,6 +1,7 @@
 /** What a session asks of the engine: its next stream, from the checkpoint on. */
+
+import type { StreamRequest } from "../engine/engine-stream.ts";
 import type { SourceWait } from "../engine/source-patience.ts";
-import type { StreamRequest } from "../engine/stream-engine.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { LedgerSkip } from "../workers/records.ts";
 import type { SessionHost } from "./session-host.ts";

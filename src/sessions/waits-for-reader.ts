@@ -1,5 +1,5 @@
 /** Why a running session stands still, where that is because nobody reads it. */
-import type { EngineStream } from "../engine/stream-engine.ts";
+import type { EngineStream } from "../engine/engine-stream.ts";
 
 const MIB = 1 << 20;
 

@@ -1,6 +1,7 @@
 /** Range tickets, and what Flight tells about them, against the real server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { describeSchema, type FieldDescription } from "../../src/columns/schema-description.ts";
 import type { CodedError } from "../../src/error.ts";
 import {
   CancelFlightInfoRequest,
@@ -269,13 +270,14 @@ describe("actions", () => {
     type Answer = {
       schemas: Array<{
         schema_version: number;
-        fields: Array<{ name: string }>;
+        fields: FieldDescription[];
         compatible?: boolean;
         problems?: string[];
       }>;
     };
     const described = await actionJson<Answer>(processor.flight, "schema");
     expect(described.schemas.map(({ schema_version }) => schema_version)).toEqual([1, 2]);
+    expect(described.schemas.map(({ fields }) => fields)).toEqual([describeSchema(1).fields, describeSchema(2).fields]);
     expect(described.schemas[0]!.fields).toHaveLength(18);
     const calls = flightCalls(processor.flight);
     const { schema } = await calls.getSchema({ type: 2, cmd: Buffer.from(JSON.stringify(WHOLE)) });

@@ -1,8 +1,8 @@
 /** The pipeline as a whole: order, backpressure, shares of memory, failures. Made ledgers, real workers and rings. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { HubStream } from "../../src/delivery/hub-stream.ts";
+import type { EngineStream } from "../../src/engine/engine-stream.ts";
 import { planMemory } from "../../src/engine/memory-plan.ts";
-import type { EngineStream } from "../../src/engine/stream-engine.ts";
 import { CodedError } from "../../src/error.ts";
 import { decodeCursor } from "../../src/threads/cursor.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";

@@ -8,13 +8,9 @@ import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
 import { Hub } from "../../src/delivery/hub.ts";
 import type { HubStream } from "../../src/delivery/hub-stream.ts";
 import type { Slot } from "../../src/delivery/slot.ts";
+import type { EngineOptions, EngineStream, StreamRequest } from "../../src/engine/engine-stream.ts";
 import { type MemoryPlan, planMemory } from "../../src/engine/memory-plan.ts";
-import {
-  type EngineOptions,
-  type EngineStream,
-  StreamEngine,
-  type StreamRequest,
-} from "../../src/engine/stream-engine.ts";
+import { StreamEngine } from "../../src/engine/stream-engine.ts";
 import type { CodedError } from "../../src/error.ts";
 import { CodedError as Coded } from "../../src/error.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
