@@ -18,7 +18,7 @@ import { jsonBytes, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
-import { PARTITIONS_MAX } from "./range-ticket.ts";
+import { ENDPOINTS_MAX } from "./range-ticket.ts";
 import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
@@ -53,11 +53,11 @@ function cancelAction({ flights }: ActionParts): FlightAction {
     async run(body) {
       const request = decodeBody(CancelFlightInfoRequest, body);
       const endpoints = request.info?.endpoint ?? [];
-      if (endpoints.length > PARTITIONS_MAX) {
+      if (endpoints.length > ENDPOINTS_MAX) {
         throw new CodedError(
           "INVALID_ARGUMENT",
           "ENDPOINTS_MAX",
-          `the FlightInfo has ${endpoints.length} endpoints, and GetFlightInfo gives ${PARTITIONS_MAX} at most: send one that it gave`,
+          `the FlightInfo has ${endpoints.length} endpoints, and GetFlightInfo gives ${ENDPOINTS_MAX} at most: send one that it gave`,
         );
       }
       const ids = endpoints.map(({ ticket }) => {

@@ -285,7 +285,7 @@ export class ContractDataProducer implements FlightProducer {
       );
     }
     const range = { ...pinned(asked, defaultFilter), id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
-    if (range.partitions > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
+    if (range.endpoints > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
     if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
     return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce);
   }

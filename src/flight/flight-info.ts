@@ -115,7 +115,7 @@ export function rangeInfo(
     throw new CodedError(
       "INVALID_ARGUMENT",
       "FLIGHT_INFO_TOO_LARGE",
-      `${parts.length} endpoints with tickets of ${ticketBytes} B make ${bytes} B, over max ${FLIGHT_INFO_BYTES_MAX} B: ask for fewer partitions, or select by fewer values`,
+      `${parts.length} endpoints with tickets of ${ticketBytes} B make ${bytes} B, over max ${FLIGHT_INFO_BYTES_MAX} B: ask for fewer endpoints, or select by fewer values`,
     );
   }
   announce(bytes + descriptorBytes(descriptor));

@@ -2,10 +2,10 @@
  * A range of ledgers as a ticket or a CMD descriptor says it, in JSON:
  *
  * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"batch_size":…,
- *   "compression":"none|lz4|zstd","assets":["CODE:G…"],"partitions":…,"shard":{"index":…,"count":…},"from":<cursor>}`
+ *   "compression":"none|lz4|zstd","assets":["CODE:G…"],"endpoints":…,"shard":{"index":…,"count":…},"from":<cursor>}`
  *
  * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
- * keys more: `range`, by which the flight can be cancelled, and `expires_at`.
+ * keys more: `range`, by which the flight can be cancelled, and `expires_at`. `partitions` is the older name of `endpoints`.
  */
 
 import { checkLedgers, withDefaults } from "../engine/range-desk.ts";
@@ -25,8 +25,8 @@ import { JsonObject } from "./json-object.ts";
 
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
-/** Partitions of a range, and so endpoints that GetFlightInfo gives at most. */
-export const PARTITIONS_MAX = 1024; // endpoints of one FlightInfo: a message of some 300 kB
+/** Endpoints of one FlightInfo: a message of some 300 kB. */
+export const ENDPOINTS_MAX = 1024;
 const RANGE_ID_LENGTH_MAX = 64; // ours are UUIDs
 const SHARDS_MAX = 65_536; // as the filter's
 /** Bytes of filters that all tickets of a FlightInfo pin together: a quarter of the message that clients accept by default. */
@@ -51,8 +51,8 @@ export interface RangeTicket extends Encoding {
   filter?: FilterRecord;
   /** Known beside the server's KNOWN_ASSETS, as SEP-11 writes them. */
   assets?: string[];
-  /** Endpoints that GetFlightInfo answers with. */
-  partitions: number;
+  /** How many GetFlightInfo answers with. */
+  endpoints: number;
   shard?: Partition;
   /** Where to go on; absent: at the start. */
   from?: Position;
@@ -85,8 +85,7 @@ export function takeRange(json: JsonObject): RangeTicket {
   const filterJson = json.object("filters", FILTER_EXAMPLE);
   const filter = filterJson === undefined ? undefined : takeFilter(filterJson);
   const assets = json.texts("assets");
-  const partitions = json.integer("partitions", 1, PARTITIONS_MAX) ?? 1;
-  if (partitions > 1 && ledgerEnd === 0) throw json.wrong("partitions", "1 where end_ledger is 0");
+  const endpoints = takeEndpoints(json, ledgerEnd);
   const from = json.text("from");
   const range: RangeTicket = {
     ledgerStart,
@@ -97,7 +96,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     schemaVersion: encoding.schemaVersion ?? 1,
     batchRows: encoding.batchRows ?? 0,
     compression: encoding.compression ?? "none",
-    partitions,
+    endpoints,
     shard,
     from: from === undefined || from === "start" ? undefined : takeRangeCursor(from),
     id: takeRangeId(json),
@@ -106,6 +105,19 @@ export function takeRange(json: JsonObject): RangeTicket {
   json.end();
   checkFrom(range);
   return range;
+}
+
+/** `endpoints`, or `partitions` by its older name. */
+function takeEndpoints(json: JsonObject, ledgerEnd: number): number {
+  const older = json.integer("partitions", 1, ENDPOINTS_MAX);
+  const endpoints = json.integer("endpoints", 1, ENDPOINTS_MAX);
+  const name = endpoints === undefined ? "partitions" : "endpoints";
+  if (older !== undefined && endpoints !== undefined && older !== endpoints) {
+    throw json.wrong("partitions", `left out: it is the older name of "endpoints", which is ${endpoints}`);
+  }
+  const count = endpoints ?? older ?? 1;
+  if (count > 1 && ledgerEnd === 0) throw json.wrong(name, "1 where end_ledger is 0");
+  return count;
 }
 
 /** `contract_data:<start>:<end>:<filter_json>`; the filter may be missing. @throws CodedError INVALID_ARGUMENT */
@@ -129,7 +141,7 @@ export function parseLegacyRange(text: string, what: string): RangeTicket {
     schemaVersion: 1,
     batchRows: 0,
     compression: "none",
-    partitions: 1,
+    endpoints: 1,
   };
 }
 
@@ -169,7 +181,7 @@ function takeRangeId(json: JsonObject): string | undefined {
  */
 export function pinned(range: RangeTicket, defaults: FilterRecord): RangeTicket {
   const filter = withDefaults(range.filter, defaults);
-  const bytes = JSON.stringify(filterJson(filter)).length * range.partitions;
+  const bytes = JSON.stringify(filterJson(filter)).length * range.endpoints;
   return range.filter === undefined && bytes > PINNED_BYTES_MAX ? range : { ...range, filter };
 }
 
@@ -186,11 +198,11 @@ export function partsOf(range: RangeTicket): RangeTicket[] {
   const { ledgerStart, ledgerEnd, from } = range;
   const start = from?.ledger ?? ledgerStart;
   const ledgers = ledgerEnd - start + 1;
-  const count = Math.max(1, Math.min(range.partitions, ledgers));
-  if (count === 1) return [{ ...range, partitions: 1 }];
+  const count = Math.max(1, Math.min(range.endpoints, ledgers));
+  if (count === 1) return [{ ...range, endpoints: 1 }];
   return Array.from({ length: count }, (_, part) => ({
     ...range,
-    partitions: 1,
+    endpoints: 1,
     ledgerStart: start + Math.floor((ledgers * part) / count),
     ledgerEnd: start + Math.floor((ledgers * (part + 1)) / count) - 1,
     from: part === 0 ? from : undefined,

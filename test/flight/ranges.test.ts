@@ -63,7 +63,7 @@ describe("a range", () => {
       for (const args of [
         ["-ticket", JSON.stringify(WHOLE)],
         ["-ticket", `contract_data:${SAMPLE.first}:${SAMPLE.last}:{"include_deleted":true}`],
-        ["-cmd", JSON.stringify({ ...WHOLE, partitions: 3 })],
+        ["-cmd", JSON.stringify({ ...WHOLE, endpoints: 3 })],
         ["-ticket", JSON.stringify({ ...WHOLE, compression: "lz4", batch_size: 50 })],
         ["-ticket", JSON.stringify({ ...WHOLE, compression: "zstd" })],
       ]) {
@@ -183,7 +183,10 @@ describe("GetFlightInfo of a range", () => {
     const after = await infoOf(command);
     expect(after.totalRecords).toBe(SAMPLE.rows);
     expect(after.totalBytes).toBeGreaterThan(100_000);
-    expect((await infoOf({ ...WHOLE, partitions: 1000 })).endpoint).toHaveLength(7);
+    expect((await infoOf({ ...WHOLE, endpoints: 1000 })).endpoint).toHaveLength(7);
+    expect((await infoOf({ ...WHOLE, endpoints: 4, partitions: 4 })).endpoint).toHaveLength(4);
+    expect(await failureOf(infoOf({ ...WHOLE, endpoints: 4, partitions: 3 }))).toContain('older name of "endpoints"');
+    expect(await failureOf(infoOf({ ...WHOLE, end_ledger: 0, endpoints: 2 }))).toContain('"endpoints"');
   });
 
   test("refuses what cannot be read, and what is not ours", async () => {
