@@ -3,7 +3,7 @@ import { readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { MemoryGuard } from "../engine/memory-guard.ts";
-import { memoryBytesLeast, planMemory } from "../engine/memory-plan.ts";
+import { planMemory } from "../engine/memory-plan.ts";
 import { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
@@ -21,7 +21,6 @@ const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is ch
 const BATCH_ROWS_MIN_TARGET = 1000; // the original's BATCH_SIZE: an unset one never means fewer
 const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framing beside a batch's body
 const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
-const MIB = 1 << 20;
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
 
 /** What the parts of a start have in common. */
@@ -146,21 +145,12 @@ function dataPlaneEvents(
   };
 }
 
-/** Settings that are accepted and cannot have their whole effect. */
-function warnOfSettings({ memoryBytesMax, workerCount, flowctlEnabled, flowctlEndpoint }: Config, log: Logger): void {
-  const leastMib = Math.ceil(memoryBytesLeast(workerCount) / MIB);
-  if (memoryBytesMax < leastMib * MIB) {
-    log.warn("MAX_MEMORY_MB cannot be held", {
-      maxMemoryMb: memoryBytesMax / MIB,
-      leastMb: leastMib,
-      remedy: `raise it to ${leastMib}, or lower WORKER_COUNT ${workerCount}`,
-    });
-  }
-  if (flowctlEnabled) {
-    log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
-      endpoint: flowctlEndpoint,
-    });
-  }
+/** A setting that is accepted and has no effect yet. */
+function warnOfSettings({ flowctlEnabled, flowctlEndpoint }: Config, log: Logger): void {
+  if (!flowctlEnabled) return;
+  log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
+    endpoint: flowctlEndpoint,
+  });
 }
 
 /** Who may read over Flight; undefined where nobody is asked. @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE */

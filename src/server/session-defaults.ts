@@ -2,24 +2,14 @@
 import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
 import type { Config } from "../config/schema.ts";
 import type { SessionDefaults } from "../sessions/session-host.ts";
-import type { ChangeType } from "../vocabulary/change-type.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
+import { FILTER_KINDS } from "../vocabulary/filter-kinds.ts";
+import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
 /** The defaults that a server with this configuration gives to sessions. */
 export function sessionDefaultsOf(config: Config): SessionDefaults {
   return {
-    filter: {
-      contractIds: config.filterContractIds,
-      assetCodes: config.filterAssetCodes,
-      assetIssuers: config.filterAssetIssuers,
-      balanceHolders: config.filterBalanceHolders,
-      balanceMin: config.filterMinBalance,
-      keyTypes: config.filterKeyTypes,
-      durability: config.filterDurability === "both" ? undefined : config.filterDurability,
-      changeTypes: config.filterChangeTypes as ChangeType[],
-      modifiedAfterLedger: config.filterModifiedAfterLedger,
-      includeDeleted: config.includeDeleted,
-    },
+    filter: filterOf(config),
     knownAssets: config.knownAssets,
     network: config.networkPassphrase,
     batchRows: config.batchRows,
@@ -29,4 +19,10 @@ export function sessionDefaultsOf(config: Config): SessionDefaults {
     resumeSessions: config.resumeSessions,
     limits: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
   };
+}
+
+/** The filter of a session that names none. */
+function filterOf(config: Config): FilterRecord {
+  const filter: FilterRecord = Object.fromEntries(FILTER_KINDS.map(({ name, setting }) => [name, config[setting]]));
+  return { ...filter, durability: config.filterDurability === "both" ? undefined : config.filterDurability };
 }

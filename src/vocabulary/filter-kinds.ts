@@ -1,7 +1,7 @@
 /**
  * The kinds of filters, once: the names that each has in a RowFilter, a ticket, the control API and a flag,
- * and what a person reads about it. Flags, tickets, messages and checks are made from this table. The setting of a kind
- * stands in src/config/row-settings.ts, and its way into sessions in src/server/session-defaults.ts.
+ * and what a person reads about it. Flags, tickets, messages, checks and sessions' defaults are made from this table. The
+ * setting of a kind stands in src/config/row-settings.ts.
  */
 import type { FilterRecord } from "./row-filter.ts";
 
@@ -16,6 +16,8 @@ export interface FilterKind {
   key: string;
   /** Its flag on the command line, without dashes. */
   flag: string;
+  /** Its key in the configuration: what a session has that names no filter. */
+  setting: string;
   type: FilterValueType;
   /** What stands for the value in --help. */
   placeholder: string;
@@ -29,6 +31,7 @@ export const FILTER_KINDS = [
     name: "contractIds",
     key: "contract_ids",
     flag: "contract-id",
+    setting: "filterContractIds",
     type: "texts",
     placeholder: "C…",
     summary: "Only rows of this contract.",
@@ -37,6 +40,7 @@ export const FILTER_KINDS = [
     name: "assetCodes",
     key: "asset_codes",
     flag: "asset-code",
+    setting: "filterAssetCodes",
     type: "texts",
     placeholder: "CODE",
     summary: "Only rows of assets with this code.",
@@ -45,6 +49,7 @@ export const FILTER_KINDS = [
     name: "assetIssuers",
     key: "asset_issuers",
     flag: "asset-issuer",
+    setting: "filterAssetIssuers",
     type: "texts",
     placeholder: "G…",
     summary: "Only rows of assets of this issuer.",
@@ -53,6 +58,7 @@ export const FILTER_KINDS = [
     name: "balanceHolders",
     key: "balance_holders",
     flag: "balance-holder",
+    setting: "filterBalanceHolders",
     type: "texts",
     placeholder: "STRKEY",
     summary: "Only balances of this holder.",
@@ -61,6 +67,7 @@ export const FILTER_KINDS = [
     name: "balanceMin",
     key: "min_balance",
     flag: "min-balance",
+    setting: "filterMinBalance",
     type: "amount",
     placeholder: "AMOUNT",
     summary: "Only balances of at least this, in the token's smallest unit.",
@@ -69,6 +76,7 @@ export const FILTER_KINDS = [
     name: "keyTypes",
     key: "key_types",
     flag: "key-type",
+    setting: "filterKeyTypes",
     type: "texts",
     placeholder: "TYPE",
     summary: "Only rows whose key is a Vec, Symbol, U64, …",
@@ -77,6 +85,7 @@ export const FILTER_KINDS = [
     name: "durability",
     key: "durability",
     flag: "durability",
+    setting: "filterDurability",
     type: "word",
     placeholder: "WHICH",
     summary: "Only temporary or only persistent entries.",
@@ -85,6 +94,7 @@ export const FILTER_KINDS = [
     name: "changeTypes",
     key: "change_types",
     flag: "change-type",
+    setting: "filterChangeTypes",
     type: "texts",
     placeholder: "TYPE",
     summary: "Only rows that are created, updated, removed, restored or evicted.",
@@ -93,6 +103,7 @@ export const FILTER_KINDS = [
     name: "modifiedAfterLedger",
     key: "modified_after_ledger",
     flag: "modified-after-ledger",
+    setting: "filterModifiedAfterLedger",
     type: "ledger",
     placeholder: "LEDGER",
     summary: "Only rows of entries last modified after this ledger; evicted entries have no such ledger. 0: any.",
@@ -101,6 +112,7 @@ export const FILTER_KINDS = [
     name: "includeDeleted",
     key: "include_deleted",
     flag: "include-deleted",
+    setting: "includeDeleted",
     type: "switch",
     placeholder: "",
     summary: "Also rows of removed entries.",
