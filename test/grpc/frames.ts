@@ -33,6 +33,9 @@ export function settings(...entries: [id: number, value: number][]): Buffer {
   return frame(4, 0, 0, payload);
 }
 
+/** Acknowledges a SETTINGS frame. */
+export const ACK = frame(4, 1, 0);
+
 export const initialWindow = (bytes: number): Buffer => settings([4, bytes]);
 
 export function windowUpdate(stream: number, bytes: number): Buffer {

@@ -1,14 +1,13 @@
 /** Lanes beside node:http2's own frames: the client's windows are never exceeded, frames stay whole, and nothing is lost. */
 import { describe, expect, test } from "bun:test";
 import { HELD_FRAMES_MAX, NODE_WINDOW_BYTES } from "../../src/http2/http2-outbound.ts";
-import { randomFrom, seedOf } from "../support/random.ts";
 import { connection } from "./connection.ts";
 import {
+  ACK,
   CLIENT_PREFACE,
   continuation,
   data,
   describeFrame,
-  type Frame,
   frame,
   headers,
   initialWindow,
@@ -20,7 +19,6 @@ import {
 
 const END_STREAM = 1;
 const END_HEADERS = 4;
-const ACK = frame(4, 1, 0);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A connection with those streams open and answered, whose initial window is acknowledged. */
@@ -317,176 +315,4 @@ test("a connection's window over 2^31 − 1 is refused", () => {
     }
   };
   expect(refused(windowUpdate(0, 0x7fffffff))).toBe("HTTP2_PROTOCOL");
-});
-
-/**
- * A random connection: a client with windows of its own, calls on lanes and calls of node:http2 that write at random, a
- * socket that is full at random, and bytes of node:http2 that come in pieces.
- */
-async function randomRun(random: () => number): Promise<void> {
-  const pick = (n: number) => Math.floor(random() * n);
-  const { subject, outbound, toClient, toNode, socket } = connection();
-  const streams = [1, 3, 5, 7, 9];
-  const laned = new Set([1, 3, 5]);
-  let initial = 1 + pick(3000);
-  subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(initial), ...streams.map((stream) => headers(stream))]));
-  outbound.fromNode(ACK);
-  for (const stream of streams) outbound.fromNode(headers(stream));
-  const lanes = [...laned].map((stream) => outbound.openLane(stream)!);
-
-  // The client's side: what it allows, what it got.
-  let connectionWindow = 65_535;
-  const windows = new Map(streams.map((stream) => [stream, initial]));
-  const got = new Map<number, Buffer[]>(streams.map((stream) => [stream, []]));
-  const raises: number[] = []; // that are not acknowledged yet
-  let pending = Buffer.alloc(0);
-  let headersGot = 0;
-  const receive = () => {
-    pending = Buffer.concat([pending, ...toClient.splice(0)]);
-    let end = 0;
-    while (pending.length - end >= 9 && end + 9 + pending.readUIntBE(end, 3) <= pending.length) {
-      end += 9 + pending.readUIntBE(end, 3);
-    }
-    for (const each of parseFrames(pending.subarray(0, end))) take(each);
-    pending = pending.subarray(end);
-  };
-  const take = ({ type, stream, flags, payload }: Frame) => {
-    if (type === 1) headersGot += 1;
-    if (type === 4 && flags === 1 && raises.length > 0) {
-      const raise = raises.shift()!;
-      for (const each of streams) windows.set(each, windows.get(each)! + raise);
-    }
-    if (type !== 0) return;
-    connectionWindow -= payload.length;
-    expect(connectionWindow).toBeGreaterThanOrEqual(0);
-    if (laned.has(stream)) {
-      windows.set(stream, windows.get(stream)! - payload.length);
-      expect(windows.get(stream)!).toBeGreaterThanOrEqual(0);
-    }
-    got.get(stream)!.push(Buffer.from(payload));
-  };
-  receive();
-  raises.length = 0;
-
-  // node:http2's side: it sends as long as it believes that it may.
-  let believed = 65_535;
-  const written = new Map<number, Buffer[]>(streams.map((stream) => [stream, []]));
-  let unread = Buffer.alloc(0);
-  let uploaded = 0;
-  const believe = () => {
-    unread = Buffer.concat([unread, ...toNode.splice(0)]);
-    let end = 0;
-    while (unread.length - end >= 9 && end + 9 + unread.readUIntBE(end, 3) <= unread.length) {
-      end += 9 + unread.readUIntBE(end, 3);
-    }
-    for (const { type, stream, payload } of parseFrames(unread.subarray(0, end))) {
-      if (type === 8 && stream === 0) believed += payload.readUInt32BE(0);
-      else if (type === 0) uploaded += payload.every((byte) => byte === stream) ? payload.length : Number.NaN;
-      else expect([4, 8]).toContain(type);
-    }
-    unread = unread.subarray(end);
-  };
-  toNode.length = 0;
-  // What the client says comes in pieces too.
-  let unsaid = Buffer.alloc(0);
-  let uploads = 0;
-  const say = (bytes: Buffer, whole = random() < 0.6) => {
-    unsaid = Buffer.concat([unsaid, bytes]);
-    const count = whole ? unsaid.length : pick(unsaid.length);
-    subject.inbound(Buffer.from(unsaid.subarray(0, count)));
-    unsaid = unsaid.subarray(count);
-  };
-  let unsent = Buffer.alloc(0);
-  let headersSent = 0;
-  const nodeWrites = (bytes: Buffer) => {
-    unsent = Buffer.concat([unsent, bytes]);
-    const count = random() < 0.7 ? unsent.length : pick(unsent.length);
-    outbound.fromNode(Buffer.from(unsent.subarray(0, count)));
-    unsent = unsent.subarray(count);
-  };
-  const counts = new Map<number, number>();
-  const content = (stream: number, bytes: number) => {
-    const count = counts.get(stream) ?? 0;
-    counts.set(stream, count + 1);
-    return Buffer.alloc(bytes, (stream * 31 + count) & 0xff);
-  };
-  const waits = new Map<number, Promise<boolean> | true>();
-  for (let step = 0; step < 400; step++) {
-    const choice = pick(10);
-    if (choice <= 2) {
-      const lane = lanes[pick(lanes.length)]!;
-      if (lane.bytesLeft === 0) {
-        const bytes = content(lane.stream, 1 + pick(40_000));
-        written.get(lane.stream)!.push(Buffer.from(bytes));
-        const result = lane.write([bytes.subarray(0, 1), bytes.subarray(1)]);
-        if (result !== true) waits.set(lane.stream, result as Promise<boolean>);
-        else bytes.fill(0); // it is the caller's again
-      }
-    } else if (choice <= 4) {
-      const stream = random() < 0.5 ? 7 : 9;
-      const bytes = content(stream, 1 + pick(3000));
-      if (bytes.length <= believed) {
-        believed -= bytes.length;
-        written.get(stream)!.push(bytes);
-        nodeWrites(frame(0, 0, stream, bytes));
-      }
-    } else if (choice === 5) {
-      const bytes = 1 + pick(30_000);
-      connectionWindow += bytes;
-      say(windowUpdate(0, bytes));
-    } else if (choice === 6) {
-      const stream = streams[pick(streams.length)]!;
-      const bytes = 1 + pick(30_000);
-      windows.set(stream, windows.get(stream)! + bytes);
-      say(windowUpdate(stream, bytes));
-    } else if (choice === 7 && random() < 0.5) {
-      const bytes = 1 + pick(3000);
-      uploads += bytes;
-      say(data(7, bytes));
-    } else if (choice === 7) {
-      socket.idle = !socket.idle;
-      outbound.pump();
-    } else if (choice === 8) {
-      if (random() < 0.5) {
-        headersSent += 1;
-        nodeWrites(headers(7));
-      } else nodeWrites(frame(6, 0, 0, Buffer.alloc(8)));
-    } else if (random() < 0.3 && raises.length === 0) {
-      const raise = pick(2000);
-      initial += raise;
-      raises.push(raise);
-      say(initialWindow(initial), true);
-      nodeWrites(ACK);
-    }
-    if (random() < 0.2) await turn();
-    believe();
-    receive();
-  }
-  // The client takes everything in the end.
-  socket.idle = true;
-  outbound.fromNode(Buffer.from(unsent));
-  say(Buffer.alloc(0), true);
-  for (const stream of streams) {
-    windows.set(stream, windows.get(stream)! + 1_000_000);
-    subject.inbound(windowUpdate(stream, 1_000_000));
-  }
-  connectionWindow += 100_000_000;
-  subject.inbound(windowUpdate(0, 100_000_000));
-  outbound.pump();
-  receive();
-  await turn();
-  believe();
-  expect([uploaded, unread.length]).toEqual([uploads, 0]);
-  expect(await Promise.all(waits.values())).not.toContain(false);
-  for (const stream of streams) {
-    expect(Buffer.concat(got.get(stream)!).equals(Buffer.concat(written.get(stream)!))).toBe(true);
-  }
-  expect([headersGot, outbound.flushed, pending.length]).toEqual([streams.length + headersSent, true, 0]);
-}
-
-test("random connections: every byte in order, and never more than the client allows", async () => {
-  const seed = seedOf();
-  console.log(`http2-outbound: SEED=${seed}`);
-  const random = randomFrom(seed);
-  for (let round = 0; round < 60; round++) await randomRun(random);
 });
