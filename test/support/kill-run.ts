@@ -12,10 +12,11 @@ import { type ControlClient, connectControl } from "../../src/control/client.ts"
 import { CodedError } from "../../src/error.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
-import { type Filters, type Session, GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
-import { readGolden } from "./goldens.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
+import { CONTRACTS } from "./kill-oracle.ts";
+import { type Choice, changed, checkTimeline, compare, takeRows, type Watched } from "./kill-watched.ts";
+import { type Processor, SAMPLE, startProcessor } from "./processor.ts";
 import { randomFrom } from "./random.ts";
 
 const LIFE_MS_MIN = 30; // from ready to SIGKILL
@@ -37,60 +38,13 @@ interface KillRunReport {
   reconnects: number;
 }
 
-interface GoldenRow {
-  contract: string;
-  deleted: boolean;
-  /** Ledger key hash: what a row is told by, beside its ledger. */
-  hash: string;
-}
-
-/** A filter of the kinds that the oracle can decide. */
-interface Choice {
-  contractIds: string[];
-  includeDeleted: boolean;
-}
-
 interface OtherRequest {
   startLedger: number;
   endLedger: number;
   idempotencyKey: string;
 }
 
-interface Step {
-  fromLedger: number;
-  filter: Choice;
-}
-
-interface Watched {
-  id: string;
-  start: number;
-  timeline: Step[];
-  /** A change that was asked for and not answered before the kill: it may hold or not. */
-  open: Choice | undefined;
-  cursor: string | undefined;
-  /** Hashes of the rows received, by ledger, in order. */
-  received: Map<number, string[]>;
-  lastLedger: number;
-  batches: number;
-}
-
 const OTHERS_MAX = 200; // the server remembers 256 sessions that have ended, and older ones make room
-
-const GOLDEN = new Map<number, GoldenRow[]>();
-for (const row of readGolden(join(ROOT, "sample", "lake.tsv"))) {
-  const ledger = Number(row[0]);
-  const rows = GOLDEN.get(ledger) ?? [];
-  rows.push({ contract: row[6]!, deleted: row[16] === "true", hash: row[17]! });
-  GOLDEN.set(ledger, rows);
-}
-const CONTRACTS = [...new Set([...GOLDEN.values()].flat().map(({ contract }) => contract))].sort();
-
-/** The oracle's rows of a ledger of the repeated sample. */
-function goldenOf(ledger: number): GoldenRow[] {
-  const count = SAMPLE.last - SAMPLE.first + 1;
-  const steps = (((ledger - SAMPLE.first) % count) + count) % count;
-  return GOLDEN.get(SAMPLE.first + steps) ?? [];
-}
 
 /** @throws Error that says what is not as it must be, with the seed in the caller's hands */
 export async function killRun(options: {
@@ -219,7 +173,7 @@ class KillRun {
     if (session.cursor !== undefined) this.report.reconnects += 1;
     try {
       for await (const { table, metadata } of flight.doGet(ticket(session.id, from))) {
-        this.take(session, table);
+        this.report.rows += takeRows(session, table);
         if (!this.canary) session.cursor = metadata.cursor;
         if (over.aborted) break;
         await Bun.sleep(this.random() * READ_PAUSE_MS_MAX);
@@ -228,20 +182,6 @@ class KillRun {
       gone(thrown, over);
     } finally {
       flight.close();
-    }
-  }
-
-  private take(session: Watched, table: Parameters<typeof rowsOf>[0]): void {
-    session.batches += 1;
-    for (const { ledger, hash } of rowsOf(table)) {
-      if (ledger < session.lastLedger) {
-        throw new Error(`session ${session.id}: a row of ledger ${ledger} came after ledger ${session.lastLedger}`);
-      }
-      session.lastLedger = ledger;
-      const rows = session.received.get(ledger);
-      if (rows === undefined) session.received.set(ledger, [hash]);
-      else rows.push(hash);
-      this.report.rows += 1;
     }
   }
 
@@ -324,7 +264,7 @@ class KillRun {
       if (found.request?.startLedger !== session.start || found.request.batchSize !== 20) {
         throw new Error(`session ${session.id} has another request: ${JSON.stringify(found.request)}`);
       }
-      this.checkTimeline(session, found);
+      checkTimeline(session, found);
       if ((found.checkpoint?.ledger ?? 0) < session.start) throw new Error("the checkpoint lies before the start");
     }
     const { sessions } = await this.control!.listSessions({ pageSize: 1000 });
@@ -370,25 +310,6 @@ class KillRun {
     this.openDefault = undefined;
   }
 
-  private checkTimeline(session: Watched, found: Session): void {
-    const theirs = found.filterHistory.map(({ fromLedger, filters }) => ({ fromLedger, filter: choiceOf(filters!) }));
-    const same = (steps: Step[]) => JSON.stringify(steps) === JSON.stringify(theirs);
-    if (!same(session.timeline)) {
-      // The call that the kill cut off may have been carried out.
-      const last = theirs.at(-1)!;
-      const { open } = session;
-      if (open === undefined || JSON.stringify(open) !== JSON.stringify(last.filter)) {
-        throw new Error(`the filters are ${JSON.stringify(theirs)}, not ${JSON.stringify(session.timeline)}`);
-      }
-      const before = session.timeline;
-      changed(session, last);
-      if (!same(session.timeline)) {
-        throw new Error(`the filters are ${JSON.stringify(theirs)}, after ${JSON.stringify(before)} and one more`);
-      }
-    }
-    session.open = undefined;
-  }
-
   /** Stops both sessions where they are, reads the rest, and compares everything with the oracle. */
   private async drain(): Promise<void> {
     for (const session of this.watched) {
@@ -396,7 +317,7 @@ class KillRun {
       const timeout = AbortSignal.timeout(DRAIN_MS_MAX);
       const reading = (async () => {
         for await (const { table } of flight.doGet(ticket(session.id, session.cursor ?? "start"), timeout)) {
-          this.take(session, table);
+          this.report.rows += takeRows(session, table);
         }
       })();
       await Promise.race([this.caughtUp(session, session.lastLedger, timeout), reading]);
@@ -405,7 +326,7 @@ class KillRun {
       await reading;
       flight.close();
       if (timeout.aborted) throw new Error(`the rest of session ${session.id} took over ${DRAIN_MS_MAX} ms`);
-      this.compare(session, last.metrics!.currentLedger, last.metrics!.contractsProcessed);
+      compare(session, last.metrics!.currentLedger, last.metrics!.contractsProcessed);
     }
   }
 
@@ -417,57 +338,10 @@ class KillRun {
       await Bun.sleep(20);
     }
   }
-
-  private compare(session: Watched, ledgerLast: number, counted: number): void {
-    let step = 0;
-    let total = 0;
-    for (let ledger = session.start; ledger <= ledgerLast; ledger++) {
-      while (step + 1 < session.timeline.length && session.timeline[step + 1]!.fromLedger <= ledger) step += 1;
-      const { contractIds, includeDeleted } = session.timeline[step]!.filter;
-      const expected = goldenOf(ledger)
-        .filter(({ contract }) => contractIds.length === 0 || contractIds.includes(contract))
-        .filter(({ deleted }) => includeDeleted || !deleted)
-        .map(({ hash }) => hash);
-      const got = session.received.get(ledger) ?? [];
-      if (got.join() !== expected.join()) {
-        throw new Error(
-          `session ${session.id}, ledger ${ledger}: ${got.length} rows came, and the oracle has ${expected.length}; filters ${JSON.stringify(session.timeline.map(({ fromLedger }) => fromLedger))}`,
-        );
-      }
-      total += expected.length;
-      session.received.delete(ledger);
-    }
-    if (session.received.size > 0) throw new Error(`rows came of ledgers after ${ledgerLast}`);
-    if (counted !== total) throw new Error(`the session counted ${counted} rows, and made ${total}`);
-  }
-}
-
-/** The new step, and none from its ledger on that it replaces. */
-function changed(session: Watched, step: Step): void {
-  session.open = undefined;
-  const last = session.timeline.at(-1)!;
-  // The same filter again changes nothing; the answer names the step that holds.
-  if (JSON.stringify(last.filter) === JSON.stringify(step.filter) && last.fromLedger === step.fromLedger) return;
-  session.timeline = [...session.timeline.filter(({ fromLedger }) => fromLedger < step.fromLedger), step];
-}
-
-function choiceOf({ contractIds, includeDeleted }: Filters): Choice {
-  return { contractIds, includeDeleted };
 }
 
 function ticket(session: string, from: string): Uint8Array {
   return Buffer.from(JSON.stringify({ session, from }));
-}
-
-function* rowsOf(table: {
-  numRows: number;
-  getChild(name: string): { get(row: number): unknown } | null;
-}): Generator<{ ledger: number; hash: string }> {
-  const ledgers = table.getChild("ledger_sequence")!;
-  const hashes = table.getChild("ledger_key_hash")!;
-  for (let row = 0; row < table.numRows; row++) {
-    yield { ledger: Number(ledgers.get(row)), hash: String(hashes.get(row)) };
-  }
 }
 
 /** A server that was killed is no failure; everything else is. */
