@@ -3,15 +3,7 @@
  * strings. What src/ledger gives must be what this gives.
  */
 import { createHash } from "node:crypto";
-import {
-  formatStrkey,
-  parseStrkey,
-  STRKEY_ACCOUNT,
-  STRKEY_CLAIMABLE_BALANCE,
-  STRKEY_CONTRACT,
-  STRKEY_LIQUIDITY_POOL,
-  STRKEY_MUXED,
-} from "../../src/xdr/strkey.ts";
+import { formatStrkey, parseStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import {
   assetsOfEvents,
   contractOf,
@@ -22,6 +14,18 @@ import {
   type PlainAsset,
   type PlainKnownAssets,
 } from "./plain-assets.ts";
+import { CREATED, EVICTED, type PlainRow, REMOVED, RESTORED, type Reason, STATE, UPDATED } from "./plain-rows.ts";
+import {
+  armOf,
+  balanceOf,
+  goName,
+  holderOf,
+  isSymbol,
+  mapOf,
+  SCV_LEDGER_KEY_CONTRACT_INSTANCE,
+  unsigned,
+  vecOf,
+} from "./plain-values.ts";
 import {
   contentOf,
   field,
@@ -44,39 +48,6 @@ interface PlainSettings {
   knownAssets?: PlainKnownAssets;
 }
 
-/** One row, as text where text is what columns show; "" for none. */
-export interface PlainRow {
-  ledgerSequence: number;
-  closedAt: number;
-  txHash: string;
-  txIndex: number;
-  opIndex: number;
-  changeIndex: number;
-  reason: Reason;
-  contractId: string;
-  keyType: string;
-  durability: string;
-  /** Latin-1: one character a byte. */
-  assetCode: string;
-  hasAssetCode: boolean;
-  assetIssuer: string;
-  assetType: string;
-  holder: string;
-  balance: bigint | undefined;
-  lastModified: number;
-  change: number;
-  keyHash: string;
-  keyXdr: string;
-  valXdr: string;
-  instanceType: string;
-  wasmHash: string;
-  liveUntil: number;
-  /** Of an instance: how many entries its storage has, and their bytes. */
-  storage: { entries: number; bytes: number } | undefined;
-  /** What the row's contract is the contract of, as far as the ledger tells; never in the setting `go`. */
-  contractAsset: PlainAsset | undefined;
-}
-
 export interface PlainLedger {
   ledgerSequence: number;
   rows: PlainRow[];
@@ -84,8 +55,6 @@ export interface PlainLedger {
   /** By hex contract id: the issued assets that instances among the changes prove. */
   shownAssets: ReadonlyMap<string, PlainAsset>;
 }
-
-type Reason = "fee" | "transaction" | "operation" | "fee_refund" | "upgrade" | "eviction";
 
 interface Change {
   kind: number;
@@ -100,13 +69,6 @@ interface Place {
   opIndex: number;
 }
 
-const CREATED = 0;
-const UPDATED = 1;
-const REMOVED = 2;
-const STATE = 3;
-const RESTORED = 4;
-/** Not of LedgerEntryChangeType: the key is among the evicted ones. */
-export const EVICTED = 5;
 const CLOSE_TIME_MAX = (2n ** 63n - 1n) / 1_000_000n; // in microseconds it is an int64
 
 /** The rows of one ledger. @throws PlainFault */
@@ -356,37 +318,6 @@ function ledgerKeyOf(data: XdrNode): Buffer {
   return Buffer.concat([int32(6), keyPartsOf(data)]);
 }
 
-const SCV_LEDGER_KEY_CONTRACT_INSTANCE = 20;
-const GO_NAMES: Readonly<Record<number, string>> = {
-  ...{ 0: "Bool", 1: "Void", 2: "Error", 3: "U32", 4: "I32", 5: "U64", 6: "I64", 7: "Timepoint", 8: "Duration" },
-  ...{ 9: "U128", 10: "I128", 11: "U256", 12: "I256", 13: "Bytes", 14: "String", 15: "Symbol", 16: "Vec", 17: "Map" },
-  ...{ 18: "Address", 19: "ContractInstance", 20: "LedgerKeyContractInstance", 21: "LedgerKeyNonce" },
-  22: "ExecutableTag",
-};
-
-function goName(val: XdrNode): string {
-  return `ScValTypeScv${GO_NAMES[val.number]}`;
-}
-
-/** The name of the arm that a union has. */
-function armOf(node: XdrNode): string {
-  if (node.shape.kind !== "union") throw new Error(`${node.shape.kind} has no arm`);
-  return node.shape.arms.get(node.number)!.name;
-}
-
-function isSymbol(val: XdrNode, text: string): boolean {
-  return armOf(val) === "sym" && Buffer.from(contentOf(val.children[0]!)).toString("latin1") === text;
-}
-
-function vecOf(val: XdrNode): XdrNode[] | undefined {
-  return armOf(val) === "vec" ? val.children[0]!.children[0]?.children : undefined;
-}
-
-function mapOf(val: XdrNode): { key: XdrNode; val: XdrNode }[] | undefined {
-  if (armOf(val) !== "map") return undefined;
-  return val.children[0]!.children[0]?.children.map((e) => ({ key: field(e, "key"), val: field(e, "val") }));
-}
-
 /** Data of a contract, and no nonce: anything else never is a row. */
 function isContractsOwn(data: XdrNode): boolean {
   return armOf(field(data, "key")) !== "nonceKey" && armOf(field(data, "contract")) === "contractId";
@@ -397,74 +328,10 @@ function checkDurability(data: XdrNode): void {
   if (durability > 1) throw new PlainFault("durability", `durability ${durability}`);
 }
 
-/** Strkey of the holder that a balance's key names; `isAny`: of any kind, else contracts only. */
-function holderOf(keyVal: XdrNode, isAny: boolean): string | undefined {
-  const key = vecOf(keyVal);
-  if (key?.length !== 2 || !isSymbol(key[0]!, "Balance") || armOf(key[1]!) !== "address") return undefined;
-  const address = key[1]!.children[0]!;
-  const content = Buffer.from(rawOf(address.children[0]!));
-  switch (address.number) {
-    case 0: // account: the type of the public key, then the key
-      return isAny ? formatStrkey(content.subarray(4), STRKEY_ACCOUNT) : undefined;
-    case 1:
-      return formatStrkey(content, STRKEY_CONTRACT);
-    case 2: // muxed account: its number, then the key, which come the other way round in a strkey
-      if (!isAny) return undefined;
-      return formatStrkey(Buffer.concat([content.subarray(8), content.subarray(0, 8)]), STRKEY_MUXED);
-    case 3: // claimable balance: the type of its id in one byte, then the hash
-      return isAny ? formatStrkey(content.subarray(3), STRKEY_CLAIMABLE_BALANCE) : undefined;
-    default:
-      return isAny ? formatStrkey(content, STRKEY_LIQUIDITY_POOL) : undefined;
-  }
-}
-
-function balanceOf(val: XdrNode): bigint | undefined {
-  const entries = mapOf(val);
-  if (entries?.length !== 3) return undefined;
-  const [amount, authorized, clawback] = entries;
-  if (!isSymbol(amount!.key, "amount") || armOf(amount!.val) !== "i128") return undefined;
-  if (!isSymbol(authorized!.key, "authorized") || armOf(authorized!.val) !== "b") return undefined;
-  if (!isSymbol(clawback!.key, "clawback") || armOf(clawback!.val) !== "b") return undefined;
-  const parts = Buffer.from(rawOf(amount!.val.children[0]!));
-  const balance = (parts.readBigInt64BE(0) << 64n) | parts.readBigUInt64BE(8);
-  return balance < 0n ? undefined : balance;
-}
-
-function unsigned(node: XdrNode): number {
-  return node.number >>> 0;
-}
-
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
 function sha256(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
-}
-
-/** Whether the change took the entry out of the live state. */
-export function isDeleted(row: PlainRow): boolean {
-  return row.change === REMOVED || row.change === EVICTED;
-}
-
-/** The row as a canonical line (Latin-1). */
-export function canonicalLine(row: PlainRow): string {
-  return [
-    ...[row.ledgerSequence, row.closedAt, row.txHash, row.txIndex, row.opIndex, row.reason],
-    ...[row.contractId, row.keyType, row.durability, row.assetCode, row.assetIssuer, row.assetType],
-    ...[row.holder, row.balance ?? "", row.lastModified, row.change, isDeleted(row), row.keyHash],
-    ...[row.keyXdr, row.valXdr, row.instanceType, row.wasmHash],
-  ].join("\t");
-}
-
-/** The row as schema version 1 has it, one cell a column: text, with \N for null. */
-export function schemaV1Cells(row: PlainRow): string {
-  const orNull = (text: string): string => (text === "" ? "\\N" : text);
-  const fits = row.balance !== undefined && row.balance < 2n ** 63n;
-  return [
-    ...[row.contractId, row.keyType, row.durability, orNull(row.assetCode), orNull(row.assetIssuer)],
-    ...[orNull(row.assetType), orNull(row.holder), fits ? row.balance : "\\N", row.lastModified],
-    ...[isDeleted(row), row.ledgerSequence, BigInt(row.closedAt) * 1_000_000n, row.keyHash, row.keyXdr],
-    ...[row.valXdr, orNull(row.instanceType), orNull(row.wasmHash), row.liveUntil === 0 ? "\\N" : row.liveUntil],
-  ].join("\t");
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import * as reference from "@stellar/stellar-xdr-json";
-import { EVICTED, isDeleted, type PlainRow } from "./plain-decoder.ts";
+import { EVICTED, isDeleted, type PlainRow } from "./plain-rows.ts";
 
 const wasm = join(createRequire(import.meta.url).resolve("@stellar/stellar-xdr-json"), "../stellar_xdr_json_bg.wasm");
 reference.initSync(readFileSync(wasm));

@@ -2,7 +2,7 @@
 import type { RowFilter } from "../../src/vocabulary/row-filter.ts";
 import { parseStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import type { Dice } from "./dice.ts";
-import { isDeleted, type PlainRow } from "./plain-decoder.ts";
+import { isDeleted, type PlainRow } from "./plain-rows.ts";
 
 const CHANGE_TYPES = ["created", "updated", "removed", "state", "restored", "evicted"] as const;
 const KINDS_MAX = 2; // with more at once hardly a row is left
