@@ -3,7 +3,8 @@
  * SEED in the environment is the first seed too. A failure prints its seed; the same seed makes the same world again.
  */
 import { parseArgs } from "node:util";
-import { CANARIES, type Canary, simulate } from "./simulation.ts";
+import { CANARIES, type Canary } from "./canaries.ts";
+import { simulate } from "./simulation.ts";
 
 const { values } = parseArgs({
   options: { seed: { type: "string" }, runs: { type: "string", default: "1" }, canary: { type: "string" } },

@@ -8,26 +8,17 @@
  */
 
 import type { HubStream } from "../../src/delivery/hub-stream.ts";
-import { Sequencer } from "../../src/delivery/sequencer.ts";
-import { Slot, SlotPool } from "../../src/delivery/slot.ts";
-import type { StreamReader } from "../../src/delivery/stream-log.ts";
-import type { StreamPart } from "../../src/delivery/stream-part.ts";
 import { AssetTable } from "../../src/engine/asset-table.ts";
 import type { EngineStream } from "../../src/engine/engine-stream.ts";
-import { StreamAssets } from "../../src/engine/stream-assets.ts";
-import { CodedError } from "../../src/error.ts";
-import { StreamCell } from "../../src/threads/stream-cell.ts";
-import type { Position } from "../../src/vocabulary/position.ts";
 import type { FilterStep } from "../../src/workers/records.ts";
-import { rowsOfSlot, TestPipeline, until } from "../support/pipeline.ts";
+import { TestPipeline, until } from "../support/pipeline.ts";
+import { type Canary, infect } from "./canaries.ts";
+import { before, Client } from "./client.ts";
+import { slotCounts } from "./slot-counts.ts";
 import { DELAYS_LEDGERS, FILTERS, SimulatedSource, seeded, World } from "./world.ts";
 
 const STILL_MS_MAX = 20_000; // a run takes about a second; one in which nobody gets anything for so long is a deadlock
 const RESTARTS_MAX = 200;
-
-/** Bugs that can be put in, to see that the simulation finds them. */
-export const CANARIES = ["order", "gate", "slots", "cursor", "assets"] as const;
-export type Canary = (typeof CANARIES)[number];
 
 interface RunReport {
   seed: number;
@@ -38,6 +29,15 @@ interface RunReport {
   filterChanges: number;
   inFlightBytesMost: number;
   retainedBytesMost: number;
+}
+
+/** A session that has ended. */
+interface Played {
+  clients: readonly Client[];
+  first: number;
+  last: number;
+  steps: readonly FilterStep[];
+  partitions: number | undefined;
 }
 
 /** @throws Error that says what is wrong */
@@ -174,7 +174,6 @@ class Simulation {
     const partitions = (this.report.seed + index) % 3 === 0 ? 2 + (this.report.seed % 3) : undefined;
     while (clients.length < (partitions ?? 1)) clients.push(new Client(this.world, this.random, first));
     this.clients.push(...clients);
-    const partOf = (client: number) => client % (partitions ?? 1);
     let steps: FilterStep[] = [{ ledgerFrom: first, filter: FILTERS[this.pick(FILTERS.length)]! }];
     // What an earlier stream of the session has given out keeps its filter, as the server's reservations see to.
     let dispatchedTo = first;
@@ -198,9 +197,11 @@ class Simulation {
       const changing = this.changeFilters(stream, last, dispatchedTo);
       const killed = this.kill(stream);
       // All come before any of them reads: what the first had taken could be gone for the next.
-      const readers = clients.map((_, number) => hubStream.parts[partOf(number)]!.log.join(0));
+      const readers = clients.map((_, number) => hubStream.parts[partOf(number, partitions)]!.log.join(0));
       const ends = await Promise.all(
-        clients.map((client, number) => client.read(hubStream.parts[partOf(number)]!, readers[number]!, start)),
+        clients.map((client, number) =>
+          client.read(hubStream.parts[partOf(number, partitions)]!, readers[number]!, start),
+        ),
       );
       // A session taken away when it was complete has no error, and clients that had not read all of it do.
       const error = (await stream.over) ?? ends.find((end) => end !== undefined);
@@ -219,8 +220,14 @@ class Simulation {
       const known = assets.records.filter(({ ledgerFrom }) => ledgerFrom < from + this.assetDelayLedgers);
       assets = new AssetTable([], known);
     }
+    this.checkRows(index, { clients, first, last, steps, partitions });
+  }
+
+  /** Every client has the oracle's rows under the filters that the session ended with, each once and in order. */
+  private checkRows(index: number, session: Played): void {
+    const { clients, first, last, steps, partitions } = session;
     for (const [number, client] of clients.entries()) {
-      const shard = partitions === undefined ? undefined : { index: partOf(number), count: partitions };
+      const shard = partitions === undefined ? undefined : { index: partOf(number, partitions), count: partitions };
       const expected = this.world.allRows(
         first,
         last,
@@ -296,6 +303,7 @@ class Simulation {
    * they are. A stream that was full when looked at twice, with nothing read in between, was full all the time.
    */
   private checkGate(stream: HubStream, seen: Map<number, { spans: number; floor: number }>): void {
+    // `pump` is private, and undefined until the stream runs.
     const { log, opening } = stream;
     const pump = (this.pipeline!.engine.stream(opening.stream) as unknown as { pump?: { spanCount: number } })?.pump;
     const now = { spans: pump?.spanCount ?? 0, floor: log.endNumber - log.heldBatches };
@@ -317,146 +325,7 @@ class Simulation {
   }
 }
 
-/** One client of a session, over all its restarts. */
-class Client {
-  readonly rows: string[] = [];
-  /** Taken so far. */
-  batches = 0;
-  position: Position;
-  private readonly pace: number;
-
-  constructor(
-    private readonly world: World,
-    private readonly random: () => number,
-    ledgerFirst: number,
-  ) {
-    this.position = { ledger: ledgerFirst, row: 0 };
-    this.pace = random();
-  }
-
-  /** Reads to the end, or to the error, which it answers with; or leaves and comes back now and then. */
-  async read(stream: StreamPart, first: StreamReader, start: Position): Promise<CodedError | undefined> {
-    let reader = first;
-    let at = start;
-    try {
-      for (;;) {
-        const slot = await reader.next(() => performance.now());
-        if (slot === undefined) return undefined;
-        this.batches += 1;
-        try {
-          this.take(slot);
-          at = slot.record.next;
-        } finally {
-          slot.release();
-        }
-        if (this.random() < 0.3 * this.pace) await new Promise((resolve) => setTimeout(resolve, this.random() * 8));
-        if (this.random() < 0.02 && stream.log.ending === undefined) {
-          const back = stream.log.joinAt(at, 0); // before it leaves, so that its place is kept
-          reader.leave();
-          reader = back;
-        }
-      }
-    } catch (thrown) {
-      return CodedError.from(thrown);
-    } finally {
-      reader.leave();
-    }
-  }
-
-  /** Rows of a batch, without those that came before. */
-  private take(slot: Slot): void {
-    const { next } = slot.record;
-    if (!before(this.position, next)) return;
-    const rows = rowsOfSlot(slot);
-    if (rows.length !== slot.record.rows) throw new Error(`a batch of ${slot.record.rows} rows has ${rows.length}`);
-    for (const row of rows) {
-      const ledger = Number(row.slice(0, row.indexOf("|")));
-      const { position } = this;
-      const isBehind =
-        ledger > position.ledger || (ledger === position.ledger && this.world.placeOf(ledger, row) >= position.row);
-      if (isBehind) this.rows.push(row);
-    }
-    this.position = next;
-  }
-}
-
-function before(a: Position, b: Position): boolean {
-  return a.ledger < b.ledger || (a.ledger === b.ledger && a.row < b.row);
-}
-
-/** Memory of slots taken and not given back. */
-const slotCounts = { live: 0 };
-{
-  const { take, give } = SlotPool.prototype;
-  SlotPool.prototype.take = function (this: SlotPool, bytes: number) {
-    slotCounts.live += 1;
-    return take.call(this, bytes);
-  };
-  SlotPool.prototype.give = function (this: SlotPool, memory: Uint8Array) {
-    slotCounts.live -= 1;
-    give.call(this, memory);
-  };
-}
-
-/** Puts a bug in; answers with how to take it out. */
-function infect(canary: Canary): () => void {
-  switch (canary) {
-    case "order": {
-      // spans are let through as they come
-      const { batch } = Sequencer.prototype;
-      Sequencer.prototype.batch = function (this: Sequencer, slot: Slot) {
-        (this as unknown as { emit(slot: Slot): void }).emit(slot);
-      };
-      return () => {
-        Sequencer.prototype.batch = batch;
-      };
-    }
-    case "gate": {
-      // the source is never held back
-      const getter = Object.getOwnPropertyDescriptor(StreamCell.prototype, "open")!;
-      const { get } = StreamCell.prototype;
-      Object.defineProperty(StreamCell.prototype, "open", { configurable: true, get: () => true });
-      StreamCell.prototype.get = function (this: StreamCell, counter) {
-        return counter === "heldBatches" || counter === "heldBytes" ? 0 : get.call(this, counter);
-      };
-      return () => {
-        Object.defineProperty(StreamCell.prototype, "open", getter);
-        StreamCell.prototype.get = get;
-      };
-    }
-    case "slots": {
-      // one reader in a while forgets to let a batch go
-      const { release } = Slot.prototype;
-      let count = 0;
-      Slot.prototype.release = function (this: Slot) {
-        count += 1;
-        if (count % 50 !== 0) release.call(this);
-      };
-      return () => {
-        Slot.prototype.release = release;
-        slotCounts.live = 0;
-      };
-    }
-    case "assets": {
-      // what one worker has learned reaches no other
-      const { learned } = StreamAssets.prototype;
-      StreamAssets.prototype.learned = function (this: StreamAssets) {
-        this.messages += 1;
-      };
-      return () => {
-        StreamAssets.prototype.learned = learned;
-      };
-    }
-    case "cursor": {
-      // cursors are one row late
-      const { batch } = Sequencer.prototype;
-      Sequencer.prototype.batch = function (this: Sequencer, slot: Slot) {
-        slot.record.next = { ...slot.record.next, row: slot.record.next.row + 1 };
-        batch.call(this, slot);
-      };
-      return () => {
-        Sequencer.prototype.batch = batch;
-      };
-    }
-  }
+/** The partition that a client reads. */
+function partOf(client: number, partitions: number | undefined): number {
+  return client % (partitions ?? 1);
 }

@@ -1,6 +1,7 @@
 /** Twenty fixed seeds; thousands run in `make soak`. See simulation.ts for what is checked after each. */
 import { describe, expect, test } from "bun:test";
-import { CANARIES, simulate } from "./simulation.ts";
+import { CANARIES } from "./canaries.ts";
+import { simulate } from "./simulation.ts";
 
 const SEEDS = 20;
 const CANARY_SEEDS_MAX = 30; // a bug must show within so many runs
