@@ -4,14 +4,12 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import http2 from "node:http2";
 import * as grpc from "@grpc/grpc-js";
 import { Turns } from "../../src/base/turns.ts";
 import { connectControl } from "../../src/control/client.ts";
 import type { CodedError } from "../../src/error.ts";
 import { FLIGHT_INFO_BYTES_MAX } from "../../src/flight/flight-info.ts";
 import { parseTicket } from "../../src/flight/tickets.ts";
-import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../../src/grpc/call-budget.ts";
 import {
   CancelFlightInfoRequest,
   FlightDescriptor,
@@ -19,9 +17,7 @@ import {
   FlightInfo,
   FlightService,
 } from "../../src/grpc/generated/flight.ts";
-import { Health } from "../../src/grpc/generated/health.ts";
-import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
-import { addService, serviceClient } from "../../src/grpc/service.ts";
+import { serviceClient } from "../../src/grpc/service.ts";
 import { SHOWN_VALUES_MAX, shownSession } from "../../src/ops/shown-session.ts";
 import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
 import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
@@ -31,24 +27,20 @@ import { RawCall } from "../grpc/raw-call.ts";
 import { collect } from "../support/flight-rows.ts";
 import { failureOf, until } from "../support/local-server.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
-import { randomFrom, seedOf } from "../support/random.ts";
+import { closeOpened, halfSent, MIB, opened } from "./04-sums-of-calls-support.ts";
 
-const MIB = 1 << 20;
 const ROOM_BYTES = 350 * MIB; // 96 MiB are allowed, and grpc-js holds a message twice while it puts it together
 const INFO_PATH = "/arrow.flight.protocol.FlightService/GetFlightInfo";
 const onLinux = process.platform === "linux";
 
 let server: Processor;
-const opened: { close(): unknown }[] = [];
 beforeAll(async () => {
   server = await startProcessor([`--source-endpoint=${SAMPLE.folder}`, "--worker-count=1"]);
 });
 afterAll(async () => {
   await server.stop();
 });
-afterEach(async () => {
-  for (const each of opened.splice(0)) await each.close();
-});
+afterEach(closeOpened);
 
 /** A strkey of a contract, made from a number. */
 function contractId(index: number): string {
@@ -65,35 +57,6 @@ function resetPeak(): number {
 function peakBytes(): number {
   const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
   return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) * 1024;
-}
-
-/** Sends all but the last byte of a request of `bytes`. Resolves with the grpc-status that ends it, if one does. */
-function halfSent(address: string, path: string, bytes: number): { ended: Promise<string>; sent: Promise<void> } {
-  const session = http2.connect(`http://${address}`);
-  opened.push({ close: () => session.destroy() });
-  session.on("error", () => {});
-  const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
-  const stream = session.request(headers);
-  stream.on("error", () => {});
-  const ended = new Promise<string>((resolve) => {
-    stream.on("response", (response) => {
-      if (response["grpc-status"] !== undefined) resolve(String(response["grpc-status"]));
-    });
-  });
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(bytes, 1);
-  stream.write(prefix);
-  const sent = new Promise<void>((resolve) => {
-    let left = bytes - 1;
-    const next = () => {
-      if (left === 0 || stream.closed || stream.destroyed) return resolve();
-      const chunk = Buffer.alloc(Math.min(left, MIB));
-      left -= chunk.length;
-      stream.write(chunk, next);
-    };
-    next();
-  });
-  return { ended, sent };
 }
 
 test.skipIf(!onLinux)(
@@ -276,125 +239,6 @@ test("an id of a range that is no id is refused: cancelled ones are remembered",
   expect(error.code).toBe("INVALID_ARGUMENT");
 });
 
-async function healthServer(callLimits: Partial<CallLimits>, peerConnectionsMax?: number) {
-  const limits = {
-    peerCallsMax: 3,
-    callsMax: 5,
-    peerBytesMax: MIB,
-    bytesMax: MIB,
-    requestBytesMax: MIB,
-    stallMs: 30_000,
-    ...callLimits,
-  };
-  const rpc = new grpc.Server(grpcServerOptions());
-  addService(rpc, Health, {
-    check: () => ({ status: 1 }),
-    watch: (call) => void call.write({ status: 1 }),
-  });
-  const listener = await listenGrpc(rpc, { host: "127.0.0.1", port: 0, callLimits: limits, peerConnectionsMax });
-  opened.push({ close: () => listener.close(0) });
-  const client = new grpc.Client(`127.0.0.1:${listener.port}`, grpc.credentials.createInsecure());
-  opened.push(client);
-  return { listener, health: serviceClient(client, Health) };
-}
-
-test("open calls have a limit, and a call that ends gives its place back", async () => {
-  const { listener, health } = await healthServer({});
-  const watches = Array.from({ length: 3 }, () => health.watch({}));
-  for (const watch of watches) {
-    watch.on("error", () => {});
-    await new Promise((resolve) => watch.once("data", resolve));
-  }
-  const error = await failureOf(health.check({}));
-  expect(error.code).toBe("RESOURCE_EXHAUSTED");
-  expect(error.message).toBe("3 calls of 127.0.0.1 are open, and 3 is the limit: end some");
-  expect(listener.callsRefused).toBe(1);
-  watches[0]!.cancel();
-  await until(async () => (await health.check({}).catch(() => undefined))?.status === 1, "the place");
-});
-
-test("connections of one address have a limit", async () => {
-  const { listener } = await healthServer({}, 2);
-  const calls = Array.from(
-    { length: 3 },
-    () => new RawCall(listener.port, "/grpc.health.v1.Health/Watch", Buffer.alloc(0)),
-  );
-  opened.push(...calls);
-  await until(() => listener.connectionsRefused === 1, "the refusal");
-  const elsewhere = new RawCall(listener.port, "/grpc.health.v1.Health/Check", Buffer.alloc(0), {}, "127.0.0.2");
-  opened.push(elsewhere);
-  elsewhere.grantAll();
-  expect(await elsewhere.messages()).toHaveLength(1);
-});
-
-test("MessageMeter knows the newest message at any split", () => {
-  const seed = seedOf();
-  const random = randomFrom(seed);
-  for (let round = 0; round < 200; round++) {
-    const sizes = Array.from({ length: 1 + Math.floor(random() * 4) }, () => Math.floor(random() * 300));
-    const last = Math.floor(random() * (sizes.at(-1)! + 1)); // of the newest message, behind its prefix
-    const parts = sizes.map((size) => {
-      const message = Buffer.alloc(5 + size, 7);
-      message[0] = 0;
-      message.writeUInt32BE(size, 1);
-      return message;
-    });
-    const stream = Buffer.concat([...parts.slice(0, -1), parts.at(-1)!.subarray(0, 5 + last)]);
-    const meter = new MessageMeter();
-    for (let at = 0; at < stream.length; ) {
-      const end = at + 1 + Math.floor(random() * 40);
-      meter.add(stream.subarray(at, end));
-      at = end;
-    }
-    expect([seed, meter.held]).toEqual([seed, 5 + last]);
-  }
-});
-
-test("a budget refuses what is over it, keeps what was there, and forgets peers that hold nothing", () => {
-  const budget = new CallBudget({
-    peerCallsMax: 2,
-    callsMax: 3,
-    peerBytesMax: 100,
-    bytesMax: 150,
-    requestBytesMax: 100,
-    stallMs: 0,
-  });
-  budget.begin("a");
-  budget.begin("b");
-  budget.change("a", 100);
-  expect(() => budget.change("a", 1)).toThrow("hold 100 B, 1 B more are over 100 B");
-  expect(() => budget.change("b", 51)).toThrow("of all clients hold 100 B, 51 B more are over 150 B");
-  budget.change("b", 50);
-  expect(budget.bytes).toBe(150);
-  budget.begin("a");
-  expect(() => budget.begin("c")).toThrow("3 calls are open, and 3 is the limit");
-  expect(() => budget.begin("a")).toThrow("2 calls of a are open, and 2 is the limit");
-  budget.change("a", -100);
-  budget.end("a");
-  budget.end("a");
-  expect([budget.calls, budget.bytes]).toEqual([1, 50]);
-  expect(CALL_BYTES_FREE).toBeLessThan(64 << 10);
-});
-
-test("headers of calls count too, and a call whose headers do not fit reaches no handler", async () => {
-  const { listener, health } = await healthServer({ peerCallsMax: 1000, callsMax: 1000, peerBytesMax: 64 << 10 });
-  const metadata = new grpc.Metadata();
-  metadata.set("x-large", "x".repeat(12 << 10));
-  const watches = Array.from({ length: 10 }, () => health.watch({}, { metadata }));
-  const ends = watches.map(
-    (watch) =>
-      new Promise<string>((resolve) => {
-        watch.once("data", () => resolve("answered"));
-        watch.on("error", (error) => resolve(String((error as grpc.ServiceError).metadata?.get("reason")[0])));
-      }),
-  );
-  const outcomes = await Promise.all(ends);
-  expect(outcomes.filter((outcome) => outcome === "answered").length).toBe(7); // of 8 kB and a little each, beside the free bytes
-  expect(outcomes.filter((outcome) => outcome === "CALL_BYTES").length).toBe(3);
-  expect(listener.callsRefused).toBe(3);
-  for (const watch of watches) watch.cancel();
-});
-
 test("a FlightInfo of more endpoints than are given out is not cancelled one by one", async () => {
   const endpoint = Array.from({ length: 1025 }, () => ({ ticket: { ticket: Buffer.from("x") } }));
   const body = CancelFlightInfoRequest.encode({ info: { endpoint } });
@@ -416,23 +260,10 @@ test("filters of all sessions have a limit together; lists that are shared count
 
 test("/status.json shows the first values of long lists, and says how many it leaves out", () => {
   const contractIds = Array.from({ length: SHOWN_VALUES_MAX + 23 }, (_, index) => `${index}`);
-  // Of a session only what the page cuts.
   const session = { id: "a", request: { ledgerStart: 1, filter: { contractIds, assetCodes: ["x"] } } };
+  // Of a session only what the page cuts.
   const shown = shownSession(session as unknown as SessionSnapshot);
   expect(shown.valuesLeftOut).toBe(23);
   expect(shown.request.filter).toEqual({ contractIds: contractIds.slice(0, SHOWN_VALUES_MAX), assetCodes: ["x"] });
   expect(session.request.filter.contractIds).toHaveLength(SHOWN_VALUES_MAX + 23);
-});
-
-test("who holds bytes and does not go on is ended when somebody else is refused, and only then", async () => {
-  const { listener, health } = await healthServer({ peerBytesMax: 2 * MIB, bytesMax: MIB, stallMs: 0 });
-  const address = `127.0.0.1:${listener.port}`;
-  const held = halfSent(address, "/grpc.health.v1.Health/Check", MIB);
-  await held.sent;
-  await until(async () => (await health.check({})).status === 1, "an answer"); // small calls harm nobody
-  expect(listener.callsRefused).toBe(0);
-  const other = halfSent(address, "/grpc.health.v1.Health/Check", MIB);
-  expect(await held.ended).toBe(String(grpc.status.RESOURCE_EXHAUSTED));
-  await other.sent;
-  expect(listener.callsRefused).toBe(1);
 });
