@@ -1,30 +1,13 @@
+/** A lake in a folder: ranges of it, what is missing or bad, and what it is when it is opened. */
 import { describe, expect, test } from "bun:test";
-import { appendFileSync, chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { CodedError } from "../../src/error.ts";
+import type { CodedError } from "../../src/error.ts";
 import { Inflater } from "../../src/sources/file/inflate.ts";
 import { LocalLake, type LocalLakeOptions } from "../../src/sources/lake/local-lake.ts";
 import { BATCH_BYTES_MAX } from "../../src/sources/limits.ts";
-import type { LedgerObject } from "../../src/sources/source.ts";
 import { SINGLE, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
-
-const never = new AbortController().signal;
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function readAll(lake: LocalLake, start: number, end: number, signal = never): Promise<LedgerObject[]> {
-  const objects: LedgerObject[] = [];
-  for await (const object of lake.read(start, end, signal)) objects.push(object);
-  return objects;
-}
-
-async function failure(run: Promise<unknown>): Promise<CodedError> {
-  const thrown = await run.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(CodedError);
-  return thrown as CodedError;
-}
+import { failure, never, readAll, sleep } from "./local-lake-support.ts";
 
 /** Makes a file look as if nobody has written to it for a minute. */
 function makeOld(file: string): void {
@@ -162,110 +145,6 @@ describe("what is not there", () => {
     using lake = new TemporaryLake().putAll(1, 3);
     const error = await failure(readAll(await LocalLake.open(lake.folder), start, end));
     expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE_INVALID"]);
-  });
-});
-
-describe("following the tip", () => {
-  const options = { followPollMs: 2, lateFileMsMax: 300 };
-
-  test("new files are handed out as they come, over a partition boundary", async () => {
-    using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, options);
-    const stop = new AbortController();
-    const seen: number[] = [];
-    const writer = (async () => {
-      for (let ledger = 6; ledger <= 25; ledger++) {
-        await sleep(5);
-        lake.put(ledger);
-      }
-    })();
-    for await (const { ledgerFirst } of source.read(3, 0, stop.signal)) {
-      seen.push(ledgerFirst);
-      if (ledgerFirst === 25) stop.abort();
-    }
-    await writer;
-    expect(seen).toEqual(Array.from({ length: 23 }, (_, i) => 3 + i));
-    expect(await source.ledgerLatest()).toBe(25);
-  });
-
-  test("a lake that is still empty", async () => {
-    using lake = new TemporaryLake();
-    const source = await LocalLake.open(lake.folder, options);
-    expect(await source.ledgerLatest()).toBeUndefined();
-    expect((await failure(readAll(source, 3, 9))).reason).toBe("LEDGER_AFTER_SOURCE");
-    const reader = source.read(3, 0, never);
-    const first = reader.next();
-    await sleep(20);
-    lake.put(3);
-    expect((await first).value?.ledgerFirst).toBe(3);
-    await reader.return(undefined);
-  });
-
-  test("waiting ends at once, and quietly, when the signal aborts", async () => {
-    using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, { followPollMs: 60_000 });
-    const stop = new AbortController();
-    setTimeout(() => stop.abort(), 30);
-    const begun = Date.now();
-    expect((await readAll(source, 4, 0, stop.signal)).length).toBe(2);
-    expect(Date.now() - begun).toBeLessThan(20_000);
-  });
-
-  test("files that come newest first are waited for", async () => {
-    using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 30_000 });
-    const stop = new AbortController();
-    const seen: number[] = [];
-    const writer = (async () => {
-      for (let ledger = 12; ledger >= 6; ledger--) {
-        lake.put(ledger);
-        await sleep(10);
-      }
-    })();
-    for await (const { ledgerFirst } of source.read(5, 0, stop.signal)) {
-      seen.push(ledgerFirst);
-      if (ledgerFirst === 12) stop.abort();
-    }
-    await writer;
-    expect(seen).toEqual([5, 6, 7, 8, 9, 10, 11, 12]);
-  });
-
-  test("a file that never comes is a gap", async () => {
-    using lake = new TemporaryLake().putAll(1, 5);
-    lake.put(7);
-    const source = await LocalLake.open(lake.folder, options);
-    const error = await failure(readAll(source, 5, 0));
-    expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
-    expect(error.message).toContain("ledger 6 is missing");
-  });
-
-  test("a gap before files of another layout names both layouts", async () => {
-    using lake = new TemporaryLake().putAll(60, 63);
-    const source = await LocalLake.open(lake.folder, options);
-    const failed = failure(readAll(source, 60, 0));
-    lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
-    const error = await failed;
-    expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
-    expect(error.message).toContain("ledger 64 is missing");
-    expect(error.message).toContain(
-      "FFFFFFBF--64-95/FFFFFFBF--64-71.xdr.zst, is of another lake or of changed settings (8 ledgers a file, 4 files a partition, and the lake has 1 ledgers a file, 10 files a partition)",
-    );
-  });
-
-  test("a file that is still being written is waited for", async () => {
-    using lake = new TemporaryLake().putAll(1, 5);
-    const whole = lake.put(6);
-    writeFileSync(lake.pathOf(6), "");
-    const source = await LocalLake.open(lake.folder, options);
-    const reader = source.read(6, 0, never);
-    const next = reader.next();
-    for (let at = 0; at < whole.length; at += 20) {
-      await sleep(3);
-      appendFileSync(lake.pathOf(6), whole.subarray(at, at + 20));
-    }
-    const { value } = await next;
-    expect(Buffer.from(value!.bytes).equals(whole)).toBe(true);
-    await reader.return(undefined);
   });
 });
 
