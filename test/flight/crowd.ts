@@ -16,7 +16,7 @@ import { FlightClient, type ReceivedBatch } from "../../src/flight-client/client
 import { LANE_CHUNK_BYTES_MAX } from "../../src/http2/http2-lane.ts";
 import { goClient } from "../clients/toolchain.ts";
 import { actionJson } from "../support/flight-rows.ts";
-import { SAMPLE, startProcessor } from "../support/processor.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const FIRST = 1000;
@@ -68,6 +68,7 @@ class RowDigest {
     this.bytesMax = Math.max(this.bytesMax, bytes);
     for (const { name } of table.schema.fields) {
       for (const data of table.getChild(name)!.data) {
+        // Fewer fields than Arrow's types have, and of any column's type.
         const { values, valueOffsets, BYTES_PER_ELEMENT } = data as unknown as {
           values: Uint8Array & { BYTES_PER_ELEMENT: number };
           valueOffsets?: Int32Array;
@@ -141,16 +142,49 @@ function cursorOf({ cause }: CodedError): string | undefined {
   return typeof cursor === "string" ? cursor : undefined;
 }
 
-export async function runCrowd(options: {
-  clients: number;
-  slow: number;
-  killed: number;
-  cycles: number;
-}): Promise<CrowdResult> {
-  const seed = seedOf();
-  const random = randomFrom(seed);
-  const go = await goClient();
-  const processor = await startProcessor(
+/** The clients of one session, each a promise that ends with it, and what became of them. */
+class Clients {
+  readonly failures: string[] = [];
+  exact = 0;
+  slowExact = 0;
+  slowEnded = 0;
+  killed = 0;
+
+  constructor(
+    private readonly flight: string,
+    private readonly ticket: object,
+    private readonly expected: { text: string; rows: number },
+  ) {}
+
+  async readAndDie(command: readonly string[], afterMs: number): Promise<void> {
+    const args = ["get", "-addr", this.flight, "-ticket", JSON.stringify(this.ticket)];
+    const child = Bun.spawn([...command, ...args], { stdout: "ignore", stderr: "ignore" });
+    await Bun.sleep(afterMs);
+    child.kill("SIGKILL");
+    await child.exited;
+    this.killed += 1;
+  }
+
+  async readSlowly(index: number): Promise<void> {
+    const { text, rows, ended, error } = await readSlowly(this.flight, this.ticket);
+    if (ended > 0) this.slowEnded += 1;
+    if (text === this.expected.text) this.slowExact += 1;
+    else this.failures.push(`slow ${index}, ended ${ended} times: ${error?.message ?? `${rows} rows, which differ`}`);
+  }
+
+  async read(index: number): Promise<void> {
+    try {
+      const { text, rows } = await digestOf(this.flight, this.ticket);
+      if (text === this.expected.text) this.exact += 1;
+      else this.failures.push(`client ${index}: ${rows} rows, ${this.expected.rows} expected, and they differ`);
+    } catch (thrown) {
+      this.failures.push(`client ${index}: ${thrown}`);
+    }
+  }
+}
+
+function startServer(): Promise<Processor> {
+  return startProcessor(
     [
       ...[
         `--source-endpoint=repeat:${SAMPLE.folder}`,
@@ -162,6 +196,18 @@ export async function runCrowd(options: {
     ],
     {},
   );
+}
+
+export async function runCrowd(options: {
+  clients: number;
+  slow: number;
+  killed: number;
+  cycles: number;
+}): Promise<CrowdResult> {
+  const seed = seedOf();
+  const random = randomFrom(seed);
+  const go = await goClient();
+  const processor = await startServer();
   let retainedBytesMax = 0;
   let running = true;
   let residentMiBMax = 0;
@@ -183,45 +229,15 @@ export async function runCrowd(options: {
       }
     })();
     const begun = performance.now();
-    const failures: string[] = [];
-    let exact = 0;
-    let slowEnded = 0;
-    let slowExact = 0;
-    let killed = 0;
-    const clients: Promise<void>[] = [];
+    const clients = new Clients(processor.flight, ticket, expected);
+    const over: Promise<void>[] = [];
     for (let index = 0; index < options.clients; index++) {
       if (index < options.killed && go.command !== undefined) {
-        const args = ["get", "-addr", processor.flight, "-ticket", JSON.stringify(ticket)];
-        const child = Bun.spawn([...go.command, ...args], { stdout: "ignore", stderr: "ignore" });
-        clients.push(
-          Bun.sleep(50 + random() * 1500).then(async () => {
-            child.kill("SIGKILL");
-            await child.exited;
-            killed += 1;
-          }),
-        );
-      } else if (index < options.killed + options.slow) {
-        clients.push(
-          readSlowly(processor.flight, ticket).then(({ text, rows, ended, error }) => {
-            if (ended > 0) slowEnded += 1;
-            if (text === expected.text) slowExact += 1;
-            else
-              failures.push(`slow ${index}, ended ${ended} times: ${error?.message ?? `${rows} rows, which differ`}`);
-          }),
-        );
-      } else {
-        clients.push(
-          digestOf(processor.flight, ticket).then(
-            ({ text, rows }) => {
-              if (text === expected.text) exact += 1;
-              else failures.push(`client ${index}: ${rows} rows, ${expected.rows} expected, and they differ`);
-            },
-            (thrown: unknown) => void failures.push(`client ${index}: ${thrown}`),
-          ),
-        );
-      }
+        over.push(clients.readAndDie(go.command, 50 + random() * 1500));
+      } else if (index < options.killed + options.slow) over.push(clients.readSlowly(index));
+      else over.push(clients.read(index));
     }
-    await Promise.all(clients);
+    await Promise.all(over);
     running = false;
     await looking;
     const seconds = (performance.now() - begun) / 1000;
@@ -230,6 +246,7 @@ export async function runCrowd(options: {
     });
     // Of each client a message, and what its socket has not sent.
     const clientsMiB = (options.clients * (LANE_CHUNK_BYTES_MAX + expected.batchBytesMax)) / 2 ** 20;
+    const { exact, slowExact, slowEnded, killed, failures } = clients;
     return {
       ...{ seed, exact, slowExact, slowEnded, killed, failures, rows: expected.rows, seconds },
       heldBackMsMax: stream.held_back_ms_max,
