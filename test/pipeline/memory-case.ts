@@ -157,6 +157,67 @@ class Reader {
   }
 }
 
+/** Clients that read again and again until it is over. */
+class Readers {
+  over = false;
+  readonly errors: Record<string, number> = {};
+  private readonly all: Reader[] = [];
+
+  constructor(private readonly address: string) {}
+
+  failed(thrown: unknown): void {
+    const text = String(thrown instanceof Error ? thrown.message : thrown)
+      .replaceAll(/[\d.]+/g, "N")
+      .slice(0, 160);
+    this.errors[text] = (this.errors[text] ?? 0) + 1;
+  }
+
+  /** What ends for want of memory comes back. */
+  async keepReading(silent: boolean, ticket: object): Promise<void> {
+    while (!this.over) {
+      const reader = new Reader(this.address, silent);
+      this.all.push(reader);
+      const error = await reader.get(ticket);
+      if (this.over) return;
+      if (error !== undefined) this.failed(error);
+      reader.client.close();
+      await Bun.sleep(200);
+    }
+  }
+
+  close(): void {
+    for (const reader of this.all) reader.close();
+  }
+
+  sum(of: (reader: Reader) => number): number {
+    return this.all.reduce((all, reader) => all + of(reader), 0);
+  }
+}
+
+/** The most memory that a process has had, looked at now and then. */
+class MemoryPeaks {
+  resident = 0;
+  anonymous = 0;
+  private readonly sampling: ReturnType<typeof setInterval>;
+
+  constructor(private readonly pid: number) {
+    this.sampling = setInterval(() => {
+      const memory = memoryOf(pid);
+      this.resident = Math.max(this.resident, memory?.peak ?? 0);
+      this.anonymous = Math.max(this.anonymous, memory?.anonymous ?? 0);
+    }, SAMPLE_MS);
+  }
+
+  /** A last look, of what the system itself has kept. */
+  look(): void {
+    this.resident = Math.max(this.resident, memoryOf(this.pid)?.peak ?? 0);
+  }
+
+  stop(): void {
+    clearInterval(this.sampling);
+  }
+}
+
 /** @param lake of the case's kind; absent for "repeated" */
 export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
   const { memoryMib, workers, read = 0, unread = 0, ranges = 0, silentRanges = 0, catchUps = 0, seconds } = spec;
@@ -173,43 +234,17 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
     { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"] },
   );
   const control = connectControl(processor.control);
-  const readers: Reader[] = [];
-  const errors: Record<string, number> = {};
-  const failed = (thrown: unknown) => {
-    const text = String(thrown instanceof Error ? thrown.message : thrown)
-      .replaceAll(/[\d.]+/g, "N")
-      .slice(0, 160);
-    errors[text] = (errors[text] ?? 0) + 1;
-  };
-  let peak = 0;
-  let anonymous = 0;
-  const sampling = setInterval(() => {
-    const memory = memoryOf(processor.pid);
-    peak = Math.max(peak, memory?.peak ?? 0);
-    anonymous = Math.max(anonymous, memory?.anonymous ?? 0);
-  }, SAMPLE_MS);
-  let over = false;
+  const readers = new Readers(processor.flight);
+  const peaks = new MemoryPeaks(processor.pid);
   const died = processor.exited.then(() => {
-    over = true;
+    readers.over = true;
   });
-  /** Reads again and again until the time is up: what ends for want of memory comes back. */
-  const keepReading = async (silent: boolean, ticket: object) => {
-    while (!over) {
-      const reader = new Reader(processor.flight, silent);
-      readers.push(reader);
-      const error = await reader.get(ticket);
-      if (over) return;
-      if (error !== undefined) failed(error);
-      reader.client.close();
-      await Bun.sleep(200);
-    }
-  };
   const endLedger = 0;
   const start = async () => {
     try {
       return (await control.startProcessing({ startLedger: FIRST, endLedger })).sessionId;
     } catch (thrown) {
-      failed(thrown);
+      readers.failed(thrown);
       return undefined;
     }
   };
@@ -222,36 +257,35 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
       const session = await start();
       if (session === undefined) continue;
       sessions.push(session);
-      if (sessions.length <= read) void keepReading(false, { session, from: "start" });
+      if (sessions.length <= read) void readers.keepReading(false, { session, from: "start" });
     }
     const range = (index: number) => ({ start_ledger: FIRST, end_ledger: FIRST + 100 + index });
-    for (let index = 0; index < catchUps; index++) void keepReading(false, { session: sessions.at(-1), from: "start" });
+    for (let index = 0; index < catchUps; index++)
+      void readers.keepReading(false, { session: sessions.at(-1), from: "start" });
     if (catchUps > 0) await Bun.sleep(Math.min(1500, seconds * 250));
-    for (let index = 0; index < ranges; index++) void keepReading(false, range(index));
-    for (let index = 0; index < silentRanges; index++) void keepReading(true, range(index));
+    for (let index = 0; index < ranges; index++) void readers.keepReading(false, range(index));
+    for (let index = 0; index < silentRanges; index++) void readers.keepReading(true, range(index));
     await Promise.race([ended, died]);
     cpu = cpuSecondsOf(processor.pid);
-    const last = memoryOf(processor.pid);
-    peak = Math.max(peak, last?.peak ?? 0);
-    killed = over || cgroup?.killed() === true;
+    peaks.look();
+    killed = readers.over || cgroup?.killed() === true;
   } finally {
-    over = true;
-    clearInterval(sampling);
-    for (const reader of readers) reader.close();
+    readers.over = true;
+    peaks.stop();
+    readers.close();
     control.close();
     processor.kill("SIGKILL");
     await processor.exited;
   }
-  const sum = (of: (reader: Reader) => number) => readers.reduce((all, reader) => all + of(reader), 0);
   return {
     died: killed,
     output: processor.output(),
     cgroup: cgroup?.version ?? 0,
-    residentMibMost: Math.round(peak),
-    anonymousMibMost: Math.round(anonymous),
+    residentMibMost: Math.round(peaks.resident),
+    anonymousMibMost: Math.round(peaks.anonymous),
     cpuSeconds: cpu,
-    messages: sum(({ messages }) => messages),
-    megabytes: Math.round(sum(({ bytes }) => bytes) / 1e6),
-    errors,
+    messages: readers.sum(({ messages }) => messages),
+    megabytes: Math.round(readers.sum(({ bytes }) => bytes) / 1e6),
+    errors: readers.errors,
   };
 }
