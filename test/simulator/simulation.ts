@@ -303,8 +303,8 @@ class Simulation {
    * they are. A stream that was full when looked at twice, with nothing read in between, was full all the time.
    */
   private checkGate(stream: HubStream, seen: Map<number, { spans: number; floor: number }>): void {
-    // `pump` is private, and undefined until the stream runs.
     const { log, opening } = stream;
+    // `pump` is private, and undefined until the stream runs.
     const pump = (this.pipeline!.engine.stream(opening.stream) as unknown as { pump?: { spanCount: number } })?.pump;
     const now = { spans: pump?.spanCount ?? 0, floor: log.endNumber - log.heldBatches };
     const earlier = seen.get(opening.stream);
