@@ -125,7 +125,7 @@ export class LazyFlightData {
  * only `byteLength` and `copy` are there, which is all that a grpc-js server uses. A client needs `encodeFlightData`.
  */
 export function serializeFlightData(message: OutgoingFlightData): Buffer {
-  return new LazyFlightData(message) as unknown as Buffer;
+  return new LazyFlightData(message) as unknown as Buffer; // has only the two Buffer members that the server uses
 }
 
 const GRPC_PREFIX_BYTES = 5; // not compressed (1), length (4)

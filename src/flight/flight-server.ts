@@ -80,18 +80,18 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       const failed = (thrown: unknown) => {
         if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");
       };
-      await runDoGet(call as unknown as DoGetCall, stream, { onError: failed, nowMs: () => performance.now() });
+      await runDoGet(call as DoGetCall, stream, { onError: failed, nowMs: () => performance.now() });
     },
     async doPut(call) {
       const context = contextOf(call);
       if (producer.doPut === undefined) throw unimplemented("DoPut", "this server only reads: nothing can be put");
-      await producer.doPut(call as unknown as Parameters<NonNullable<FlightProducer["doPut"]>>[0], context);
+      await producer.doPut(call as Parameters<NonNullable<FlightProducer["doPut"]>>[0], context);
     },
     async doExchange(call) {
       const context = contextOf(call);
       if (producer.doExchange === undefined) throw unimplemented("DoExchange", "this server only reads: use DoGet");
       type Exchange = Parameters<NonNullable<FlightProducer["doExchange"]>>[0];
-      await producer.doExchange(call as unknown as Exchange, context);
+      await producer.doExchange(call as Exchange, context);
     },
     async doAction(call) {
       const context = contextOf(call);
@@ -159,9 +159,7 @@ async function handshake(
     call.sendMetadata(headers);
     call.write({ payload: Buffer.from(token) });
   };
-  const iterator = (
-    call as unknown as NodeJS.ReadableStream & { iterator(o: object): AsyncIterable<{ payload: Uint8Array }> }
-  ).iterator({ destroyOnReturn: false });
+  const iterator: AsyncIterable<{ payload: Uint8Array }> = call.iterator({ destroyOnReturn: false });
   try {
     for await (const request of iterator) {
       if (!answered) answer(request.payload);

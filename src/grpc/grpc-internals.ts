@@ -20,6 +20,7 @@ export function createInjector(
   server: Server,
   credentials: ServerCredentials,
 ): { injector: ConnectionInjector; http2Server: Http2Server } {
+  // `http2Servers` is a private field of grpc-js's Server.
   const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
   const before = new Set(http2Servers?.keys());
   const injector = server.createConnectionInjector(credentials);

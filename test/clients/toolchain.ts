@@ -22,9 +22,9 @@ const LOCK_POLL_MS = 200;
 export type Client = { command: string[]; missing?: undefined } | { command?: undefined; missing: string };
 
 /** What one run of a client printed: a JSON object a line. */
-interface ClientRun {
+interface ClientRun<Result> {
   exitCode: number;
-  results: ClientResult[];
+  results: Result[];
   stderr: string;
 }
 
@@ -81,12 +81,12 @@ export async function pythonInterpreter(): Promise<Client> {
   return client.command === undefined ? client : { command: client.command.slice(0, 1) };
 }
 
-/** Runs a client to its end and parses what it printed. Kills it when `killSignal` aborts. */
-export async function runClient(
+/** Runs a client to its end and parses each line that it printed as a `Result`. Kills it when `killSignal` aborts. */
+export async function runClient<Result = ClientResult>(
   client: { command: readonly string[] },
   args: readonly string[],
   killSignal?: AbortSignal,
-): Promise<ClientRun> {
+): Promise<ClientRun<Result>> {
   const child = Bun.spawn([...client.command, ...args], { stdout: "pipe", stderr: "pipe", signal: killSignal });
   const [stdout, stderr, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
@@ -94,7 +94,7 @@ export async function runClient(
     child.exited,
   ]);
   const results = stdout.split("\n").filter((line) => line !== "");
-  return { exitCode, results: results.map((line) => JSON.parse(line) as ClientResult), stderr };
+  return { exitCode, results: results.map((line) => JSON.parse(line) as Result), stderr };
 }
 
 async function prepare(name: string, make: () => Promise<Client>): Promise<Client> {

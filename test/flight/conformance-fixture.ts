@@ -189,9 +189,7 @@ class ConformanceFixture implements FlightProducer {
   async doPut(call: Parameters<NonNullable<FlightProducer["doPut"]>>[0]): Promise<void> {
     const messages: FlightDataMessage[] = [];
     let key = "";
-    const iterator = (call as unknown as { iterator(options: object): AsyncIterable<FlightDataMessage> }).iterator({
-      destroyOnReturn: false,
-    });
+    const iterator: AsyncIterable<FlightDataMessage> = call.iterator({ destroyOnReturn: false });
     for await (const { descriptor, dataHeader, dataBody, appMetadata } of iterator) {
       if (descriptor !== undefined) key = FlightDescriptor.decode(descriptor).path[0]!;
       if (dataHeader === undefined || dataHeader.length === 0) continue;

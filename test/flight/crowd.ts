@@ -68,8 +68,7 @@ class RowDigest {
     this.bytesMax = Math.max(this.bytesMax, bytes);
     for (const { name } of table.schema.fields) {
       for (const data of table.getChild(name)!.data) {
-        // Fewer fields than Arrow's types have, and of any column's type.
-        const { values, valueOffsets, BYTES_PER_ELEMENT } = data as unknown as {
+        const { values, valueOffsets, BYTES_PER_ELEMENT } = data as {
           values: Uint8Array & { BYTES_PER_ELEMENT: number };
           valueOffsets?: Int32Array;
           BYTES_PER_ELEMENT?: number;

@@ -48,9 +48,10 @@ async function startSession(request: { schemaVersion?: number; compression?: Com
 for (const [name, client] of Object.entries(clients)) {
   describe.skipIf(client.command === undefined)(name, () => {
     const ask = async <T>(...args: string[]) => {
-      const run = await runClient({ command: client.command! }, [...args, "-addr", processor.flight]);
+      type Answer = T & { error?: unknown };
+      const run = await runClient<Answer>({ command: client.command! }, [...args, "-addr", processor.flight]);
       expect(run.results[0]?.error, run.stderr).toBeUndefined();
-      return run.results[0] as unknown as T;
+      return run.results[0]!;
     };
 
     test("a range: ordered, expiring endpoints, totals once it has been read, the schema asked for", async () => {
@@ -117,9 +118,11 @@ for (const [name, client] of Object.entries(clients)) {
 test.skipIf(clients["arrow-go"]!.command === undefined)(
   "arrow-go polls a range and a session to their ends",
   async () => {
-    const poll = async (...args: string[]) =>
-      (await runClient({ command: clients["arrow-go"]!.command! }, ["poll", "-addr", processor.flight, ...args]))
-        .results[0] as unknown as { info: InfoJson; progress: number[] };
+    const client = { command: clients["arrow-go"]!.command! };
+    const poll = async (...args: string[]) => {
+      type Poll = { info: InfoJson; progress: number[] };
+      return (await runClient<Poll>(client, ["poll", "-addr", processor.flight, ...args])).results[0]!;
+    };
     expect((await poll("-cmd", JSON.stringify(WHOLE))).progress).toEqual([1]);
     const session = await startSession();
     const reading = readRows(processor.flight, { session, from: "start" });

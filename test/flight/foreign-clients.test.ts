@@ -54,9 +54,9 @@ describe.skipIf(python.command === undefined)("DuckDB", () => {
   const ask = async (ticket: object, sql: string) => {
     const script = join(ROOT, "test", "clients", "python", "duckdb_check.py");
     const args = [script, processor.flight, JSON.stringify(ticket), sql];
-    const run = await runClient({ command: python.command! }, args);
+    const run = await runClient<{ answer: string[][] }>({ command: python.command! }, args);
     expect(run.exitCode, run.stderr).toBe(0);
-    return (run.results[0] as unknown as { answer: string[][] }).answer;
+    return run.results[0]!.answer;
   };
 
   for (const compression of ["none", "lz4", "zstd"]) {
@@ -80,9 +80,10 @@ describe.skipIf(python.command === undefined)("DuckDB", () => {
 
 test.skipIf(python.command === undefined)("ADBC's Flight SQL driver fails with a sentence", async () => {
   const script = join(ROOT, "test", "clients", "python", "adbc_check.py");
-  const run = await runClient({ command: python.command! }, [script, processor.flight]);
+  type Outcome = { failed: boolean; message: string };
+  const run = await runClient<Outcome>({ command: python.command! }, [script, processor.flight]);
   expect(run.exitCode, run.stderr).toBe(0);
-  const outcome = run.results[0] as unknown as { failed: boolean; message: string };
+  const outcome = run.results[0]!;
   expect(outcome.failed).toBe(true);
   expect(outcome.message).toContain("CommandStatementQuery: this is no Flight SQL server and answers no queries");
 });

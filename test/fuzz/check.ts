@@ -48,6 +48,7 @@ export class Finding extends Error {}
 
 // The SDK counts levels of every type; here its limit is out of the way, so that the plain decoder's alone counts.
 const SDK_DEPTH_MAX = 1_000_000;
+// `_maxDepth` is a static field of js-xdr, which the SDK's types leave out.
 (xdr.LedgerCloseMeta as unknown as { _maxDepth: number })._maxDepth = SDK_DEPTH_MAX;
 
 const writer = new TsvWriter();

@@ -101,7 +101,7 @@ function leafOrContainer(type: SdkType): Shape {
 
 /** The shape of a type by the SDK's name for it. */
 export function shapeNamed(name: string): Shape {
-  return shapeOf((xdr as unknown as Record<string, SdkType>)[name]!);
+  return shapeOf((xdr as Record<string, SdkType>)[name]!);
 }
 
 const sizes = new Map<Shape, number>();

@@ -50,7 +50,7 @@ afterEach(() => {
 
 function play(enabled = true): { session: PlayedSession; openStream: () => EventEmitter } {
   const server = new EventEmitter();
-  guardWakeups(server as unknown as Http2Server, enabled);
+  guardWakeups(server as Http2Server, enabled);
   const session = new PlayedSession();
   sessions.push(session);
   const openStream = () => {
@@ -59,6 +59,11 @@ function play(enabled = true): { session: PlayedSession; openStream: () => Event
     return stream;
   };
   return { session, openStream };
+}
+
+function waitingWriter(session: PlayedSession): () => void {
+  // The class above has the members of Http2Session that the guard uses, and no others.
+  return noteWaitingWriter(session as unknown as Http2Session);
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -80,7 +85,7 @@ test("pings while frames are queued and the socket stands still, and counts it",
 test("pings for a waiting writer although nothing is queued, until the wait is over", async () => {
   const { session, openStream } = play();
   openStream();
-  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  const stop = waitingWriter(session);
   await until(() => session.pings.length >= 1);
   stop();
   const { length } = session.pings;
@@ -110,7 +115,7 @@ test("wakes the queue for a waiting writer in a turn of its own, once for all wr
   let wakes = 0;
   session.wake = () => wakes++;
   openStream();
-  const stops = [1, 2, 3].map(() => noteWaitingWriter(session as unknown as Http2Session));
+  const stops = [1, 2, 3].map(() => waitingWriter(session));
   expect(wakes).toBe(0);
   await new Promise((resolve) => setImmediate(resolve));
   expect(wakes).toBe(1);
@@ -160,7 +165,7 @@ test("looks ever more seldom while nothing moves, and again when a writer waits"
   expect(performance.now() - begun).toBeGreaterThan(LOOK_MS_MIN * 2 ** 5 - LOOK_MS_MIN);
   expect(LOOK_MS_MAX / LOOK_MS_MIN).toBe(2 ** 6);
   const { looks } = session;
-  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  const stop = waitingWriter(session);
   await until(() => session.looks > looks + 2);
   stop();
 });
@@ -182,7 +187,7 @@ test("does nothing when it is switched off, nor for sessions that it does not gu
   const { session, openStream } = play(false);
   openStream();
   session.state.outboundQueueSize = 1;
-  const stop = noteWaitingWriter(session as unknown as Http2Session);
+  const stop = waitingWriter(session);
   await someLooks();
   stop();
   noteWaitingWriter(undefined)();

@@ -219,6 +219,7 @@ const deskOptions = {
 };
 
 test("where workers do not wait for what they must know, some rows are wrong: the tests above can tell", async () => {
+  // assetsSettled is private, and this test replaces it.
   const pump = SpanPump.prototype as unknown as { assetsSettled(): Promise<boolean> };
   const { assetsSettled } = pump;
   pump.assetsSettled = () => Promise.resolve(true);
@@ -295,6 +296,7 @@ test("a stream that asks for no asset is told of none, and waits for none", asyn
   expect(needed({ schemaVersion: 1, filters }, 60, 99)).toBe(false);
   expect(needed({ schemaVersion: 1 }, 5)).toBe(false);
 
+  // assetsSettled is private, and this test replaces it.
   const pump = SpanPump.prototype as unknown as { assetsSettled(): Promise<boolean> };
   const { assetsSettled } = pump;
   pump.assetsSettled = () => Promise.reject(new Error("it waits"));

@@ -215,7 +215,8 @@ function newHandle(): ZlibHandle | undefined {
 }
 
 function findHandleClass(): ZlibHandleClass | "unknown" {
-  const stream = zlib.createZstdDecompress() as unknown as { _handle?: ZlibHandle; close(): void };
+  // `_handle` is not in node:zlib's types, and a runtime may lack it.
+  const stream = zlib.createZstdDecompress() as { _handle?: ZlibHandle; close(): void };
   const found = (stream._handle?.constructor ?? "unknown") as ZlibHandleClass | "unknown";
   stream.close();
   return found;

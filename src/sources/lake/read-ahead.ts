@@ -46,6 +46,7 @@ export async function* readAhead<K, T>(
         return;
       }
       const before = granted;
+      // `load` gets `admit`, which writes to the slot, so the slot has to exist before its item.
       const slot: Slot<T> = { bytes: 0, item: undefined as unknown as Promise<T> };
       const own = Promise.withResolvers<void>();
       granted = before.then(() => own.promise);
