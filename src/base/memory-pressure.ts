@@ -7,6 +7,7 @@ const LEVEL = 0;
 const ROUND = 1;
 const CELLS = 2;
 
+/** Levels of pressure, in rising order: a comparison with >= includes the higher levels. */
 export const PRESSURE = {
   none: 0,
   /** Garbage and idle buffers are given back. */
@@ -15,6 +16,10 @@ export const PRESSURE = {
   full: 2,
 } as const;
 
+/**
+ * One thread's view of the pressure. All threads share `memory`, two Int32 cells: the level (PRESSURE), and a counter
+ * of requests to give memory back. Each thread makes its own object, since `isAsked` remembers the last request it saw.
+ */
 export class MemoryPressure {
   private readonly cells: Int32Array;
   private seen: number;

@@ -4,6 +4,7 @@ import { join, posix } from "node:path";
 
 const UNLIMITED_MIN = 2 ** 60; // version 1 says "none" by the largest multiple of a page that fits 63 bits
 
+/** The limit of a cgroup in bytes: `memory.max` (version 2) or `memory.limit_in_bytes` (version 1). */
 export interface MemoryLimit {
   bytes: number;
   /** The file that says so. */

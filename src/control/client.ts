@@ -7,6 +7,10 @@ import { explainUnreachable } from "../grpc/unreachable.ts";
 
 const DEADLINE_MS = 10_000; // calls answer in milliseconds; a server that needs longer is stuck
 
+/**
+ * The calls of ControlService as promises that reject with CodedError. WatchSession is a stream of grpc-js: pass its
+ * error to `explain`.
+ */
 export interface ControlClient extends ServiceClient<typeof ControlService> {
   /** What the end of a stream of this client means: its status as a CodedError with a sentence for people. */
   explain(thrown: unknown): unknown;

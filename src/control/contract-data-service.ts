@@ -12,6 +12,7 @@ import type { SessionService, SessionSnapshot } from "../sessions/session-servic
 import { isActive } from "../sessions/states.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
+/** The service under both of its full names: in package `contractdata` and in `stellar.v1`. */
 export const CONTRACT_DATA_SERVICES = [ContractDataService, StellarContractDataService] as const;
 
 /** What the process tells of itself. */
@@ -42,6 +43,12 @@ const FEATURES = [
   "dynamic_filters",
 ];
 
+/**
+ * Handlers that fit both packages. Counters and rates are sums over all known sessions; `currentLedger` and the health
+ * are those of active sessions, or of the newest session where none is active. UpdateFilterConfig replaces the default
+ * filter and the filters of all sessions that have not ended.
+ * @throws CodedError INVALID_ARGUMENT from UpdateFilterConfig, as SessionService.configureFilters does
+ */
 export function contractDataHandlers(
   sessions: SessionService,
   service: ServiceDescription,

@@ -28,6 +28,10 @@ const COMPRESSION_NUMBERS = {
   zstd: Compression.COMPRESSION_ZSTD,
 } as const;
 
+/**
+ * A StartProcessing request in the session service's terms; the service itself checks the values.
+ * @throws CodedError INVALID_ARGUMENT / COMPRESSION for a number that the enum does not have
+ */
 export function requestOf(request: StartProcessingRequest): SessionRequest {
   const { startLedger, endLedger, batchSize, source, filters, schemaVersion, partitions, labels } = request;
   const compression: SessionRequest["compression"] = COMPRESSIONS[request.compression];
@@ -141,6 +145,10 @@ function listsOf(filters: Filters): FilterRecord {
   return Object.fromEntries(LIST_KINDS.map(({ name }) => [name, filter[name]]));
 }
 
+/**
+ * The counters of a session. `lastUpdateTime` is in Unix seconds and rates are per second; `lagLedgers` is 0 while the
+ * tip is unknown.
+ */
 export function metricsMessage(session: SessionSnapshot): Init<GetMetricsResponse> {
   const { ledgerCurrent, ledgerTip } = session;
   return {
@@ -166,6 +174,10 @@ export function metricsMessage(session: SessionSnapshot): Init<GetMetricsRespons
   };
 }
 
+/**
+ * A session as lists, watches and ResumeSession give it, without checkpoint, filter history and deliveries. Fields
+ * named `…AtMs` are in Unix milliseconds.
+ */
 export function sessionMessage(session: SessionSnapshot): Init<Session> {
   const { error } = session;
   return {
@@ -189,6 +201,7 @@ export function sessionMessage(session: SessionSnapshot): Init<Session> {
   };
 }
 
+/** A session as GetSession and StopProcessing give it: with checkpoint, filter history and deliveries. */
 export function detailsMessage(session: SessionDetails): Init<Session> {
   const { position, savedUnixMs } = session.checkpoint;
   return {

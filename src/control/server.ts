@@ -38,6 +38,7 @@ interface ControlServerOptions {
   onUnexpected: OnUnexpected;
 }
 
+/** A control server that accepts connections on `port` (the real one where 0 was asked for). */
 export interface RunningServer {
   port: number;
   /** Refused by the listener's limits so far (grpc/listen.ts). */

@@ -13,6 +13,10 @@ const INTERVAL_MS_MIN = 50; // more often is polling by other means
 
 type WatchCall = grpc.ServerWritableStream<WatchSessionRequest, Init<WatchSessionResponse>>;
 
+/**
+ * All open WatchSession calls, at most WATCHES_MAX. A watch sends changes of state at once and progress once per
+ * interval_ms (default 1000, at least 50). A watch of one session ends with the session.
+ */
 export class SessionWatches {
   private readonly calls = new Set<WatchCall>();
 

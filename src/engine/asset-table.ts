@@ -5,6 +5,10 @@
  */
 import type { AssetRecord } from "../workers/records.ts";
 
+/**
+ * Assets as SEP-11 writes them (`native`, `CODE:ISSUER`), each with the first ledger from which rows may use it. The
+ * table never forgets an asset and has no limit of its own.
+ */
 export class AssetTable {
   /** Only ever appended to. An asset that is there twice counts from the earlier ledger on. */
   readonly records: readonly AssetRecord[];

@@ -7,6 +7,10 @@ interface Waiter {
   grant(granted: boolean): void;
 }
 
+/**
+ * A counting semaphore over bytes. Takers are served in order. A taker that wants more than `bytesMax` gets it once
+ * nothing else is taken. Give back each amount that `tryTake` or `take` granted.
+ */
 export class InFlight {
   private used = 0;
   private readonly waiters: Waiter[] = [];

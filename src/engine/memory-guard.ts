@@ -19,6 +19,10 @@ const MARGIN_PART = 0.14; // of the limit: as much again where more is in flight
 const TIGHT_BEFORE_PART = 0.06; // of the limit: collections come before the stop
 const WAIT_MS = 10; // between a pump's looks
 
+/**
+ * Looks at resident memory every LOOK_MS once started. `full` is `bytesMax` less 80 MiB or 14 %, whichever is more;
+ * `tight` is `full` less 6 % of `bytesMax`.
+ */
 export class MemoryGuard {
   readonly pressure = MemoryPressure.create();
   private looking: ReturnType<typeof setInterval> | undefined;

@@ -22,6 +22,7 @@ const WORKER_LEDGERS_BYTES_MAX = 16 << 20; // ledgers that a worker holds for ro
 const PART_OF_RINGS = 4;
 const PART_IN_FLIGHT = 4;
 
+/** How MAX_MEMORY_MB is divided. All sizes are bytes; the sizes in `pool` are those of one worker. */
 export interface MemoryPlan {
   pool: PoolSizes;
   /** Inflated bytes of ledgers in flight, of all streams together. One larger ledger is let in alone. */

@@ -25,6 +25,10 @@ interface Share {
   isRead: boolean;
 }
 
+/**
+ * Keeps account of the shares, in bytes, by stream number. It only counts: the caller makes streams keep to their
+ * shares, and calls `lend` from time to time to divide memory anew.
+ */
 export class MemoryShares {
   /** Whether anything has changed since memory was last divided: most looks of an idle server find nothing. */
   private isStale = false;

@@ -34,6 +34,10 @@ interface RangeOptions {
 
 type Asked<N extends keyof Questions> = Questions[N]["asked"];
 
+/**
+ * Opens, counts and closes private streams. At most RANGES_MAX ranges are open, and one more is refused. At most
+ * `catchUpsMax` catch-ups are open, and one more waits up to CATCH_UP_WAIT_MS.
+ */
 export class RangeDesk {
   private readonly open = new Map<number, { stream: EngineStream; kind: "range" | "catchUp" }>();
   private readonly queue: Array<() => void> = [];

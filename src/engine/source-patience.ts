@@ -34,6 +34,10 @@ export interface SourceWait {
   nextTryUnixMs: number;
 }
 
+/**
+ * The retry state of one session. Waits grow from SOURCE_RETRY_MS_MIN to SOURCE_RETRY_MS_MAX, and begin anew after
+ * `recovered`. The caller does the waiting and reading.
+ */
 export class SourcePatience {
   private current: SourceWait | undefined;
   private tries = 0;

@@ -4,6 +4,7 @@ import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { AssetRecord, StreamSpec } from "../workers/records.ts";
 import type { AssetTable } from "./asset-table.ts";
 
+/** Decides which ledgers of a stream need known assets, and adds to the table what the stream's spans have taught. */
 export class StreamAssets {
   /** Messages with learned assets that have come from the data plane; the cell counts those sent. */
   messages = 0;

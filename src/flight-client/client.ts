@@ -40,6 +40,7 @@ export interface BatchMetadata {
   cursor: string;
 }
 
+/** One record batch, decoded, as a table of its own. */
 export interface ReceivedBatch {
   table: Table;
   metadata: BatchMetadata;
@@ -49,6 +50,10 @@ export interface ReceivedBatch {
   bytes: number;
 }
 
+/**
+ * One server over a plaintext connection of its own, opened at the first call. Calls reject with the CodedError that
+ * the server threw. `close` ends the connection.
+ */
 export class FlightClient {
   private readonly client: grpc.Client;
   private readonly calls: ServiceClient<typeof FlightService>;

@@ -20,6 +20,7 @@ interface DoGetOptions {
   flushStillMsMax?: number;
 }
 
+/** A DoGet call whose responses go through `serializeFlightData` in place of the generated codec. */
 export type DoGetCall = grpc.ServerWritableStream<Ticket, OutgoingFlightData>;
 
 /** Streams until the end, an error or the client's leaving; `stream` is closed in any case. */

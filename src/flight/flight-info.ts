@@ -143,6 +143,7 @@ function descriptorBytes({ cmd, path }: Init<FlightDescriptor>): number {
   return (cmd?.length ?? 0) + (path ?? []).reduce((sum, part) => sum + part.length, 0);
 }
 
+/** A value as JSON in UTF-8, the form of app_metadata in a FlightInfo and of results of actions. */
 export function jsonBytes(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
 }

@@ -31,6 +31,11 @@ function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 
+/**
+ * An object whose keys are taken one by one; `end` then refuses what is left. A key that is null counts as absent, and
+ * the methods that take it return undefined.
+ * @throws CodedError INVALID_ARGUMENT / KEY_INVALID from these methods, where the value has another type or size
+ */
 export class JsonObject {
   private readonly left: Set<string>;
 

@@ -23,6 +23,7 @@ export interface CallContext {
   announce(bytes: number): void;
 }
 
+/** One record batch on its way out. Its message may be a view of shared memory, which stays valid until `release`. */
 export interface OutgoingBatch {
   readonly message: FlightDataMessage;
   readonly rows: number;
@@ -30,6 +31,10 @@ export interface OutgoingBatch {
   release(): void;
 }
 
+/**
+ * How a DoGet ended: all was sent, the client left (or an ended stream stopped waiting for it), or an error ended the
+ * call.
+ */
 export type GetOutcome = "completed" | "cancelled" | "failed";
 
 /** One DoGet. */
@@ -52,6 +57,7 @@ export interface OutgoingStream {
   close(outcome: GetOutcome): void;
 }
 
+/** An action of DoAction, as ListActions names it. Bodies are bytes in the encoding that the action defines. */
 export interface FlightAction {
   readonly type: string;
   readonly description: string;
@@ -59,6 +65,10 @@ export interface FlightAction {
   run(body: Uint8Array, context: CallContext): Promise<Iterable<Uint8Array>>;
 }
 
+/**
+ * The methods of arrow.flight.protocol.FlightService, each by its name in the proto. A CodedError that a method throws
+ * becomes the status of the call.
+ */
 export interface FlightProducer {
   readonly actions: readonly FlightAction[];
   listFlights(criteria: Uint8Array, context: CallContext): Promise<Iterable<Init<FlightInfo>>>;

@@ -12,6 +12,10 @@ export const TICKET_TTL_MS = 24 * 3_600_000; // how long a cancelled flight has 
 const CANCELLED_MAX = 10_000; // the ones that end first make room
 const TOTALS_MAX = 1024; // ranges read lately; a total is only a hint for the reader
 
+/**
+ * One object for all ranges of a server, in memory only: after a restart no flight counts as cancelled. It remembers at
+ * most CANCELLED_MAX cancelled flights and TOTALS_MAX totals.
+ */
 export class RangeFlights {
   private readonly readers = new Map<string, Set<ContractDataStream>>();
   /** Until when each is remembered, Unix milliseconds. */

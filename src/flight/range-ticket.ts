@@ -23,6 +23,7 @@ import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { JsonObject } from "./json-object.ts";
 
+/** What a ticket or CMD descriptor in the legacy text form begins with. */
 export const LEGACY_RANGE_PREFIX = "contract_data:";
 const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 /** Endpoints of one FlightInfo: a message of some 300 kB. */
@@ -43,6 +44,7 @@ export interface Encoding {
   compression: Compression;
 }
 
+/** A parsed and checked range, or one part of it. Both ledgers are inclusive. */
 export interface RangeTicket extends Encoding {
   ledgerStart: number;
   /** Inclusive; 0 = follows the source for ever. */

@@ -1,6 +1,7 @@
 /** Listening addresses as they are written in settings. */
 import { CodedError } from "../error.ts";
 
+/** Host and port of a listener, as `parseAddress` reads them. */
 export interface Address {
   /** Name or IP address without brackets; "" for every interface. */
   host: string;

@@ -20,6 +20,11 @@ interface HealthService {
   close(): void;
 }
 
+/**
+ * Handlers of gRPC's health-checking protocol. Watch sends the status at once and after each change; for an unknown
+ * service it sends SERVICE_UNKNOWN and stays open.
+ * @throws CodedError NOT_FOUND / SERVICE_UNKNOWN from Check, RESOURCE_EXHAUSTED / HEALTH_WATCHES from Watch
+ */
 export function healthService(state: HealthState): HealthService {
   const watches = new Set<WatchCall>();
   return {

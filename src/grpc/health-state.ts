@@ -5,6 +5,10 @@ type ServiceName = string;
 
 type Listener = (serving: boolean) => void;
 
+/**
+ * The serving state of each service, by full name, and of the whole server under "". The server serves while all of its
+ * services do.
+ */
 export class HealthState {
   readonly #serving = new Map<ServiceName, boolean>();
   readonly #listeners = new Map<ServiceName, Set<Listener>>();

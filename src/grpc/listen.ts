@@ -38,6 +38,7 @@ export function grpcServerOptions(overrides: ServerOptions = {}): ServerOptions 
   };
 }
 
+/** Where a listener listens, its limits, and what tests or TLS replace. */
 export interface ListenOptions extends Address {
   /** Name of the setting behind the address, for error messages (for example "FLIGHT_ADDRESS"). */
   setting?: string;
@@ -59,6 +60,7 @@ export interface ListenOptions extends Address {
   workarounds?: { windowShim?: boolean; wakeupGuard?: boolean };
 }
 
+/** A listener that accepts connections. The counts of what was refused never fall. */
 export interface GrpcListener {
   /** Where it listens; the port is the real one when 0 was asked for. */
   readonly host: string;

@@ -28,6 +28,7 @@ export interface Codec<T> {
 
 type MethodKind = "unary" | "serverStream" | "clientStream" | "bidi";
 
+/** One method of a .proto service, with the codecs of its messages. */
 export interface MethodInfo {
   /** As the .proto spells it. */
   readonly name: string;
@@ -70,6 +71,10 @@ type Handler<M extends MethodInfo> = M["kind"] extends "unary"
       ? (call: grpc.ServerReadableStream<RequestOf<M>, Init<ResponseOf<M>>>) => Promise<Init<ResponseOf<M>>>
       : (call: grpc.ServerDuplexStream<RequestOf<M>, Init<ResponseOf<M>>>) => void | Promise<void>;
 
+/**
+ * One handler for each method of S. Unary and client-stream handlers return the response; the others write to the call
+ * and end it themselves.
+ */
 export type Handlers<S extends ServiceType> = { readonly [K in keyof S["methods"]]: Handler<S["methods"][K]> };
 
 /** Told of every error that a handler throws and that is not a CodedError: a fault of ours, to be logged. */
@@ -199,6 +204,7 @@ export function addService<S extends ServiceType>(
   server.addService(serviceDefinition(service), implementation as grpc.UntypedServiceImplementation);
 }
 
+/** Options of one client call, streams included. The deadline counts from the call on and covers a whole stream. */
 export interface UnaryOptions {
   /** The call fails with DEADLINE_EXCEEDED after this long. */
   deadlineMs?: number;

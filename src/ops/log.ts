@@ -6,10 +6,15 @@ import { shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { standardError } from "./log-output.ts";
 
+/** Levels in rising order: a logger drops lines below its own level (LOG_LEVEL). */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
 type LogFields = Readonly<Record<string, unknown>>;
 
+/**
+ * Writes one line a call. Fields that are undefined are left out; secrets are hidden, and texts are cut at
+ * TEXT_LENGTH_MAX characters.
+ */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -20,6 +25,7 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** What a logger writes, and where. */
 export interface LogOptions {
   level: LogLevel;
   /** Takes a line with its newline. Default stderr, so that stdout stays free for data. */
@@ -39,6 +45,7 @@ const SECRET_NAME =
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/@:]*:[^\s/@]*@/gi;
 const HIDDEN = "[hidden]";
 
+/** Makes a logger whose lines have only the fields of each call; `child` adds fields to every line. */
 export function createLogger(options: LogOptions): Logger {
   const output = options.output ?? standardError();
   const now = options.now ?? (() => new Date());

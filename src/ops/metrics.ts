@@ -38,6 +38,7 @@ export interface ProcessMetrics {
   flowctlHeartbeatErrors: number;
 }
 
+/** All DoGets of the process together: of sessions, catch-ups and ranges. */
 export interface FlightMetrics {
   /** Counters. Bytes are those of messages: header, body and metadata. */
   batchesSent: number;
@@ -54,6 +55,7 @@ export interface FlightMetrics {
   lagBytes: number;
 }
 
+/** Durations in seconds, by bucket. */
 export interface DurationHistogram {
   /** Upper bounds of the buckets, rising; the last bucket, without a bound, is not among them. */
   boundsSeconds: readonly number[];
@@ -65,6 +67,7 @@ export interface DurationHistogram {
 /** Read at every scrape, so it must cost no more than reading counters. */
 export type MetricsSource = () => ProcessMetrics;
 
+/** Content-Type of Prometheus' text format, version 0.0.4. */
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 type Kind = "counter" | "gauge";
@@ -196,6 +199,10 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
   ].join("");
 }
 
+/**
+ * The HELP and TYPE lines of a metric, each with its newline. The help goes in as it is: it must have no backslash and
+ * no line break.
+ */
 export function head(name: string, kind: Kind | "histogram", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 }

@@ -10,6 +10,7 @@ const SHED_AGAIN_MS = 5000; // connections that are back by then are a flood …
 const SHED_PAUSE_MS = 500; // … which is refused by the system meanwhile: accepting it takes all of a core
 const STOP_GRACE_MS = 1000; // answers take milliseconds
 
+/** An HTTP server that accepts connections on `port` (the real one where 0 was asked for). */
 export interface OpsServer {
   port: number;
   /** Closes every connection, and listens again on the same port: at once, or soon when that has just been done. */

@@ -44,6 +44,10 @@ interface HealthReport {
   components: Record<string, { healthy: boolean; ready: boolean; message: string }>;
 }
 
+/**
+ * The JSON body of /health. Unhealthy: some component is. Ready: all components are healthy, and all but advisory ones
+ * are ready.
+ */
 export function healthReport(source: OpsSource, nowUnixMs = Date.now()): HealthReport {
   const components = source.components();
   return {

@@ -1,6 +1,7 @@
 /** Reasons of errors: the command line, flags and files. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "The command line". */
 export const COMMANDS = {
   COMPAT: reason("INVALID_ARGUMENT", "The name of the rules about rows is not known.", "Use default or go."),
   CONFIG_FILE_INVALID: reason(

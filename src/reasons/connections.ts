@@ -1,6 +1,7 @@
 /** Reasons of errors: connections, and the server's life. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Connections". */
 export const CONNECTIONS = {
   ADDRESS_FORBIDDEN: reason("PERMISSION_DENIED", "This user may not listen on that port.", "Use a port from 1024 on."),
   ADDRESS_INVALID: reason("INVALID_ARGUMENT", "A text is no address.", "Write :8816, 127.0.0.1:8816 or [::1]:8816."),

@@ -1,6 +1,7 @@
 /** Reasons of errors: cursors, where a client goes on. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Cursors". */
 export const CURSORS = {
   CURSOR_AFTER_SESSION: reason(
     "INVALID_ARGUMENT",

@@ -1,6 +1,7 @@
 /** Reasons of errors: faults, of this program, of its runtime or of its peers. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Faults". */
 export const FAULTS = {
   BATCH_BUFFER: reason("INTERNAL", "A batch does not fit its buffer.", "Report it."),
   BATCH_PLAN: reason("INTERNAL", "Rows changed between measuring and writing.", "Report it."),

@@ -1,6 +1,7 @@
 /** Reasons of errors: limits, what is too much. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Limits". */
 export const LIMITS = {
   BATCH_TOO_LARGE: reason(
     "RESOURCE_EXHAUSTED",

@@ -1,6 +1,7 @@
 /** Reasons of errors: requests, what a call asks for. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Requests". */
 export const REQUESTS = {
   ACTION_UNKNOWN: reason("UNIMPLEMENTED", "The Flight service has no action of that name.", "Call ListActions."),
   ASSETS_TOO_LONG: reason(

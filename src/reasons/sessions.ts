@@ -1,6 +1,7 @@
 /** Reasons of errors: sessions, their life. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Sessions". */
 export const SESSIONS = {
   NO_SESSION: reason("NOT_FOUND", "There is no session to read.", "Start one."),
   SESSION_COMPLETE: reason(

@@ -1,6 +1,7 @@
 /** Reasons of errors: sources and ledgers, what is read. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "Sources and ledgers". */
 export const SOURCES = {
   BASE64: reason("DATA_LOSS", "A line of a ledger file is no base64.", "Look for line wraps or a cut."),
   FILE_NOT_FOUND: reason("NOT_FOUND", "The file or folder does not exist.", "Check the path."),

@@ -1,6 +1,7 @@
 /** Reasons of errors: the record of sessions, DATA_DIR. */
 import { reason } from "./reason.ts";
 
+/** Entries by reason; docs/errors.md shows them under "The record of sessions". */
 export const STATE = {
   DATA_DIR: reason("INVALID_ARGUMENT", "DATA_DIR cannot be used.", "Give it a folder that this user owns."),
   NOTHING_RECOVERED: reason("DATA_LOSS", "recover could save no session.", "The server will start without any."),

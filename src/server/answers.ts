@@ -13,6 +13,10 @@ interface SessionList {
 
 type Answers = { [N in QuestionName]: (asked: Questions[N]["asked"]) => Promise<Questions[N]["answer"]> };
 
+/**
+ * Answers each question of the data plane by its name. An answer rejects with the CodedError of the range desk, or
+ * NOT_FOUND / SESSION_UNKNOWN for a session that is not known.
+ */
 export function answersOf(ranges: RangeDesk, sessions: SessionList): DataPlaneEvents["asked"] {
   const answers: Answers = {
     openRange: async (asked) => ranges.openRange(asked),

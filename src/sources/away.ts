@@ -2,6 +2,7 @@
 import type { CodedError } from "../error.ts";
 import type { LedgerObject, LedgerSource } from "./source.ts";
 
+/** Tells no network and no ledger. Each read throws the error for which the source could not be opened. */
 export class AwaySource implements LedgerSource {
   readonly seekable = false;
 

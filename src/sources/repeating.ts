@@ -37,6 +37,7 @@ interface Template {
   offsets: HeaderOffsets;
 }
 
+/** Serves any range of ledgers from templates in memory, as fast as it is read. Get one by `open`. */
 export class RepeatingSource implements LedgerSource {
   readonly description: string;
   readonly seekable = true;

@@ -26,6 +26,10 @@ export interface LedgerObject {
  */
 export type TroubleListener = (trouble: CodedError | undefined, retryMs: number) => void;
 
+/**
+ * One kind of source: a lake, a raw ledger service, a repeated file. Several reads may run at once, each from its own
+ * start. `close` ends all of them.
+ */
 export interface LedgerSource {
   /** For people: `lake /data/pubnet`, `raw ledgers from localhost:50053`. */
   readonly description: string;

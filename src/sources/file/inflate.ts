@@ -17,6 +17,7 @@ import zlib from "node:zlib";
 import { CodedError } from "../../error.ts";
 import { isZstd, isZstdSkippable, scanZstd, type ZstdFrame, type ZstdScan } from "./zstd-frame.ts";
 
+/** How a file is compressed: zstd (RFC 8878), gzip (RFC 1952), or not at all. */
 export type Encoding = "none" | "zstd" | "gzip";
 
 // Half as much again saves growing with each slightly larger ledger; of many megabytes that is too much.
@@ -39,6 +40,7 @@ export class InflateBuffer {
   }
 }
 
+/** One decoder and one output buffer, kept between calls. Call `close` to free both at once. */
 export class Inflater {
   readonly #bytesMax: number;
   #buffer = new InflateBuffer();

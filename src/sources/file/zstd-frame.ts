@@ -17,6 +17,7 @@ export interface ZstdFrame {
   contentSizeKnown: boolean;
 }
 
+/** What the headers of one piece of data say; sizes are bytes. */
 export interface ZstdScan {
   /** The frames that hold content, in order; skippable ones are left out. */
   frames: ZstdFrame[];

@@ -45,6 +45,10 @@ interface Waiter {
 /** Readers that wait for one ledger. */
 type Watch = Set<Waiter>;
 
+/**
+ * One for each lake, shared by all its readers. Ledgers and ranges come from the names of objects: nothing is opened
+ * here.
+ */
 export class LakeFollower {
   #newest: LedgerRange | undefined;
   #oldest: LedgerRange | undefined;

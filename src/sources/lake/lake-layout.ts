@@ -15,6 +15,7 @@ import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 /** `zst` is written today; lakes of before mid-2025 have `zstd`. The content is the same. */
 export type LakeExtension = "zst" | "zstd";
 
+/** What decides every key of a lake. The manifest has it, and `inferLayout` reads it from a key. */
 export interface LakeLayout {
   /** Ledgers in a file, 1 or more. */
   ledgersPerBatch: number;

@@ -47,6 +47,10 @@ const GROWING_POLL_MS = 20;
 /** How old a listing may be that tells whether a bad file is the newest. */
 const VERDICT_LISTING_MS = 1_000;
 
+/**
+ * Gets the bytes of one object, still compressed, once they are all there. One for each lake, shared by all its
+ * readers.
+ */
 export class LakeLoader {
   /** The newest object that was last found to inflate whole: every reader at the tip loads it. */
   #whole = "";

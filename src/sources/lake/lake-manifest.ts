@@ -11,6 +11,7 @@ export const LAKE_MANIFEST_BYTES_MAX = 64 << 10;
 
 const VALUE_SHOWN_MAX = 80; // characters of a wrong value that an error repeats
 
+/** A manifest that has been checked; the names are those of its keys. */
 export interface LakeManifest {
   networkPassphrase: string;
   /** Version of the manifest's own format: `1.0` so far. */

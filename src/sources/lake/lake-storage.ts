@@ -11,6 +11,10 @@ import path from "node:path";
 import { CodedError } from "../../error.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
 
+/**
+ * What a kind of storage has to implement, as FolderStorage does for local folders. Each method asks the storage anew
+ * and keeps nothing.
+ */
 export interface LakeStorage {
   /** For error messages: the path or address of a key. */
   nameOf(key: string): string;

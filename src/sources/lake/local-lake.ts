@@ -45,6 +45,10 @@ const FOLLOW_POLL_MS = 10;
  */
 const LATE_FILE_MS_MAX = 10_000;
 
+/**
+ * Any number of reads may run at once; they share the looks at the folder. `close` ends them all, without an error. Get
+ * one by `open`.
+ */
 export class LocalLake implements LedgerSource {
   readonly description: string;
   readonly seekable = true;

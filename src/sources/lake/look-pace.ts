@@ -9,6 +9,7 @@ const PAUSE_MS_MAX = 100;
 /** Looks within the time that is left until an object is due, or has passed since. */
 const LOOKS_TO_DUE = 50;
 
+/** The pace of one lake. All times are milliseconds; `now` is a monotonic clock. */
 export class LookPace {
   private cameAtMs: number | undefined;
   /** Between the last two objects; undefined while fewer have come. */

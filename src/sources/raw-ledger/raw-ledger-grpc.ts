@@ -51,6 +51,7 @@ const RETRYABLE: ReadonlySet<grpc.status> = new Set([
   grpc.status.RESOURCE_EXHAUSTED,
 ]);
 
+/** A live source: how far back a read may begin is up to the service. `close` ends all reads, without an error. */
 export class RawLedgerSource implements LedgerSource {
   readonly description: string;
   readonly seekable = false;

@@ -38,6 +38,10 @@ type RawLedgerEvent =
   /** `close` was called. */
   | { kind: "closed" };
 
+/**
+ * The call and its queue, which takes no more beyond about QUEUE_BYTES_MAX or QUEUE_LEDGERS_MAX; a larger message is
+ * taken alone. One reader calls `next`, and awaits it before it calls again.
+ */
 export class RawLedgerStream {
   readonly #client: grpc.Client;
   readonly #call: grpc.ClientReadableStream<Buffer>;
