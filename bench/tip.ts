@@ -9,7 +9,7 @@
  */
 import { linkSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { LocalLake } from "../src/sources/lake/local-lake.ts";
+import { Lake } from "../src/sources/lake/lake.ts";
 import { TemporaryLake } from "../test/sources/lake-fixture.ts";
 import { localServer, until } from "../test/support/local-server.ts";
 
@@ -41,7 +41,7 @@ for (let ledger = FIRST; ledger < last; ledger++) {
 lake.put(last);
 console.log(`${files - 200} files made in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 
-const source = await LocalLake.open(lake.folder);
+const source = await Lake.open(lake.folder);
 const server = await localServer(source, { "network-passphrase": "test", "sessions-max": String(sessions) });
 const ids: string[] = [];
 const all = () => ids.every((id) => server.processor.sessions.get(id).ledgerCurrent >= last);

@@ -20,6 +20,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
   ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
+  [
+    "lakes in buckets, 200 runs with faults at the socket",
+    [bun, "test", "--timeout", "1800000", "test/sources/object-store/s3.test.ts"],
+    { STORE_RUNS: "200" },
+  ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],

@@ -79,7 +79,8 @@ async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: 
   if (named !== undefined) return { networkPassphrase: named };
   if (sourceEndpoint.kind === "grpc") return {};
   let fault = "no transaction in its first files is of a known network";
-  const network = await networkOfLedgers(sourceEndpoint.path).catch((thrown) => {
+  const place = sourceEndpoint.kind === "s3" ? sourceEndpoint.address : sourceEndpoint.path;
+  const network = await networkOfLedgers(place).catch((thrown) => {
     fault = `its first files do not tell: ${CodedError.from(thrown).message}`;
     return undefined;
   });

@@ -8,8 +8,13 @@ export type SourceEndpoint =
   | { kind: "grpc"; address: Address }
   /** A folder in Galexie's layout. */
   | { kind: "lake"; path: string }
+  /** A lake in a bucket that speaks S3, as `s3://bucket/prefix?…`; object-store/s3-address.ts reads it. */
+  | { kind: "s3"; address: string }
   /** A lake folder that is read again and again with ledger numbers that go on: for load tests. */
   | { kind: "repeat"; path: string };
+
+/** `s3://bucket`, with a prefix and options behind it. */
+const BUCKET_ADDRESS = /^s3:\/\/[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](\/[^?#]*)?(\?[^#]*)?$/;
 
 /** Undefined where the text is none of them. */
 export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
@@ -17,6 +22,7 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
     const path = folderPath(text.slice("repeat:".length));
     return path === undefined ? undefined : { kind: "repeat", path };
   }
+  if (text.startsWith("s3://")) return BUCKET_ADDRESS.test(text) ? { kind: "s3", address: text } : undefined;
   const path = folderPath(text);
   if (path !== undefined) return { kind: "lake", path };
   const address = parseAddress(text);

@@ -4,6 +4,12 @@ import { reason } from "./reason.ts";
 /** Entries by reason; docs/errors.md shows them under "Sources and ledgers". */
 export const SOURCES = {
   BASE64: reason("DATA_LOSS", "A line of a ledger file is no base64.", "Look for line wraps or a cut."),
+  BUCKET_NOT_FOUND: reason("NOT_FOUND", "There is no such bucket.", "Check its name, region and endpoint."),
+  CREDENTIALS_NOT_FOUND: reason(
+    "FAILED_PRECONDITION",
+    "No AWS credentials are found for a bucket.",
+    "Give some as for any AWS tool, or read a public bucket with ?unsigned=true.",
+  ),
   FILE_NOT_FOUND: reason("NOT_FOUND", "The file or folder does not exist.", "Check the path."),
   FILE_UNREADABLE: reason(
     ["PERMISSION_DENIED", "DATA_LOSS", "UNAVAILABLE"],
@@ -21,6 +27,15 @@ export const SOURCES = {
     "RESOURCE_EXHAUSTED",
     "A compressed file is larger inside than the limit.",
     "If it is sound, raise the limit that the message names.",
+  ),
+  S3_ADDRESS: reason("INVALID_ARGUMENT", "An s3:// address is not well-formed.", "Write it as the message says."),
+  STORE_DENIED: reason("PERMISSION_DENIED", "The object store refuses.", "Check credentials and their rights."),
+  STORE_LISTING: reason("RESOURCE_EXHAUSTED", "A listing has too many names.", "Name the lake's own folder."),
+  STORE_REFUSED: reason("FAILED_PRECONDITION", "The object store refuses a request.", "Check region and endpoint."),
+  STORE_UNAVAILABLE: reason(
+    "UNAVAILABLE",
+    "The object store does not answer, or breaks off, after several tries.",
+    "Look at the store; sessions wait for it.",
   ),
   LAKE_EMPTY: reason("NOT_FOUND", "The lake has no ledger yet.", "Wait for its first file."),
   LAKE_FILE_TOO_LARGE: reason("RESOURCE_EXHAUSTED", "A lake file is over the limit.", "Write fewer ledgers a file."),

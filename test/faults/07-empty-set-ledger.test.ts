@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
@@ -76,7 +76,7 @@ async function sessionOver(source: LedgerSource): Promise<void> {
 
 test("a session and a range over a lake go past it", async () => {
   using made = lake();
-  const source = await LocalLake.open(made.folder);
+  const source = await Lake.open(made.folder);
   await sessionOver(source);
   const server = await localServer(source, { "network-passphrase": NETWORK });
   try {

@@ -4,8 +4,8 @@ import { zstdCompressSync } from "bun";
 import { COMMANDS } from "../../src/main.ts";
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { cli } from "../cli/harness.ts";
 import { batchOf, TemporaryLake, tinyLedger } from "../sources/lake-fixture.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
@@ -29,7 +29,7 @@ function lakeWith(first: number, middle: Uint8Array): TemporaryLake {
 }
 
 async function serverOver(lake: TemporaryLake): Promise<LocalServer> {
-  const source = await LocalLake.open(lake.folder);
+  const source = await Lake.open(lake.folder);
   const server = await localServer(source);
   open.push(
     () => source.close(),
@@ -91,7 +91,7 @@ test("a range that asks for none of the missing ledgers is read", async () => {
 });
 
 test("ON_ERROR=skip leaves out the missing ledgers alone, and counts them", async () => {
-  const source = await LocalLake.open(lakeWith(800, batchOf(811, 815)).folder);
+  const source = await Lake.open(lakeWith(800, batchOf(811, 815)).folder);
   const server = await localServer(source, { "on-error": "skip" });
   open.push(
     () => source.close(),

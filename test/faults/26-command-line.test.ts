@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import type { CodedError } from "../../src/error.ts";
 import { COMMANDS } from "../../src/main.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { cli } from "../cli/harness.ts";
 import { pythonInterpreter } from "../clients/toolchain.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
@@ -15,7 +15,7 @@ import { type LocalServer, localServer } from "../support/local-server.ts";
 describe("a command that reaches no server, or the wrong port of one", () => {
   let server: LocalServer;
   beforeAll(async () => {
-    server = await localServer(await LocalLake.open("sample/lake"));
+    server = await localServer(await Lake.open("sample/lake"));
   });
   afterAll(() => server.close());
 

@@ -1,6 +1,6 @@
 /** Lakes of many files for tests of sessions at the tip: one real file under many names. */
 import { linkSync } from "node:fs";
-import { LocalLake, type LocalLakeOptions } from "../../src/sources/lake/local-lake.ts";
+import { Lake, type LakeOptions } from "../../src/sources/lake/lake.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
 import { type LogLine, localServer } from "../support/local-server.ts";
 
@@ -14,13 +14,9 @@ export function lakeOfLinks(first: number, files: number): TemporaryLake {
 }
 
 /** A server over that lake, with the network of the lake's tiny ledgers. */
-export async function serveLake(
-  lake: TemporaryLake,
-  options: LocalLakeOptions = {},
-  flags: Record<string, string> = {},
-) {
+export async function serveLake(lake: TemporaryLake, options: LakeOptions = {}, flags: Record<string, string> = {}) {
   const lines: LogLine[] = [];
-  const source = await LocalLake.open(lake.folder, options);
+  const source = await Lake.open(lake.folder, options);
   const server = await localServer(source, { "network-passphrase": "test", ...flags }, lines);
   return { server, lines, source };
 }

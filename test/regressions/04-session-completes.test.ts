@@ -1,13 +1,13 @@
 /** Defect 4: sessions never completed, DoGet never ended, and the last partial batch stayed until Stop. */
 import { expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { expectRows, PUBNET, sampleRows, TestServer } from "./support.ts";
 
 test("at end_ledger the last batch goes out, DoGet ends with OK, and the session is STOPPED because it completed", async () => {
-  await using server = await TestServer.start(await LocalLake.open(SAMPLE.folder), { FLUSH_INTERVAL: "1h" });
+  await using server = await TestServer.start(await Lake.open(SAMPLE.folder), { FLUSH_INTERVAL: "1h" });
   const id = await server.startSession(SAMPLE.first, SAMPLE.last, 250);
   const reader = await server.read({ session: id }).rest();
   // 311 rows: one full batch, and one that never would have been
@@ -28,7 +28,7 @@ test("at end_ledger the last batch goes out, DoGet ends with OK, and the session
 });
 
 test("a client that waits at the tip is told of the end, also where there were no rows at all", async () => {
-  await using server = await TestServer.start(await LocalLake.open(SAMPLE.folder));
+  await using server = await TestServer.start(await Lake.open(SAMPLE.folder));
   // the sample's first five ledgers are from before Soroban
   const id = await server.startSession(SAMPLE.first, SAMPLE.first + 4);
   const reader = await server.read({ session: id }).rest();
@@ -44,7 +44,7 @@ test("the end may lie inside a file: what is behind it does not count", async ()
   const layout = { ledgersPerBatch: 8, batchesPerPartition: 1, extension: "zst" } as const;
   using lake = new TemporaryLake(layout, { networkPassphrase: PUBNET }).putAll(64, 95);
   expect(batchOf(64, 71).length).toBeGreaterThan(0);
-  await using server = await TestServer.start(await LocalLake.open(lake.folder));
+  await using server = await TestServer.start(await Lake.open(lake.folder));
   const id = await server.startSession(70, 83);
   await server.read({ session: id }).rest();
   const { ledgersProcessed, ledgerCurrent } = await server.reached(id, "STOPPED");

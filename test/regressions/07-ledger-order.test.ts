@@ -1,6 +1,6 @@
 /** Defect 7: with several workers, ledger order was lost. */
 import { expect, test } from "bun:test";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { buildLedger, created, scU32 } from "../ledger/build.ts";
 import { SAMPLE } from "../support/processor.ts";
@@ -43,7 +43,7 @@ test("so they do when heavy ledgers and empty ones come one after the other", as
 });
 
 test("so they do from a lake", async () => {
-  await using server = await TestServer.start(await LocalLake.open(SAMPLE.folder), { WORKER_COUNT: "3" });
+  await using server = await TestServer.start(await Lake.open(SAMPLE.folder), { WORKER_COUNT: "3" });
   const session = await server.startSession(SAMPLE.first, SAMPLE.last, 7);
   expectRows(await server.read({ session }).rest(), sampleRows(SAMPLE.first, SAMPLE.last));
 });

@@ -1,7 +1,7 @@
 /** Defect 9: a ledger over 4 MiB killed the session. */
 import { describe, expect, test } from "bun:test";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { buildLedger, created, scBytes, scU32 } from "../ledger/build.ts";
@@ -78,7 +78,7 @@ describe("ledgers of 5 MB and 24 MB", () => {
       const content = batchOf(sequence, sequence, () => ledgers[sequence - 1]!);
       lake.write(lakeKey(SINGLE, sequence), new Uint8Array(Bun.zstdCompressSync(content)));
     }
-    await readsAll(await LocalLake.open(lake.folder));
+    await readsAll(await Lake.open(lake.folder));
   });
 
   test("one over LEDGER_BYTES_MAX ends its session, with both numbers, after the batches before it", async () => {

@@ -4,7 +4,7 @@ import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { networkOfLedgers } from "../../src/cli/network-of-ledgers.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
@@ -49,9 +49,9 @@ test("the ledgers of a raw source tell: the session fails at the first one with 
 test("so do those of a lake without a manifest, and a manifest says it at once", async () => {
   using lake = new TemporaryLake(undefined, "none");
   cpSync(SAMPLE.folder, lake.folder, { recursive: true });
-  await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
+  await fails(await Lake.open(lake.folder), SAMPLE.first, SAMPLE.last);
   rmSync(join(lake.folder, ".config.json"));
-  await fails(await LocalLake.open(lake.folder), SAMPLE.first, SAMPLE.last);
+  await fails(await Lake.open(lake.folder), SAMPLE.first, SAMPLE.last);
 });
 
 test("without a passphrase and a manifest, serve finds the network from the ledgers", async () => {

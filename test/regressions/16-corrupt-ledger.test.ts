@@ -1,8 +1,8 @@
 /** Defect 16: errors in a ledger were logged and skipped. (Skipping on request is a later matter.) */
 import { describe, expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { cursorOf, expectRows, PUBNET, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 
@@ -68,7 +68,7 @@ const DAMAGES: { name: string; layout: LakeLayout; damage: (bytes: Uint8Array) =
 
 /** Reads over the bad ledger: rows up to it, then an error that names it, with a cursor to its beginning. */
 async function failsAt(lake: TemporaryLake, says: RegExp[]): Promise<void> {
-  await using server = await TestServer.start(await LocalLake.open(lake.folder), { WORKER_COUNT: "2" });
+  await using server = await TestServer.start(await Lake.open(lake.folder), { WORKER_COUNT: "2" });
   // Before it and beside it other sessions go about their work.
   const before = await server.startSession(FIRST, LAST - 16, 50);
   const bad = await server.startSession(FIRST, LAST, 50);

@@ -1,7 +1,7 @@
 /** Defect 19: ten of thirteen Prometheus metrics stayed 0, /health was a constant, /ready was 404. */
 import { describe, expect, test } from "bun:test";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
 import { SAMPLE } from "../support/processor.ts";
@@ -44,7 +44,7 @@ function deletedRows(lines: string[]): number {
 
 test("each metric moves, by exactly what happened", async () => {
   using lake = await lakeWithBadLedger();
-  await using server = await TestServer.start(await LocalLake.open(lake.folder), { INCLUDE_DELETED: "false" });
+  await using server = await TestServer.start(await Lake.open(lake.folder), { INCLUDE_DELETED: "false" });
   const at = async (name: keyof typeof METRIC) => (await server.metrics()).get(METRIC[name]);
   for (const name of Object.keys(METRIC) as (keyof typeof METRIC)[]) expect(await at(name)).toBe(0);
 

@@ -11,12 +11,12 @@ import { loadConfig } from "../../src/config/load.ts";
 import { flagOf, SETTINGS } from "../../src/config/schema.ts";
 import type { Filters } from "../../src/grpc/generated/control.ts";
 import type { Init } from "../../src/grpc/service.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
 import { runCommand, SAMPLE } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-filters-"));
-let source: LocalLake;
+let source: Lake;
 let server: LocalServer;
 let everything: Row[];
 
@@ -27,7 +27,7 @@ interface Row {
 }
 
 beforeAll(async () => {
-  source = await LocalLake.open(SAMPLE.folder);
+  source = await Lake.open(SAMPLE.folder);
   server = await localServer(source);
   everything = await ofRange(server, { include_deleted: true });
   expect(everything.length).toBeGreaterThanOrEqual(SAMPLE.rows);

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { appendFileSync, chmodSync, cpSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { LocalLake, type LocalLakeOptions } from "../../src/sources/lake/local-lake.ts";
+import { Lake, type LakeOptions } from "../../src/sources/lake/lake.ts";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
@@ -11,7 +11,7 @@ import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { type LocalServer, type LogLine, localServer, until } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
 
-const FAST: LocalLakeOptions = { followPollMs: 5, lateFileMsMax: 200, growingStillMsMax: 100 };
+const FAST: LakeOptions = { followPollMs: 5, lateFileMsMax: 200, growingStillMsMax: 100 };
 const opened: Array<() => unknown> = [];
 afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close();
@@ -24,10 +24,10 @@ async function serve(source: LedgerSource, flags: Record<string, string> = {}) {
   return { server, lines };
 }
 
-async function serveLake(options: LocalLakeOptions = {}, flags: Record<string, string> = {}) {
+async function serveLake(options: LakeOptions = {}, flags: Record<string, string> = {}) {
   const lake = new TemporaryLake().putAll(1, 5);
   opened.push(() => lake[Symbol.dispose]());
-  const source = await LocalLake.open(lake.folder, { ...FAST, ...options });
+  const source = await Lake.open(lake.folder, { ...FAST, ...options });
   return { lake, ...(await serve(source, flags)) };
 }
 
@@ -138,7 +138,7 @@ describe("a continuous session waits for its source, and says so", () => {
       mkdirSync(dirname(lake.pathOf(ledger)), { recursive: true });
       cpSync(lake.pathOf(ledger).replace(lake.folder, SAMPLE.folder), lake.pathOf(ledger));
     };
-    const source = await LocalLake.open(lake.folder, FAST);
+    const source = await Lake.open(lake.folder, FAST);
     const { server } = await serve(source, { "network-passphrase": (await source.networkPassphrase())! });
     const { sessionId } = await server.control.startProcessing({ startLedger: SAMPLE.first });
     copy(SAMPLE.first);

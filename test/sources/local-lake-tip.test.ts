@@ -1,7 +1,7 @@
 /** A lake that grows while it is read. */
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { TemporaryLake } from "./lake-fixture.ts";
 import { failure, never, readAll, sleep } from "./local-lake-support.ts";
 
@@ -10,7 +10,7 @@ describe("following the tip", () => {
 
   test("new files are handed out as they come, over a partition boundary", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const stop = new AbortController();
     const seen: number[] = [];
     const writer = (async () => {
@@ -30,7 +30,7 @@ describe("following the tip", () => {
 
   test("a lake that is still empty", async () => {
     using lake = new TemporaryLake();
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     expect(await source.ledgerLatest()).toBeUndefined();
     expect((await failure(readAll(source, 3, 9))).reason).toBe("LEDGER_AFTER_SOURCE");
     const reader = source.read(3, 0, never);
@@ -43,7 +43,7 @@ describe("following the tip", () => {
 
   test("waiting ends at once, and quietly, when the signal aborts", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, { followPollMs: 60_000 });
+    const source = await Lake.open(lake.folder, { followPollMs: 60_000 });
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 30);
     const begun = Date.now();
@@ -53,7 +53,7 @@ describe("following the tip", () => {
 
   test("files that come newest first are waited for", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 30_000 });
+    const source = await Lake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 30_000 });
     const stop = new AbortController();
     const seen: number[] = [];
     const writer = (async () => {
@@ -73,7 +73,7 @@ describe("following the tip", () => {
   test("a file that never comes is a gap", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
     lake.put(7);
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const error = await failure(readAll(source, 5, 0));
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
     expect(error.message).toContain("ledger 6 is missing");
@@ -81,7 +81,7 @@ describe("following the tip", () => {
 
   test("a gap before files of another layout names both layouts", async () => {
     using lake = new TemporaryLake().putAll(60, 63);
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const failed = failure(readAll(source, 60, 0));
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
     const error = await failed;
@@ -96,7 +96,7 @@ describe("following the tip", () => {
     using lake = new TemporaryLake().putAll(1, 5);
     const whole = lake.put(6);
     writeFileSync(lake.pathOf(6), "");
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const reader = source.read(6, 0, never);
     const next = reader.next();
     for (let at = 0; at < whole.length; at += 20) {

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } fro
 import path from "node:path";
 import type { CodedError } from "../../src/error.ts";
 import { Inflater } from "../../src/sources/file/inflate.ts";
-import { LocalLake, type LocalLakeOptions } from "../../src/sources/lake/local-lake.ts";
+import { Lake, type LakeOptions } from "../../src/sources/lake/lake.ts";
 import { BATCH_BYTES_MAX } from "../../src/sources/limits.ts";
 import { SINGLE, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
 import { failure, never, readAll, sleep } from "./local-lake-support.ts";
@@ -18,7 +18,7 @@ function makeOld(file: string): void {
 describe("reading a range", () => {
   test("every file in order, over partition boundaries", async () => {
     using lake = new TemporaryLake().putAll(5, 47);
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     const objects = await readAll(source, 7, 42);
     expect(objects.map((object) => object.ledgerFirst)).toEqual(Array.from({ length: 36 }, (_, i) => 7 + i));
     const inflater = new Inflater(BATCH_BYTES_MAX);
@@ -39,7 +39,7 @@ describe("reading a range", () => {
 
   test("several ledgers a file: the first may begin before the start, the last end after the end", async () => {
     using lake = new TemporaryLake({ ledgersPerBatch: 8, batchesPerPartition: 3, extension: "zst" }).putAll(16, 63);
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     const objects = await readAll(source, 21, 41);
     expect(objects.map(({ ledgerFirst, ledgerLast }) => [ledgerFirst, ledgerLast])).toEqual([
       [16, 23],
@@ -52,7 +52,7 @@ describe("reading a range", () => {
 
   test("no partitions; one ledger; the same source twice and at once", async () => {
     using lake = new TemporaryLake({ ledgersPerBatch: 1, batchesPerPartition: 1, extension: "zst" }).putAll(10, 30);
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     expect((await readAll(source, 30, 30)).length).toBe(1);
     const [a, b] = await Promise.all([readAll(source, 10, 30), readAll(source, 10, 30)]);
     expect(a.length).toBe(21);
@@ -63,16 +63,16 @@ describe("reading a range", () => {
     using lake = new TemporaryLake();
     for (let ledger = 1; ledger <= 20; ledger++)
       lake.put(ledger, { ...SINGLE, extension: ledger < 8 ? "zstd" : "zst" });
-    expect((await readAll(await LocalLake.open(lake.folder), 1, 20)).length).toBe(20);
+    expect((await readAll(await Lake.open(lake.folder), 1, 20)).length).toBe(20);
   });
 
   test("read-ahead is bounded", async () => {
     using lake = new TemporaryLake().putAll(1, 40);
     const fileBytes = statSync(lake.pathOf(1)).size;
     // All files become empty while the reader pauses: what it still yields it had already read.
-    const ahead = async (options: LocalLakeOptions) => {
+    const ahead = async (options: LakeOptions) => {
       lake.putAll(1, 40);
-      const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, ...options });
+      const source = await Lake.open(lake.folder, { growingStillMsMax: 0, ...options });
       const reader = source.read(1, 40, never);
       await reader.next();
       await sleep(50);
@@ -86,7 +86,7 @@ describe("reading a range", () => {
 
   test("stops without an error when the signal aborts or the source is closed", async () => {
     using lake = new TemporaryLake().putAll(1, 40);
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     const stop = new AbortController();
     const seen: number[] = [];
     for await (const { ledgerFirst } of source.read(1, 40, stop.signal)) {
@@ -104,7 +104,7 @@ describe("what is not there", () => {
   test("a gap names the ledger and the path", async () => {
     using lake = new TemporaryLake().putAll(1, 40);
     lake.remove(17);
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     const seen: number[] = [];
     const run = async () => {
       for await (const { ledgerFirst } of source.read(10, 40, never)) seen.push(ledgerFirst);
@@ -118,7 +118,7 @@ describe("what is not there", () => {
 
   test("before the first and after the last ledger", async () => {
     using lake = new TemporaryLake().putAll(11, 40);
-    const source = await LocalLake.open(lake.folder, { settledFileMs: 0 });
+    const source = await Lake.open(lake.folder, { settledFileMs: 0 });
     for (const [start, end] of [
       [10, 40],
       [1, 0],
@@ -143,7 +143,7 @@ describe("what is not there", () => {
     [Number.NaN, 0],
   ])("ledgers %p to %p are no range", async (start, end) => {
     using lake = new TemporaryLake().putAll(1, 3);
-    const error = await failure(readAll(await LocalLake.open(lake.folder), start, end));
+    const error = await failure(readAll(await Lake.open(lake.folder), start, end));
     expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE_INVALID"]);
   });
 });
@@ -154,7 +154,7 @@ describe("bad files", () => {
     const whole = lake.put(9);
     const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: new Uint8Array(whole).fill(0, 20, -8) };
     const read = async (end: number, settledFileMs: number) => {
-      const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
+      const source = await Lake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
       const { code, reason, message } = await failure(readAll(source, 9, end));
       return [code, reason, message.includes("so the rest may still come")];
     };
@@ -177,7 +177,7 @@ describe("bad files", () => {
 
   test("what it tries again is told", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
-    const source = await LocalLake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 60_000 });
+    const source = await Lake.open(lake.folder, { followPollMs: 2, lateFileMsMax: 60_000 });
     const told: string[] = [];
     const tell = (trouble: CodedError | undefined) => trouble && told.push(`${trouble.reason}: ${trouble.message}`);
     const reader = source.read(6, 0, never, tell);
@@ -205,11 +205,11 @@ describe("bad files", () => {
     using lake = new TemporaryLake().putAll(1, 20);
     const whole = lake.put(9);
     writeFileSync(lake.pathOf(9), whole.subarray(0, whole.length - 1));
-    const young = await failure(readAll(await LocalLake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
+    const young = await failure(readAll(await Lake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
     makeOld(lake.pathOf(9));
     // With the default patience a young file would cost seconds: an old one must not.
     const begun = Date.now();
-    const old = await failure(readAll(await LocalLake.open(lake.folder), 1, 20));
+    const old = await failure(readAll(await Lake.open(lake.folder), 1, 20));
     expect(Date.now() - begun).toBeLessThan(4_000);
     for (const error of [young, old]) {
       expect([error.code, error.reason]).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED"]);
@@ -219,7 +219,7 @@ describe("bad files", () => {
 
   test("empty, garbage, a folder or a named pipe in the place of a file, too large, not readable", async () => {
     using lake = new TemporaryLake().putAll(1, 20);
-    const source = await LocalLake.open(lake.folder, { fileBytesMax: 10_000 });
+    const source = await Lake.open(lake.folder, { fileBytesMax: 10_000 });
     const read = () => failure(readAll(source, 1, 20));
 
     writeFileSync(lake.pathOf(9), "");
@@ -256,7 +256,7 @@ describe("opening", () => {
     using lake = new TemporaryLake({ ledgersPerBatch: 4, batchesPerPartition: 5, extension: "zstd" }, "none");
     lake.putAll(40, 103);
     lake.write("notes.txt", new Uint8Array(3));
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     expect(source.layout).toEqual(lake.layout);
     expect(await source.networkPassphrase()).toBeUndefined();
     expect((await readAll(source, 40, 103)).length).toBe(16);
@@ -266,7 +266,7 @@ describe("opening", () => {
     using lake = new TemporaryLake(SINGLE, "none");
     lake.put(5);
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
-    const error = await failure(LocalLake.open(lake.folder));
+    const error = await failure(Lake.open(lake.folder));
     expect([error.code, error.reason]).toEqual(["DATA_LOSS", "LAKE_LAYOUT"]);
     expect(error.message).toContain("8 ledgers a file, 4 files a partition");
   });
@@ -274,7 +274,7 @@ describe("opening", () => {
   test("a manifest that says otherwise than the names is refused", async () => {
     using lake = new TemporaryLake(SINGLE, { ledgersPerBatch: 8 });
     lake.put(5);
-    const error = await failure(LocalLake.open(lake.folder));
+    const error = await failure(Lake.open(lake.folder));
     expect(error.reason).toBe("LAKE_LAYOUT");
     expect(error.message).toContain("says 8 ledgers a file and 10 files a partition");
   });
@@ -282,19 +282,19 @@ describe("opening", () => {
   test("a bad manifest, no lake, no folder", async () => {
     using lake = new TemporaryLake();
     writeFileSync(lake.path(".config.json"), "{");
-    expect((await failure(LocalLake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
+    expect((await failure(Lake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
     rmSync(lake.path(".config.json"));
-    const empty = await failure(LocalLake.open(lake.folder));
+    const empty = await failure(Lake.open(lake.folder));
     expect([empty.code, empty.reason]).toEqual(["NOT_FOUND", "LAKE_NOT_FOUND"]);
-    expect((await failure(LocalLake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
+    expect((await failure(Lake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
     writeFileSync(lake.path("file"), "");
-    expect((await failure(LocalLake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
+    expect((await failure(Lake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
   });
 
   test("ledgerLatest sees the lake grow, and passes over empty partitions", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
     mkdirSync(path.join(lake.folder, "FFFFFFE1--30-39"));
-    const source = await LocalLake.open(lake.folder);
+    const source = await Lake.open(lake.folder);
     expect(await source.ledgerLatest()).toBe(5);
     expect(await source.ledgerLatest()).toBe(5);
     lake.putAll(6, 23);

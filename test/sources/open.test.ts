@@ -16,6 +16,7 @@ describe("parseSourceEndpoint", () => {
     ["./a:5", { kind: "lake", path: "./a:5" }],
     [".", { kind: "lake", path: "." }],
     ["file:///data/a%20lake", { kind: "lake", path: "/data/a lake" }],
+    ["s3://bucket/lake?region=eu-west-1", { kind: "s3", address: "s3://bucket/lake?region=eu-west-1" }],
     ["repeat:/data/lake", { kind: "repeat", path: "/data/lake" }],
     ["repeat:file:///data/lake", { kind: "repeat", path: "/data/lake" }],
   ] as const)("%s", (text, spec) => {
@@ -28,7 +29,8 @@ describe("parseSourceEndpoint", () => {
     "localhost",
     "localhost:0",
     "localhost:65536",
-    "s3://bucket/lake",
+    "s3:///lake",
+    "gs://bucket/lake",
     "https://host/lake",
     "repeat:",
     "repeat:localhost:5",

@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { headerOffsets, headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { parseLakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 
 const root = path.join(import.meta.dir, "../..");
 const fixtures = path.join(root, "test/fixtures/ledgers");
@@ -55,7 +55,7 @@ describe("test/fixtures/ledgers", () => {
 
 describe("sample/lake", () => {
   test("is one chain of hashes over consecutive numbers, crossing a partition", async () => {
-    const source = await LocalLake.open(lake);
+    const source = await Lake.open(lake);
     expect(await source.networkPassphrase()).toBe("Public Global Stellar Network ; September 2015");
     expect(source.layout).toEqual({ ledgersPerBatch: 1, batchesPerPartition: 64000, extension: "zst" });
     expect(await source.ledgerRange()).toEqual({ ledgerFirst: 58751994, ledgerLast: 58752000 });

@@ -4,14 +4,14 @@ import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { RowDealer } from "../../src/workers/row-dealer.ts";
 import { NETWORK } from "../ledger/build.ts";
 import { manyContractsLedger } from "../support/many-contracts.ts";
 import { SAMPLE } from "../support/processor.ts";
 
 async function sampleLedgers(): Promise<Uint8Array[]> {
-  const source = await LocalLake.open(SAMPLE.folder);
+  const source = await Lake.open(SAMPLE.folder);
   const ledgers: Uint8Array[] = [];
   for await (const { bytes } of source.read(SAMPLE.first, SAMPLE.last, new AbortController().signal)) {
     for (const ledger of splitBatch(Bun.zstdDecompressSync(bytes))) ledgers.push(ledger.bytes.slice());

@@ -4,9 +4,10 @@ import { CodedError } from "../../error.ts";
 import type { BatchLedger } from "../../ledger/batch.ts";
 import { XdrError } from "../../xdr/error.ts";
 import { fileFault } from "../lake/file-fault.ts";
+import { Lake } from "../lake/lake.ts";
 import { ledgersOfLakeFile } from "../lake/lake-file.ts";
-import { LocalLake } from "../lake/local-lake.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
+import { isBucketAddress, openBucketLake } from "../object-store/open-bucket.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
 import { ByteReader, chunkOf, chunksOf, joined } from "./byte-reader.ts";
@@ -41,7 +42,7 @@ interface LedgerInput {
 }
 
 /**
- * Opens one path: a lake folder (SEP-54), or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
+ * Opens one path: a lake (SEP-54) in a folder or at an s3:// address, or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
  * LedgerCloseMetas, as it is, in zstd, in gzip, as base64 lines (of a LedgerCloseMeta or a batch each) or as a saved
  * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A file's ledgers
  * come once each, and but for base64 lines in rising order: at one that does not the file ends with LEDGER_OUT_OF_STEP.
@@ -52,11 +53,15 @@ interface LedgerInput {
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
 export async function openLedgerInput(path: string): Promise<LedgerInput> {
+  if (isBucketAddress(path)) return inputOfLake(await openBucketLake(path));
   const stat = await fs.stat(path).catch((thrown) => {
     throw fileFault(path, thrown);
   });
   if (!stat.isDirectory()) return { networkPassphrase: undefined, ledgers: ledgersOfFile(path) };
-  const lake = await LocalLake.open(path);
+  return inputOfLake(await Lake.open(path));
+}
+
+function inputOfLake(lake: Lake): LedgerInput {
   return { networkPassphrase: lake.manifest?.networkPassphrase, ledgers: ledgersOfLake(lake) };
 }
 
@@ -167,12 +172,12 @@ function ledgersOfLines(path: string, content: Uint8Array): BatchLedger[] {
   throw new CodedError("DATA_LOSS", "LEDGER_FILE_EMPTY", `${path}: ${content.length} B of blank text: no ledger in it`);
 }
 
-async function* ledgersOfLake(lake: LocalLake): AsyncGenerator<FileLedger, void, undefined> {
+async function* ledgersOfLake(lake: Lake): AsyncGenerator<FileLedger, void, undefined> {
   const inflater = new Inflater(BATCH_BYTES_MAX);
   try {
     const range = await lake.ledgerRange();
     if (range === undefined) {
-      throw new CodedError("NOT_FOUND", "LAKE_EMPTY", `${lake.folder}: the lake has no ledger yet`);
+      throw new CodedError("NOT_FOUND", "LAKE_EMPTY", `${lake.follower.storage.root}: the lake has no ledger yet`);
     }
     // A lake may begin with ledger 0 by its file names; there is no such ledger.
     const first = Math.max(1, range.ledgerFirst);

@@ -1,8 +1,6 @@
-/** Finds out what a folder holds as a lake: its manifest and its layout. */
+/** Finds out what a folder or a bucket holds as a lake: its manifest and its layout. */
 import { promises as fs } from "node:fs";
-import path from "node:path";
 import { CodedError } from "../../error.ts";
-import { fileFault, isMissing } from "./file-fault.ts";
 import { NEWEST, OLDEST, outermost } from "./lake-ends.ts";
 import { inferLayout, type LakeKey, type LakeLayout, parseLakeKey, parsePartitionName } from "./lake-layout.ts";
 import { LAKE_MANIFEST_BYTES_MAX, LAKE_MANIFEST_KEY, type LakeManifest, parseLakeManifest } from "./lake-manifest.ts";
@@ -16,18 +14,17 @@ export async function isLakeFolder(folder: string): Promise<boolean> {
   );
 }
 
-/** The manifest, or undefined where there is none. @throws CodedError DATA_LOSS / LAKE_MANIFEST, or as fileFault says */
-export async function readLakeManifest(folder: string): Promise<LakeManifest | undefined> {
-  const file = path.join(folder, LAKE_MANIFEST_KEY);
+/** The manifest, or undefined where there is none. @throws CodedError DATA_LOSS / LAKE_MANIFEST; what the storage says */
+export async function readLakeManifest(storage: LakeStorage): Promise<LakeManifest | undefined> {
+  const stored = await storage.get(LAKE_MANIFEST_KEY);
+  if (stored === undefined) return undefined;
   try {
-    const { size } = await fs.stat(file);
     // Over the limit the content does not matter: the parser refuses by length.
-    const text =
-      size > LAKE_MANIFEST_BYTES_MAX ? " ".repeat(LAKE_MANIFEST_BYTES_MAX + 1) : await fs.readFile(file, "utf8");
-    return parseLakeManifest(text, file);
-  } catch (thrown) {
-    if (isMissing(thrown)) return undefined;
-    throw fileFault(file, thrown);
+    const isLarge = stored.size > LAKE_MANIFEST_BYTES_MAX;
+    const text = isLarge ? " ".repeat(LAKE_MANIFEST_BYTES_MAX + 1) : new TextDecoder().decode(await stored.bytes());
+    return parseLakeManifest(text, stored.name);
+  } finally {
+    await stored.close();
   }
 }
 
@@ -36,7 +33,7 @@ export async function readLakeManifest(folder: string): Promise<LakeManifest | u
  * @returns undefined where there is no lake object
  * @throws CodedError DATA_LOSS / LAKE_LAYOUT naming two objects that do not fit together
  */
-export async function inferFolderLayout(storage: LakeStorage): Promise<LakeLayout | undefined> {
+export async function inferLakeLayout(storage: LakeStorage): Promise<LakeLayout | undefined> {
   const root = await storage.list("");
   const tells = (key: LakeKey): boolean => inferLayout(key) !== undefined;
   const newest = await outermost(storage, root, NEWEST, tells);

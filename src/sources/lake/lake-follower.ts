@@ -3,7 +3,7 @@
  * share one watch:
  *
  *     reader ─┐                       as it is due (LookPace)  has(next object)?
- *     reader ─┼─ watch of a ledger ─▶ every ALTERNATIVES_MS    the other extension, the object after it, the root
+ *     reader ─┼─ watch of a ledger ─▶ every LOOKS_TO_… looks   the other extension, the object after it, the root
  *     reader ─┘                       every LISTING_MS         the newest partition, for what names cannot tell
  *
  * A listing is shared by all watches, and tells of ledgers beyond a gap. The oldest end is kept, and looked at by name.
@@ -22,8 +22,8 @@ import {
 import type { LakeStorage } from "./lake-storage.ts";
 import { LookPace } from "./look-pace.ts";
 
-/** Between looks for what else may stand in a ledger's place: the other extension, the object after it. */
-const ALTERNATIVES_MS = 250;
+/** Looks for the next object to one for what else may stand in its place: the other extension, the object after it. */
+const LOOKS_TO_ALTERNATIVES = 25;
 
 /** Between full listings while the next object is not there: one of 64,000 names costs some 50 ms of CPU. */
 export const LISTING_MS = 30_000;
@@ -59,6 +59,7 @@ export class LakeFollower {
   listings = 0;
   readonly #watches = new Map<number, Watch>();
   readonly #pace: LookPace;
+  readonly #alternativesMs: number;
 
   constructor(
     readonly storage: LakeStorage,
@@ -66,6 +67,7 @@ export class LakeFollower {
     followPollMs: number,
   ) {
     this.#pace = new LookPace(followPollMs);
+    this.#alternativesMs = LOOKS_TO_ALTERNATIVES * followPollMs;
   }
 
   /** The newest ledger known, without a look at the storage. */
@@ -130,7 +132,7 @@ export class LakeFollower {
   }
 
   /**
-   * The next look for `ledger` that tells anything: resolves when it has come, and about every ALTERNATIVES_MS while
+   * The next look for `ledger` that tells anything: resolves when it has come, and about every `#alternativesMs` while
    * something is amiss. Where all is well and nothing is new it resolves only if `told`, the look before, said otherwise.
    * @throws CodedError where the lake cannot be looked at
    */
@@ -165,7 +167,7 @@ export class LakeFollower {
           this.noted(batchRange(this.layout, ledger));
           this.#pace.came();
           outcome = { look: { come: true } };
-        } else if (Date.now() - lookedAt >= ALTERNATIVES_MS) {
+        } else if (Date.now() - lookedAt >= this.#alternativesMs) {
           lookedAt = Date.now();
           outcome = { look: await this.#look(ledger) };
         }

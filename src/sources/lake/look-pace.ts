@@ -3,8 +3,9 @@
  * two, and seldom long before and after that. At the network's pace of one in five seconds that is a third of the looks.
  */
 
-/** Longest pause between two looks. */
+/** Longest pause between two looks; a storage that is looked at seldom has a longer one. */
 const PAUSE_MS_MAX = 100;
+const PAUSES_MIN_MAX = 4; // of the shortest pause
 
 /** Looks within the time that is left until an object is due, or has passed since. */
 const LOOKS_TO_DUE = 50;
@@ -12,6 +13,7 @@ const LOOKS_TO_DUE = 50;
 /** The pace of one lake. All times are milliseconds; `now` is a monotonic clock. */
 export class LookPace {
   private cameAtMs: number | undefined;
+  private readonly pauseMsMax: number;
   /** Between the last two objects; undefined while fewer have come. */
   private distanceMs: number | undefined;
 
@@ -19,7 +21,9 @@ export class LookPace {
   constructor(
     private readonly pauseMsMin: number,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.pauseMsMax = Math.max(PAUSE_MS_MAX, PAUSES_MIN_MAX * pauseMsMin);
+  }
 
   /** An object has come. */
   came(): void {
@@ -30,8 +34,8 @@ export class LookPace {
 
   /** Until the next look. */
   pauseMs(): number {
-    if (this.cameAtMs === undefined || this.distanceMs === undefined) return Math.min(this.pauseMsMin, PAUSE_MS_MAX);
+    if (this.cameAtMs === undefined || this.distanceMs === undefined) return this.pauseMsMin;
     const untilDueMs = Math.abs(this.cameAtMs + this.distanceMs - this.now());
-    return Math.min(PAUSE_MS_MAX, Math.max(this.pauseMsMin, untilDueMs / LOOKS_TO_DUE));
+    return Math.min(this.pauseMsMax, Math.max(this.pauseMsMin, untilDueMs / LOOKS_TO_DUE));
   }
 }

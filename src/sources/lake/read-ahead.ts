@@ -9,10 +9,10 @@
 const LARGE_PART = 4; // of `bytesMax`: such an item counts until the consumer comes for the next
 
 interface ReadAheadLimits {
-  /** Things loading or loaded and not yet taken. */
-  itemsMax: number;
+  /** Things loading or loaded and not yet taken; read each time, so it may change. */
+  readonly itemsMax: number;
   /** Their bytes together. */
-  bytesMax: number;
+  readonly bytesMax: number;
 }
 
 /** What a load gets from the one who runs it. */
@@ -30,16 +30,16 @@ export interface LoadContext {
 export async function* readAhead<K, T>(
   keys: Iterator<K>,
   load: (key: K, context: LoadContext) => Promise<T>,
-  { itemsMax, bytesMax }: ReadAheadLimits,
+  limits: ReadAheadLimits,
 ): AsyncGenerator<T, void, undefined> {
-  const room = new Room(bytesMax);
+  const room = new Room(limits.bytesMax);
   const stopping = new AbortController();
   const slots: Slot<T>[] = [];
   // Room is granted in the order of the keys: a later item must never hold what the first one waits for.
   let granted: Promise<void> = Promise.resolve();
   let ended = false;
   const fill = (): void => {
-    while (!ended && slots.length < itemsMax) {
+    while (!ended && slots.length < limits.itemsMax) {
       const key = keys.next();
       if (key.done === true) {
         ended = true;
@@ -70,7 +70,7 @@ export async function* readAhead<K, T>(
       const item = await slot.item;
       slots.shift();
       // The consumer holds a large item for a while: it counts until then, so that two are not there at once.
-      const isLarge = slot.bytes * LARGE_PART >= bytesMax;
+      const isLarge = slot.bytes * LARGE_PART >= limits.bytesMax;
       if (!isLarge) room.give(slot.bytes);
       fill();
       yield item;

@@ -1,5 +1,5 @@
 /**
- * A Galexie data lake (SEP-54) in a local folder, complete or still growing: which objects a reader gets, in which order,
+ * A Galexie data lake (SEP-54) in a folder or an object store, complete or still growing: which objects a reader gets, in which order,
  * and what it waits for. lake-follower.ts knows what is there, lake-loader.ts reads one object.
  */
 
@@ -10,17 +10,17 @@ import { checkRange } from "../check-range.ts";
 import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
-import { lakeBelow } from "./lake-below.ts";
-import { describeLayout, inferFolderLayout, readLakeManifest } from "./lake-folder.ts";
+import { lakeBelow, lakeInside } from "./lake-below.ts";
+import { describeLayout, inferLakeLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
 import { batchRange, inferLayout, type LakeKey, type LakeLayout } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
-import { FolderStorage } from "./lake-storage.ts";
+import { FolderStorage, type LakeStorage } from "./lake-storage.ts";
 import { type LoadContext, readAhead } from "./read-ahead.ts";
 
-/** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below. */
-export interface LocalLakeOptions {
+/** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below, or to its storage's. */
+export interface LakeOptions {
   readAheadFiles?: number;
   readAheadBytes?: number;
   fileBytesMax?: number;
@@ -30,14 +30,11 @@ export interface LocalLakeOptions {
   settledFileMs?: number;
 }
 
-/** Files loading or loaded ahead of the reader: hides the latency of a network file system. */
-const READ_AHEAD_FILES = 8;
+/** Files loaded ahead before the size of one is known. */
+const FILES_AHEAD_FIRST = 4;
 
 /** Their bytes together: some 200 dense ledgers as stored. One file larger than this is read by itself. */
 const READ_AHEAD_BYTES = 32 << 20;
-
-/** Between looks for the next file at the tip: a look costs some 20 µs of CPU, and latency at the tip counts. */
-const FOLLOW_POLL_MS = 10;
 
 /**
  * At the tip, a file that is missing while a later one is there may still come: copying tools go newest first. Who reads
@@ -46,69 +43,81 @@ const FOLLOW_POLL_MS = 10;
 const LATE_FILE_MS_MAX = 10_000;
 
 /**
- * Any number of reads may run at once; they share the looks at the folder. `close` ends them all, without an error. Get
- * one by `open`.
+ * Any number of reads may run at once; they share the looks at the storage. `close` ends them all, without an error. Get
+ * one by `open` or `at`.
  */
-export class LocalLake implements LedgerSource {
+export class Lake implements LedgerSource {
   readonly description: string;
   readonly seekable = true;
-  readonly folder: string;
   readonly layout: LakeLayout;
   readonly manifest: LakeManifest | undefined;
-  readonly #options: Required<LocalLakeOptions>;
+  readonly #options: Required<LakeOptions>;
   readonly #closing = new AbortController();
   /** Knows the lake's ends, for all readers. */
   readonly follower: LakeFollower;
   readonly #loader: LakeLoader;
 
   private constructor(
-    folder: string,
+    storage: LakeStorage,
     layout: LakeLayout,
     manifest: LakeManifest | undefined,
-    options: LocalLakeOptions,
+    options: LakeOptions,
   ) {
-    this.folder = folder;
     this.layout = layout;
     this.manifest = manifest;
-    this.description = `lake ${folder}`;
+    this.description = `lake ${storage.root}`;
     this.#options = {
-      readAheadFiles: READ_AHEAD_FILES,
+      readAheadFiles: storage.readAheadFiles,
       readAheadBytes: READ_AHEAD_BYTES,
       fileBytesMax: LAKE_FILE_BYTES_MAX,
-      followPollMs: FOLLOW_POLL_MS,
+      followPollMs: storage.lookMsMin,
       lateFileMsMax: LATE_FILE_MS_MAX,
       growingStillMsMax: GROWING_STILL_MS_MAX,
       settledFileMs: SETTLED_FILE_MS,
       ...options,
     };
-    this.follower = new LakeFollower(new FolderStorage(folder), layout, this.#options.followPollMs);
+    this.follower = new LakeFollower(storage, layout, this.#options.followPollMs);
     this.#loader = new LakeLoader(this.follower, this.#options);
   }
 
   /**
-   * Opens the lake in `folder`. The layout comes from its manifest, or, where there is none, from the names of its
-   * files. An empty folder with a manifest is a lake whose ledgers are yet to come.
+   * Opens the lake in `folder`, as `at` does.
    * @throws CodedError NOT_FOUND / FILE_NOT_FOUND, LAKE_NOT_FOUND; DATA_LOSS / LAKE_MANIFEST, LAKE_LAYOUT
    */
-  static async open(folder: string, options: LocalLakeOptions = {}): Promise<LocalLake> {
+  static async open(folder: string, options: LakeOptions = {}): Promise<Lake> {
     const stat = await fs.stat(folder).catch((thrown) => {
       throw fileFault(folder, thrown);
     });
     if (!stat.isDirectory()) {
       throw new CodedError("NOT_FOUND", "LAKE_NOT_FOUND", `${folder}: a lake is a folder, and this is a file`);
     }
-    const manifest = await readLakeManifest(folder);
-    const inferred = await inferFolderLayout(new FolderStorage(folder));
+    return Lake.at(new FolderStorage(folder), options, () => lakeBelow(folder));
+  }
+
+  /**
+   * Opens the lake in a storage. The layout comes from its manifest, or, where there is none, from the names of its
+   * files. A place with a manifest and no file is a lake whose ledgers are yet to come.
+   * @param below finds a lake near by, for a hint
+   * @throws CodedError NOT_FOUND / LAKE_NOT_FOUND; DATA_LOSS / LAKE_MANIFEST, LAKE_LAYOUT; what the storage says
+   */
+  static async at(
+    storage: LakeStorage,
+    options: LakeOptions = {},
+    below: () => Promise<string | undefined> = () => lakeInside(storage),
+  ): Promise<Lake> {
+    const { root } = storage;
+    const manifest = await readLakeManifest(storage);
+    const inferred = await inferLakeLayout(storage);
     if (manifest === undefined) {
       if (inferred === undefined) {
-        const below = await lakeBelow(folder);
+        const other = await below();
         throw new CodedError(
           "NOT_FOUND",
           "LAKE_NOT_FOUND",
-          `${folder}: no lake here: neither a ${LAKE_MANIFEST_KEY} nor a file named like FC7F83FF--58752000.xdr.zst, alone or in a folder named like FC7F83FF--58752000-58815999${below === undefined ? "" : `. There is a lake in ${below}: name that folder`}`,
+          `${root}: no lake here: neither a ${LAKE_MANIFEST_KEY} nor a file named like FC7F83FF--58752000.xdr.zst, alone or in a folder named like FC7F83FF--58752000-58815999${other === undefined ? "" : `. There is a lake in ${other}: name that folder`}`,
         );
       }
-      return new LocalLake(folder, inferred, undefined, options);
+      return new Lake(storage, inferred, undefined, options);
     }
     const { ledgersPerBatch, batchesPerPartition, compression } = manifest;
     const layout: LakeLayout = { ledgersPerBatch, batchesPerPartition, extension: inferred?.extension ?? compression };
@@ -119,10 +128,10 @@ export class LocalLake implements LedgerSource {
       throw new CodedError(
         "DATA_LOSS",
         "LAKE_LAYOUT",
-        `${folder}: its ${LAKE_MANIFEST_KEY} says ${ledgersPerBatch} ledgers a file and ${batchesPerPartition} files a partition, and its files are named for ${inferred.ledgersPerBatch} and ${inferred.batchesPerPartition}`,
+        `${root}: its ${LAKE_MANIFEST_KEY} says ${ledgersPerBatch} ledgers a file and ${batchesPerPartition} files a partition, and its files are named for ${inferred.ledgersPerBatch} and ${inferred.batchesPerPartition}`,
       );
     }
-    return new LocalLake(folder, layout, manifest, options);
+    return new Lake(storage, layout, manifest, options);
   }
 
   networkPassphrase(): Promise<string | undefined> {
@@ -157,7 +166,7 @@ export class LocalLake implements LedgerSource {
     checkRange(start, end);
     const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
     const stop = AbortSignal.any([signal, this.#closing.signal]);
-    const limits = { itemsMax: this.#options.readAheadFiles, bytesMax: this.#options.readAheadBytes };
+    const limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
     const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
     let next = start;
     while (next <= last && !stop.aborted) {
@@ -174,6 +183,7 @@ export class LocalLake implements LedgerSource {
           missing = true; // not there, or not yet
           break;
         }
+        limits.bytesLast = object.bytes.length;
         yield object;
         next = object.ledgerLast + 1;
         if (stop.aborted) return;
@@ -288,5 +298,23 @@ export class LocalLake implements LedgerSource {
       "LEDGER_MISSING",
       `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${storage.nameOf(this.follower.keys(ledger)[0])} is not there${other}`,
     );
+  }
+}
+
+/**
+ * How many files are loaded ahead: as many of the last one's size as may be held. A store begins to send a file before its
+ * size is known here, and the runtime takes what comes.
+ */
+class AheadBySize {
+  bytesLast = 0;
+
+  constructor(
+    private readonly filesMax: number,
+    readonly bytesMax: number,
+  ) {}
+
+  get itemsMax(): number {
+    if (this.bytesLast === 0) return Math.min(this.filesMax, FILES_AHEAD_FIRST);
+    return Math.max(1, Math.min(this.filesMax, Math.floor(this.bytesMax / this.bytesLast)));
   }
 }

@@ -1,0 +1,60 @@
+/**
+ * Credentials as AWS tools find them: the environment, shared files and their profiles, web identity, containers, and the
+ * machine's role. The library is loaded when it is first needed.
+ */
+import { CodedError } from "../../error.ts";
+
+/** What a signature is made with. */
+export interface AwsCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+}
+
+type Found = AwsCredentials & { expiration?: Date };
+
+/** So long before they end, credentials are asked for anew. */
+const RENEW_BEFORE_MS = 300_000;
+
+/** Finds credentials once, and again before they expire. */
+export class CachedCredentials {
+  private found: Promise<Found> | undefined;
+  private renewAtMs = Number.POSITIVE_INFINITY;
+
+  /** @param find default: the AWS SDK's chain of providers */
+  constructor(private readonly find: () => Promise<Found> = findAsAwsDoes) {}
+
+  /**
+   * @param name of the lake, for messages
+   * @throws CodedError FAILED_PRECONDITION / CREDENTIALS_NOT_FOUND
+   */
+  async get(name: string): Promise<AwsCredentials> {
+    if (Date.now() >= this.renewAtMs) this.found = undefined;
+    this.found ??= this.find().then((found) => {
+      this.renewAtMs = found.expiration === undefined ? Number.POSITIVE_INFINITY : renewAtMs(found.expiration);
+      return found;
+    });
+    try {
+      const { accessKeyId, secretAccessKey, sessionToken } = await this.found;
+      return { accessKeyId, secretAccessKey, sessionToken };
+    } catch (thrown) {
+      this.found = undefined;
+      const detail = thrown instanceof Error ? thrown.message : String(thrown);
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "CREDENTIALS_NOT_FOUND",
+        `${name}: no AWS credentials (${detail}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; a public bucket takes ?unsigned=true`,
+        { cause: thrown },
+      );
+    }
+  }
+}
+
+function renewAtMs(expiration: Date): number {
+  return Math.max(Date.now() + 1_000, expiration.getTime() - RENEW_BEFORE_MS);
+}
+
+async function findAsAwsDoes(): Promise<Found> {
+  const { defaultProvider } = await import("@aws-sdk/credential-provider-node");
+  return defaultProvider()();
+}

@@ -1,0 +1,177 @@
+/**
+ * Requests to an object store: asked again where that may help, bounded in time, and given up with a reason.
+ *
+ *     answers        2xx, 403, 404 and every other status but those below
+ *     asked again    no connection, a cut or silent one, 429 and 5xx: TRIES_MAX times, longer and longer apart
+ */
+import { backoffMs } from "../../base/backoff.ts";
+import { pause } from "../../base/pause.ts";
+import { CodedError } from "../../error.ts";
+
+/** How often one request is sent at most. */
+const TRIES_MAX = 6;
+/** Between two tries: the first and the longest pause. Together some 6 s: beyond that the session waits. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 3_000;
+/** Without an answer's head, or without a further byte of its body, for this long, a connection is given up. */
+const SILENT_MS_MAX = 10_000;
+
+/** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name above. */
+export interface StoreRequestOptions {
+  triesMax?: number;
+  retryMsMin?: number;
+  silentMsMax?: number;
+}
+
+/** One try of a request. It is told when to give up by the signal. */
+export type Send = (signal: AbortSignal) => Promise<Response>;
+
+/** An answer whose body is read under the same rules. */
+export interface StoreAnswer {
+  status: number;
+  headers: Headers;
+  /** The whole body. @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut or silent */
+  bytes(): Promise<Uint8Array>;
+  /** Lets the connection go without reading the body. */
+  drop(): void;
+}
+
+/** Sends requests to one store. */
+export class StoreRequests {
+  private readonly options: Required<StoreRequestOptions>;
+
+  constructor(options: StoreRequestOptions = {}) {
+    this.options = { triesMax: TRIES_MAX, retryMsMin: RETRY_MS_MIN, silentMsMax: SILENT_MS_MAX, ...options };
+  }
+
+  /**
+   * The answer's head.
+   * @param name of the object, for messages
+   * @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE with the last trouble, after all tries
+   */
+  async answer(name: string, send: Send): Promise<StoreAnswer> {
+    return this.tried(name, () => this.once(name, send));
+  }
+
+  /** The answer with its whole body, asked again where the body breaks off. @throws CodedError as `answer` does */
+  async whole(name: string, send: Send): Promise<{ status: number; headers: Headers; body: Uint8Array }> {
+    return this.tried(name, async () => {
+      const answer = await this.once(name, send);
+      return { status: answer.status, headers: answer.headers, body: await answer.bytes() };
+    });
+  }
+
+  private async tried<T>(name: string, attempt: () => Promise<T>): Promise<T> {
+    const { triesMax, retryMsMin } = this.options;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await attempt();
+      } catch (thrown) {
+        const error = unavailable(name, thrown);
+        if (error.code !== "UNAVAILABLE") throw error;
+        if (tries >= triesMax) {
+          throw CodedError.received(error.code, error.reason, `${error.message}, in ${tries} tries`, { cause: error });
+        }
+        await pause(backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX), new AbortController().signal);
+      }
+    }
+  }
+
+  private async once(name: string, send: Send): Promise<StoreAnswer> {
+    const silence = new Silence(name, this.options.silentMsMax);
+    let response: Response;
+    try {
+      response = await send(silence.signal);
+    } catch (thrown) {
+      throw silence.error ?? thrown;
+    } finally {
+      silence.rest();
+    }
+    const { status, headers } = response;
+    if (status === 429 || status >= 500) {
+      silence.giveUp();
+      throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status}`);
+    }
+    return {
+      status,
+      headers,
+      drop: () => silence.giveUp(),
+      bytes: () => bodyOf(name, response, silence),
+    };
+  }
+}
+
+/** Gives a connection up once nothing has come for a while. */
+class Silence {
+  private readonly abort = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Set once it was given up. */
+  error: CodedError | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly msMax: number,
+  ) {
+    this.heard();
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  heard(): void {
+    this.rest();
+    this.timer = setTimeout(() => {
+      const message = `${this.name}: the store has been silent for ${this.msMax} ms`;
+      this.error = new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message);
+      this.abort.abort();
+    }, this.msMax);
+  }
+
+  /** Nothing is waited for: the reader may take its time. */
+  rest(): void {
+    clearTimeout(this.timer);
+  }
+
+  giveUp(): void {
+    this.rest();
+    this.abort.abort();
+  }
+}
+
+/** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut, silent or not as long as its head says */
+async function bodyOf(name: string, response: Response, silence: Silence): Promise<Uint8Array> {
+  const said = response.headers.get("content-length");
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    silence.heard();
+    for await (const part of response.body ?? []) {
+      silence.heard();
+      parts.push(part);
+      length += part.length;
+    }
+  } catch (thrown) {
+    throw silence.error ?? unavailable(name, thrown);
+  } finally {
+    silence.rest();
+  }
+  if (said !== null && Number(said) !== length) {
+    throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${length} of ${said} B came`);
+  }
+  if (parts.length === 1) return parts[0]!;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** The runtime's errors of a connection as ours. */
+function unavailable(name: string, thrown: unknown): CodedError {
+  if (thrown instanceof CodedError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${detail}`, { cause: thrown });
+}

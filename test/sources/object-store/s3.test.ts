@@ -1,0 +1,206 @@
+/** Lakes in buckets, over a real store: the rows of the folder, whatever goes wrong on the way. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { COMMANDS } from "../../../src/main.ts";
+import { Lake } from "../../../src/sources/lake/lake.ts";
+import { parseS3Address } from "../../../src/sources/object-store/s3-address.ts";
+import { CachedCredentials } from "../../../src/sources/object-store/s3-credentials.ts";
+import { S3Storage } from "../../../src/sources/object-store/s3-storage.ts";
+import { cli } from "../../cli/harness.ts";
+import { storeServer } from "../../clients/toolchain.ts";
+import { FaultyProxy, type StoreFault } from "../../support/faulty-proxy.ts";
+import { failureOf, localServer, until } from "../../support/local-server.ts";
+import { KEY, ObjectStore, PRIVATE, PUBLIC } from "../../support/object-store.ts";
+import { SAMPLE } from "../../support/processor.ts";
+import { randomFrom, seedOf } from "../../support/random.ts";
+import { TemporaryLake } from "../lake-fixture.ts";
+
+const program = await storeServer();
+if (program.missing !== undefined) console.warn(`skipping lakes in buckets: ${program.missing}`);
+
+/** Runs with faults: 200 in `make soak`. */
+const RUNS = Number(process.env.STORE_RUNS ?? 10);
+const PREFIX = "ledgers/pubnet";
+const LEDGERS = SAMPLE.last - SAMPLE.first + 1;
+
+/** A reader of the private bucket through `endpoint`, with short patience. */
+function storage(endpoint: string, address = `s3://${PRIVATE}/${PREFIX}`, key = KEY): S3Storage {
+  const parsed = parseS3Address(address, { AWS_ENDPOINT_URL_S3: endpoint });
+  return new S3Storage(parsed, { retryMsMin: 5, silentMsMax: 500 }, new CachedCredentials(async () => key));
+}
+
+async function ledgersOf(lake: Lake, first: number = SAMPLE.first, last: number = SAMPLE.last): Promise<string[]> {
+  const seen: string[] = [];
+  for await (const { ledgerFirst, bytes } of lake.read(first, last, new AbortController().signal)) {
+    seen.push(`${ledgerFirst} ${Bun.hash(bytes)}`);
+  }
+  return seen;
+}
+
+describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
+  let store: ObjectStore;
+  let expected: string[];
+
+  beforeAll(async () => {
+    store = await ObjectStore.start(program.command![0]!);
+    for (const bucket of [PRIVATE, PUBLIC]) await store.putFolder(SAMPLE.folder, `${bucket}/${PREFIX}`);
+    expected = await ledgersOf(await Lake.open(SAMPLE.folder));
+  }, 120_000);
+
+  afterAll(() => store.stop());
+
+  const environment = (more: Record<string, string> = {}) => ({
+    AWS_ENDPOINT_URL_S3: store.endpoint,
+    AWS_ACCESS_KEY_ID: KEY.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: KEY.secretAccessKey,
+    ...more,
+  });
+
+  /** Runs the command line with an environment that the credentials' library reads too. */
+  async function decode(address: string, env: Record<string, string>) {
+    const before = { ...process.env };
+    Object.assign(process.env, env);
+    try {
+      return await cli(["decode", "--format", "tsv", address], COMMANDS);
+    } finally {
+      for (const name of Object.keys(env)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  }
+
+  test("decode gives the rows of the folder, with a key and from a public bucket without one", async () => {
+    const folder = await cli(["decode", "--format", "tsv", SAMPLE.folder], COMMANDS);
+    expect(folder.out.split("\n").length).toBeGreaterThan(300);
+    expect(await decode(`s3://${PRIVATE}/${PREFIX}`, environment())).toEqual(folder);
+    expect(await decode(`s3://${PUBLIC}/${PREFIX}/?unsigned=true`, { AWS_ENDPOINT_URL_S3: store.endpoint })).toEqual(
+      folder,
+    );
+  }, 60_000);
+
+  test("a session and a range give the rows of the folder", async () => {
+    const rows: string[][] = [];
+    for (const lake of [await Lake.open(SAMPLE.folder), await Lake.at(storage(store.endpoint))]) {
+      const server = await localServer(lake, { "network-passphrase": lake.manifest!.networkPassphrase });
+      const ticket = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last }));
+      const seen: string[] = [];
+      for await (const { table, metadata } of server.flight.doGet(ticket)) {
+        for (const row of table)
+          seen.push(JSON.stringify(row, (_, value) => (typeof value === "bigint" ? `${value}` : value)));
+        seen.push(String(metadata.cursor));
+      }
+      rows.push(seen);
+      await server.close();
+      await lake.close();
+    }
+    expect(rows[0]!.length).toBeGreaterThan(LEDGERS);
+    expect(rows[1]).toEqual(rows[0]!);
+  }, 60_000);
+
+  test("a growing lake is followed", async () => {
+    using made = new TemporaryLake().putAll(100, 102);
+    await store.putFolder(made.folder, `${PRIVATE}/growing`);
+    const lake = await Lake.at(storage(store.endpoint, `s3://${PRIVATE}/growing`), { followPollMs: 10 });
+    const server = await localServer(lake, { "network-passphrase": "test" });
+    const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
+    const at = (ledger: number) => () => server.processor.sessions.get(sessionId).ledgerCurrent >= ledger;
+    await until(at(102), "at ledger 102");
+    for (const ledger of [103, 104]) {
+      const bytes = made.put(ledger);
+      await store.put(`${PRIVATE}/growing/${made.pathOf(ledger).slice(made.folder.length + 1)}`, bytes);
+      await until(at(ledger), `at ledger ${ledger}`);
+    }
+    await server.close();
+    await lake.close();
+  }, 60_000);
+
+  test("a partition of many files is not listed whole for its ends", async () => {
+    using made = new TemporaryLake({ ledgersPerBatch: 1, batchesPerPartition: 64_000, extension: "zst" }).putAll(
+      64_000,
+      64_005,
+    );
+    await store.putFolder(made.folder, `${PRIVATE}/large`);
+    const lake = await Lake.at(storage(store.endpoint, `s3://${PRIVATE}/large`));
+    expect(await lake.ledgerRange()).toEqual({ ledgerFirst: 64_000, ledgerLast: 64_005 });
+  });
+
+  describe("what is wrong is said", () => {
+    const cases: [string, () => string, Record<string, string>, string][] = [
+      ["no such bucket", () => "s3://nobucket/x", {}, "there is no bucket nobucket at 127.0.0.1"],
+      ["no lake", () => `s3://${PRIVATE}/nothing`, {}, "no lake here"],
+      [
+        "the folder above a lake",
+        () => `s3://${PRIVATE}/ledgers`,
+        {},
+        `There is a lake in s3://${PRIVATE}/ledgers/pubnet`,
+      ],
+      [
+        "a wrong key",
+        () => `s3://${PRIVATE}/${PREFIX}`,
+        { AWS_SECRET_ACCESS_KEY: "wrong" },
+        "403 SignatureDoesNotMatch",
+      ],
+      ["a bucket that is not public", () => `s3://${PRIVATE}/${PREFIX}?unsigned=true`, {}, "the bucket is not public"],
+      ["an unknown option", () => `s3://${PRIVATE}/x?color=1`, {}, "only region, endpoint, unsigned are known"],
+      ["no bucket's name", () => "s3:///x", {}, '"" is no bucket\'s name'],
+    ];
+    test.each(cases)("%s", async (_what, address, more, sentence) => {
+      const { code, err } = await decode(address(), environment(more));
+      expect([code, err]).toEqual([1, expect.stringContaining(sentence)]);
+    });
+
+    test("no credentials", async () => {
+      const nobody = new CachedCredentials(() => Promise.reject(new Error("none")));
+      const parsed = parseS3Address(`s3://${PRIVATE}/x`, { AWS_ENDPOINT_URL_S3: store.endpoint });
+      const { reason, message } = await failureOf(Lake.at(new S3Storage(parsed, {}, nobody)));
+      expect([reason, message]).toEqual(["CREDENTIALS_NOT_FOUND", expect.stringContaining("AWS_ACCESS_KEY_ID")]);
+    });
+
+    test("a store that is not there", async () => {
+      const { code, reason } = await failureOf(Lake.at(storage("http://127.0.0.1:1")));
+      expect([code, reason]).toEqual(["UNAVAILABLE", "STORE_UNAVAILABLE"]);
+    });
+  });
+
+  test("faults at the socket: the same ledgers, in time", async () => {
+    const whole = Array<StoreFault>(8).fill("none");
+    const faults: StoreFault[] = [...whole, "refused", "cut", "stalled", "slow", "429", "503", "short"];
+    const seed = seedOf();
+    let complete = 0;
+    for (let run = 0; run < RUNS; run++) {
+      const random = randomFrom(seed + run);
+      const told: string[] = [];
+      using proxy = new FaultyProxy(store.endpoint, (request) => {
+        const fault = faults[Math.floor(random() * faults.length)]!;
+        told.push(`${fault}: ${request}`);
+        return fault;
+      });
+      const begun = performance.now();
+      const lake = await Lake.at(storage(proxy.endpoint, `s3://${PUBLIC}/${PREFIX}?unsigned=true`)).catch(
+        (thrown) => thrown as Error,
+      );
+      const seen = lake instanceof Lake ? await ledgersOf(lake).catch((thrown) => thrown as Error) : lake;
+      if (seen instanceof Error)
+        expect(seen, `SEED=${seed} run ${run}\n${told.join("\n")}`).toMatchObject({ code: "UNAVAILABLE" });
+      else {
+        expect(seen, `SEED=${seed} run ${run}`).toEqual(expected);
+        complete += 1;
+      }
+      expect(performance.now() - begun, `SEED=${seed} run ${run}\n${told.join("\n")}`).toBeLessThan(60_000);
+    }
+    expect(complete, `SEED=${seed}`).toBeGreaterThan(RUNS / 2);
+  }, 1_800_000);
+
+  test("a file that is missing and comes later is waited for at the tip", async () => {
+    let missing = 3;
+    using proxy = new FaultyProxy(store.endpoint, (request) =>
+      request.includes(`--${SAMPLE.last}.xdr`) && missing-- > 0 ? "404 once" : "none",
+    );
+    const lake = await Lake.at(storage(proxy.endpoint, `s3://${PUBLIC}/${PREFIX}?unsigned=true`), { followPollMs: 10 });
+    const stop = new AbortController();
+    let last = 0;
+    for await (const object of lake.read(SAMPLE.first, 0, stop.signal)) {
+      last = object.ledgerLast;
+      if (last === SAMPLE.last) stop.abort();
+    }
+    expect([last, missing]).toEqual([SAMPLE.last, expect.any(Number)]);
+  }, 60_000);
+});
