@@ -2,12 +2,24 @@
  * The one-file build, from a copy of the project that is gone when it runs: what it needs must be inside it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
+import { storeServer } from "../clients/toolchain.ts";
 import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
+import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-binary-"));
@@ -57,6 +69,26 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     expect(run.stderr).toBe("");
     expect(run.stdout).toBe(readFileSync(`${fixture}.tsv`, "utf8"));
   }, 60_000);
+
+  test("reads a lake in a bucket, with credentials of the environment and of a profile's file", async () => {
+    const program = await storeServer();
+    if (program.command === undefined) return console.log(`skipped: ${program.missing}`);
+    const store = await ObjectStore.start(program.command[0]!);
+    try {
+      await store.putFolder(SAMPLE.folder, `${PRIVATE}/lake`);
+      const args = ["decode", "--format", "tsv", `s3://${PRIVATE}/lake?endpoint=${store.endpoint}`];
+      const rows = await runCommand(["decode", "--format", "tsv", SAMPLE.folder], world);
+      const { accessKeyId, secretAccessKey } = KEY;
+      const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+      expect(await runCommand(args, { ...world, env })).toEqual(rows);
+      const file = join(scratch, "credentials");
+      writeFileSync(file, `[desk]\naws_access_key_id=${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`);
+      const profile = { AWS_PROFILE: "desk", AWS_SHARED_CREDENTIALS_FILE: file };
+      expect(await runCommand(args, { ...world, env: profile })).toEqual(rows);
+    } finally {
+      await store.stop();
+    }
+  }, 120_000);
 
   test("serves a session, and SIGTERM ends it with 0", async () => {
     const processor = await startProcessor([`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted"], world);
