@@ -11,7 +11,8 @@ import { linkSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Lake } from "../src/sources/lake/lake.ts";
 import { TemporaryLake } from "../test/sources/lake-fixture.ts";
-import { localServer, until } from "../test/support/local-server.ts";
+import { localServer } from "../test/support/local-server.ts";
+import { until } from "../test/support/until.ts";
 
 const { values } = parseArgs({
   options: {

@@ -10,7 +10,7 @@ import { nearest } from "../../src/config/nearest.ts";
 import { flagOf, SETTINGS, type SettingKey } from "../../src/config/schema.ts";
 import { formatSize } from "../../src/config/types.ts";
 import { VERSION } from "../../src/config/version.ts";
-import { CodedError } from "../../src/error.ts";
+import { thrownBy } from "../support/failure.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "config-"));
@@ -22,15 +22,8 @@ function configFile(name: string, content: string): string {
   return path;
 }
 
-function failure(inputs: ConfigInputs): CodedError {
-  try {
-    loadConfig(inputs);
-  } catch (error) {
-    expect(error).toBeInstanceOf(CodedError);
-    return error as CodedError;
-  }
-  throw new Error("no error");
-}
+/** How loading from these fails. */
+const refusal = (inputs: ConfigInputs) => thrownBy(() => loadConfig(inputs));
 
 /** The values with `env` set. */
 const withEnv = (env: Record<string, string>) => loadConfig({ env }).values;
@@ -138,7 +131,7 @@ describe("precedence", () => {
 
 describe("errors name the setting, its value, where it came from and what is accepted", () => {
   test("all wrong values at once", () => {
-    const error = failure({ env: { WORKER_COUNT: "many", FLUSH_INTERVAL: "5" }, flags: { "grpc-address": "nowhere" } });
+    const error = refusal({ env: { WORKER_COUNT: "many", FLUSH_INTERVAL: "5" }, flags: { "grpc-address": "nowhere" } });
     expect(error.toRecord()).toMatchObject({ code: "INVALID_ARGUMENT", reason: "CONFIG_INVALID" });
     expect(error.message).toContain(
       'WORKER_COUNT is "many" (from the environment): a whole number from 1 to 256 is accepted, such as 8',
@@ -187,7 +180,7 @@ describe("errors name the setting, its value, where it came from and what is acc
     ["RESUME_SESSIONS", "perhaps"],
   ] as const) {
     test(`${env}=${value}`, () => {
-      const { message } = failure({ env: { [env]: value } });
+      const { message } = refusal({ env: { [env]: value } });
       expect(message).toContain(`${env} is ${JSON.stringify(value)}`);
       expect(message).toContain("is accepted");
     });
@@ -202,7 +195,7 @@ describe("errors name the setting, its value, where it came from and what is acc
       [configFile("nested.json", '{"WORKER_COUNT": {}}'), "WORKER_COUNT must be"],
     ] as const;
     for (const [file, text] of cases) {
-      const error = failure({ file });
+      const error = refusal({ file });
       expect(error.reason).toBe("CONFIG_FILE_INVALID");
       expect(error.message).toContain(text);
       expect(error.message).toContain(file);
@@ -293,9 +286,9 @@ describe("types", () => {
     expect(withEnv({ FILTER_ASSET_CODES: " USDC, ,EURC," }).filterAssetCodes).toEqual(["USDC", "EURC"]);
     const usdc = "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
     expect(withEnv({ KNOWN_ASSETS: ` ${usdc},native,${usdc}` }).knownAssets).toEqual([usdc, "native"]);
-    const wrong = failure({ env: { KNOWN_ASSETS: `${usdc},${usdc.replace("GA5", "GA6")}` } });
+    const wrong = refusal({ env: { KNOWN_ASSETS: `${usdc},${usdc.replace("GA5", "GA6")}` } });
     expect(wrong.message).toContain("KNOWN_ASSETS is no list of assets: entry[1]: ");
-    const many = failure({ env: { KNOWN_ASSETS: "native,".repeat(10_001) } }).message;
+    const many = refusal({ env: { KNOWN_ASSETS: "native,".repeat(10_001) } }).message;
     expect(many).toContain("10001 assets, over max 10000");
     expect(many.length).toBeLessThan(500);
   });

@@ -7,6 +7,7 @@ import { ControlService, GetStatusResponse_Status as Status } from "../../src/gr
 import { HealthState } from "../../src/grpc/health-state.ts";
 import { methodDefinition } from "../../src/grpc/service.ts";
 import { SESSION_STATES } from "../../src/sessions/session-service.ts";
+import { failureOf } from "../support/failure.ts";
 import { startMemoryServer } from "./memory-server.ts";
 import { MemorySessions } from "./memory-sessions.ts";
 
@@ -29,16 +30,6 @@ beforeEach(() => {
   unexpected.length = 0;
   sessions.failure = undefined;
 });
-
-/** The CodedError that a call rejects with. */
-async function failureOf(call: Promise<unknown>): Promise<CodedError> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(CodedError);
-  return error as CodedError;
-}
 
 describe("StartProcessing", () => {
   test("starts a session with the request's range and batch size", async () => {

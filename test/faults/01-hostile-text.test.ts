@@ -15,7 +15,8 @@ import { goClient, pythonInterpreter, runClient } from "../clients/toolchain.ts"
 import { RawCall } from "../grpc/raw-call.ts";
 import { collect, flightCalls } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { type LocalServer, type LogLine, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const HANG_MS = 20_000; // a call that has no end by then has none
 const lines: LogLine[] = [];

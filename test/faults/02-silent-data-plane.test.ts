@@ -8,8 +8,9 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "../../src/g
 import { serviceClient } from "../../src/grpc/service.ts";
 import { Heartbeat } from "../../src/threads/heartbeat.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { type LocalServer, type LogLine, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
 import { STALLING_ENTRY, stallDataPlane } from "../support/stall.ts";
+import { until } from "../support/until.ts";
 
 async function healthOf({ processor }: LocalServer): Promise<{ code: number; ready: number; flight: string }> {
   const { port } = processor.addresses.http;

@@ -12,7 +12,7 @@ import { type Client, goClient, pythonClient } from "../clients/toolchain.ts";
 import { DO_GET_PATH, encodeTicket, fixtureMessages, flightFixture } from "../grpc/flight-fixture.ts";
 import { settings } from "../grpc/frames.ts";
 import { RawCall, start } from "../grpc/raw-call.ts";
-import { until } from "../support/flight-rows.ts";
+import { until } from "../support/until.ts";
 
 const KEEPALIVE = { "grpc.keepalive_time_ms": 300, "grpc.keepalive_timeout_ms": 300 };
 const AWAY_MS = 1500; // of a frozen client: longer than keepalive and what closing takes

@@ -8,8 +8,8 @@ import net from "node:net";
 import { Descriptors, descriptorLimit } from "../../src/base/descriptors.ts";
 import { connectControl } from "../../src/control/client.ts";
 import { readRows } from "../support/flight-rows.ts";
-import { until } from "../support/local-server.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const LIMIT = 256;
 const FLOOD = 400; // connections, more than there are descriptors

@@ -6,8 +6,9 @@ import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
 import { RawCall } from "../grpc/raw-call.ts";
-import { failureOf, until } from "../support/local-server.ts";
+import { failureOf } from "../support/failure.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
 import { closeOpened, halfSent, MIB, opened } from "./04-sums-of-calls-support.ts";
 
 afterEach(closeOpened);

@@ -24,9 +24,10 @@ import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { RawCall } from "../grpc/raw-call.ts";
+import { failureOf } from "../support/failure.ts";
 import { collect } from "../support/flight-rows.ts";
-import { failureOf, until } from "../support/local-server.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { closeOpened, halfSent, MIB, opened } from "./04-sums-of-calls-support.ts";
 
 const ROOM_BYTES = 350 * MIB; // 96 MiB are allowed, and grpc-js holds a message twice while it puts it together

@@ -11,8 +11,9 @@ import type { LedgerSource } from "../../src/sources/source.ts";
 import { type Bytes, buildLedger, concat, created, id, NETWORK, scSymbol, u32 } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
-import { localServer, until } from "../support/local-server.ts";
+import { localServer } from "../support/local-server.ts";
 import { runCommand } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "empty-set-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

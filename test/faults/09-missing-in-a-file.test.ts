@@ -8,7 +8,9 @@ import { Lake } from "../../src/sources/lake/lake.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { cli } from "../cli/harness.ts";
 import { batchOf, TemporaryLake, tinyLedger } from "../sources/lake-fixture.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { failureOf } from "../support/failure.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const LAYOUT = { ledgersPerBatch: 8, batchesPerPartition: 10, extension: "zst" } as const;
 const NETWORK = ["--network-passphrase", "test"];

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { renameSync, rmSync } from "node:fs";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
-import { until } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 import { serveLake } from "./lakes-at-the-tip.ts";
 
 test("a session at the tip waits no more once its folder is back, though no ledger comes", async () => {

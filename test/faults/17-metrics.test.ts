@@ -2,8 +2,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
-import { TestServer, until } from "../regressions/support.ts";
+import { TestServer } from "../regressions/support.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const CYCLE = 7; // ledgers of the sample
 const FIRST = 700;
@@ -19,7 +20,7 @@ test("each metric counts what its help says of sessions, partitions, catch-ups a
   const at = async (name: string) => (await all()).get(`contract_data_${name}`);
   /** Counters of what was sent follow the last batch. */
   const becomes = async (name: string, value: number) =>
-    expect(await until(`${name} is ${value}`, async () => (await at(name)) === value)).toBe(true);
+    expect(await until(async () => (await at(name)) === value, `${name} is ${value}`)).toBe(true);
   /** Reads to the end; resolves with the batches, those without rows too. */
   const read = async (ticket: object) => {
     const reader = await server.read(JSON.stringify(ticket)).rest();
@@ -74,7 +75,7 @@ test("each metric counts what its help says of sessions, partitions, catch-ups a
   await becomes("flight_clients_connected", 1);
   expect(await at("flight_ranges")).toBe(1);
   await open.cancel();
-  await until("nobody reads", async () => (await at("flight_clients_connected")) === 0);
+  await until(async () => (await at("flight_clients_connected")) === 0, "nobody reads");
   await becomes('flight_gets_total{outcome="completed"}', 3 + PARTITIONS);
   await becomes('flight_gets_total{outcome="cancelled"}', 1);
 });

@@ -1,7 +1,7 @@
 /** Sessions at the tip of one lake share its follower: they ask by name, and do not list partitions each for itself. */
 import { expect, spyOn, test } from "bun:test";
 import { promises as fs } from "node:fs";
-import { until } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 import { lakeOfLinks, serveLake } from "./lakes-at-the-tip.ts";
 
 const [FIRST, FILES, SESSIONS] = [64_000, 4_000, 16];

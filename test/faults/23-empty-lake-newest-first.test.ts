@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { utimesSync } from "node:fs";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
-import { until } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 import { serveLake } from "./lakes-at-the-tip.ts";
 
 async function waitsForItsFirst(present: number, settledFileMs: number): Promise<void> {

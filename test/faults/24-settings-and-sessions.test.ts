@@ -9,7 +9,8 @@ import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/con
 import { type Change, SessionStore, STORE_FILE } from "../../src/sessions/store.ts";
 import { unpackStored } from "../../src/sessions/stored-record.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-settings-"));
 let source: GatedSource;

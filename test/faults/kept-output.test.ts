@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { withoutFolders } from "../../src/ops/public-text.ts";
-import { until } from "../support/local-server.ts";
 import { ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const FLAGS = ["--grpc-address=127.0.0.1:0", "--flight-address=127.0.0.1:0", "--health-port=127.0.0.1:0"];
 

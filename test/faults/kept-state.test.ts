@@ -7,8 +7,9 @@ import { CodedError } from "../../src/error.ts";
 import type { SessionRequest } from "../../src/sessions/session-service.ts";
 import { SessionStore, STORE_FILE, type StoredSession } from "../../src/sessions/store.ts";
 import { recoverStore } from "../../src/sessions/store-recovery.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, localServer } from "../support/local-server.ts";
+import { localServer } from "../support/local-server.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-state-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));

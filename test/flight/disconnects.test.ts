@@ -4,8 +4,9 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { goClient } from "../clients/toolchain.ts";
-import { actionJson, flightTotals, readRows, until } from "../support/flight-rows.ts";
+import { actionJson, flightTotals, readRows } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const FREE_MS_MAX = 10_000; // within seconds
 const HALF_OPEN_MS_MAX = 45_000; // keepalive: 20 s until the ping, 10 s for its answer, and a busy machine

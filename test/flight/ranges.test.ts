@@ -12,9 +12,11 @@ import {
   RenewFlightEndpointRequest,
 } from "../../src/grpc/generated/flight.ts";
 import { type Client, goClient, pythonClient, runClient } from "../clients/toolchain.ts";
-import { actionJson, collect, failureOf, flightCalls, flightTotals, readRows, until } from "../support/flight-rows.ts";
+import { failureMessage } from "../support/failure.ts";
+import { actionJson, collect, flightCalls, flightTotals, readRows } from "../support/flight-rows.ts";
 import { clientLine, readGolden, withoutExpiration } from "../support/goldens.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const WHOLE = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, filters: { include_deleted: true } };
 const golden = readGolden(join(ROOT, "sample", "lake.tsv"));
@@ -36,7 +38,7 @@ async function rowsOf(ticket: object | string): Promise<string[]> {
   return rows;
 }
 
-async function errorOf(ticket: object | string): Promise<CodedError> {
+async function ticketError(ticket: object | string): Promise<CodedError> {
   const { error } = await readRows(processor.flight, ticket);
   if (error === undefined) throw new Error(`${JSON.stringify(ticket)} was accepted`);
   return error;
@@ -147,7 +149,7 @@ describe("a range", () => {
       [{ start_ledger: 1, end_ledger: 5 }, "OUT_OF_RANGE", String(SAMPLE.first)],
       [{ start_ledger: SAMPLE.last, end_ledger: SAMPLE.last + 10 }, "OUT_OF_RANGE", String(SAMPLE.last)],
     ] as const) {
-      const error = await errorOf(ticket);
+      const error = await ticketError(ticket);
       expect(error.code, JSON.stringify(ticket).slice(0, 100)).toBe(code);
       expect(error.message).toContain(says);
     }
@@ -158,7 +160,7 @@ describe("a range", () => {
     const abort = new AbortController();
     const open = [1, 2, 3].map(() => readRows(processor.flight, follow, { signal: abort.signal }));
     await until(async () => (await flightTotals(processor.flight)).ranges === 3, "three ranges");
-    const error = await errorOf(WHOLE);
+    const error = await ticketError(WHOLE);
     expect(`${error.code} ${error.reason}`).toBe("RESOURCE_EXHAUSTED RANGES_MAX");
     abort.abort();
     await Promise.all(open);
@@ -185,13 +187,17 @@ describe("GetFlightInfo of a range", () => {
     expect(after.totalBytes).toBeGreaterThan(100_000);
     expect((await infoOf({ ...WHOLE, endpoints: 1000 })).endpoint).toHaveLength(7);
     expect((await infoOf({ ...WHOLE, endpoints: 4, partitions: 4 })).endpoint).toHaveLength(4);
-    expect(await failureOf(infoOf({ ...WHOLE, endpoints: 4, partitions: 3 }))).toContain('older name of "endpoints"');
-    expect(await failureOf(infoOf({ ...WHOLE, end_ledger: 0, endpoints: 2 }))).toContain('"endpoints"');
+    expect(await failureMessage(infoOf({ ...WHOLE, endpoints: 4, partitions: 3 }))).toContain(
+      'older name of "endpoints"',
+    );
+    expect(await failureMessage(infoOf({ ...WHOLE, end_ledger: 0, endpoints: 2 }))).toContain('"endpoints"');
   });
 
   test("refuses what cannot be read, and what is not ours", async () => {
-    expect(await failureOf(infoOf({ ...WHOLE, end_ledger: SAMPLE.last + 1 }))).toContain(`ends with ${SAMPLE.last}`);
-    expect(await failureOf(infoOf("SELECT 1"))).toContain("none of ours");
+    expect(await failureMessage(infoOf({ ...WHOLE, end_ledger: SAMPLE.last + 1 }))).toContain(
+      `ends with ${SAMPLE.last}`,
+    );
+    expect(await failureMessage(infoOf("SELECT 1"))).toContain("none of ours");
   });
 
   test("CancelFlightInfo ends its DoGets, and its tickets", async () => {
@@ -210,18 +216,18 @@ describe("GetFlightInfo of a range", () => {
     const { error, rows } = await reading;
     expect(`${error!.code} ${error!.reason}`).toBe("CANCELLED FLIGHT_CANCELLED");
     expect(rows.length).toBeLessThanOrEqual(SAMPLE.rows);
-    expect((await errorOf(ticket)).reason).toBe("FLIGHT_CANCELLED");
+    expect((await ticketError(ticket)).reason).toBe("FLIGHT_CANCELLED");
     const endpoint = { ticket: { ticket: Buffer.from('{"session":"x"}') } };
     expect(await cancel(CancelFlightInfoRequest.encode({ info: { endpoint: [endpoint] } }))).toBe(
       CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE,
     );
-    expect(await failureOf(cancel(Buffer.from("nonsense")))).toContain("CancelFlightInfoRequest");
+    expect(await failureMessage(cancel(Buffer.from("nonsense")))).toContain("CancelFlightInfoRequest");
     calls.close();
   });
 
   test("an expired ticket is refused, and RenewFlightEndpoint mends it", async () => {
     const ticket = { ...WHOLE, range: "r", expires_at: Date.now() - 1000 };
-    expect((await errorOf(ticket)).reason).toBe("TICKET_EXPIRED");
+    expect((await ticketError(ticket)).reason).toBe("TICKET_EXPIRED");
     const calls = flightCalls(processor.flight);
     const body = RenewFlightEndpointRequest.encode({
       endpoint: { ticket: { ticket: Buffer.from(JSON.stringify(ticket)) } },
@@ -263,7 +269,7 @@ describe("actions", () => {
       "server-info",
     ]);
     expect(listed.every(({ description }) => description.length > 30)).toBe(true);
-    expect(await failureOf(collect(calls.doAction({ type: "drop-tables" }) as AsyncIterable<unknown>))).toContain(
+    expect(await failureMessage(collect(calls.doAction({ type: "drop-tables" }) as AsyncIterable<unknown>))).toContain(
       "server-info",
     );
     calls.close();
@@ -290,8 +296,10 @@ describe("actions", () => {
     });
     expect(fit.schemas.map(({ compatible }) => compatible)).toEqual([true, false]);
     expect(fit.schemas[1]!.problems!.join()).toContain("key_xdr");
-    expect(await failureOf(actionJson(processor.flight, "schema", { schema: "AAAA" }))).toContain("IPC schema message");
-    expect(await failureOf(actionJson(processor.flight, "schema", { color: 1 }))).toContain('"color"');
+    expect(await failureMessage(actionJson(processor.flight, "schema", { schema: "AAAA" }))).toContain(
+      "IPC schema message",
+    );
+    expect(await failureMessage(actionJson(processor.flight, "schema", { color: 1 }))).toContain('"color"');
   });
 
   test("server-info says what is offered", async () => {
@@ -306,7 +314,7 @@ test("what a read-only server does not offer answers UNIMPLEMENTED with a senten
   for (const open of [() => calls.doPut(), () => calls.doExchange(), () => calls.handshake()]) {
     const call = open();
     call.end();
-    expect(await failureOf(collect(call as AsyncIterable<unknown>))).toContain("is not offered");
+    expect(await failureMessage(collect(call as AsyncIterable<unknown>))).toContain("is not offered");
   }
   calls.close();
 });

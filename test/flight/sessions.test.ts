@@ -1,8 +1,10 @@
 /** Sessions as their clients meet them: any cursor is served, everybody gets everything, a slow one harms nobody. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
-import { actionJson, collect, failureOf, flightCalls, flightTotals, readRows, until } from "../support/flight-rows.ts";
+import { failureMessage } from "../support/failure.ts";
+import { actionJson, collect, flightCalls, flightTotals, readRows } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { runResume } from "./resume.ts";
 
 const CYCLES = 20; // of the sample, replayed and renumbered
@@ -120,7 +122,7 @@ describe("a session", () => {
     expect(await list({ session: session.slice(0, 13) })).toEqual([session]);
     expect(await list({ session: session.slice(0, 13), state: "RUNNING" })).toEqual([session]);
     expect(await list({ session: session.slice(0, 13), state: "STOPPED" })).toEqual([]);
-    expect(await failureOf(list({ colour: 1 }))).toContain('"colour"');
+    expect(await failureMessage(list({ colour: 1 }))).toContain('"colour"');
     const path = ["contract", "data", session];
     const first = await calls.pollFlightInfo({ type: 1, path });
     expect(first.progress).toBeGreaterThanOrEqual(0);
@@ -141,7 +143,7 @@ describe("a session", () => {
     expect(sessions.find((each) => each.session === session)).toMatchObject({ state: "STOPPED", rows: ROWS });
     const one = await actionJson<Record<string, unknown>>(processor.flight, "session", { session });
     expect(one).toMatchObject({ session, stream: { kind: "session", over: true, rows_sent: ROWS } });
-    expect(await failureOf(actionJson(processor.flight, "session", { session: "x" }))).toContain("no session");
+    expect(await failureMessage(actionJson(processor.flight, "session", { session: "x" }))).toContain("no session");
   });
 });
 

@@ -6,10 +6,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
-import { failureOf, flightCalls, readRows, until } from "../support/flight-rows.ts";
+import { failureMessage } from "../support/failure.ts";
+import { flightCalls, readRows } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { localServer } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-starting-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -54,7 +56,7 @@ test("a client that comes while sessions are being restored is told to try again
   const calls = flightCalls(flight);
   const descriptor = { type: DescriptorType.PATH, path: ["contract", "data", session] };
   for (const call of [calls.getFlightInfo(descriptor), calls.getSchema(descriptor), calls.pollFlightInfo(descriptor)])
-    expect(await failureOf(call)).toContain("still starting");
+    expect(await failureMessage(call)).toContain("still starting");
   writeFileSync(manifest, content);
   const after = await starting;
   expect(await get({ session, from: "start" })).toBe(`${first.rows.length} rows`);

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
-import { actionJson, readRows, until } from "../support/flight-rows.ts";
+import { actionJson, readRows } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const FIRST = 1000;
 const CYCLES = 40;

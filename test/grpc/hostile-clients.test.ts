@@ -4,7 +4,7 @@ import net from "node:net";
 import { Client, credentials, Server } from "@grpc/grpc-js";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { ASKED_MAX } from "../../src/http2/http2-window-shim.ts";
-import { until } from "../support/flight-rows.ts";
+import { until } from "../support/until.ts";
 import { CLIENT_PREFACE, frame, initialWindow, reset, settings, windowUpdate } from "./frames.ts";
 import { start } from "./raw-call.ts";
 

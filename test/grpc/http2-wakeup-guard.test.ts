@@ -10,6 +10,7 @@ import {
   PINGS_UNANSWERED_MAX,
   wakeupGuardCounters,
 } from "../../src/http2/http2-wakeup-guard.ts";
+import { until } from "../support/until.ts";
 
 class PlayedSession extends EventEmitter {
   destroyed = false;
@@ -66,10 +67,6 @@ function waitingWriter(session: PlayedSession): () => void {
   return noteWaitingWriter(session as unknown as Http2Session);
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
-}
-
 /** Waits for some looks, or long enough for some to have happened. */
 const someLooks = () => Bun.sleep(LOOK_MS_MIN * 12);
 
@@ -78,7 +75,7 @@ test("pings while frames are queued and the socket stands still, and counts it",
   const before = wakeupGuardCounters.pings;
   openStream();
   session.state.outboundQueueSize = 1;
-  await until(() => session.pings.length >= 3);
+  await until(() => session.pings.length >= 3, "three pings");
   expect(wakeupGuardCounters.pings - before).toBe(session.pings.length);
 });
 
@@ -86,7 +83,7 @@ test("pings for a waiting writer although nothing is queued, until the wait is o
   const { session, openStream } = play();
   openStream();
   const stop = waitingWriter(session);
-  await until(() => session.pings.length >= 1);
+  await until(() => session.pings.length >= 1, "a ping");
   stop();
   const { length } = session.pings;
   await someLooks();
@@ -103,9 +100,9 @@ test("wakes the queue where it can, and pings only when that did not help", asyn
   const before = wakeupGuardCounters.kicks;
   openStream();
   session.state.outboundQueueSize = 1;
-  await until(() => wakes >= 3);
+  await until(() => wakes >= 3, "three wakes");
   expect(session.pings).toHaveLength(0);
-  await until(() => session.pings.length > 0);
+  await until(() => session.pings.length > 0, "a ping");
   expect(wakes).toBeGreaterThanOrEqual(5);
   expect(wakeupGuardCounters.kicks - before).toBe(wakes);
 });
@@ -127,11 +124,11 @@ test("leaves a socket alone that writes, or has nothing to write", async () => {
   openStream();
   session.state.outboundQueueSize = 9;
   session.writes = true;
-  await until(() => session.looks >= 5);
+  await until(() => session.looks >= 5, "five looks");
   expect(session.pings).toHaveLength(0);
   const quiet = play();
   quiet.openStream();
-  await until(() => quiet.session.looks >= 5);
+  await until(() => quiet.session.looks >= 5, "five looks");
   expect(quiet.session.pings).toHaveLength(0);
 });
 
@@ -139,17 +136,17 @@ test("has no timer before the first stream, after the last, and after the sessio
   const { session, openStream } = play();
   expect(session.looks).toBe(0);
   const [first, second] = [openStream(), openStream()];
-  await until(() => session.looks >= 2);
+  await until(() => session.looks >= 2, "two looks");
   first.emit("close");
   let { looks } = session;
-  await until(() => session.looks > looks);
+  await until(() => session.looks > looks, "another look");
   second.emit("close");
   looks = session.looks;
   await someLooks();
   expect(session.looks).toBe(looks);
 
   openStream();
-  await until(() => session.looks > looks);
+  await until(() => session.looks > looks, "another look");
   session.destroyed = true;
   session.emit("close");
   looks = session.looks;
@@ -161,12 +158,12 @@ test("looks ever more seldom while nothing moves, and again when a writer waits"
   const { session, openStream } = play();
   openStream();
   const begun = performance.now();
-  await until(() => session.looks >= 6); // after 4, 8, 16, 32, 64 and 128 ms, the first at once
+  await until(() => session.looks >= 6, "six looks"); // after 4, 8, 16, 32, 64 and 128 ms, the first at once
   expect(performance.now() - begun).toBeGreaterThan(LOOK_MS_MIN * 2 ** 5 - LOOK_MS_MIN);
   expect(LOOK_MS_MAX / LOOK_MS_MIN).toBe(2 ** 6);
   const { looks } = session;
   const stop = waitingWriter(session);
-  await until(() => session.looks > looks + 2);
+  await until(() => session.looks > looks + 2, "three more looks");
   stop();
 });
 
@@ -175,12 +172,12 @@ test("stops pinging a client that answers none", async () => {
   session.answers = false;
   session.state.outboundQueueSize = 1;
   openStream();
-  await until(() => session.pings.length === PINGS_UNANSWERED_MAX);
+  await until(() => session.pings.length === PINGS_UNANSWERED_MAX, "the last ping without an answer");
   const { looks } = session;
-  await until(() => session.looks > looks + 1);
+  await until(() => session.looks > looks + 1, "two more looks");
   expect(session.pings).toHaveLength(PINGS_UNANSWERED_MAX);
   session.pings[0]?.();
-  await until(() => session.pings.length === PINGS_UNANSWERED_MAX + 1);
+  await until(() => session.pings.length === PINGS_UNANSWERED_MAX + 1, "another ping");
 });
 
 test("does nothing when it is switched off, nor for sessions that it does not guard", async () => {

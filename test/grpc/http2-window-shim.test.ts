@@ -10,6 +10,7 @@ import { Client, credentials, Server } from "@grpc/grpc-js";
 import { peerCertificateOf } from "../../src/grpc/grpc-internals.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { WindowShim, type WindowShimOptions } from "../../src/http2/http2-window-shim.ts";
+import { until } from "../support/until.ts";
 import { CLIENT_PREFACE, data, describeFrame, frame, headers, initialWindow, parseFrames } from "./frames.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -39,10 +40,6 @@ async function pair(options?: WindowShimOptions): Promise<{ shim: WindowShim; cl
 /** A frame of a type that nobody knows, which windows do not hold back. */
 const other = (bytes: number): Buffer => frame(0xfa, 0, 1, Buffer.alloc(bytes));
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(1);
-}
-
 /** Waits until `value` has been the same for a while. */
 async function steady(value: () => number): Promise<number> {
   for (let last = -1; ; ) {
@@ -59,7 +56,7 @@ test("answers for the socket", async () => {
   expect([shim.remoteAddress, shim.localAddress, shim.remoteFamily]).toEqual(["127.0.0.1", "127.0.0.1", "IPv4"]);
   expect([shim.connecting, shim.secure, shim.peerCertificate]).toEqual([false, false, undefined]);
   shim.write(other(7));
-  await until(() => client.bytesRead === 16);
+  await until(() => client.bytesRead === 16, "the whole frame");
   expect(shim.bytesWritten).toBe(16);
 });
 
@@ -100,7 +97,7 @@ test("a client that does not read holds the writer back, and then gets every byt
   const parts: Buffer[] = [];
   client.on("data", (part: Buffer) => parts.push(part));
   client.resume();
-  await until(() => written === chunks);
+  await until(() => written === chunks, "the last chunk");
   shim.end();
   await new Promise((resolve) => client.once("end", resolve));
   const received = Buffer.concat(parts);
@@ -135,7 +132,7 @@ test("a client that closes its side gets what is queued, then the connection is 
   client.end();
   await new Promise((resolve) => client.once("close", resolve));
   expect(received).toBe(5_000_000);
-  await until(() => shim.destroyed);
+  await until(() => shim.destroyed, "the connection's end");
 });
 
 test("a connection that is lost closes the duplex, and destroying the duplex closes the connection", async () => {
@@ -179,7 +176,7 @@ describe("limits", () => {
     shim.on("data", (part) => parts.push(part));
     client.write(Buffer.concat([HELLO, headers(1), initialWindow(10)]));
     const frames = () => parseFrames(Buffer.concat(parts).subarray(CLIENT_PREFACE.length)).map(describeFrame);
-    await until(() => Buffer.concat(parts).length > CLIENT_PREFACE.length && frames().length === 4);
+    await until(() => Buffer.concat(parts).length > CLIENT_PREFACE.length && frames().length === 4, "four frames");
     expect(frames()).toEqual(["SETTINGS(4=0)", "HEADERS(1)", "WINDOW_UPDATE(1,1000)", "SETTINGS()"]);
   });
 });

@@ -4,6 +4,7 @@ import { Client, credentials, Server, type ServiceError, status } from "@grpc/gr
 import { CodedError } from "../../src/error.ts";
 import { formatAddress, parseAddress } from "../../src/grpc/address.ts";
 import { type GrpcListener, grpcServerOptions, type ListenOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { until } from "../support/until.ts";
 import { DO_GET_PATH, encodeTicket } from "./flight-fixture.ts";
 import { CLIENT_PREFACE, settings } from "./frames.ts";
 
@@ -106,10 +107,6 @@ async function hold(client: Client): Promise<{ ended: Promise<number> }> {
   return { ended };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(2);
-}
-
 describe("listenGrpc", () => {
   test("serves on the port that the system chose, and getPeer is the client's address", async () => {
     const { listener, counts, server } = await start();
@@ -159,7 +156,7 @@ describe("listenGrpc", () => {
     const clients = [connect(listener), connect(listener)];
     // grpc-js shares connections between clients of one address unless told otherwise, so these are raw.
     const first = net.connect(listener.port, "127.0.0.1");
-    await until(() => listener.connections === 1);
+    await until(() => listener.connections === 1, "one connection");
     await echo(clients[0] as Client, Buffer.from("1"));
     expect(listener.connections).toBe(2);
     const third = net.connect(listener.port, "127.0.0.1");
@@ -168,7 +165,7 @@ describe("listenGrpc", () => {
     expect(listener.connectionsRefused).toBe(1);
     await echo(clients[0] as Client, Buffer.from("2"));
     first.destroy();
-    await until(() => listener.connections === 1);
+    await until(() => listener.connections === 1, "one connection");
   });
 
   test("drops a connection that never speaks, or does not speak HTTP/2", async () => {
@@ -180,7 +177,7 @@ describe("listenGrpc", () => {
     );
     for (const socket of [silent, web]) socket.resume();
     await Promise.all(closed);
-    await until(() => listener.connections === 0);
+    await until(() => listener.connections === 0, "no connection");
   });
 
   test("drops a client that answers no keepalive", async () => {
@@ -188,8 +185,8 @@ describe("listenGrpc", () => {
     const dead = net.connect(listener.port, "127.0.0.1", () => dead.write(Buffer.concat([CLIENT_PREFACE, settings()])));
     dead.on("error", () => {});
     dead.resume(); // it reads, but never answers a PING
-    await until(() => listener.connections === 1);
-    await until(() => listener.connections === 0);
+    await until(() => listener.connections === 1, "one connection");
+    await until(() => listener.connections === 0, "no connection");
     dead.destroy();
   });
 });
@@ -222,7 +219,7 @@ describe("close", () => {
     await listener.close(30);
     expect(await ended).not.toBe(status.OK);
     expect(listener.connections).toBe(0);
-    await until(() => counts().cancelled === 1);
+    await until(() => counts().cancelled === 1, "the cancellation");
   });
 
   test("accepts nothing new", async () => {

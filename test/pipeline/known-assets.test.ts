@@ -13,8 +13,9 @@ import { StreamAssets } from "../../src/engine/stream-assets.ts";
 import type { Position } from "../../src/vocabulary/position.ts";
 import type { FilterStep, StreamSpec } from "../../src/workers/records.ts";
 import { ASSET_CODES, ASSET_ISSUER, AssetWorld, RowReader } from "../support/asset-world.ts";
-import { MadeSource, TestPipeline, until } from "../support/pipeline.ts";
+import { MadeSource, TestPipeline } from "../support/pipeline.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
 
 const DELAY_LEDGERS = 12;
 const FIRST = 41;

@@ -6,8 +6,9 @@ import { planMemory } from "../../src/engine/memory-plan.ts";
 import { CodedError } from "../../src/error.ts";
 import { decodeCursor } from "../../src/threads/cursor.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
-import { failureOf } from "../support/flight-rows.ts";
-import { MadeSource, plainObject, readAll, TestPipeline, until } from "../support/pipeline.ts";
+import { failureMessage } from "../support/failure.ts";
+import { MadeSource, plainObject, readAll, TestPipeline } from "../support/pipeline.ts";
+import { until } from "../support/until.ts";
 
 /** A ledger of `rows` rows whose values have `valBytes` bytes. */
 function ledgerOf(sequence: number, rows: number, valBytes = 20): Uint8Array {
@@ -143,7 +144,7 @@ describe("memory", () => {
     const openAll = async () => {
       for (;;) streams.push(await open());
     };
-    const refusal = await failureOf(openAll());
+    const refusal = await failureMessage(openAll());
     expect(refusal).toMatch(
       /needs 2 MiB for its batches, and (0|1)(\.\d)? of the 14 MiB that MAX_MEMORY_MB leaves for them are free \(\d streams/,
     );
@@ -255,7 +256,9 @@ describe("failures", () => {
     const reading = readAll(stream, (slot) => {
       for (let row = 0; row < slot.record.rows; row++) rows.push(0);
     });
-    expect(await failureOf(reading)).toMatch(/^ledger 70: made ledger 70: .*\(.* at byte \d+, LedgerCloseMeta\.v1\./);
+    expect(await failureMessage(reading)).toMatch(
+      /^ledger 70: made ledger 70: .*\(.* at byte \d+, LedgerCloseMeta\.v1\./,
+    );
     expect(rows.length).toBe(69 * 50);
     expect((await engineStream.over)?.code).toBe("DATA_LOSS");
     await until(() => pipeline.engine.inFlight.usedBytes === 0 && source.open === 0, "everything is freed");
@@ -291,7 +294,7 @@ describe("failures", () => {
       throw new CodedError("DATA_LOSS", "LAKE_LAYOUT", "this is no lake");
     });
     const [, second] = await own.open({ source: broken });
-    expect(await failureOf(readAll(second))).toContain("this is no lake");
+    expect(await failureMessage(readAll(second))).toContain("this is no lake");
     await own.close();
   });
 
@@ -309,7 +312,7 @@ describe("failures", () => {
       const reading = readAll(stream, async () => {
         if (!killed) killed = await own.killWorker(round);
       });
-      expect(await failureOf(reading)).toMatch(
+      expect(await failureMessage(reading)).toMatch(
         /decode worker \d died: worker exited with code: .*; ledger \d+ is the last complete one/,
       );
       expect((await engineStream.over)?.reason).toBe("WORKER_DIED");

@@ -2,14 +2,16 @@
 import { expect, test } from "bun:test";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { expectRows, sampleRows, TestServer, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { expectRows, sampleRows, TestServer } from "./support.ts";
 
 test("as many sessions as SESSIONS_MAX wait for clients, and ranges and one of the sessions are read beside them", async () => {
   await using server = await TestServer.start(await RepeatingSource.open(SAMPLE.folder), { WORKER_COUNT: "2" });
   const ids: string[] = [];
   for (let count = 0; count < 63; count++) ids.push(await server.startSession(1000, 0));
-  await until("every session waits", () =>
-    ids.every((id) => server.session(id).message.startsWith("waits for a reader: ")),
+  await until(
+    () => ids.every((id) => server.session(id).message.startsWith("waits for a reader: ")),
+    "every session waits",
   );
   const read = await server.startSession(1000, 1699);
   const [session, ...ranges] = await Promise.all([

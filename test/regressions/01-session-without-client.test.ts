@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { CountedSource, expectRows, sampleRows, TestServer, until, untilHeldBack } from "./support.ts";
+import { until } from "../support/until.ts";
+import { CountedSource, expectRows, sampleRows, TestServer, untilHeldBack } from "./support.ts";
 
 const FIRST = 1000;
 const LAST = FIRST + 399;
@@ -42,7 +43,7 @@ test("batches wait for a client, the source waits with them, and nothing is lost
 test("a session that waits for a client is stopped at once, and what it had is still there", async () => {
   await using server = await TestServer.start(await RepeatingSource.open(SAMPLE.folder), { CHANNEL_BUFFER_SIZE: "1" });
   const id = await server.startSession(FIRST, 0);
-  await until("a batch waits", () => server.session(id).batchesCreated > 0);
+  await until(() => server.session(id).batchesCreated > 0, "a batch waits");
   await server.control.stopProcessing({ sessionId: id });
   const { state, message, entriesProcessed, ledgerCurrent } = server.session(id);
   expect({ state, message }).toEqual({ state: "STOPPED", message: `cancelled after ledger ${ledgerCurrent}` });

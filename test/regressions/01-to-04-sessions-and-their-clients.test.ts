@@ -5,8 +5,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { readRows, until } from "../support/flight-rows.ts";
+import { readRows } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const CYCLES = 10;
 const RANGE = { startLedger: 1000, endLedger: 1000 + CYCLES * 7 - 1 };

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { buildLedger, created, scBytes, scU32 } from "../ledger/build.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { CountedSource, cursorOf, expectRows, keysOf, MadeSource, sampleRows, TestServer, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { CountedSource, cursorOf, expectRows, keysOf, MadeSource, sampleRows, TestServer } from "./support.ts";
 
 test("a client alone may be as slow as it likes: the source waits, and it gets every row", async () => {
   const source = new CountedSource(await RepeatingSource.open(SAMPLE.folder));
@@ -16,12 +17,12 @@ test("a client alone may be as slow as it likes: the source waits, and it gets e
   // Until what is on its way to this client has filled up, and then the stream, and then the source's way.
   let still = 0;
   let taken = 0;
-  await until("the source is held back", async () => {
+  await until(async () => {
     still = source.ledgers === taken ? still + 1 : 0;
     taken = source.ledgers;
     await Bun.sleep(10);
     return still > 20;
-  });
+  }, "the source is held back");
   expect(taken).toBeLessThan(500);
   while ((await reader.next()) !== undefined) await Bun.sleep(1);
   expectRows(reader, sampleRows(1000, 1499));
@@ -56,7 +57,7 @@ test("one that holds up another is ended with RESOURCE_EXHAUSTED and a cursor th
   allow(1);
   await Promise.all([slow.next(), fast.next()]);
   let lookedAt = 0;
-  await until("the slow client is ended", async () => {
+  await until(async () => {
     if (server.session(id).clients === 1) return true;
     // A batch at a time, so that the stream is full and no fuller: then all that the slow client lacks is still held.
     const onTheWay = (await sent()) - fast.batches.length + 1;
@@ -66,7 +67,7 @@ test("one that holds up another is ended with RESOURCE_EXHAUSTED and a cursor th
     allow(allowed.ledgers + 1);
     await fast.next();
     return false;
-  });
+  }, "the slow client is ended");
 
   const error = await slow.failure();
   expect({ code: error.code, reason: error.reason }).toEqual({ code: "RESOURCE_EXHAUSTED", reason: "SLOW_CLIENT" });

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
-import { expectRows, sampleLedgers, sampleRows, TestServer, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { expectRows, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 
 const FIRST = 3000;
 
@@ -18,7 +19,7 @@ test("the call to the source is cancelled after the last ledger that is needed",
   const reader = await server.read({ session: id }).rest();
   expectRows(reader, sampleRows(FIRST, FIRST + 20));
   expect((await server.reached(id, "STOPPED")).message).toBe(`completed at ledger ${FIRST + 20}`);
-  await until("the call is cancelled", () => upstream.calls[0]?.cancelled);
+  await until(() => upstream.calls[0]?.cancelled, "the call is cancelled");
   expect(upstream.calls.map((call) => call.startLedger)).toEqual([FIRST]);
 });
 
@@ -35,12 +36,12 @@ test("so it is when a session is stopped, and when it fails", async () => {
   const stopped = await server.startSession(FIRST, 0);
   await server.read({ session: stopped }).next();
   await server.control.stopProcessing({ sessionId: stopped });
-  await until("the call is cancelled", () => upstream.calls[0]?.cancelled);
+  await until(() => upstream.calls[0]?.cancelled, "the call is cancelled");
 
   const failed = await server.startSession(8990, 0);
   const failure = await server.read({ session: failed }).failure();
   expect(failure.code).toBe("DATA_LOSS");
   expect(failure.message).toContain("ledger 9000");
-  await until("the call is cancelled", () => upstream.calls[1]?.cancelled);
+  await until(() => upstream.calls[1]?.cancelled, "the call is cancelled");
   expect(upstream.calls.length).toBe(2);
 });

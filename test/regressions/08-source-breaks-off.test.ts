@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 import { status } from "@grpc/grpc-js";
 import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RawLedgerServer, type ScriptedCall } from "../sources/raw-ledger-service.ts";
-import { expectRows, sampleLedgers, sampleRows, TestServer, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { expectRows, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 
 const FIRST = 3000;
 const LAST = FIRST + 69;
@@ -53,7 +54,7 @@ test("a source that goes away altogether is found again when it is back", async 
   await using server = await TestServer.start(new RawLedgerSource(address, { reconnectMsMin: 10, reconnectMsMax: 50 }));
   const id = await server.startSession(FIRST, LAST);
   const reader = server.read({ session: id });
-  await until("the first ledgers are through", () => server.session(id).ledgerCurrent === FIRST + 30);
+  await until(() => server.session(id).ledgerCurrent === FIRST + 30, "the first ledgers are through");
   first[Symbol.dispose]();
   // away for several tries: nothing fails, the client waits
   await Bun.sleep(300);

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { CountedSource, cursorOf, expectRows, sampleRows, TestServer, until, untilHeldBack } from "./support.ts";
+import { until } from "../support/until.ts";
+import { CountedSource, cursorOf, expectRows, sampleRows, TestServer, untilHeldBack } from "./support.ts";
 import { recordThreads } from "./threads.ts";
 
 const FIRST = 1000;
@@ -22,7 +23,7 @@ test("a decode worker that dies takes the sessions with work on it with it, and 
   const reader = server.read({ session: busy });
   await reader.next();
   const reading = reader.failure();
-  await until("it is well under way", () => server.session(busy).ledgerCurrent > FIRST + 100);
+  await until(() => server.session(busy).ledgerCurrent > FIRST + 100, "it is well under way");
   await threads.decoders[0]!.terminate();
 
   const failure = await reading;

@@ -8,7 +8,8 @@ import { FlightClient } from "../../src/flight-client/client.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
-import { cursorOf, Reader, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { cursorOf, Reader } from "./support.ts";
 
 const ENDLESS = [`--source-endpoint=repeat:${SAMPLE.folder}`, "--worker-count=2", "--batch-size=300"];
 const closing: Array<() => void> = [];
@@ -122,7 +123,7 @@ test("a second signal ends it at once, grace or not", async () => {
     isOver = true;
   });
   processor.kill("SIGTERM");
-  await until("it is shutting down", () => processor.output().includes("shutting down"));
+  await until(() => processor.output().includes("shutting down"), "it is shutting down");
   // While it drains, it says so, and that nothing is wrong with it.
   expect((await fetch(`http://${processor.http}/ready`)).status).toBe(503);
   expect((await fetch(`http://${processor.http}/health`)).status).toBe(200);

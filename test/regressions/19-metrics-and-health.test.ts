@@ -5,7 +5,8 @@ import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { PUBNET, sampleLedgers, sampleRows, TestServer, until } from "./support.ts";
+import { until } from "../support/until.ts";
+import { PUBNET, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 import { recordThreads } from "./threads.ts";
 
 const METRIC = {
@@ -59,17 +60,17 @@ test("each metric moves, by exactly what happened", async () => {
       while (reader.rows < kept) await reader.next();
     }),
   );
-  await until("the last ledger is counted", async () => (await at("ledger")) === LAST);
+  await until(async () => (await at("ledger")) === LAST, "the last ledger is counted");
   expect(await at("clients")).toBe(2);
   expect(await at("rows")).toBe(kept);
   // A span's totals follow its last batch.
-  await until("what the filter left out is counted", async () => (await at("skipped")) === deletedRows(firstRows));
+  await until(async () => (await at("skipped")) === deletedRows(firstRows), "what the filter left out is counted");
   const { batchesCreated } = server.session(running);
   expect(batchesCreated).toBeGreaterThanOrEqual(readers[0]!.batches.length); // progress without rows may follow
-  await until("batches are counted", async () => (await at("batches"))! >= batchesCreated);
+  await until(async () => (await at("batches"))! >= batchesCreated, "batches are counted");
   expect(await at("durations")).toBe(14);
   expect(await at("durationSum")).toBeGreaterThan(0);
-  await until("both clients' rows are counted", async () => (await at("sent")) === 2 * kept);
+  await until(async () => (await at("sent")) === 2 * kept, "both clients' rows are counted");
   expect(await at("bytes")).toBe(server.session(running).bytesProcessed);
   expect(await at("errors")).toBe(0);
 
@@ -83,12 +84,12 @@ test("each metric moves, by exactly what happened", async () => {
   expect(await at("sessions")).toBe(1);
   expect(await at("rows")).toBe(kept + rows.length - deletedRows(rows));
   expect(await at("bytes")).toBe(server.session(running).bytesProcessed + server.session(failing).bytesProcessed);
-  await until("its client's rows are counted", async () => (await at("sent")) === 2 * kept + reader.rows);
+  await until(async () => (await at("sent")) === 2 * kept + reader.rows, "its client's rows are counted");
 
   await server.control.stopProcessing({ sessionId: running });
   await Promise.all(readers.map((each) => each.rest()));
   expect(await at("sessions")).toBe(0);
-  await until("the clients are gone", async () => (await at("clients")) === 0);
+  await until(async () => (await at("clients")) === 0, "the clients are gone");
 });
 
 test("counters never fall, however many sessions come and go", async () => {

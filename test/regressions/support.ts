@@ -16,23 +16,12 @@ import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import { clientLine, readGolden } from "../support/goldens.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 export const PUBNET = "Public Global Stellar Network ; September 2015";
 
-const WAIT_MS_MAX = 60_000; // a machine under full load; what is waited for takes milliseconds otherwise
-const POLL_MS = 5;
+const CALL_MS_MAX = 60_000; // a machine under full load
 const STILL_LOOKS = 20; // a thread that has been told to go on does so within one or two
-
-/** Resolves when `holds` gives something other than false, undefined or null; rejects, naming `what`, after a minute. */
-export async function until<T>(what: string, holds: () => T | Promise<T>): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = Date.now() + WAIT_MS_MAX;
-  for (;;) {
-    const value = await holds();
-    if (value !== false && value !== undefined && value !== null) return value as NonNullable<Exclude<T, false>>;
-    if (Date.now() > deadline) throw new Error(`waited ${WAIT_MS_MAX} ms in vain until ${what}`);
-    await Bun.sleep(POLL_MS);
-  }
-}
 
 /** The whole server in this process, on free ports of loopback. */
 export class TestServer {
@@ -63,7 +52,7 @@ export class TestServer {
     const output = { write: (line: string) => log.push(line) };
     const processor = await startServer(values, source, createLogger({ level: "debug", format: "json", output }));
     const { host, port } = processor.addresses.control;
-    const control = connectControl(`${host}:${port}`, { deadlineMs: WAIT_MS_MAX });
+    const control = connectControl(`${host}:${port}`, { deadlineMs: CALL_MS_MAX });
     return new TestServer(processor, values, log, control);
   }
 
@@ -91,10 +80,13 @@ export class TestServer {
 
   /** Resolves once the session is in that state. */
   async reached(id: string, state: SessionSnapshot["state"]): Promise<SessionSnapshot> {
-    return until(`session ${id} is ${state} (it is ${this.session(id).state})`, () => {
-      const session = this.session(id);
-      return session.state === state && session;
-    });
+    return until(
+      () => {
+        const session = this.session(id);
+        return session.state === state && session;
+      },
+      `session ${id} is ${state} (it is ${this.session(id).state})`,
+    );
   }
 
   async get(path: string): Promise<{ status: number; text: string }> {
@@ -286,14 +278,14 @@ export class CountedSource implements LedgerSource {
 export async function untilHeldBack(source: CountedSource, session: () => SessionSnapshot): Promise<SessionSnapshot> {
   let looks = 0;
   let taken = 0;
-  return until("the source is held back", () => {
+  return until(() => {
     const now = session();
     // The source is read on this thread: were there room, it would be read between two looks.
     const isStill = source.ledgers === taken && now.batchesCreated > 0 && now.ledgersProcessed === taken - 1;
     looks = isStill ? looks + 1 : 0;
     taken = source.ledgers;
     return looks === STILL_LOOKS && now;
-  });
+  }, "the source is held back");
 }
 
 /** Ledgers made in memory, one an object; nothing to wait for. */

@@ -7,8 +7,10 @@ import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { SESSION_STATES, type SessionState } from "../../src/sessions/session-service.ts";
 import { effectOf, SESSION_CALLS, type SessionCall } from "../../src/sessions/states.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "contract-data-calls-"));
 let source: GatedSource;

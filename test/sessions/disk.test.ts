@@ -7,7 +7,7 @@ import { type ControlClient, connectControl } from "../../src/control/client.ts"
 import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { STORE_FILE } from "../../src/sessions/store.ts";
-import { failureOf } from "../support/local-server.ts";
+import { failureOf } from "../support/failure.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-disk-"));

@@ -15,10 +15,11 @@ import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake/lak
 import { NETWORK } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { ASSET_ISSUER, AssetWorld, type OracleOptions } from "../support/asset-world.ts";
+import { failureOf } from "../support/failure.ts";
 import { flightCalls } from "../support/flight-rows.ts";
-import { failureOf, until } from "../support/local-server.ts";
 import { type Processor, runCommand, startProcessor } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
 
 const LAYOUT: LakeLayout = { ledgersPerBatch: 4, batchesPerPartition: 1000, extension: "zst" };
 const FIRST = 8;

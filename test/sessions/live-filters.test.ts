@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { CodedError } from "../../src/error.ts";
 import type { BatchMetadata } from "../../src/flight-client/client.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, until } from "../support/local-server.ts";
+import type { LocalServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 import { liveServer, read, SESSIONS_MAX } from "./live-support.ts";
 
 let source: GatedSource;

@@ -2,8 +2,9 @@
 import type { BatchMetadata } from "../../src/flight-client/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import type { GatedSource } from "../support/gated-source.ts";
-import { type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 export const SESSIONS_MAX = 8;
 

@@ -10,10 +10,12 @@ import {
   type WatchSessionResponse,
 } from "../../src/grpc/generated/control.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
+import { failureOf } from "../support/failure.ts";
 import { flightTotals } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, until } from "../support/local-server.ts";
+import type { LocalServer } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { ended, liveServer, read, SESSIONS_MAX } from "./live-support.ts";
 
 let source: GatedSource;

@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { recordThreads } from "../regressions/threads.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { failureOf } from "../support/failure.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { ManyContractsSource } from "../support/many-contracts.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import {
   COUNT,
   COUNT_FLAGS,

@@ -1,8 +1,9 @@
 /** Consumers of one session that read at different paces: who waits for whom, who is ended, and what a stop leaves. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status, StopMode } from "../../src/grpc/generated/control.ts";
-import { type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { ManyContractsSource } from "../support/many-contracts.ts";
+import { until } from "../support/until.ts";
 import {
   COUNT,
   COUNT_FLAGS,

@@ -4,7 +4,8 @@ import { CodedError } from "../../src/error.ts";
 import type { BatchMetadata } from "../../src/flight-client/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
-import { type LocalServer, until } from "../support/local-server.ts";
+import type { LocalServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 export const FIRST = 1000;
 const TOLD_APART_BY = ["ledger_sequence", "contract_id", "deleted", "change_type", "key_xdr", "val_xdr"];

@@ -1,9 +1,11 @@
 /** Sessions that a group of consumers shares, on the real server: each reads a partition, all together every row once. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { FlightDescriptor_DescriptorType as Type } from "../../src/grpc/generated/flight.ts";
+import { failureOf } from "../support/failure.ts";
 import { flightCalls } from "../support/flight-rows.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { ManyContractsSource } from "../support/many-contracts.ts";
+import { until } from "../support/until.ts";
 import {
   COUNT,
   COUNT_FLAGS,

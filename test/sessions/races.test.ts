@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status, StopMode } from "../../src/grpc/generated/control.ts";
+import { failureOf } from "../support/failure.ts";
 import { flightTotals } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-races-"));
 let source: GatedSource;

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
 import { runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-restart-"));
 let source: GatedSource;

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { recordThreads } from "../regressions/threads.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, type LogLine, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const opened: Array<() => unknown> = [];
 afterEach(async () => {

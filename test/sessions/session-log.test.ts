@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { type LogLine, localServer, until } from "../support/local-server.ts";
+import { type LogLine, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "contract-data-log-"));
 let source: GatedSource;

@@ -8,8 +8,9 @@ import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
-import { type LocalServer, type LogLine, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
 import { SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const FAST: LakeOptions = { followPollMs: 5, lateFileMsMax: 200, growingStillMsMax: 100 };
 const opened: Array<() => unknown> = [];

@@ -9,6 +9,7 @@ import { type Change, SessionStore, STORE_FILE, type StoredSession } from "../..
 import { recoverStore } from "../../src/sessions/store-recovery.ts";
 import { packStored, unpackStored } from "../../src/sessions/stored-record.ts";
 import { walDamage } from "../../src/sessions/wal-check.ts";
+import { thrownBy } from "../support/failure.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-store-"));
@@ -44,16 +45,6 @@ function fill(store: SessionStore, count: number): void {
       { put: "filter", id, part: number, record: step(number, "A") },
     ]);
   }
-}
-
-function errorOf(work: () => unknown): CodedError {
-  try {
-    work();
-  } catch (thrown) {
-    expect(thrown).toBeInstanceOf(CodedError);
-    return thrown as CodedError;
-  }
-  throw new Error("no error");
 }
 
 /** What a process leaves that was killed: the files as they lie there. */
@@ -127,7 +118,7 @@ describe("what is written comes back", () => {
     db.run("DELETE FROM record WHERE kind = 'assets' AND id = 'session-2' AND part = 0");
     db.close();
     const damaged = SessionStore.open(path);
-    expect(errorOf(() => damaged.load()).toRecord()).toMatchObject({ code: "DATA_LOSS", reason: "STATE_DAMAGED" });
+    expect(thrownBy(() => damaged.load()).toRecord()).toMatchObject({ code: "DATA_LOSS", reason: "STATE_DAMAGED" });
     damaged.close();
     const { sessions, lost } = recoverStore(path);
     expect(sessions).toBe(3);
@@ -166,7 +157,7 @@ describe("what is written comes back", () => {
       { put: "session", id: "session-2", record: session(2) },
       { put: "session", id: "session-3", part: Number.NaN, record: session(3) },
     ];
-    expect(errorOf(() => store.commit(bad)).toRecord()).toMatchObject({
+    expect(thrownBy(() => store.commit(bad)).toRecord()).toMatchObject({
       code: "UNAVAILABLE",
       reason: "STATE_NOT_WRITTEN",
     });
@@ -180,10 +171,10 @@ describe("one server at a time", () => {
     const path = folder();
     const store = SessionStore.open(path);
     fill(store, 1);
-    const error = errorOf(() => SessionStore.open(path));
+    const error = thrownBy(() => SessionStore.open(path));
     expect(error.toRecord()).toMatchObject({ code: "UNAVAILABLE", reason: "STATE_IN_USE" });
     expect(error.message).toContain(path);
-    expect(errorOf(() => recoverStore(path)).reason).toBe("STATE_IN_USE");
+    expect(thrownBy(() => recoverStore(path)).reason).toBe("STATE_IN_USE");
     store.close();
     expect(reopened(path).sessions).toHaveLength(1);
   }, 20_000);
@@ -191,13 +182,13 @@ describe("one server at a time", () => {
   test("a folder that cannot be one, and a file of a newer version, are refused with the reason", () => {
     const file = join(scratch, "file");
     writeFileSync(file, "");
-    expect(errorOf(() => SessionStore.open(join(file, "state"))).reason).toBe("DATA_DIR");
+    expect(thrownBy(() => SessionStore.open(join(file, "state"))).reason).toBe("DATA_DIR");
     const path = folder();
     SessionStore.open(path).close();
     const db = new Database(join(path, STORE_FILE));
     db.run("PRAGMA user_version = 99");
     db.close();
-    expect(errorOf(() => SessionStore.open(path)).reason).toBe("STATE_VERSION");
+    expect(thrownBy(() => SessionStore.open(path)).reason).toBe("STATE_VERSION");
   });
 });
 
@@ -273,7 +264,7 @@ describe("damage", () => {
     const path = folder();
     SessionStore.open(path).close();
     writeFileSync(join(path, STORE_FILE), Buffer.alloc(8192, "no database "));
-    const error = errorOf(() => SessionStore.open(path));
+    const error = thrownBy(() => SessionStore.open(path));
     expect(error.toRecord()).toMatchObject({ code: "DATA_LOSS", reason: "STATE_DAMAGED" });
     expect(error.message).toContain(join(path, STORE_FILE));
     expect(recoverStore(path)).toMatchObject({ sessions: 0, lost: [expect.stringContaining("could not be read")] });
@@ -295,7 +286,7 @@ describe("damage", () => {
     expect(lost.join("\n")).toContain("session-2");
     expect(lost.join("\n")).toContain("session-4");
     expect(reopened(path).sessions.map(({ id }) => id)).toEqual(["session-1", "session-3", "session-5"]);
-    expect(errorOf(() => recoverStore(folder())).reason).toBe("STATE_NOT_FOUND");
+    expect(thrownBy(() => recoverStore(folder())).reason).toBe("STATE_NOT_FOUND");
   });
 
   test("a log that ends early is a crash, not damage; one with a hole is damage", () => {

@@ -10,8 +10,10 @@ import { CodedError } from "../../src/error.ts";
 import { SESSION_STATES, type SessionState } from "../../src/sessions/session-service.ts";
 import { isEnded, nextState, SESSION_EVENTS, type SessionEvent } from "../../src/sessions/states.ts";
 import { SessionStore } from "../../src/sessions/store.ts";
+import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
-import { failureOf, type LocalServer, localServer, until } from "../support/local-server.ts";
+import { type LocalServer, localServer } from "../support/local-server.ts";
+import { until } from "../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "contract-data-transitions-"));
 const FAILURE = CodedError.received("DATA_LOSS", "TEST_FAILURE", "the test says so");

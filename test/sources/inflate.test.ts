@@ -4,6 +4,7 @@ import zlib from "node:zlib";
 import { CodedError } from "../../src/error.ts";
 import { detectEncoding, InflateBuffer, Inflater } from "../../src/sources/file/inflate.ts";
 import { scanZstd, ZSTD_FRAMES_MAX } from "../../src/sources/file/zstd-frame.ts";
+import { thrownBy } from "../support/failure.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const LIMIT = 8 << 20;
@@ -22,16 +23,6 @@ const rleBlock = (size: number, last: boolean) => [...u24((size << 3) | (1 << 1)
 const rawBlock = (bytes: number[], last: boolean) => [...u24((bytes.length << 3) | (last ? 1 : 0)), ...bytes];
 const concat = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
 const sized = new Uint8Array(Bun.zstdCompressSync(content));
-
-function errorOf(run: () => unknown): CodedError {
-  try {
-    run();
-  } catch (thrown) {
-    expect(thrown).toBeInstanceOf(CodedError);
-    return thrown as CodedError;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder) => {
   const inflate = (bytes: Uint8Array, bytesMax = LIMIT) =>
@@ -72,7 +63,7 @@ describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder)
     for (const bytes of [galexie, sized, concat(frame(rleBlock(1000, true)), frame(rleBlock(1000, true)))]) {
       const length = inflate(bytes).length;
       expect(inflate(bytes, length).length).toBe(length);
-      const error = errorOf(() => inflate(bytes, length - 1));
+      const error = thrownBy(() => inflate(bytes, length - 1));
       expect(error.code).toBe("RESOURCE_EXHAUSTED");
       expect(error.message).toContain(`ledger.zst: over max ${length - 1} B`);
     }
@@ -83,7 +74,7 @@ describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder)
     const blocks: number[] = [];
     for (let i = 0; i < 100_000; i++) blocks.push(...rleBlock(128 << 10, i === 99_999));
     const before = process.memoryUsage().rss;
-    const error = errorOf(() => inflate(frame(blocks)));
+    const error = thrownBy(() => inflate(frame(blocks)));
     expect(error.reason).toBe("INFLATED_TOO_LARGE");
     expect(process.memoryUsage().rss - before).toBeLessThan(256 << 20);
   });
@@ -92,7 +83,7 @@ describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder)
     const claim = new Uint8Array(sized);
     new DataView(claim.buffer).setUint32(5, 0xffff_fff0, true);
     expect(claim[4]! >> 6).toBe(2);
-    const error = errorOf(() => inflate(claim));
+    const error = thrownBy(() => inflate(claim));
     expect(error.reason).toBe("ZSTD_CORRUPT");
     expect(error.message).toContain("the frame claims 4294967280 B");
   });
@@ -101,28 +92,28 @@ describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder)
     for (const change of [-1, 1, 1000]) {
       const claim = new Uint8Array(sized);
       new DataView(claim.buffer).setUint32(5, content.length + change, true);
-      expect(errorOf(() => inflate(claim)).code).toBe("DATA_LOSS");
+      expect(thrownBy(() => inflate(claim)).code).toBe("DATA_LOSS");
     }
   });
 
   test("cut off anywhere, it is truncated, never short", () => {
     const small = Bun.zstdCompressSync(content.subarray(0, 3000));
     for (let length = 0; length < small.length; length++) {
-      const error = errorOf(() => inflate(small.subarray(0, length)));
+      const error = thrownBy(() => inflate(small.subarray(0, length)));
       expect(error.reason).toBe("ZSTD_TRUNCATED");
       expect(error.message).toContain(`ends at byte ${length}`);
     }
     for (let length = 0; length < galexie.length; length += 997) {
-      expect(errorOf(() => inflate(galexie.subarray(0, length))).reason).toBe("ZSTD_TRUNCATED");
+      expect(thrownBy(() => inflate(galexie.subarray(0, length))).reason).toBe("ZSTD_TRUNCATED");
     }
   });
 
   test("something else after the frame", () => {
-    const error = errorOf(() => inflate(concat(galexie, new TextEncoder().encode("and more"))));
+    const error = thrownBy(() => inflate(concat(galexie, new TextEncoder().encode("and more"))));
     expect(error.reason).toBe("ZSTD_TRAILING_BYTES");
     expect(error.message).toContain(`8 B that are not zstd follow the frame that ends at byte ${galexie.length}`);
-    expect(errorOf(() => inflate(concat(galexie, new Uint8Array(3)))).reason).toBe("ZSTD_TRAILING_BYTES");
-    expect(errorOf(() => inflate(concat(galexie, new Uint8Array(MAGIC.slice(0, 3))))).reason).toBe("ZSTD_TRUNCATED");
+    expect(thrownBy(() => inflate(concat(galexie, new Uint8Array(3)))).reason).toBe("ZSTD_TRAILING_BYTES");
+    expect(thrownBy(() => inflate(concat(galexie, new Uint8Array(MAGIC.slice(0, 3))))).reason).toBe("ZSTD_TRUNCATED");
   });
 
   test("a flipped bit is an error or changes nothing, and the next file is fine", () => {
@@ -172,23 +163,23 @@ describe.each(["fast", "documented"] as const)("Inflater, %s decoder", (decoder)
     expect(Buffer.from(inflater.inflate("f.gz", gzip, "gzip")).equals(content)).toBe(true);
     expect(run(concat(gzip, gzip)).length).toBe(2 * content.length);
     expect(run(gzip, content.length).length).toBe(content.length);
-    expect(errorOf(() => run(gzip, content.length - 1)).reason).toBe("INFLATED_TOO_LARGE");
+    expect(thrownBy(() => run(gzip, content.length - 1)).reason).toBe("INFLATED_TOO_LARGE");
     for (const length of [3, 10, 1000, gzip.length - 8, gzip.length - 1]) {
-      const error = errorOf(() => run(gzip.subarray(0, length)));
+      const error = thrownBy(() => run(gzip.subarray(0, length)));
       expect(error.message).toStartWith("f.gz: ");
       expect(error.code).toBe("DATA_LOSS");
     }
-    expect(errorOf(() => run(concat(gzip, new TextEncoder().encode("garbage")))).reason).toBe("GZIP_CORRUPT");
+    expect(thrownBy(() => run(concat(gzip, new TextEncoder().encode("garbage")))).reason).toBe("GZIP_CORRUPT");
     const flipped = new Uint8Array(gzip);
     flipped[gzip.length - 6]! ^= 1;
-    expect(errorOf(() => run(flipped)).reason).toBe("GZIP_CORRUPT");
+    expect(thrownBy(() => run(flipped)).reason).toBe("GZIP_CORRUPT");
   });
 
   test("not compressed: the same bytes, within the limit", () => {
     const inflater = new Inflater(10, decoder);
     const bytes = new Uint8Array(10);
     expect(inflater.inflate("x", bytes, "none")).toBe(bytes);
-    expect(errorOf(() => inflater.inflate("x", new Uint8Array(11), "none")).message).toContain("over max 10 B");
+    expect(thrownBy(() => inflater.inflate("x", new Uint8Array(11), "none")).message).toContain("over max 10 B");
   });
 });
 
@@ -212,7 +203,7 @@ describe("scanZstd", () => {
     ["no last block", frame(rleBlock(1, false)), "ZSTD_TRUNCATED", "inside a block header at byte 10"],
     ["a cut-off skippable frame", new Uint8Array([0x50, 0x2a, 0x4d, 0x18, 9, 0, 0, 0]), "ZSTD_TRUNCATED", "skippable"],
   ])("%s", (_name, bytes, reason, message) => {
-    const error = errorOf(() => scanZstd("f", bytes));
+    const error = thrownBy(() => scanZstd("f", bytes));
     expect(error.reason).toBe(reason);
     expect(error.message).toContain(message);
   });
@@ -222,7 +213,7 @@ describe("scanZstd", () => {
     const many = new Uint8Array(one.length * (ZSTD_FRAMES_MAX + 1));
     for (let at = 0; at < many.length; at += one.length) many.set(one, at);
     expect(scanZstd("f", many.subarray(one.length)).frames.length).toBe(ZSTD_FRAMES_MAX);
-    expect(errorOf(() => scanZstd("f", many)).reason).toBe("ZSTD_FRAMES");
+    expect(thrownBy(() => scanZstd("f", many)).reason).toBe("ZSTD_FRAMES");
   });
 });
 

@@ -1,7 +1,5 @@
 /** Reading of a lake in a folder, to its end or its error. */
-import { expect } from "bun:test";
-import { CodedError } from "../../src/error.ts";
-import type { Lake } from "../../src/sources/lake/lake.ts";
+import type { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
 
 export const never = new AbortController().signal;
@@ -11,13 +9,4 @@ export async function readAll(lake: Lake, start: number, end: number, signal = n
   const objects: LedgerObject[] = [];
   for await (const object of lake.read(start, end, signal)) objects.push(object);
   return objects;
-}
-
-export async function failure(run: Promise<unknown>): Promise<CodedError> {
-  const thrown = await run.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(CodedError);
-  return thrown as CodedError;
 }

@@ -1,9 +1,10 @@
 /** A lake that grows while it is read. */
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { Lake } from "../../src/sources/lake/lake.ts";
+import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { failureOf } from "../support/failure.ts";
 import { TemporaryLake } from "./lake-fixture.ts";
-import { failure, never, readAll, sleep } from "./local-lake-support.ts";
+import { never, readAll, sleep } from "./local-lake-support.ts";
 
 describe("following the tip", () => {
   const options = { followPollMs: 2, lateFileMsMax: 300 };
@@ -32,7 +33,7 @@ describe("following the tip", () => {
     using lake = new TemporaryLake();
     const source = await Lake.open(lake.folder, options);
     expect(await source.ledgerLatest()).toBeUndefined();
-    expect((await failure(readAll(source, 3, 9))).reason).toBe("LEDGER_AFTER_SOURCE");
+    expect((await failureOf(readAll(source, 3, 9))).reason).toBe("LEDGER_AFTER_SOURCE");
     const reader = source.read(3, 0, never);
     const first = reader.next();
     await sleep(20);
@@ -73,16 +74,16 @@ describe("following the tip", () => {
   test("a file that never comes is a gap", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
     lake.put(7);
-    const source = await Lake.open(lake.folder, options);
-    const error = await failure(readAll(source, 5, 0));
+    const source = await LocalLake.open(lake.folder, options);
+    const error = await failureOf(readAll(source, 5, 0));
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
     expect(error.message).toContain("ledger 6 is missing");
   });
 
   test("a gap before files of another layout names both layouts", async () => {
     using lake = new TemporaryLake().putAll(60, 63);
-    const source = await Lake.open(lake.folder, options);
-    const failed = failure(readAll(source, 60, 0));
+    const source = await LocalLake.open(lake.folder, options);
+    const failed = failureOf(readAll(source, 60, 0));
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
     const error = await failed;
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);

@@ -6,8 +6,9 @@ import type { CodedError } from "../../src/error.ts";
 import { Inflater } from "../../src/sources/file/inflate.ts";
 import { Lake, type LakeOptions } from "../../src/sources/lake/lake.ts";
 import { BATCH_BYTES_MAX } from "../../src/sources/limits.ts";
+import { failureOf } from "../support/failure.ts";
 import { SINGLE, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
-import { failure, never, readAll, sleep } from "./local-lake-support.ts";
+import { never, readAll, sleep } from "./local-lake-support.ts";
 
 /** Makes a file look as if nobody has written to it for a minute. */
 function makeOld(file: string): void {
@@ -109,7 +110,7 @@ describe("what is not there", () => {
     const run = async () => {
       for await (const { ledgerFirst } of source.read(10, 40, never)) seen.push(ledgerFirst);
     };
-    const error = await failure(run());
+    const error = await failureOf(run());
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
     expect(error.message).toContain("ledger 17 is missing");
     expect(error.message).toContain(lake.pathOf(17));
@@ -123,12 +124,12 @@ describe("what is not there", () => {
       [10, 40],
       [1, 0],
     ] as const) {
-      const error = await failure(readAll(source, start, end));
+      const error = await failureOf(readAll(source, start, end));
       expect([error.code, error.reason]).toEqual(["OUT_OF_RANGE", "LEDGER_BEFORE_SOURCE"]);
       expect(error.message).toContain(`ledger ${start} was asked for`);
       expect(error.message).toContain("holds ledgers 11 to 40");
     }
-    const after = await failure(readAll(source, 39, 41));
+    const after = await failureOf(readAll(source, 39, 41));
     expect([after.code, after.reason]).toEqual(["OUT_OF_RANGE", "LEDGER_AFTER_SOURCE"]);
     expect(after.message).toContain("ledgers up to 41 were asked for");
     expect(after.message).toContain("holds ledgers 11 to 40");
@@ -143,7 +144,7 @@ describe("what is not there", () => {
     [Number.NaN, 0],
   ])("ledgers %p to %p are no range", async (start, end) => {
     using lake = new TemporaryLake().putAll(1, 3);
-    const error = await failure(readAll(await Lake.open(lake.folder), start, end));
+    const error = await failureOf(readAll(await LocalLake.open(lake.folder), start, end));
     expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE_INVALID"]);
   });
 });
@@ -154,8 +155,8 @@ describe("bad files", () => {
     const whole = lake.put(9);
     const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: new Uint8Array(whole).fill(0, 20, -8) };
     const read = async (end: number, settledFileMs: number) => {
-      const source = await Lake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
-      const { code, reason, message } = await failure(readAll(source, 9, end));
+      const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
+      const { code, reason, message } = await failureOf(readAll(source, 9, end));
       return [code, reason, message.includes("so the rest may still come")];
     };
     const [young, old] = [60_000, 0];
@@ -205,11 +206,11 @@ describe("bad files", () => {
     using lake = new TemporaryLake().putAll(1, 20);
     const whole = lake.put(9);
     writeFileSync(lake.pathOf(9), whole.subarray(0, whole.length - 1));
-    const young = await failure(readAll(await Lake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
+    const young = await failureOf(readAll(await LocalLake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
     makeOld(lake.pathOf(9));
     // With the default patience a young file would cost seconds: an old one must not.
     const begun = Date.now();
-    const old = await failure(readAll(await Lake.open(lake.folder), 1, 20));
+    const old = await failureOf(readAll(await LocalLake.open(lake.folder), 1, 20));
     expect(Date.now() - begun).toBeLessThan(4_000);
     for (const error of [young, old]) {
       expect([error.code, error.reason]).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED"]);
@@ -219,8 +220,8 @@ describe("bad files", () => {
 
   test("empty, garbage, a folder or a named pipe in the place of a file, too large, not readable", async () => {
     using lake = new TemporaryLake().putAll(1, 20);
-    const source = await Lake.open(lake.folder, { fileBytesMax: 10_000 });
-    const read = () => failure(readAll(source, 1, 20));
+    const source = await LocalLake.open(lake.folder, { fileBytesMax: 10_000 });
+    const read = () => failureOf(readAll(source, 1, 20));
 
     writeFileSync(lake.pathOf(9), "");
     makeOld(lake.pathOf(9));
@@ -266,7 +267,7 @@ describe("opening", () => {
     using lake = new TemporaryLake(SINGLE, "none");
     lake.put(5);
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
-    const error = await failure(Lake.open(lake.folder));
+    const error = await failureOf(LocalLake.open(lake.folder));
     expect([error.code, error.reason]).toEqual(["DATA_LOSS", "LAKE_LAYOUT"]);
     expect(error.message).toContain("8 ledgers a file, 4 files a partition");
   });
@@ -274,7 +275,7 @@ describe("opening", () => {
   test("a manifest that says otherwise than the names is refused", async () => {
     using lake = new TemporaryLake(SINGLE, { ledgersPerBatch: 8 });
     lake.put(5);
-    const error = await failure(Lake.open(lake.folder));
+    const error = await failureOf(LocalLake.open(lake.folder));
     expect(error.reason).toBe("LAKE_LAYOUT");
     expect(error.message).toContain("says 8 ledgers a file and 10 files a partition");
   });
@@ -282,13 +283,13 @@ describe("opening", () => {
   test("a bad manifest, no lake, no folder", async () => {
     using lake = new TemporaryLake();
     writeFileSync(lake.path(".config.json"), "{");
-    expect((await failure(Lake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
+    expect((await failureOf(LocalLake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
     rmSync(lake.path(".config.json"));
-    const empty = await failure(Lake.open(lake.folder));
+    const empty = await failureOf(LocalLake.open(lake.folder));
     expect([empty.code, empty.reason]).toEqual(["NOT_FOUND", "LAKE_NOT_FOUND"]);
-    expect((await failure(Lake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
+    expect((await failureOf(LocalLake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
     writeFileSync(lake.path("file"), "");
-    expect((await failure(Lake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
+    expect((await failureOf(LocalLake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
   });
 
   test("ledgerLatest sees the lake grow, and passes over empty partitions", async () => {

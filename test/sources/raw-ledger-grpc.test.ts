@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { backoffMs } from "../../src/base/backoff.ts";
-import { CodedError } from "../../src/error.ts";
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
 import { type RawLedgerOptions, RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { QUEUE_BYTES_MAX, RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
+import { failureOf } from "../support/failure.ts";
 import { tinyLedger } from "./lake-fixture.ts";
 import { RawLedgerServer } from "./raw-ledger-service.ts";
 
@@ -32,15 +32,6 @@ async function readAll(
   return seen;
 }
 
-async function failure(run: Promise<unknown>): Promise<CodedError> {
-  const thrown = await run.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(CodedError);
-  return thrown as CodedError;
-}
-
 const sequence = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 describe("RawLedgerSource", () => {
@@ -60,7 +51,7 @@ describe("RawLedgerSource", () => {
       const larger = new Uint8Array(LEDGER_BYTES_MAX + extra);
       larger.set(tinyLedger(5));
       using over = await RawLedgerServer.start((call) => call.send(5, larger));
-      const error = await failure(readAll(over.address, 5, 5));
+      const error = await failureOf(readAll(over.address, 5, 5));
       expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "LEDGER_TOO_LARGE"]);
       expect(error.message).toContain(`over max ${LEDGER_BYTES_MAX} B`);
     }
@@ -92,7 +83,7 @@ describe("RawLedgerSource", () => {
   });
 
   test("gives up when the source stays away", async () => {
-    const error = await failure(readAll("127.0.0.1:1", 7, 9, { ...quick, outageMsMax: 50 }));
+    const error = await failureOf(readAll("127.0.0.1:1", 7, 9, { ...quick, outageMsMax: 50 }));
     expect([error.code, error.reason]).toEqual(["UNAVAILABLE", "SOURCE_UNAVAILABLE"]);
     expect(error.retryable).toBe(true);
     expect(error.message).toMatch(
@@ -103,7 +94,7 @@ describe("RawLedgerSource", () => {
   test("what asking again cannot mend ends it at once", async () => {
     for (const code of ["INVALID_ARGUMENT", "NOT_FOUND", "OUT_OF_RANGE", "UNAUTHENTICATED", "UNIMPLEMENTED"] as const) {
       using server = await RawLedgerServer.start((call) => call.fail(grpc.status[code], "no such thing"));
-      const error = await failure(readAll(server.address, 1, 2));
+      const error = await failureOf(readAll(server.address, 1, 2));
       expect(error.code).toBe(code);
       expect(error.message).toContain("no such thing");
       expect(server.calls.length).toBe(1);
@@ -123,7 +114,7 @@ describe("RawLedgerSource", () => {
     using server = await RawLedgerServer.start(async (call) => {
       for (let ledger = call.startLedger; ledger < 100; ledger++) if (ledger !== 6) await call.send(ledger);
     });
-    const error = await failure(readAll(server.address, 1, 50));
+    const error = await failureOf(readAll(server.address, 1, 50));
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
     expect(error.message).toContain("ledger 7 came where 6 should");
     expect(server.calls.map((call) => call.startLedger)).toEqual([1, 6, 6, 6]);
@@ -140,17 +131,17 @@ describe("RawLedgerSource", () => {
     using stuck = await RawLedgerServer.start(async (call) => {
       while (!call.cancelled) await call.send(3);
     });
-    const error = await failure(readAll(stuck.address, 5, 60));
+    const error = await failureOf(readAll(stuck.address, 5, 60));
     expect([error.code, error.reason]).toEqual(["DATA_LOSS", "LEDGER_OUT_OF_STEP"]);
   });
 
   test("a message that is not the ledger it should be", async () => {
     using other = await RawLedgerServer.start((call) => call.send(5, tinyLedger(6)));
-    expect((await failure(readAll(other.address, 5, 5))).message).toContain("ledger 5: its header says ledger 6");
+    expect((await failureOf(readAll(other.address, 5, 5))).message).toContain("ledger 5: its header says ledger 6");
     using short = await RawLedgerServer.start((call) => call.send(5, tinyLedger(5).subarray(0, 50)));
-    expect((await failure(readAll(short.address, 5, 5))).reason).toBe("LEDGER_HEADER");
+    expect((await failureOf(readAll(short.address, 5, 5))).reason).toBe("LEDGER_HEADER");
     using empty = await RawLedgerServer.start((call) => call.send(5, new Uint8Array(0)));
-    expect((await failure(readAll(empty.address, 5, 5))).reason).toBe("LEDGER_HEADER");
+    expect((await failureOf(readAll(empty.address, 5, 5))).reason).toBe("LEDGER_HEADER");
   });
 
   test("a source that falls silent is left and asked again", async () => {

@@ -65,28 +65,6 @@ export async function actionJson<T>(address: string, type: string, body: object 
   }
 }
 
-/**
- * What the promise fails with. (bun's `expect(…).rejects` waits without letting timers and sockets take their turns as
- * usual, on which HTTP/2 clients hang.)
- */
-export async function failureOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (thrown) {
-    return CodedError.from(thrown).message;
-  }
-  throw new Error("it did not fail");
-}
-
-/** Waits until it holds. */
-export async function until(holds: () => Promise<boolean> | boolean, what: string, msMax = 15_000): Promise<void> {
-  const deadline = performance.now() + msMax;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${msMax} ms`);
-    await Bun.sleep(20);
-  }
-}
-
 /** The `streams` action's totals. */
 export async function flightTotals(address: string): Promise<Record<string, number>> {
   return (await actionJson<{ totals: Record<string, number> }>(address, "streams")).totals;

@@ -2,7 +2,6 @@
 import { loadConfig } from "../../src/config/load.ts";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import type { DataPlaneOptions } from "../../src/engine/data-plane-client.ts";
-import { CodedError } from "../../src/error.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { createLogger } from "../../src/ops/log.ts";
 import { type RunningProcessor, startServer } from "../../src/server/server.ts";
@@ -63,23 +62,4 @@ export async function localServer(
       await processor.close(0);
     },
   };
-}
-
-/** Waits until `seen` is true. @throws Error after the time is up */
-export async function until(seen: () => boolean | Promise<boolean>, what: string, msMax = 30_000): Promise<void> {
-  const late = performance.now() + msMax;
-  while (!(await seen())) {
-    if (performance.now() > late) throw new Error(`not within ${msMax} ms: ${what}`);
-    await Bun.sleep(5);
-  }
-}
-
-/** The CodedError with which a call fails; it must fail. Not `expect(…).rejects`, which holds up a server in this process. */
-export async function failureOf(call: Promise<unknown>): Promise<CodedError> {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof CodedError) return error;
-  throw new Error(`the call did not fail as it should: ${error}`);
 }

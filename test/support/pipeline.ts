@@ -278,12 +278,3 @@ export function plainObject(ledger: number, bytes: Uint8Array): LedgerObject {
     bytes,
   };
 }
-
-/** Resolves at the next turn of the event loop where the condition holds. @throws Error when it takes too long */
-export async function until(condition: () => boolean, what: string, msMax = 20_000): Promise<void> {
-  const deadline = performance.now() + msMax;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${msMax} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

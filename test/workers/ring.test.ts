@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { Bell } from "../../src/workers/bell.ts";
 import { MessageReader, sendAsync } from "../../src/workers/fragments.ts";
 import { createRing, messageBytesMax, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
-import { failureOf } from "../support/flight-rows.ts";
+import { failureMessage } from "../support/failure.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 function pair(capacity: number) {
@@ -131,8 +131,8 @@ describe("ring", () => {
     const sending = sendAsync(producer, 1, [new Uint8Array(10_000)]);
     await new Promise((resolve) => setImmediate(resolve));
     consumer.abandon();
-    expect(await failureOf(sending)).toContain("has ended");
-    expect(await failureOf(sendAsync(producer, 1, [new Uint8Array(1)]))).toContain("has ended");
+    expect(await failureMessage(sending)).toContain("has ended");
+    expect(await failureMessage(sendAsync(producer, 1, [new Uint8Array(1)]))).toContain("has ended");
   });
 
   /**
