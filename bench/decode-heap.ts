@@ -3,7 +3,8 @@
  * grown by more than a few objects.
  */
 import { parseArgs } from "node:util";
-import { ledger58752000, PUBNET } from "../test/fuzz/ledger-fixtures.ts";
+import { ledger58752000 } from "../test/fuzz/ledger-fixtures.ts";
+import { PUBNET } from "../test/support/networks.ts";
 import { watchHeap } from "./support/heap.ts";
 
 const { values: flags } = parseArgs({ options: { rows: { type: "string", default: "1000000" } } });

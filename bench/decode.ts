@@ -10,7 +10,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { splitBatch } from "../src/ledger/batch.ts";
-import { LOAD_TEST, ledger58752000, loadTestLedgers, PUBNET } from "../test/fuzz/ledger-fixtures.ts";
+import { ledger58752000, loadTestLedgers } from "../test/fuzz/ledger-fixtures.ts";
+import { LOAD_TEST, PUBNET } from "../test/support/networks.ts";
 import { writeFrames } from "./support/frames.ts";
 import { Peer, type Round } from "./support/peer.ts";
 

@@ -10,11 +10,11 @@ import { AssetContract } from "../../src/ledger/asset-contract.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { balance, buildLedger, concat, id, ledgerKey, u32 } from "../ledger/build.ts";
+import { LOAD_TEST, PUBNET, TESTNET } from "../support/networks.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 
 const FIXTURES = join(ROOT, "test", "fixtures", "ledgers");
 const SHARED = join(ROOT, "..", "shared", "ledgers");
-const PUBNET = "Public Global Stellar Network ; September 2015";
 const LEDGER = join(FIXTURES, "58752000.xdr.zst");
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-decode-"));
 
@@ -197,16 +197,15 @@ describe("bad input ends with exit code 1, one line that says where, and no row"
   });
 
   test("a ledger of another network", async () => {
-    const message = await refused("other.xdr", xdr, ["--network-passphrase", "Test SDF Network ; September 2015"]);
-    expect(message).toContain("Test SDF Network ; September 2015");
+    const message = await refused("other.xdr", xdr, ["--network-passphrase", TESTNET]);
+    expect(message).toContain(TESTNET);
     expect(message).toContain(PUBNET);
   });
 });
 
 describe("the network of ledgers without transactions", () => {
-  const LOAD_TEST = join(FIXTURES, "load-test-ledgers.xdr.zstd");
-  const LOAD_TEST_NETWORK = "load test network";
-  const native = new Uint8Array(new AssetContract(networkId(LOAD_TEST_NETWORK)).native.buffer);
+  const LOAD_TEST_FILE = join(FIXTURES, "load-test-ledgers.xdr.zstd");
+  const native = new Uint8Array(new AssetContract(networkId(LOAD_TEST)).native.buffer);
   const evicted = buildLedger({
     sequence: 81,
     evicted: [ledgerKey({ key: balance(id(7), 1n).key, contract: native })],
@@ -223,7 +222,7 @@ describe("the network of ledgers without transactions", () => {
 
   async function loadTestLedgers(): Promise<Uint8Array[]> {
     const ledgers: Uint8Array[] = [];
-    for await (const { bytes } of (await openLedgerInput(LOAD_TEST)).ledgers) ledgers.push(bytes.slice());
+    for await (const { bytes } of (await openLedgerInput(LOAD_TEST_FILE)).ledgers) ledgers.push(bytes.slice());
     return ledgers;
   }
 
@@ -235,7 +234,7 @@ describe("the network of ledgers without transactions", () => {
     const { stdout, stderr } = await decode(path, ...version2);
     expect(stderr).toBe("");
     const rows = stdout.trimEnd().split("\n");
-    const { stdout: others } = await decode(LOAD_TEST, ...version2);
+    const { stdout: others } = await decode(LOAD_TEST_FILE, ...version2);
     expect(rows.slice(1).join("\n")).toBe(others.trimEnd());
     expect(JSON.parse(rows[0]!)).toMatchObject({ change_type: "evicted", asset_type: "AssetTypeAssetTypeNative" });
     const arrows = join(scratch, "begins-empty.arrows");
@@ -244,7 +243,7 @@ describe("the network of ledgers without transactions", () => {
       env: { ...process.env, CI: "" },
     });
     expect(await child.exited).toBe(0);
-    expect(tableFromIPC(readFileSync(arrows)).schema.metadata.get("network_passphrase")).toBe(LOAD_TEST_NETWORK);
+    expect(tableFromIPC(readFileSync(arrows)).schema.metadata.get("network_passphrase")).toBe(LOAD_TEST);
   });
 
   test("where none tells it, rows and Arrow's schema ask for it, and nothing else does", async () => {
@@ -255,12 +254,12 @@ describe("the network of ledgers without transactions", () => {
     for (const args of [
       [bare, "--format", "arrow"],
       [withRows, ...version2],
-      [withRows, LOAD_TEST, ...version2],
+      [withRows, LOAD_TEST_FILE, ...version2],
     ]) {
       const { exitCode, stdout, stderr } = await decode(...args);
       expect([exitCode, stdout], args.join(" ")).toEqual([1, ""]);
       expect(stderr).toContain("name it with --network-passphrase");
-      const named = await decode(...args, "--network-passphrase", LOAD_TEST_NETWORK);
+      const named = await decode(...args, "--network-passphrase", LOAD_TEST);
       expect(named.exitCode, named.stderr).toBe(0);
     }
   });
@@ -279,11 +278,11 @@ describe("the network of ledgers without transactions", () => {
   });
 
   test("an Arrow stream has one network; text may have several", async () => {
-    const { exitCode, stderr } = await decode(LEDGER, LOAD_TEST, "--format", "arrow");
+    const { exitCode, stderr } = await decode(LEDGER, LOAD_TEST_FILE, "--format", "arrow");
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`of the network "${LOAD_TEST_NETWORK}"`);
+    expect(stderr).toContain(`of the network "${LOAD_TEST}"`);
     expect(stderr).toContain(`of "${PUBNET}"`);
-    expect((await decode(LEDGER, LOAD_TEST, "--format", "tsv")).stdout).toBe(
+    expect((await decode(LEDGER, LOAD_TEST_FILE, "--format", "tsv")).stdout).toBe(
       golden("58752000.tsv") + golden("load-test-ledgers.tsv"),
     );
   });

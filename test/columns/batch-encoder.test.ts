@@ -8,7 +8,8 @@ import { TSV_COLUMNS, TsvWriter, toNdjson } from "../../src/columns/text.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { balance, buildLedger, created, id, NETWORK, removed, scSymbol, scU32, state } from "../ledger/build.ts";
-import { filesUnder, hasShared, PUBNET, readLedgers, records } from "../ledger/shared-ledgers.ts";
+import { filesUnder, hasShared, readLedgers, records } from "../ledger/shared-ledgers.ts";
+import { PUBNET } from "../support/networks.ts";
 
 const encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK });
 

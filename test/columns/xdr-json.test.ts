@@ -8,7 +8,7 @@ import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { XdrJsonWriter } from "../../src/columns/xdr-json.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
-import { detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
+import { detectNetwork } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { classicLedgers, ledger53312000, ledger58752000, loadTestLedgers } from "../fuzz/ledger-fixtures.ts";
 import {
@@ -34,7 +34,8 @@ import {
   u32,
   u64,
 } from "../ledger/build.ts";
-import { CORE_TESTS, filesUnder, hasShared, PUBNET, readLedgers, records } from "../ledger/shared-ledgers.ts";
+import { filesUnder, hasShared, readLedgers, records } from "../ledger/shared-ledgers.ts";
+import { PASSPHRASES, PUBNET } from "../support/networks.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const wasm = join(createRequire(import.meta.url).resolve("@stellar/stellar-xdr-json"), "../stellar_xdr_json_bg.wasm");
@@ -172,11 +173,10 @@ test("random values equal the reference, whatever the memory held before", () =>
 });
 
 describe("every key and value of the golden ledgers", () => {
-  const passphrases = [...KNOWN_NETWORKS.map((network) => network.passphrase), CORE_TESTS];
   let compared = 0;
   const check = (ledgers: Uint8Array[]): void => {
     let networkPassphrase: string | undefined;
-    for (const bytes of ledgers) networkPassphrase ??= detectNetwork(bytes, passphrases);
+    for (const bytes of ledgers) networkPassphrase ??= detectNetwork(bytes, PASSPHRASES);
     networkPassphrase ??= PUBNET;
     const columns = ["key_xdr", "key_json", "val_xdr", "val_json"];
     const encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase, columns });

@@ -34,7 +34,7 @@ test("defaults are those that existing deployments rely on", () => {
     serviceName: "contract-data-processor",
     serviceVersion: VERSION,
     shutdownGraceMs: 8_000,
-    networkPassphrase: "Test SDF Network ; September 2015",
+    networkPassphrase: "Test SDF Network ; September 2015", // spelled out: no ledger of the tests proves it
     grpcAddress: { host: "", port: 50054 },
     flightAddress: { host: "", port: 8816 },
     healthAddress: { host: "", port: 8089 },

@@ -15,6 +15,7 @@ import type {
   WatchListener,
 } from "../../src/sessions/session-service.ts";
 import type { FilterRecord } from "../../src/vocabulary/row-filter.ts";
+import { TESTNET } from "../support/networks.ts";
 
 const ABILITIES = { schemaVersions: [1, 2], compressions: ["none", "lz4", "zstd"], partitionsMax: 16 };
 
@@ -170,7 +171,7 @@ export class MemorySessions implements SessionService {
 export const SERVICE = {
   name: "contract-data-processor",
   version: "9.8.7",
-  network: "Test SDF Network ; September 2015",
+  network: TESTNET,
   startedUnixMs: 1_700_000_000_500,
   flight: { host: "", port: 8816 },
   advertisedHost: "",

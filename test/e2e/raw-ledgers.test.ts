@@ -7,6 +7,7 @@ import { connectControl } from "../../src/control/client.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { goClient, runClient } from "../clients/toolchain.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { PUBNET } from "../support/networks.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 
 const FOLDERS = ["FC807DFF--58688000-58751999", "FC7F83FF--58752000-58815999"];
@@ -42,7 +43,7 @@ test("SOURCE_ENDPOINT alone gives a working server; breaks, repeats and left-out
   const processor = await startProcessor([], {
     env: {
       SOURCE_ENDPOINT: source.address,
-      NETWORK_PASSPHRASE: "Public Global Stellar Network ; September 2015",
+      NETWORK_PASSPHRASE: PUBNET,
       WORKER_COUNT: "2",
       INCLUDE_DELETED: "true",
       BATCH_SIZE: "100",

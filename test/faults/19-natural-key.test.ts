@@ -6,15 +6,15 @@ import { BatchEncoder, columnNames } from "../../src/columns/batch-encoder.ts";
 import { describeSchema } from "../../src/columns/schema-description.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
-import { detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
+import { detectNetwork } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { balance, buildLedger, created, id, ledgerKey, NETWORK, scSymbol, scU32, updated } from "../ledger/build.ts";
-import { CORE_TESTS, filesUnder, readLedgers, records, SHARED } from "../ledger/shared-ledgers.ts";
+import { filesUnder, readLedgers, records, SHARED } from "../ledger/shared-ledgers.ts";
+import { PASSPHRASES } from "../support/networks.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
 
 const KEY = describeSchema(2).natural_key;
-const PASSPHRASES = [...KNOWN_NETWORKS.map(({ passphrase }) => passphrase), CORE_TESTS];
 
 /** The key's values for each row of a ledger. */
 function keysOf(ledger: Uint8Array, compat: "default" | "go", networkPassphrase: string): unknown[][] {

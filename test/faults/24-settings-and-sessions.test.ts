@@ -10,6 +10,7 @@ import { type Change, SessionStore, STORE_FILE } from "../../src/sessions/store.
 import { unpackStored } from "../../src/sessions/stored-record.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
+import { TESTNET } from "../support/networks.ts";
 import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-settings-"));
@@ -30,7 +31,6 @@ afterAll(async () => {
 });
 
 const folder = () => join(scratch, `state-${++folders}`);
-const OTHER_NETWORK = "Test SDF Network ; September 2015";
 
 async function start(path: string, flags: Record<string, string> = {}): Promise<LocalServer> {
   server = await localServer(source, { "data-dir": path, "checkpoint-interval": "50ms", ...flags });
@@ -73,7 +73,7 @@ describe("NETWORK_PASSPHRASE", () => {
   test("of another network stops the start with a sentence, and ends no session", async () => {
     const path = folder();
     const sessionId = await storedSession(path);
-    const refused = await start(path, { "network-passphrase": OTHER_NETWORK }).catch((thrown: unknown) => thrown);
+    const refused = await start(path, { "network-passphrase": TESTNET }).catch((thrown: unknown) => thrown);
     expect((refused as CodedError).toRecord()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "STATE_NETWORK" });
     expect((refused as CodedError).message).toContain("1 of 1 sessions");
     expect((refused as CodedError).message).toContain("set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were");
@@ -85,7 +85,7 @@ describe("NETWORK_PASSPHRASE", () => {
     const sessionId = await storedSession(path);
     forgetNetwork(path, sessionId);
     source.tip = 130;
-    await start(path, { "network-passphrase": OTHER_NETWORK });
+    await start(path, { "network-passphrase": TESTNET });
     await isFailed(sessionId);
     expect(await readiness()).toMatchObject({ status: 503, state: expect.stringContaining("NETWORK_PASSPHRASE") });
     await end();

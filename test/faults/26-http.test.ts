@@ -6,11 +6,12 @@ import { gunzipSync } from "node:zlib";
 import { createOpsApp } from "../../src/ops/app.ts";
 import { startOpsServer } from "../../src/ops/server.ts";
 import type { OpsSource } from "../../src/ops/status.ts";
+import { TESTNET } from "../support/networks.ts";
 
 const source: OpsSource = {
   service: { name: "contract-data-processor", version: "1" },
   startedUnixMs: Date.now(),
-  network: "Test SDF Network ; September 2015",
+  network: TESTNET,
   source: "lake ./sample",
   components: () => [{ name: "source", healthy: true, ready: true, message: "lake ./sample" }],
   sessions: () => [],

@@ -1,7 +1,7 @@
 /** One fuzz case: the bytes to decode and how they came about. */
+import { LOAD_TEST, PUBNET } from "../support/networks.ts";
 import { smallLedger } from "./corpus.ts";
 import { caseSeed, Dice } from "./dice.ts";
-import { LOAD_TEST, PUBNET } from "./ledger-fixtures.ts";
 import { BYTE_MUTATIONS, TREE_MUTATIONS } from "./mutations.ts";
 import { type RandomContext, randomContext, randomValue } from "./random-value.ts";
 import { copyOf, field, int32, LEDGER_CLOSE_META, readTree, writeTree, type XdrNode } from "./tree.ts";

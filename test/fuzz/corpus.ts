@@ -1,13 +1,7 @@
 /** Small ledgers to begin from: real ones with most of their transactions left out. */
+import { LOAD_TEST, PUBNET } from "../support/networks.ts";
 import type { Dice } from "./dice.ts";
-import {
-  classicLedgers,
-  LOAD_TEST,
-  ledger53312000,
-  ledger58752000,
-  loadTestLedgers,
-  PUBNET,
-} from "./ledger-fixtures.ts";
+import { classicLedgers, ledger53312000, ledger58752000, loadTestLedgers } from "./ledger-fixtures.ts";
 import { copyOf, field, hasField, LEDGER_CLOSE_META, readTree, walk, type XdrNode } from "./tree.ts";
 
 interface Source {

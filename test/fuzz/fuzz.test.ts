@@ -17,11 +17,11 @@ import {
   scVec,
   u32,
 } from "../ledger/build.ts";
+import { PUBNET } from "../support/networks.ts";
 import { ASSET_STEP_CANARY, CANARIES, STEP_CANARY } from "./canaries.ts";
 import { type FuzzCase, makeCase } from "./cases.ts";
 import { check, Finding, type MakeDecoder } from "./check.ts";
 import { keptCases } from "./kept-cases.ts";
-import { PUBNET } from "./ledger-fixtures.ts";
 import { runCases } from "./run.ts";
 import { checkSteps } from "./steps.ts";
 

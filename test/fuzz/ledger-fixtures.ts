@@ -5,9 +5,6 @@ import { splitBatch } from "../../src/ledger/batch.ts";
 
 const FIXTURES = new URL("../fixtures/ledgers/", import.meta.url);
 
-export const PUBNET = "Public Global Stellar Network ; September 2015";
-export const LOAD_TEST = "load test network";
-
 function inflated(name: string): Uint8Array {
   return new Uint8Array(Bun.zstdDecompressSync(readFileSync(new URL(name, FIXTURES))));
 }

@@ -1,6 +1,8 @@
 /** Builds small ledgers byte by byte, so that each rule can be shown by a ledger that has nothing else in it. */
+import { PUBNET } from "../support/networks.ts";
 
-export const NETWORK = "Public Global Stellar Network ; September 2015";
+/** Ledgers that are made here are pubnet's. */
+export const NETWORK = PUBNET;
 
 export type Bytes = Uint8Array;
 

@@ -4,8 +4,9 @@ import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { XdrError } from "../../src/xdr/error.ts";
 import { XDR_DEPTH_MAX } from "../../src/xdr/limits.ts";
+import { PUBNET } from "../support/networks.ts";
 import { buildLedger, concat, created, id, NETWORK, opaque, scSymbol, scU32, scVec, u32 } from "./build.ts";
-import { hasShared, PUBNET, readLedgers } from "./shared-ledgers.ts";
+import { hasShared, readLedgers } from "./shared-ledgers.ts";
 
 const decoder = new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default" });
 

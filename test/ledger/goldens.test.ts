@@ -5,21 +5,12 @@ import { TsvWriter } from "../../src/columns/text.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { LedgerSummary } from "../../src/ledger/decoder-options.ts";
-import { detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
+import { detectNetwork } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import type { Compat } from "../../src/vocabulary/compat.ts";
-import {
-  CORE_TESTS,
-  filesUnder,
-  hasShared,
-  PUBNET,
-  readGzipText,
-  readLedgers,
-  readText,
-  records,
-} from "./shared-ledgers.ts";
+import { LOAD_TEST, PASSPHRASES, PUBNET } from "../support/networks.ts";
+import { filesUnder, hasShared, readGzipText, readLedgers, readText, records } from "./shared-ledgers.ts";
 
-const PASSPHRASES = [...KNOWN_NETWORKS.map((network) => network.passphrase), CORE_TESTS];
 const writer = new TsvWriter();
 
 /** Decodes ledgers of one network, each into a row set of its own, and joins their lines. */
@@ -155,7 +146,7 @@ describe.skipIf(!hasShared)("golden rows", () => {
     const path = "loadgen/load-test-ledgers-v25";
     const lines = readGzipText(`${path}.first3000.jsonl.gz`).trim().split("\n");
     const oracle = lines.map((line) => JSON.parse(line).live_until_ledger_seq as number);
-    const decoder = new LedgerDecoder({ networkPassphrase: "load test network", compat: "default" });
+    const decoder = new LedgerDecoder({ networkPassphrase: LOAD_TEST, compat: "default" });
     const found: number[] = [];
     const rows = new RowSet();
     for (const bytes of records(readLedgers(`${path}.xdr.zstd`))) {

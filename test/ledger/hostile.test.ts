@@ -9,10 +9,11 @@ import { RowSet } from "../../src/ledger/row-set.ts";
 import { XdrError } from "../../src/xdr/error.ts";
 import { XDR_DEPTH_MAX } from "../../src/xdr/limits.ts";
 import { caseSeed, Dice } from "../fuzz/dice.ts";
-import { ledger53312000, PUBNET } from "../fuzz/ledger-fixtures.ts";
+import { ledger53312000 } from "../fuzz/ledger-fixtures.ts";
 import { randomContext, randomValue } from "../fuzz/random-value.ts";
 import { type Shape, sizeMin, type UnionShape } from "../fuzz/sdk-types.ts";
 import { LEDGER_CLOSE_META, NESTING, PlainFault, readTree, walk, type XdrNode } from "../fuzz/tree.ts";
+import { PUBNET } from "../support/networks.ts";
 import { buildLedger, concat, created, scMap, scSymbol, scU32, state, u32, updated } from "./build.ts";
 
 const SEED = 4;

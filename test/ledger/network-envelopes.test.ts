@@ -2,10 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { TransactionBuilder } from "@stellar/stellar-sdk";
 import { checkNetwork, detectNetwork } from "../../src/ledger/network.ts";
-import { classicLedgers, ledger58752000, loadTestLedgers, PUBNET } from "../fuzz/ledger-fixtures.ts";
+import { classicLedgers, ledger58752000, loadTestLedgers } from "../fuzz/ledger-fixtures.ts";
 import { field, LEDGER_CLOSE_META, rawOf, readTree, walk, writeTree, type XdrNode } from "../fuzz/tree.ts";
-
-const TESTNET = "Test SDF Network ; September 2015";
+import { PUBNET, TESTNET } from "../support/networks.ts";
 
 const ledgers = new Map<string, Uint8Array>([
   ["V0", classicLedgers()[2]!],
@@ -58,7 +57,7 @@ describe.each([
       expect.objectContaining({
         code: "FAILED_PRECONDITION",
         reason: "NETWORK_MISMATCH",
-        message: expect.stringMatching(/"Test SDF Network ; September 2015": they are of pubnet: set "Public Global/),
+        message: expect.stringContaining(`"${TESTNET}": they are of pubnet: set "${PUBNET}"`),
       }),
     );
   });

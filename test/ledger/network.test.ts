@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { checkNetwork, detectNetwork, KNOWN_NETWORKS } from "../../src/ledger/network.ts";
+import { checkNetwork, detectNetwork } from "../../src/ledger/network.ts";
+import { CORE_TESTS, LOAD_TEST, PUBNET, TESTNET } from "../support/networks.ts";
 import { buildLedger } from "./build.ts";
-import { CORE_TESTS, filesUnder, hasShared, PUBNET, readLedgers, records } from "./shared-ledgers.ts";
+import { filesUnder, hasShared, readLedgers, records } from "./shared-ledgers.ts";
 
 test("a ledger without transactions tells nothing", () => {
   const bytes = buildLedger({});
@@ -21,16 +22,16 @@ describe.skipIf(!hasShared)("real ledgers", () => {
     const found = new Set(ledgers.map((bytes) => detectNetwork(bytes, [PUBNET, CORE_TESTS])));
     expect([...found].sort()).toEqual([CORE_TESTS, undefined]);
     const load = records(readLedgers("loadgen/load-test-ledgers-v25.xdr.zstd")).map((bytes) => detectNetwork(bytes));
-    expect(load).toContain(KNOWN_NETWORKS.at(-1)!.passphrase);
+    expect(load).toContain(LOAD_TEST);
   });
 
   test("a wrong passphrase is named, with the one that matches", () => {
     const bytes = readLedgers("pubnet/53312000.xdr.zst");
-    expect(() => checkNetwork(bytes, "Test SDF Network ; September 2015")).toThrow(
+    expect(() => checkNetwork(bytes, TESTNET)).toThrow(
       expect.objectContaining({
         code: "FAILED_PRECONDITION",
         reason: "NETWORK_MISMATCH",
-        message: `the ledgers are not of the network with passphrase "Test SDF Network ; September 2015": they are of pubnet: set "${PUBNET}"`,
+        message: `the ledgers are not of the network with passphrase "${TESTNET}": they are of pubnet: set "${PUBNET}"`,
       }),
     );
   });

@@ -7,10 +7,6 @@ export const SHARED = join(import.meta.dir, "../../../shared/ledgers");
 export const hasShared = existsSync(SHARED);
 if (!hasShared) console.warn("skipping the tests on ../shared/ledgers, which is not there");
 
-export const PUBNET = "Public Global Stellar Network ; September 2015";
-/** stellar-core's own unit tests sign with this one. */
-export const CORE_TESTS = "(V) (;,,;) (V)";
-
 export function readText(path: string): string {
   return readFileSync(join(SHARED, path), "utf8");
 }

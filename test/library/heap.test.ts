@@ -1,7 +1,8 @@
 /** Decoding keeps nothing: the short form of bench/decode-heap.ts, which does a million rows. */
 import { expect, test } from "bun:test";
 import { watchHeap } from "../../bench/support/heap.ts";
-import { ledger58752000, PUBNET } from "../fuzz/ledger-fixtures.ts";
+import { ledger58752000 } from "../fuzz/ledger-fixtures.ts";
+import { PUBNET } from "../support/networks.ts";
 
 const ROWS = 100_000;
 const WARM_UP_ROWS = 20_000;

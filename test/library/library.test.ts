@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeLedger, XdrError } from "../../src/index.ts";
-import { ledger58752000, PUBNET } from "../fuzz/ledger-fixtures.ts";
+import { ledger58752000 } from "../fuzz/ledger-fixtures.ts";
+import { PUBNET } from "../support/networks.ts";
 
 const root = join(import.meta.dir, "../..");
 const NODE_MAJOR_MIN = 20;

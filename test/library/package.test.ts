@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { ledger58752000, PUBNET } from "../fuzz/ledger-fixtures.ts";
+import { ledger58752000 } from "../fuzz/ledger-fixtures.ts";
+import { PUBNET } from "../support/networks.ts";
 
 const root = join(import.meta.dir, "../..");
 const NODE_MAJOR_MIN = 20;

@@ -11,6 +11,7 @@ import {
 } from "../../src/ops/session-metrics.ts";
 import type { Component, OpsSource } from "../../src/ops/status.ts";
 import { MemorySessions } from "../control/memory-sessions.ts";
+import { TESTNET } from "../support/networks.ts";
 
 const sessions = new MemorySessions();
 let components: Component[] = [];
@@ -43,7 +44,7 @@ afterEach(reset);
 const source: OpsSource = {
   service: { name: "contract-data-processor", version: "9.8.7" },
   startedUnixMs: Date.now() - 5000,
-  network: "Test SDF Network ; September 2015",
+  network: TESTNET,
   source: "lake ./sample",
   components: () => components,
   sessions: () => sessions.list(),
@@ -251,7 +252,7 @@ describe("status page", () => {
     const { body } = await get("/status.json");
     expect(body).toMatchObject({
       health: { status: "healthy" },
-      network: "Test SDF Network ; September 2015",
+      network: TESTNET,
       source: "lake ./sample",
       endpoints: { control: { host: "", port: 50054 }, flight: { host: "127.0.0.1", port: 8816 } },
       sessions: [{ id: session.id, state: "RUNNING" }],

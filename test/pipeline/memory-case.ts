@@ -10,9 +10,9 @@ import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { memoryCgroup } from "../support/cgroup.ts";
+import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
-const PASSPHRASE = "Public Global Stellar Network ; September 2015"; // of the sample
 const FIRST = 64_000; // of the lakes that are made here
 const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
 const SAMPLE_MS = 50;
@@ -62,7 +62,7 @@ export interface MemoryResult {
 export async function makeLake(kind: Exclude<LakeKind, "repeated">, files: number): Promise<TemporaryLake> {
   const ledgersPerBatch = kind === "files-of-8" ? 8 : 1;
   const layout = { ledgersPerBatch, batchesPerPartition: 64_000 / ledgersPerBatch, extension: "zst" as const };
-  const lake = new TemporaryLake(layout, { networkPassphrase: PASSPHRASE });
+  const lake = new TemporaryLake(layout, { networkPassphrase: PUBNET });
   const templates: Uint8Array[] = [];
   templates.push(kind === "large" ? madeLedger(400, 60_000, 60_000) : madeLedger(...DENSE));
   const offsets = templates.map((bytes) => headerOffsets("template", bytes).ledgerSequence);
@@ -225,7 +225,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
   const processor: Processor = await startProcessor(
     [
       `--source-endpoint=${lake?.folder ?? `repeat:${SAMPLE.folder}`}`,
-      `--network-passphrase=${PASSPHRASE}`,
+      `--network-passphrase=${PUBNET}`,
       "--include-deleted",
       `--worker-count=${workers}`,
       `--max-memory-mb=${memoryMib}`,

@@ -14,6 +14,7 @@ import { FlightClient } from "../../src/flight-client/client.ts";
 import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const SLOW_READ_MS = 150; // between two batches
@@ -66,7 +67,7 @@ export async function memoryRun(options: {
   const source = ledgers === "large" ? await largeSource() : undefined;
   const processor: Processor = await startProcessor([
     `--source-endpoint=${source?.address ?? `repeat:${SAMPLE.folder}`}`,
-    "--network-passphrase=Public Global Stellar Network ; September 2015",
+    `--network-passphrase=${PUBNET}`,
     "--include-deleted",
     `--worker-count=${workers}`,
     `--max-memory-mb=${memoryMib}`,

@@ -3,8 +3,9 @@ import { expect, test } from "bun:test";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { Lake } from "../../src/sources/lake/lake.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
+import { PUBNET } from "../support/networks.ts";
 import { SAMPLE } from "../support/processor.ts";
-import { expectRows, PUBNET, sampleRows, TestServer } from "./support.ts";
+import { expectRows, sampleRows, TestServer } from "./support.ts";
 
 test("at end_ledger the last batch goes out, DoGet ends with OK, and the session is STOPPED because it completed", async () => {
   await using server = await TestServer.start(await Lake.open(SAMPLE.folder), { FLUSH_INTERVAL: "1h" });

@@ -7,7 +7,8 @@ import type { LedgerSource } from "../../src/sources/source.ts";
 import { buildLedger, created, scBytes, scU32 } from "../ledger/build.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
-import { PUBNET, TestServer } from "./support.ts";
+import { PUBNET } from "../support/networks.ts";
+import { TestServer } from "./support.ts";
 
 const VALUE_BYTES = 48 << 10; // near the most that the network lets an entry hold
 const ROWS = [3, 100, 500, 2]; // of the ledgers 1 to 4: 5 MB, over half a ring; 24 MB, three rings

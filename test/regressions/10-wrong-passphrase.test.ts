@@ -9,10 +9,9 @@ import { RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { PUBNET, TESTNET } from "../support/networks.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
-import { PUBNET, sampleLedgers, TestServer } from "./support.ts";
-
-const TESTNET = "Test SDF Network ; September 2015";
+import { sampleLedgers, TestServer } from "./support.ts";
 
 async function fails(source: LedgerSource, first: number, last: number): Promise<void> {
   await using server = await TestServer.start(source, { NETWORK_PASSPHRASE: TESTNET });

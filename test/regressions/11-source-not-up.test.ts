@@ -4,8 +4,9 @@ import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { PUBNET } from "../support/networks.ts";
 import { startProcessor } from "../support/processor.ts";
-import { expectRows, PUBNET, Reader, sampleLedgers, sampleRows } from "./support.ts";
+import { expectRows, Reader, sampleLedgers, sampleRows } from "./support.ts";
 
 test("it starts, keeps trying, and goes on by itself when the source comes up", async () => {
   const ledger = await sampleLedgers();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { buildLedger, created, id, removed, restored, scU32, updated } from "../ledger/build.ts";
+import { LOAD_TEST } from "../support/networks.ts";
 import { ROOT } from "../support/processor.ts";
 import { MadeSource, type Reader, TestServer } from "./support.ts";
 
@@ -61,7 +62,7 @@ if (!existsSync(LOADGEN)) console.warn("skipped: the load-test ledgers with rest
 
 describe.skipIf(!existsSync(LOADGEN))("the load test's ledgers of protocol 25", () => {
   test("all 29,760 rows, 7,440 of them restored; without those with COMPAT=go", async () => {
-    const network = { NETWORK_PASSPHRASE: "load test network" };
+    const network = { NETWORK_PASSPHRASE: LOAD_TEST };
     const source = await RepeatingSource.open(LOADGEN);
     expect((await readAll(source, 10048, 10077, network)).rows).toBe(29_760);
     expect((await readAll(source, 10048, 10077, { ...network, COMPAT: "go" })).rows).toBe(29_760 - 7_440);

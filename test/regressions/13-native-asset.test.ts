@@ -17,7 +17,8 @@ import {
   scVec,
   u32,
 } from "../ledger/build.ts";
-import { MadeSource, PUBNET, TestServer } from "./support.ts";
+import { PUBNET } from "../support/networks.ts";
+import { MadeSource, TestServer } from "./support.ts";
 
 const ENVELOPE_TYPE_CONTRACT_ID = 8;
 const FROM_ASSET = 1;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
+import { LOAD_TEST } from "../support/networks.ts";
 import { ROOT } from "../support/processor.ts";
 import { type Reader, TestServer } from "./support.ts";
 
@@ -26,7 +27,7 @@ describe("live-until ledgers come from the TTL entries of the same ledger", () =
   for (const [file, first, last, settings] of [
     ["58752000.xdr.zst", 58752000, 58752000, {}],
     // two ledgers, which are given consecutive numbers here
-    ["load-test-ledgers.xdr.zstd", 88, 89, { NETWORK_PASSPHRASE: "load test network" }],
+    ["load-test-ledgers.xdr.zstd", 88, 89, { NETWORK_PASSPHRASE: LOAD_TEST }],
   ] as const) {
     test(file, async () => {
       const golden = readFileSync(join(FIXTURES, file.replace(/\.xdr\..*$/, ".expiration.tsv")), "utf8")

@@ -4,7 +4,8 @@ import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/con
 import { Lake } from "../../src/sources/lake/lake.ts";
 import { type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
-import { cursorOf, expectRows, PUBNET, sampleLedgers, sampleRows, TestServer } from "./support.ts";
+import { PUBNET } from "../support/networks.ts";
+import { cursorOf, expectRows, sampleLedgers, sampleRows, TestServer } from "./support.ts";
 
 const FIRST = 4032; // the beginning of a file, also with 8 ledgers a file
 const BAD = 4051; // one of those with rows

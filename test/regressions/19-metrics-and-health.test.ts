@@ -4,9 +4,10 @@ import { Lake } from "../../src/sources/lake/lake.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
+import { PUBNET } from "../support/networks.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
-import { PUBNET, sampleLedgers, sampleRows, TestServer } from "./support.ts";
+import { sampleLedgers, sampleRows, TestServer } from "./support.ts";
 import { recordThreads } from "./threads.ts";
 
 const METRIC = {

@@ -15,10 +15,9 @@ import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import { clientLine, readGolden } from "../support/goldens.ts";
+import { PUBNET } from "../support/networks.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
-
-export const PUBNET = "Public Global Stellar Network ; September 2015";
 
 const CALL_MS_MAX = 60_000; // a machine under full load
 const STILL_LOOKS = 20; // a thread that has been told to go on does so within one or two

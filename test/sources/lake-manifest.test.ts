@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { LAKE_MANIFEST_BYTES_MAX, parseLakeManifest } from "../../src/sources/lake/lake-manifest.ts";
+import { PUBNET } from "../support/networks.ts";
 
 const good = {
-  networkPassphrase: "Public Global Stellar Network ; September 2015",
+  networkPassphrase: PUBNET,
   version: "1.0",
   compression: "zst",
   ledgersPerBatch: 1,

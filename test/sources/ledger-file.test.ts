@@ -8,6 +8,7 @@ import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { isRecordStream, ledgersOfXdr } from "../../src/sources/file/xdr-content.ts";
 import { failureOf } from "../support/failure.ts";
+import { PUBNET } from "../support/networks.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { batchOf, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
 
@@ -143,7 +144,7 @@ describe("lake folders", () => {
   test("the sample, in order, with its passphrase", async () => {
     const lake = path.join(import.meta.dir, "../../sample/lake");
     const input = await openLedgerInput(lake);
-    expect(input.networkPassphrase).toBe("Public Global Stellar Network ; September 2015");
+    expect(input.networkPassphrase).toBe(PUBNET);
     const found = await read(lake);
     expect(found.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 7 }, (_, i) => 58751994 + i));
     expect(found.every(({ ledgerIndex, byteOffset }) => ledgerIndex === 0 && byteOffset === 12)).toBe(true);

@@ -4,6 +4,7 @@ import { CodedError } from "../../src/error.ts";
 import { headerOffsets, headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
+import { PUBNET } from "../support/networks.ts";
 import { TemporaryLake } from "./lake-fixture.ts";
 
 const sample = path.join(import.meta.dir, "../../sample/lake");
@@ -28,7 +29,7 @@ describe("RepeatingSource", () => {
       expect(Buffer.from(object.bytes).equals(templates[i++]!)).toBe(true);
     }
     expect(i).toBe(7);
-    expect(await source.networkPassphrase()).toBe("Public Global Stellar Network ; September 2015");
+    expect(await source.networkPassphrase()).toBe(PUBNET);
     expect(await source.ledgerLatest()).toBeUndefined();
     expect(source.description).toBe(`7 ledgers of ${sample}, repeated`);
   });
