@@ -13,7 +13,7 @@ const bun = process.execPath;
 /** Name, command, additional environment. */
 const SOAKS: readonly [name: string, command: string[], env?: Record<string, string>][] = [
   ["SIGKILL at 100 random instants", [bun, "test/sessions/kill-soak.ts", "--kills", "100"]],
-  ["no stall in 200 streams of 1 GiB, 64 KiB to 2 MiB bodies", [bun, "test/grpc/stall-stress.ts", "--streams", "25"]],
+  ["no stall in 200 streams of 1 GiB, 64 KiB to 2 MiB bodies", [bun, "test/http2/stall-stress.ts", "--streams", "25"]],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
     "1 GB of decoded rows from one DoGet, 10 times a client",
@@ -29,14 +29,14 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
-  ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/pipeline/memory-grid.ts", "--seconds", "20"]],
+  ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],
   [
     "MAX_MEMORY_MB, ten minutes of dense ledgers and a slow client",
-    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--memory", "384"],
+    [bun, "test/engine/memory-run.ts", "--seconds", "600", "--memory", "384"],
   ],
   [
     "MAX_MEMORY_MB, ten minutes of 64 MiB ledgers and a slow client",
-    [bun, "test/pipeline/memory-run.ts", "--seconds", "600", "--ledgers", "large", "--memory", "1024"],
+    [bun, "test/engine/memory-run.ts", "--seconds", "600", "--ledgers", "large", "--memory", "1024"],
   ],
 ];
 

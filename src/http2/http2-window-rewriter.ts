@@ -4,7 +4,7 @@
  * Why: RFC 9113 section 6.9.2 says that a change of that setting is ADDED to the window of every open stream. Bun
  * 1.4.5 sets each window to max(window, new value) instead, which loses the credit of earlier WINDOW_UPDATEs.
  * gRPC clients raise the setting while a stream runs, and the stream then stands still for good
- * (test/grpc/bun-defects.test.ts shows whether the Bun at hand still does this).
+ * (test/http2/bun-defects.test.ts shows whether the Bun at hand still does this).
  *
  * How: node:http2 is told once that the initial window is 0, and all credit is spoken in WINDOW_UPDATE frames:
  *

@@ -12,7 +12,7 @@ import { routeLibraryLog } from "../../src/grpc/library-log.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, type MethodInfo, serviceClient } from "../../src/grpc/service.ts";
 import { goClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { RawCall } from "../http2/raw-call.ts";
 import { collect, flightCalls } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";

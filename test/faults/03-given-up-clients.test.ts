@@ -9,9 +9,9 @@ import { statusOf } from "../../src/grpc/service.ts";
 import { CLOSE_MS_MAX } from "../../src/http2/http2-window-shim.ts";
 import { BasicAuthenticator } from "../../src/security/auth.ts";
 import { type Client, goClient, pythonClient } from "../clients/toolchain.ts";
-import { DO_GET_PATH, encodeTicket, fixtureMessages, flightFixture } from "../grpc/flight-fixture.ts";
-import { settings } from "../grpc/frames.ts";
-import { RawCall, start } from "../grpc/raw-call.ts";
+import { DO_GET_PATH, encodeTicket, fixtureMessages, flightFixture } from "../flight/flight-fixture.ts";
+import { settings } from "../http2/frames.ts";
+import { RawCall, start } from "../http2/raw-call.ts";
 import { until } from "../support/until.ts";
 
 const KEEPALIVE = { "grpc.keepalive_time_ms": 300, "grpc.keepalive_timeout_ms": 300 };

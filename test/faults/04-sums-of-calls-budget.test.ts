@@ -5,7 +5,7 @@ import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../.
 import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { RawCall } from "../http2/raw-call.ts";
 import { failureOf } from "../support/failure.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { until } from "../support/until.ts";

@@ -23,7 +23,7 @@ import { checkFilterRoom } from "../../src/sessions/filter-room.ts";
 import type { SessionSnapshot } from "../../src/sessions/session-service.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { RawCall } from "../http2/raw-call.ts";
 import { failureOf } from "../support/failure.ts";
 import { collect } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ServiceError } from "@grpc/grpc-js";
 import { CodedError } from "../../src/error.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
-import { DO_GET_PATH } from "../grpc/flight-fixture.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { DO_GET_PATH } from "../flight/flight-fixture.ts";
+import { RawCall } from "../http2/raw-call.ts";
 import { flightTotals, readRows } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 

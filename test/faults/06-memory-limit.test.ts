@@ -1,8 +1,8 @@
 /** MAX_MEMORY_MB is what a container's limit may be: some cells of the grid; the whole grid runs in `make soak`. */
 import { afterAll, expect, test } from "bun:test";
 import { MemoryGuard } from "../../src/engine/memory-guard.ts";
-import { type MemoryResult, makeLake, runCase } from "../pipeline/memory-case.ts";
-import { CANARY, CELLS, faultOf } from "../pipeline/memory-grid.ts";
+import { type MemoryResult, makeLake, runCase } from "../engine/memory-case.ts";
+import { CANARY, CELLS, faultOf } from "../engine/memory-grid.ts";
 
 const MIB = 1 << 20;
 const SECONDS = 4; // the peaks come with the first full shares

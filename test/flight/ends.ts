@@ -23,7 +23,7 @@ import {
 import { Health } from "../../src/grpc/generated/health.ts";
 import { CLOSE_MS_MAX } from "../../src/http2/http2-window-shim.ts";
 import { goClient, pythonClient } from "../clients/toolchain.ts";
-import { RawCall } from "../grpc/raw-call.ts";
+import { RawCall } from "../http2/raw-call.ts";
 import { collect, flightCalls, flightTotals, readRows } from "../support/flight-rows.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 

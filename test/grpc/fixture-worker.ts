@@ -1,5 +1,5 @@
 /** The Flight fixture in a Worker: posts its port. */
-import { startFixture } from "./fixture-server.ts";
+import { startFixture } from "../http2/fixture-server.ts";
 
 declare const self: { postMessage(message: number): void };
 

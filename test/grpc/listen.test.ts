@@ -4,9 +4,9 @@ import { Client, credentials, Server, type ServiceError, status } from "@grpc/gr
 import { CodedError } from "../../src/error.ts";
 import { formatAddress, parseAddress } from "../../src/grpc/address.ts";
 import { type GrpcListener, grpcServerOptions, type ListenOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { DO_GET_PATH, encodeTicket } from "../flight/flight-fixture.ts";
+import { CLIENT_PREFACE, settings } from "../http2/frames.ts";
 import { until } from "../support/until.ts";
-import { DO_GET_PATH, encodeTicket } from "./flight-fixture.ts";
-import { CLIENT_PREFACE, settings } from "./frames.ts";
 
 describe("parseAddress", () => {
   test("takes the forms of Go's net.Listen", () => {

@@ -4,8 +4,8 @@
  */
 import { expect, test } from "bun:test";
 import { goClient, runClient } from "../clients/toolchain.ts";
+import { DO_GET_PATH, encodeTicket } from "../flight/flight-fixture.ts";
 import { startFixture } from "./fixture-server.ts";
-import { DO_GET_PATH, encodeTicket } from "./flight-fixture.ts";
 import { RawCall } from "./raw-call.ts";
 
 const STUCK_SECONDS = 2; // the same streams take a twentieth of that when they are not stuck

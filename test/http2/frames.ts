@@ -1,4 +1,4 @@
-/** HTTP/2 frames for tests, written and read independently of src/grpc. */
+/** HTTP/2 frames for tests, written and read independently of src/http2. */
 
 export interface Frame {
   type: number;

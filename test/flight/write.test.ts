@@ -10,7 +10,7 @@ import {
 import { type FlightDataCall, flushed, writeWithBackpressure } from "../../src/flight/write.ts";
 import { resetCall } from "../../src/grpc/grpc-internals.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
-import { RawCall } from "./raw-call.ts";
+import { RawCall } from "../http2/raw-call.ts";
 
 const pass = (bytes: Buffer) => bytes;
 const BODY_BYTES = 1 << 20;

@@ -1,7 +1,7 @@
 /**
  * Reads many large streams with real clients, each on a fresh connection, and counts those that stall.
  *
- *     bun test/grpc/stall-stress.ts [--client go|python] [--body BYTES] [--megabytes N] [--streams N]
+ *     bun test/http2/stall-stress.ts [--client go|python] [--body BYTES] [--megabytes N] [--streams N]
  *                                   [--seconds N] [--no-shim] [--no-guard]
  *
  * Defaults: both clients, bodies of 64 KiB, 256 KiB, 1 MiB and 2 MiB, 1024 MiB a stream, 10 streams each. A stream that

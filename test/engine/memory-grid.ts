@@ -3,7 +3,7 @@
  * cgroup whose limit is the setting; a canary in a cgroup that is too small must be killed, or nothing here means anything.
  * Where no cgroup can be made, the peak of resident memory (VmHWM) is held against the setting, and that is said.
  *
- *   bun test/pipeline/memory-grid.ts [--seconds 20] [name…]
+ *   bun test/engine/memory-grid.ts [--seconds 20] [name…]
  */
 import { parseArgs } from "node:util";
 import { type MemoryCase, type MemoryResult, makeLake, runCase } from "./memory-case.ts";

@@ -1,6 +1,6 @@
 import { Server } from "@grpc/grpc-js";
 import { type GrpcListener, grpcServerOptions, type ListenOptions, listenGrpc } from "../../src/grpc/listen.ts";
-import { type FixtureCounters, flightFixture } from "./flight-fixture.ts";
+import { type FixtureCounters, flightFixture } from "../flight/flight-fixture.ts";
 
 /** The Flight fixture on a free port of the loopback interface. */
 export async function startFixture(

@@ -5,8 +5,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { type Client, goClient, pythonClient, runClient } from "../clients/toolchain.ts";
+import { type FixtureTicket, fixtureText, ROW_BYTES } from "../flight/flight-fixture.ts";
 import { startFixture } from "./fixture-server.ts";
-import { type FixtureTicket, fixtureText, ROW_BYTES } from "./flight-fixture.ts";
 
 const STREAMS = 3;
 const STREAM_BYTES = 96 << 20;

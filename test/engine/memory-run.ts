@@ -2,7 +2,7 @@
  * Runs a server at full speed for one client and against another that reads slowly, each with a session of its own, and
  * watches its resident memory.
  *
- *   bun test/pipeline/memory-run.ts [--seconds 20] [--ledgers dense|large] [--memory 512] [--workers 2]
+ *   bun test/engine/memory-run.ts [--seconds 20] [--ledgers dense|large] [--memory 512] [--workers 2]
  *
  * `dense`: the sample over and over, from memory, as fast as it goes. `large`: ledgers of nearly 64 MiB from a
  * RawLedgerService. Ends with 1 when resident memory went over MAX_MEMORY_MB, or when nothing moved.
