@@ -12,9 +12,10 @@ import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { balance, buildLedger, concat, id, ledgerKey, u32 } from "../ledger/build.ts";
 import { LOAD_TEST, PUBNET, TESTNET } from "../support/networks.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
+import { sharedFolder } from "../support/shared.ts";
 
 const FIXTURES = join(ROOT, "test", "fixtures", "ledgers");
-const SHARED = join(ROOT, "..", "shared", "ledgers");
+const SHARED = sharedFolder("ledgers");
 const LEDGER = join(FIXTURES, "58752000.xdr.zst");
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-decode-"));
 
@@ -52,22 +53,22 @@ describe("rows equal the oracle's, byte for byte", () => {
     expect(await tsv(SAMPLE.folder)).toBe(readFileSync(join(ROOT, "sample", "lake.tsv"), "utf8"));
   });
 
-  test.skipIf(!existsSync(SHARED))(
+  test.skipIf(SHARED === undefined)(
     "the pubnet, classic and edge files, and the lake",
     async () => {
       for (const folder of ["pubnet", "classic", "edge"]) {
-        for (const name of readdirSync(join(SHARED, folder))) {
+        for (const name of readdirSync(join(SHARED!, folder))) {
           if (!/\.xdr(\.zst)?$/.test(name)) continue;
-          const stem = join(SHARED, folder, name.replace(/\.xdr(\.zst)?$/, ""));
+          const stem = join(SHARED!, folder, name.replace(/\.xdr(\.zst)?$/, ""));
           const expected = existsSync(`${stem}.tsv`) ? readFileSync(`${stem}.tsv`, "utf8") : "";
           const native = (text: string) => text.replaceAll("\tAssetTypeAssetTypeNative\t", "\t\t");
-          expect(native(await tsv(join(SHARED, folder, name))), name).toBe(expected);
-          expect(await tsv(join(SHARED, folder, name), { COMPAT: "go" }), name).toBe(withoutRestored(expected));
+          expect(native(await tsv(join(SHARED!, folder, name))), name).toBe(expected);
+          expect(await tsv(join(SHARED!, folder, name), { COMPAT: "go" }), name).toBe(withoutRestored(expected));
         }
       }
-      const lake = gunzipSync(readFileSync(join(SHARED, "lake.tsv.gz"))).toString("latin1");
-      expect((await tsv(join(SHARED, "lake"))) === lake).toBe(true);
-      expect((await tsv(join(SHARED, "lake"), { COMPAT: "go" })) === withoutRestored(lake)).toBe(true);
+      const lake = gunzipSync(readFileSync(join(SHARED!, "lake.tsv.gz"))).toString("latin1");
+      expect((await tsv(join(SHARED!, "lake"))) === lake).toBe(true);
+      expect((await tsv(join(SHARED!, "lake"), { COMPAT: "go" })) === withoutRestored(lake)).toBe(true);
     },
     60_000,
   );

@@ -1,6 +1,6 @@
 /** Other people's Flight clients against the real server. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -8,8 +8,9 @@ import { connectControl } from "../../src/control/client.ts";
 import { type Client, goClient, pythonClient, runClient } from "../clients/toolchain.ts";
 import { clientLine, goldenRows, readGolden, withoutExpiration } from "../support/goldens.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { sharedFolder } from "../support/shared.ts";
 
-const SHARED_LAKE = join(ROOT, "..", "shared", "ledgers", "lake");
+const SHARED_LAKE = sharedFolder("ledgers/lake");
 const clients: Record<string, Client> = { pyarrow: await pythonClient(), "arrow-go": await goClient() };
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-clients-"));
 
@@ -170,7 +171,7 @@ describe.skipIf(available.length === 0)("many batches", () => {
     }
   }, 300_000);
 
-  test.skipIf(!existsSync(SHARED_LAKE))(
+  test.skipIf(SHARED_LAKE === undefined)(
     "the lake of 200 dense ledgers equals the oracle's rows",
     async () => {
       const golden = goldenRows(gunzipSync(readFileSync(`${SHARED_LAKE}.tsv.gz`))).map(clientLine);

@@ -10,9 +10,10 @@ import { detectNetwork } from "../../src/ledger/network.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { balance, buildLedger, created, id, ledgerKey, NETWORK, scSymbol, scU32, updated } from "../ledger/build.ts";
-import { filesUnder, readLedgers, records, SHARED } from "../ledger/shared-ledgers.ts";
+import { filesUnder, readLedgers, records, sharedPath } from "../ledger/shared-ledgers.ts";
 import { PASSPHRASES } from "../support/networks.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
+import { sharedFolder } from "../support/shared.ts";
 
 const KEY = describeSchema(2).natural_key;
 
@@ -84,7 +85,7 @@ describe("every ledger in reach", () => {
     });
   }
 
-  test.skipIf(filesUnder("lake", ".zst").length === 0)(
+  test.skipIf(sharedFolder("ledgers/lake") === undefined)(
     "the ledgers beside the repository",
     async () => {
       let rows = 0;
@@ -93,7 +94,7 @@ describe("every ledger in reach", () => {
         rows += check([...splitBatch(readLedgers(path))].map(({ bytes }) => bytes));
       }
       for (const path of ["pubnet", "edge", "loadgen"].flatMap((folder) => filesUnder(folder, ""))) {
-        if (/\.(xdr|zst|zstd)$/.test(path)) rows += check(await fileLedgers(join(SHARED, path)));
+        if (/\.(xdr|zst|zstd)$/.test(path)) rows += check(await fileLedgers(sharedPath(path)));
       }
       expect(rows).toBeGreaterThan(10_000);
     },

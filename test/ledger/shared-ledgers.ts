@@ -1,23 +1,29 @@
 /** The ledgers beside the repository, where they are there: tests that want them are skipped, with a message, else. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { sharedFolder } from "../support/shared.ts";
 
-export const SHARED = join(import.meta.dir, "../../../shared/ledgers");
-export const hasShared = existsSync(SHARED);
-if (!hasShared) console.warn("skipping the tests on ../shared/ledgers, which is not there");
+const LEDGERS = sharedFolder("ledgers");
+export const hasShared = LEDGERS !== undefined;
+
+/** Where a file or folder of ../shared/ledgers lies. @throws Error where ../shared/ledgers is not there */
+export function sharedPath(path: string): string {
+  if (LEDGERS === undefined) throw new Error(`no ${path}: ../shared/ledgers is not there`);
+  return join(LEDGERS, path);
+}
 
 export function readText(path: string): string {
-  return readFileSync(join(SHARED, path), "utf8");
+  return readFileSync(sharedPath(path), "utf8");
 }
 
 export function readGzipText(path: string): string {
-  return gunzipSync(readFileSync(join(SHARED, path))).toString();
+  return gunzipSync(readFileSync(sharedPath(path))).toString();
 }
 
 /** A file's content, inflated. */
 export function readLedgers(path: string): Uint8Array {
-  const bytes = new Uint8Array(readFileSync(join(SHARED, path)));
+  const bytes = new Uint8Array(readFileSync(sharedPath(path)));
   return bytes[0] === 0x28 && bytes[1] === 0xb5 ? new Uint8Array(Bun.zstdDecompressSync(bytes)) : bytes;
 }
 
@@ -36,7 +42,7 @@ export function records(bytes: Uint8Array): Uint8Array[] {
 /** Paths under `folder` (and its folders) that end in `suffix`, sorted. */
 export function filesUnder(folder: string, suffix: string): string[] {
   if (!hasShared) return [];
-  return readdirSync(join(SHARED, folder), { recursive: true })
+  return readdirSync(sharedPath(folder), { recursive: true })
     .map(String)
     .filter((name) => name.endsWith(suffix))
     .sort()

@@ -1,12 +1,11 @@
 /** Defect 12: restored entries were dropped. (Evicted ones are rows of schema version 2.) */
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 import { buildLedger, created, id, removed, restored, scU32, updated } from "../ledger/build.ts";
 import { LOAD_TEST } from "../support/networks.ts";
-import { ROOT } from "../support/processor.ts";
+import { sharedFolder } from "../support/shared.ts";
 import { MadeSource, type Reader, TestServer } from "./support.ts";
 
 async function readAll(source: LedgerSource, first: number, last: number, settings: Record<string, string>) {
@@ -57,13 +56,12 @@ test("a restored entry is a row, also right before the update or removal of the 
   ]);
 });
 
-const LOADGEN = join(ROOT, "..", "shared", "ledgers", "loadgen", "load-test-ledgers-v25.xdr.zstd");
-if (!existsSync(LOADGEN)) console.warn("skipped: the load-test ledgers with restored entries, which are not there");
+const LOADGEN = sharedFolder("ledgers/loadgen");
 
-describe.skipIf(!existsSync(LOADGEN))("the load test's ledgers of protocol 25", () => {
+describe.skipIf(LOADGEN === undefined)("the load test's ledgers of protocol 25", () => {
   test("all 29,760 rows, 7,440 of them restored; without those with COMPAT=go", async () => {
     const network = { NETWORK_PASSPHRASE: LOAD_TEST };
-    const source = await RepeatingSource.open(LOADGEN);
+    const source = await RepeatingSource.open(join(LOADGEN!, "load-test-ledgers-v25.xdr.zstd"));
     expect((await readAll(source, 10048, 10077, network)).rows).toBe(29_760);
     expect((await readAll(source, 10048, 10077, { ...network, COMPAT: "go" })).rows).toBe(29_760 - 7_440);
   });

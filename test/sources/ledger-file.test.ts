@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import zlib from "node:zlib";
@@ -10,6 +10,7 @@ import { isRecordStream, ledgersOfXdr } from "../../src/sources/file/xdr-content
 import { failureOf } from "../support/failure.ts";
 import { PUBNET } from "../support/networks.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { sharedFolder } from "../support/shared.ts";
 import { batchOf, TemporaryLake, tinyLedger } from "./lake-fixture.ts";
 
 const fixtures = path.join(import.meta.dir, "../fixtures/ledgers");
@@ -302,11 +303,11 @@ describe("bad files", () => {
   });
 });
 
-const shared = path.join(import.meta.dir, "../../../shared/ledgers");
-describe.skipIf(!existsSync(shared))("every ledger under ../shared/ledgers (skipped where that is absent)", () => {
+const shared = sharedFolder("ledgers");
+describe.skipIf(shared === undefined)("every ledger under ../shared/ledgers (skipped where that is absent)", () => {
   test("files of all kinds", async () => {
     let count = 0;
-    for (const entry of readdirSync(shared, { recursive: true, withFileTypes: true })) {
+    for (const entry of readdirSync(shared!, { recursive: true, withFileTypes: true })) {
       if (entry.isFile() && /\.(xdr|xdr\.zst|xdr\.zstd)$/.test(entry.name) && !entry.parentPath.includes("--")) {
         count += (await read(path.join(entry.parentPath, entry.name))).length;
       }
@@ -315,9 +316,9 @@ describe.skipIf(!existsSync(shared))("every ledger under ../shared/ledgers (skip
   });
 
   test("lakes", async () => {
-    expect((await read(path.join(shared, "lake"))).map(({ sequence }) => sequence)).toEqual(
+    expect((await read(path.join(shared!, "lake"))).map(({ sequence }) => sequence)).toEqual(
       Array.from({ length: 200 }, (_, i) => 63103900 + i),
     );
-    expect((await read(path.join(shared, "lake-lpf8"))).length).toBe(16);
+    expect((await read(path.join(shared!, "lake-lpf8"))).length).toBe(16);
   });
 });
