@@ -11,7 +11,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { flagOf, SETTINGS } from "../../src/config/schema.ts";
 import type { Filters } from "../../src/grpc/generated/control.ts";
 import type { Init } from "../../src/grpc/service.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { failureOf } from "../support/failure.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
 import { runCommand, SAMPLE } from "../support/processor.ts";

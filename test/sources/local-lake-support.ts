@@ -1,5 +1,5 @@
 /** Reading of a lake in a folder, to its end or its error. */
-import type { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import type { Lake } from "../../src/sources/lake/lake.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
 
 export const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 /** A lake that grows while it is read. */
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
+import { Lake } from "../../src/sources/lake/lake.ts";
 import { failureOf } from "../support/failure.ts";
 import { TemporaryLake } from "./lake-fixture.ts";
 import { never, readAll, sleep } from "./local-lake-support.ts";
@@ -74,7 +74,7 @@ describe("following the tip", () => {
   test("a file that never comes is a gap", async () => {
     using lake = new TemporaryLake().putAll(1, 5);
     lake.put(7);
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const error = await failureOf(readAll(source, 5, 0));
     expect([error.code, error.reason]).toEqual(["NOT_FOUND", "LEDGER_MISSING"]);
     expect(error.message).toContain("ledger 6 is missing");
@@ -82,7 +82,7 @@ describe("following the tip", () => {
 
   test("a gap before files of another layout names both layouts", async () => {
     using lake = new TemporaryLake().putAll(60, 63);
-    const source = await LocalLake.open(lake.folder, options);
+    const source = await Lake.open(lake.folder, options);
     const failed = failureOf(readAll(source, 60, 0));
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
     const error = await failed;

@@ -144,7 +144,7 @@ describe("what is not there", () => {
     [Number.NaN, 0],
   ])("ledgers %p to %p are no range", async (start, end) => {
     using lake = new TemporaryLake().putAll(1, 3);
-    const error = await failureOf(readAll(await LocalLake.open(lake.folder), start, end));
+    const error = await failureOf(readAll(await Lake.open(lake.folder), start, end));
     expect([error.code, error.reason]).toEqual(["INVALID_ARGUMENT", "LEDGER_RANGE_INVALID"]);
   });
 });
@@ -155,7 +155,7 @@ describe("bad files", () => {
     const whole = lake.put(9);
     const halves = { cutOff: whole.subarray(0, whole.length - 1), hole: new Uint8Array(whole).fill(0, 20, -8) };
     const read = async (end: number, settledFileMs: number) => {
-      const source = await LocalLake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
+      const source = await Lake.open(lake.folder, { growingStillMsMax: 0, settledFileMs });
       const { code, reason, message } = await failureOf(readAll(source, 9, end));
       return [code, reason, message.includes("so the rest may still come")];
     };
@@ -206,11 +206,11 @@ describe("bad files", () => {
     using lake = new TemporaryLake().putAll(1, 20);
     const whole = lake.put(9);
     writeFileSync(lake.pathOf(9), whole.subarray(0, whole.length - 1));
-    const young = await failureOf(readAll(await LocalLake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
+    const young = await failureOf(readAll(await Lake.open(lake.folder, { growingStillMsMax: 100 }), 1, 20));
     makeOld(lake.pathOf(9));
     // With the default patience a young file would cost seconds: an old one must not.
     const begun = Date.now();
-    const old = await failureOf(readAll(await LocalLake.open(lake.folder), 1, 20));
+    const old = await failureOf(readAll(await Lake.open(lake.folder), 1, 20));
     expect(Date.now() - begun).toBeLessThan(4_000);
     for (const error of [young, old]) {
       expect([error.code, error.reason]).toEqual(["DATA_LOSS", "ZSTD_TRUNCATED"]);
@@ -220,7 +220,7 @@ describe("bad files", () => {
 
   test("empty, garbage, a folder or a named pipe in the place of a file, too large, not readable", async () => {
     using lake = new TemporaryLake().putAll(1, 20);
-    const source = await LocalLake.open(lake.folder, { fileBytesMax: 10_000 });
+    const source = await Lake.open(lake.folder, { fileBytesMax: 10_000 });
     const read = () => failureOf(readAll(source, 1, 20));
 
     writeFileSync(lake.pathOf(9), "");
@@ -267,7 +267,7 @@ describe("opening", () => {
     using lake = new TemporaryLake(SINGLE, "none");
     lake.put(5);
     lake.put(64, { ledgersPerBatch: 8, batchesPerPartition: 4, extension: "zst" });
-    const error = await failureOf(LocalLake.open(lake.folder));
+    const error = await failureOf(Lake.open(lake.folder));
     expect([error.code, error.reason]).toEqual(["DATA_LOSS", "LAKE_LAYOUT"]);
     expect(error.message).toContain("8 ledgers a file, 4 files a partition");
   });
@@ -275,7 +275,7 @@ describe("opening", () => {
   test("a manifest that says otherwise than the names is refused", async () => {
     using lake = new TemporaryLake(SINGLE, { ledgersPerBatch: 8 });
     lake.put(5);
-    const error = await failureOf(LocalLake.open(lake.folder));
+    const error = await failureOf(Lake.open(lake.folder));
     expect(error.reason).toBe("LAKE_LAYOUT");
     expect(error.message).toContain("says 8 ledgers a file and 10 files a partition");
   });
@@ -283,13 +283,13 @@ describe("opening", () => {
   test("a bad manifest, no lake, no folder", async () => {
     using lake = new TemporaryLake();
     writeFileSync(lake.path(".config.json"), "{");
-    expect((await failureOf(LocalLake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
+    expect((await failureOf(Lake.open(lake.folder))).reason).toBe("LAKE_MANIFEST");
     rmSync(lake.path(".config.json"));
-    const empty = await failureOf(LocalLake.open(lake.folder));
+    const empty = await failureOf(Lake.open(lake.folder));
     expect([empty.code, empty.reason]).toEqual(["NOT_FOUND", "LAKE_NOT_FOUND"]);
-    expect((await failureOf(LocalLake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
+    expect((await failureOf(Lake.open(lake.path("nowhere")))).reason).toBe("FILE_NOT_FOUND");
     writeFileSync(lake.path("file"), "");
-    expect((await failureOf(LocalLake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
+    expect((await failureOf(Lake.open(lake.path("file")))).reason).toBe("LAKE_NOT_FOUND");
   });
 
   test("ledgerLatest sees the lake grow, and passes over empty partitions", async () => {

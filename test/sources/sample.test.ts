@@ -7,7 +7,6 @@ import { headerOffsets, headerSequence } from "../../src/sources/file/header-off
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { Lake } from "../../src/sources/lake/lake.ts";
 import { parseLakeKey } from "../../src/sources/lake/lake-layout.ts";
-import { LocalLake } from "../../src/sources/lake/local-lake.ts";
 import { PUBNET } from "../support/networks.ts";
 
 const root = path.join(import.meta.dir, "../..");
@@ -57,7 +56,7 @@ describe("test/fixtures/ledgers", () => {
 
 describe("sample/lake", () => {
   test("is one chain of hashes over consecutive numbers, crossing a partition", async () => {
-    const source = await LocalLake.open(lake);
+    const source = await Lake.open(lake);
     expect(await source.networkPassphrase()).toBe(PUBNET);
     expect(source.layout).toEqual({ ledgersPerBatch: 1, batchesPerPartition: 64000, extension: "zst" });
     expect(await source.ledgerRange()).toEqual({ ledgerFirst: 58751994, ledgerLast: 58752000 });

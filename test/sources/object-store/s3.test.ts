@@ -7,11 +7,13 @@ import { CachedCredentials } from "../../../src/sources/object-store/s3-credenti
 import { S3Storage } from "../../../src/sources/object-store/s3-storage.ts";
 import { cli } from "../../cli/harness.ts";
 import { storeServer } from "../../clients/toolchain.ts";
+import { failureOf } from "../../support/failure.ts";
 import { FaultyProxy, type StoreFault } from "../../support/faulty-proxy.ts";
-import { failureOf, localServer, until } from "../../support/local-server.ts";
+import { localServer } from "../../support/local-server.ts";
 import { KEY, ObjectStore, PRIVATE, PUBLIC } from "../../support/object-store.ts";
 import { SAMPLE } from "../../support/processor.ts";
 import { randomFrom, seedOf } from "../../support/random.ts";
+import { until } from "../../support/until.ts";
 import { TemporaryLake } from "../lake-fixture.ts";
 
 const program = await storeServer();
