@@ -3,7 +3,7 @@ import { AwsV4Signer } from "aws4fetch";
 import { CodedError } from "../../error.ts";
 import type { LakeStorage, ListOptions, StoredObject } from "../lake/lake-storage.ts";
 import { awsUrl, type S3Address } from "./s3-address.ts";
-import { type AwsCredentials, CachedCredentials } from "./s3-credentials.ts";
+import { CachedCredentials } from "./s3-credentials.ts";
 import { namesOfPage } from "./s3-listing.ts";
 import { type Send, type StoreAnswer, type StoreRequestOptions, StoreRequests } from "./store-request.ts";
 
@@ -26,9 +26,11 @@ export class S3Storage implements LakeStorage {
   /** Each look is a request that costs money, and a round trip. */
   readonly lookMsMin = 250;
   readonly listsParts = true;
-  readonly readAheadFiles = 32;
+  readonly readAheadFiles = 48;
   private readonly requests: StoreRequests;
   private place: Place;
+  /** Keys that signatures are made with: one a day, region and credentials. */
+  private readonly keys = new Map<string, ArrayBuffer>();
 
   /** @param credentials default: as AWS tools find them */
   constructor(
@@ -130,9 +132,15 @@ export class S3Storage implements LakeStorage {
     const options = { method, redirect: "manual", decompress: false } as const;
     if (this.address.isUnsigned) return (signal) => fetch(url, { ...options, signal });
     return async (signal) => {
-      const { headers } = await signed(url, method, region, await this.credentials.get(this.root));
+      const { headers } = await this.signed(url, method, region);
       return fetch(url, { ...options, headers, signal });
     };
+  }
+
+  private async signed(url: string, method: string, region: string): Promise<{ headers: Headers }> {
+    const credentials = await this.credentials.get(this.root);
+    const headers = { "x-amz-content-sha256": UNSIGNED_PAYLOAD };
+    return new AwsV4Signer({ url, method, headers, region, service: "s3", cache: this.keys, ...credentials }).sign();
   }
 
   /** What an answer means that is neither the object nor its absence. */
@@ -152,11 +160,6 @@ export class S3Storage implements LakeStorage {
     }
     return new CodedError("FAILED_PRECONDITION", "STORE_REFUSED", `${name}: ${said}: check region and endpoint`);
   }
-}
-
-async function signed(url: string, method: string, region: string, credentials: AwsCredentials) {
-  const headers = { "x-amz-content-sha256": UNSIGNED_PAYLOAD };
-  return new AwsV4Signer({ url, method, headers, region, service: "s3", ...credentials }).sign();
 }
 
 /** An object whose answer's head has come, and whose body has not been read. */

@@ -2,7 +2,7 @@
  * Requests to an object store: asked again where that may help, bounded in time, and given up with a reason.
  *
  *     answers        2xx, 403, 404 and every other status but those below
- *     asked again    no connection, a cut or silent one, 429 and 5xx: TRIES_MAX times, longer and longer apart
+ *     asked again    no connection, a cut or late one, 429 and 5xx: TRIES_MAX times, longer and longer apart
  */
 import { backoffMs } from "../../base/backoff.ts";
 import { pause } from "../../base/pause.ts";
@@ -13,14 +13,16 @@ const TRIES_MAX = 6;
 /** Between two tries: the first and the longest pause. Together some 6 s: beyond that the session waits. */
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 3_000;
-/** Without an answer's head, or without a further byte of its body, for this long, a connection is given up. */
-const SILENT_MS_MAX = 10_000;
+/** An answer's head has to come within this time, and its body within the same and a time for its bytes. */
+const WAIT_MS_MAX = 10_000;
+/** The slowest body that is waited for: 100 kB/s. */
+const BYTES_PER_MS_MIN = 100;
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name above. */
 export interface StoreRequestOptions {
   triesMax?: number;
   retryMsMin?: number;
-  silentMsMax?: number;
+  waitMsMax?: number;
 }
 
 /** One try of a request. It is told when to give up by the signal. */
@@ -30,7 +32,7 @@ export type Send = (signal: AbortSignal) => Promise<Response>;
 export interface StoreAnswer {
   status: number;
   headers: Headers;
-  /** The whole body. @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut or silent */
+  /** The whole body. @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut or late */
   bytes(): Promise<Uint8Array>;
   /** Lets the connection go without reading the body. */
   drop(): void;
@@ -41,7 +43,7 @@ export class StoreRequests {
   private readonly options: Required<StoreRequestOptions>;
 
   constructor(options: StoreRequestOptions = {}) {
-    this.options = { triesMax: TRIES_MAX, retryMsMin: RETRY_MS_MIN, silentMsMax: SILENT_MS_MAX, ...options };
+    this.options = { triesMax: TRIES_MAX, retryMsMin: RETRY_MS_MIN, waitMsMax: WAIT_MS_MAX, ...options };
   }
 
   /**
@@ -78,54 +80,58 @@ export class StoreRequests {
   }
 
   private async once(name: string, send: Send): Promise<StoreAnswer> {
-    const silence = new Silence(name, this.options.silentMsMax);
+    const patience = new Patience(name, this.options.waitMsMax);
     let response: Response;
     try {
-      response = await send(silence.signal);
+      response = await send(patience.signal);
     } catch (thrown) {
-      throw silence.error ?? thrown;
+      throw patience.error ?? thrown;
     } finally {
-      silence.rest();
+      patience.rest();
     }
     const { status, headers } = response;
     if (status === 429 || status >= 500) {
-      silence.giveUp();
+      patience.giveUp();
       throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status}`);
     }
     return {
       status,
       headers,
-      drop: () => silence.giveUp(),
-      bytes: () => bodyOf(name, response, silence),
+      drop: () => patience.giveUp(),
+      bytes: () => bodyOf(name, response, patience),
     };
   }
 }
 
-/** Gives a connection up once nothing has come for a while. */
-class Silence {
+/** Gives a connection up once what is waited for is late. */
+class Patience {
   private readonly abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Set once it was given up. */
   error: CodedError | undefined;
 
+  /** Begins to wait for an answer's head. */
   constructor(
     private readonly name: string,
-    private readonly msMax: number,
+    private readonly waitMsMax: number,
   ) {
-    this.heard();
+    this.expect(0);
   }
 
   get signal(): AbortSignal {
     return this.abort.signal;
   }
 
-  heard(): void {
+  /** Waits for so many bytes from now on. */
+  expect(bytes: number): void {
     this.rest();
+    const msMax = Math.ceil(this.waitMsMax + bytes / BYTES_PER_MS_MIN);
     this.timer = setTimeout(() => {
-      const message = `${this.name}: the store has been silent for ${this.msMax} ms`;
+      const what = bytes === 0 ? "no answer" : `not all ${bytes} B`;
+      const message = `${this.name}: ${what} within ${msMax} ms`;
       this.error = new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message);
       this.abort.abort();
-    }, this.msMax);
+    }, msMax);
   }
 
   /** Nothing is waited for: the reader may take its time. */
@@ -139,32 +145,20 @@ class Silence {
   }
 }
 
-/** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut, silent or not as long as its head says */
-async function bodyOf(name: string, response: Response, silence: Silence): Promise<Uint8Array> {
+/** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut, late or not as long as its head says */
+async function bodyOf(name: string, response: Response, patience: Patience): Promise<Uint8Array> {
   const said = response.headers.get("content-length");
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  patience.expect(Number(said ?? 0));
+  let bytes: Uint8Array;
   try {
-    silence.heard();
-    for await (const part of response.body ?? []) {
-      silence.heard();
-      parts.push(part);
-      length += part.length;
-    }
+    bytes = await response.bytes(); // whole: a piece at a time costs twice the CPU
   } catch (thrown) {
-    throw silence.error ?? unavailable(name, thrown);
+    throw patience.error ?? unavailable(name, thrown);
   } finally {
-    silence.rest();
+    patience.rest();
   }
-  if (said !== null && Number(said) !== length) {
-    throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${length} of ${said} B came`);
-  }
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+  if (said !== null && Number(said) !== bytes.length) {
+    throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${bytes.length} of ${said} B came`);
   }
   return bytes;
 }

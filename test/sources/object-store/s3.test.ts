@@ -27,7 +27,7 @@ const LEDGERS = SAMPLE.last - SAMPLE.first + 1;
 /** A reader of the private bucket through `endpoint`, with short patience. */
 function storage(endpoint: string, address = `s3://${PRIVATE}/${PREFIX}`, key = KEY): S3Storage {
   const parsed = parseS3Address(address, { AWS_ENDPOINT_URL_S3: endpoint });
-  return new S3Storage(parsed, { retryMsMin: 5, silentMsMax: 500 }, new CachedCredentials(async () => key));
+  return new S3Storage(parsed, { retryMsMin: 5, waitMsMax: 500 }, new CachedCredentials(async () => key));
 }
 
 async function ledgersOf(lake: Lake, first: number = SAMPLE.first, last: number = SAMPLE.last): Promise<string[]> {
