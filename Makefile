@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test generate lock library fuzz simulate bench-decode bench-pipeline bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build test generate lock library fuzz simulate bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
 
 bench-pipeline: $(INSTALLED) ## lake and gRPC source to a Flight client, against a Go pipeline (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/pipeline.ts && $(BUN) $(BUN_FLAGS) bench/latency.ts && $(BUN) $(BUN_FLAGS) bench/resident.ts
+
+bench-sources: $(INSTALLED) ## lakes from a folder and a bucket, beside a bare loop of GETs (needs Python)
+	@$(BUN) $(BUN_FLAGS) bench/sources.ts
 
 bench-control: $(INSTALLED) ## control calls, idle and under load, against an empty grpc-go server (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/control.ts
