@@ -77,7 +77,7 @@ export const command = defineCommand({
 async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: Logger): Promise<Partial<Config>> {
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
-  if (sourceEndpoint.kind === "grpc") return {};
+  if (sourceEndpoint.kind === "grpc" || sourceEndpoint.kind === "rpc") return {};
   let fault = "no transaction in its first files is of a known network";
   const place = sourceEndpoint.kind === "s3" ? sourceEndpoint.address : sourceEndpoint.path;
   const network = await networkOfLedgers(place).catch((thrown) => {

@@ -10,6 +10,8 @@ export type SourceEndpoint =
   | { kind: "lake"; path: string }
   /** A lake in a bucket that speaks S3, as `s3://bucket/prefix?…`; object-store/s3-address.ts reads it. */
   | { kind: "s3"; address: string }
+  /** An RPC server's getLedgers. */
+  | { kind: "rpc"; url: string }
   /** A lake folder that is read again and again with ledger numbers that go on: for load tests. */
   | { kind: "repeat"; path: string };
 
@@ -23,6 +25,10 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
     return path === undefined ? undefined : { kind: "repeat", path };
   }
   if (text.startsWith("s3://")) return BUCKET_ADDRESS.test(text) ? { kind: "s3", address: text } : undefined;
+  if (/^rpc\+https?:/.test(text)) {
+    const url = text.slice("rpc+".length);
+    return URL.canParse(url) ? { kind: "rpc", url } : undefined;
+  }
   const path = folderPath(text);
   if (path !== undefined) return { kind: "lake", path };
   const address = parseAddress(text);

@@ -195,7 +195,7 @@ export const dialAddress: SettingType<string> = {
 export const sourceEndpoint: SettingType<SourceEndpoint> = {
   name: "source",
   accepts:
-    "host:port of a raw-ledger server, a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix), or repeat:<lake folder>",
+    "host:port of a raw-ledger server, a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix), an RPC server (rpc+https://host/path), or repeat:<lake folder>",
   parse: parseSourceEndpoint,
 };
 

@@ -6,7 +6,7 @@ export const SOURCES = {
   BASE64: reason("DATA_LOSS", "A line of a ledger file is no base64.", "Look for line wraps or a cut."),
   BUCKET_NOT_FOUND: reason("NOT_FOUND", "There is no such bucket.", "Check its name, region and endpoint."),
   CREDENTIALS_NOT_FOUND: reason(
-    "FAILED_PRECONDITION",
+    "UNAUTHENTICATED",
     "No AWS credentials are found for a bucket.",
     "Give some as for any AWS tool, or read a public bucket with ?unsigned=true.",
   ),
@@ -27,6 +27,11 @@ export const SOURCES = {
     "RESOURCE_EXHAUSTED",
     "A compressed file is larger inside than the limit.",
     "If it is sound, raise the limit that the message names.",
+  ),
+  RPC_ANSWER: reason(
+    ["FAILED_PRECONDITION", "PERMISSION_DENIED", "UNAVAILABLE"],
+    "An RPC server refuses, or answers with something else than the method's result.",
+    "The message has its words; check the address and its key.",
   ),
   S3_ADDRESS: reason("INVALID_ARGUMENT", "An s3:// address is not well-formed.", "Write it as the message says."),
   STORE_DENIED: reason("PERMISSION_DENIED", "The object store refuses.", "Check credentials and their rights."),

@@ -6,6 +6,7 @@ import { Lake } from "./lake/lake.ts";
 import { openBucketLake } from "./object-store/open-bucket.ts";
 import { RawLedgerSource } from "./raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "./repeating.ts";
+import { RpcSource } from "./rpc/rpc-source.ts";
 import type { LedgerSource } from "./source.ts";
 
 /**
@@ -20,6 +21,8 @@ export async function openSource(endpoint: SourceEndpoint): Promise<LedgerSource
       return openBucketLake(endpoint.address);
     case "repeat":
       return RepeatingSource.open(endpoint.path, { reuse: true }); // an object is in a ring before the next is read
+    case "rpc":
+      return new RpcSource(endpoint.url);
     case "grpc":
       return new RawLedgerSource(dialTarget(endpoint.address));
   }

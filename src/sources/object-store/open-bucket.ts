@@ -10,7 +10,7 @@ export function isBucketAddress(text: string): boolean {
 
 /**
  * The lake at an `s3://` address; what the address leaves out comes from the environment, as for AWS tools.
- * @throws CodedError INVALID_ARGUMENT / S3_ADDRESS; FAILED_PRECONDITION / CREDENTIALS_NOT_FOUND; as Lake.at and S3Storage
+ * @throws CodedError INVALID_ARGUMENT / S3_ADDRESS; UNAUTHENTICATED / CREDENTIALS_NOT_FOUND; as Lake.at and S3Storage
  */
 export async function openBucketLake(address: string): Promise<Lake> {
   return Lake.at(new S3Storage(parseS3Address(address, process.env)));

@@ -5,7 +5,7 @@
 import { CodedError } from "../../error.ts";
 
 /** What a signature is made with. */
-export interface AwsCredentials {
+interface AwsCredentials {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken?: string;
@@ -26,7 +26,7 @@ export class CachedCredentials {
 
   /**
    * @param name of the lake, for messages
-   * @throws CodedError FAILED_PRECONDITION / CREDENTIALS_NOT_FOUND
+   * @throws CodedError UNAUTHENTICATED / CREDENTIALS_NOT_FOUND
    */
   async get(name: string): Promise<AwsCredentials> {
     if (Date.now() >= this.renewAtMs) this.found = undefined;
@@ -41,7 +41,7 @@ export class CachedCredentials {
       this.found = undefined;
       const detail = thrown instanceof Error ? thrown.message : String(thrown);
       throw new CodedError(
-        "FAILED_PRECONDITION",
+        "UNAUTHENTICATED",
         "CREDENTIALS_NOT_FOUND",
         `${name}: no AWS credentials (${detail}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; a public bucket takes ?unsigned=true`,
         { cause: thrown },

@@ -2,10 +2,10 @@
 import { AwsV4Signer } from "aws4fetch";
 import { CodedError } from "../../error.ts";
 import type { LakeStorage, ListOptions, StoredObject } from "../lake/lake-storage.ts";
+import { type Send, type StoreAnswer, type StoreRequestOptions, StoreRequests } from "../store-request.ts";
 import { awsUrl, type S3Address } from "./s3-address.ts";
 import { CachedCredentials } from "./s3-credentials.ts";
 import { namesOfPage } from "./s3-listing.ts";
-import { type Send, type StoreAnswer, type StoreRequestOptions, StoreRequests } from "./store-request.ts";
 
 /** Keys a page of a listing; the protocol's own limit. */
 const PAGE_KEYS = 1_000;

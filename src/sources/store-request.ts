@@ -1,12 +1,12 @@
 /**
- * Requests to an object store: asked again where that may help, bounded in time, and given up with a reason.
+ * Requests to an object store or an RPC server: asked again where that may help, bounded in time, and given up with a reason.
  *
  *     answers        2xx, 403, 404 and every other status but those below
  *     asked again    no connection, a cut or late one, 429 and 5xx: TRIES_MAX times, longer and longer apart
  */
-import { backoffMs } from "../../base/backoff.ts";
-import { pause } from "../../base/pause.ts";
-import { CodedError } from "../../error.ts";
+import { backoffMs } from "../base/backoff.ts";
+import { pause } from "../base/pause.ts";
+import { CodedError } from "../error.ts";
 
 /** How often one request is sent at most. */
 const TRIES_MAX = 6;
@@ -23,6 +23,20 @@ export interface StoreRequestOptions {
   triesMax?: number;
   retryMsMin?: number;
   waitMsMax?: number;
+}
+
+/** A store that says when to ask again is not asked before, and not left waiting for longer than this. */
+const RETRY_AFTER_MS_MAX = 60_000;
+
+/** An answer that says: not now. */
+class Busy extends CodedError {
+  readonly retryAfterMs: number;
+
+  constructor(name: string, { status, headers }: Response) {
+    super("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status}`);
+    const seconds = Number(headers.get("retry-after") ?? 0); // or a date, which no store here sends
+    this.retryAfterMs = Number.isNaN(seconds) ? 0 : Math.min(RETRY_AFTER_MS_MAX, seconds * 1000);
+  }
 }
 
 /** One try of a request. It is told when to give up by the signal. */
@@ -74,7 +88,9 @@ export class StoreRequests {
         if (tries >= triesMax) {
           throw CodedError.received(error.code, error.reason, `${error.message}, in ${tries} tries`, { cause: error });
         }
-        await pause(backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX), new AbortController().signal);
+        const busyMs = thrown instanceof Busy ? thrown.retryAfterMs : 0;
+        const waitMs = Math.max(busyMs, backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX));
+        await pause(waitMs, new AbortController().signal);
       }
     }
   }
@@ -92,7 +108,7 @@ export class StoreRequests {
     const { status, headers } = response;
     if (status === 429 || status >= 500) {
       patience.giveUp();
-      throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status}`);
+      throw new Busy(name, response);
     }
     return {
       status,

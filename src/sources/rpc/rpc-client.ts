@@ -1,0 +1,75 @@
+/** Calls to a Stellar RPC server (JSON-RPC 2.0 over HTTP), sent again by the rules of every store. */
+import { CodedError } from "../../error.ts";
+import { type StoreRequestOptions, StoreRequests } from "../store-request.ts";
+
+const ANSWER_BYTES_MAX = 256 << 20; // a page of ledgers of the largest size in base64
+
+/** What a server says in place of a result. */
+export class RpcError extends CodedError {
+  /** @param range the ledgers that it has, where it says so */
+  constructor(
+    message: string,
+    readonly range: { oldest: number; latest: number } | undefined,
+  ) {
+    super("FAILED_PRECONDITION", "RPC_ANSWER", message);
+  }
+}
+
+/** One RPC server. */
+export class RpcClient {
+  private readonly requests: StoreRequests;
+  private id = 0;
+
+  /**
+   * @param url of the server; a key in its path or query is shown to nobody
+   * @param name for messages
+   */
+  constructor(
+    private readonly url: string,
+    readonly name: string,
+    options?: StoreRequestOptions,
+  ) {
+    this.requests = new StoreRequests(options);
+  }
+
+  /**
+   * The result of a call.
+   * @throws RpcError for an error of the method; CodedError PERMISSION_DENIED / RPC_ANSWER where the server wants another
+   * key, UNAVAILABLE / STORE_UNAVAILABLE, RPC_ANSWER
+   */
+  async call(method: string, params: object = {}): Promise<unknown> {
+    const what = `${this.name}: ${method}`;
+    const body = JSON.stringify({ jsonrpc: "2.0", id: ++this.id, method, params });
+    const headers = { "content-type": "application/json" };
+    const answer = await this.requests.whole(what, (signal) =>
+      fetch(this.url, { method: "POST", headers, body, signal }),
+    );
+    if (answer.status === 401 || answer.status === 403) {
+      const message = `${what}: the server answers ${answer.status}: check the key in its address`;
+      throw new CodedError("PERMISSION_DENIED", "RPC_ANSWER", message);
+    }
+    if (answer.body.length > ANSWER_BYTES_MAX) {
+      const message = `${what}: an answer of ${answer.body.length} B, over max ${ANSWER_BYTES_MAX} B`;
+      throw new CodedError("UNAVAILABLE", "RPC_ANSWER", message);
+    }
+    let said: { result?: unknown; error?: { message?: unknown } } | null;
+    try {
+      said = JSON.parse(new TextDecoder().decode(answer.body));
+    } catch {
+      throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the server answers ${answer.status}, and no JSON`);
+    }
+    if (typeof said?.error?.message === "string") {
+      throw new RpcError(`${what}: ${said.error.message}`, rangeOf(said.error.message));
+    }
+    if (typeof said !== "object" || said?.result === undefined) {
+      throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the answer has neither a result nor an error`);
+    }
+    return said.result;
+  }
+}
+
+/** The ledgers that a server has, out of its sentence about one that it has not. */
+function rangeOf(message: string): RpcError["range"] {
+  const match = /oldest ledger: (\d+) and the latest ledger: (\d+)/.exec(message);
+  return match === null ? undefined : { oldest: Number(match[1]), latest: Number(match[2]) };
+}
