@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { LookPace } from "../../src/sources/lake/look-pace.ts";
 
 /** Looks for objects that come every `distanceMs`, and the longest time from an object to its look. */
-function follow(distanceMs: number, objects: number): { looks: number; noticedMsMax: number } {
+function follow(distanceMs: number, objects: number, pauseMsMin = 10): { looks: number; noticedMsMax: number } {
   let now = 0;
-  const pace = new LookPace(10, () => now);
+  const pace = new LookPace(pauseMsMin, () => now);
   let [looks, noticedMsMax] = [0, 0];
   for (let next = distanceMs; next <= objects * distanceMs; next += distanceMs) {
     for (; now < next; looks++) now += pace.pauseMs();
@@ -36,4 +36,13 @@ test("an object that comes at an unexpected time is noticed within 100 ms", () =
     expect(pace.pauseMs()).toBeGreaterThanOrEqual(10);
     expect(pace.pauseMs()).toBeLessThanOrEqual(100);
   }
+});
+
+test("a store whose looks cost money is looked at a few times an object", () => {
+  const bucket = follow(5_000, 100, 250);
+  expect(bucket.looks).toBeLessThan(100 * 10);
+  expect(bucket.noticedMsMax).toBeLessThanOrEqual(260);
+  const rpc = follow(5_000, 100, 500);
+  expect(rpc.looks).toBeLessThan(100 * 7);
+  expect(rpc.noticedMsMax).toBeLessThanOrEqual(510);
 });

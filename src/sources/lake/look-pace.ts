@@ -7,12 +7,15 @@
 const PAUSE_MS_MAX = 100;
 const PAUSES_MIN_MAX = 4; // of the shortest pause
 
-/** Looks within the time that is left until an object is due, or has passed since. */
-const LOOKS_TO_DUE = 50;
+/** Looks within the time that is left until an object is due, or has passed since: fewer where a look costs more. */
+const LOOKS_TO_DUE_MAX = 50;
+const LOOKS_TO_DUE_MIN = 3;
+const LOOKS_MS = 500; // of the shortest pauses together
 
 /** The pace of one lake. All times are milliseconds; `now` is a monotonic clock. */
 export class LookPace {
   private cameAtMs: number | undefined;
+  private readonly looksToDue: number;
   private readonly pauseMsMax: number;
   /** Between the last two objects; undefined while fewer have come. */
   private distanceMs: number | undefined;
@@ -22,6 +25,7 @@ export class LookPace {
     private readonly pauseMsMin: number,
     private readonly now: () => number = () => performance.now(),
   ) {
+    this.looksToDue = Math.max(LOOKS_TO_DUE_MIN, Math.min(LOOKS_TO_DUE_MAX, LOOKS_MS / pauseMsMin));
     this.pauseMsMax = Math.max(PAUSE_MS_MAX, PAUSES_MIN_MAX * pauseMsMin);
   }
 
@@ -36,6 +40,6 @@ export class LookPace {
   pauseMs(): number {
     if (this.cameAtMs === undefined || this.distanceMs === undefined) return this.pauseMsMin;
     const untilDueMs = Math.abs(this.cameAtMs + this.distanceMs - this.now());
-    return Math.min(this.pauseMsMax, Math.max(this.pauseMsMin, untilDueMs / LOOKS_TO_DUE));
+    return Math.min(this.pauseMsMax, Math.max(this.pauseMsMin, untilDueMs / this.looksToDue));
   }
 }
