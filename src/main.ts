@@ -17,6 +17,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "print the contract-data rows of ledger files",
     load: () => import("./cli/decode.ts"),
   },
+  {
+    name: "gaps",
+    summary: "look a lake through for holes, damage and breaks of its chain",
+    load: () => import("./cli/gaps.ts"),
+  },
   ...CONTROL_COMMANDS,
   {
     name: "tail",

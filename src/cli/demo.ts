@@ -7,9 +7,10 @@ import { createLogger } from "../ops/log.ts";
 import { startServer } from "../server/server.ts";
 import { openSource } from "../sources/open.ts";
 import { ArrowCells } from "./arrow-cells.ts";
-import { defineCommand, type Output } from "./command.ts";
+import { defineCommand } from "./command.ts";
 import { option, optionOr } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
+import { Progress } from "./progress.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 import { openSampleLake, SAMPLE_LEDGER_FIRST, SAMPLE_LEDGER_LAST, SAMPLE_NETWORK_PASSPHRASE } from "./sample-lake.ts";
 
@@ -72,7 +73,7 @@ export const command = defineCommand({
         for await (const { table, metadata } of flight.doGet(ticket, signal)) {
           telling.add(table);
           rows += table.numRows;
-          progress.show(metadata.ledger_complete - SAMPLE_LEDGER_FIRST + 1, rows);
+          progress.show(metadata.ledger_complete - SAMPLE_LEDGER_FIRST + 1, `${rows} rows`);
         }
         const seconds = (performance.now() - begun) / 1000;
         progress.clear();
@@ -119,30 +120,3 @@ class TellingRows {
     return [tableHead(), ...shown, ...more].join("\n");
   }
 }
-
-/** One line that is written over itself; nothing where the output is no terminal. */
-class Progress {
-  private shownAtMs = 0;
-  private visible = false;
-
-  constructor(
-    private readonly output: Output,
-    private readonly ledgers: number,
-  ) {}
-
-  show(done: number, rows: number): void {
-    const now = performance.now();
-    if (this.output.isTTY !== true || now - this.shownAtMs < REDRAW_MS) return;
-    this.shownAtMs = now;
-    this.visible = true;
-    const percent = Math.floor((100 * done) / this.ledgers);
-    this.output.write(`\r\x1b[2K${percent} %  ${done} of ${this.ledgers} ledgers, ${rows} rows`);
-  }
-
-  clear(): void {
-    if (this.visible) this.output.write("\r\x1b[2K");
-    this.visible = false;
-  }
-}
-
-const REDRAW_MS = 100; // smooth enough for eyes

@@ -21,7 +21,7 @@ interface FlightServerOptions {
   onUnexpected: OnUnexpected;
 }
 
-/** FlightData by the one-copy codec (grpc/flight-data.ts). */
+/** FlightData by the one-copy codec (flight-data.ts). */
 const FLIGHT_DATA = {
   typeName: FlightService.methods.doGet.response.typeName,
   encode: (message: Init<OutgoingFlightData>) => serializeFlightData(message as OutgoingFlightData),

@@ -6,6 +6,7 @@ import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/con
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { PUBNET } from "../support/networks.ts";
 import { startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { expectRows, Reader, sampleLedgers, sampleRows } from "./support.ts";
 
 test("it starts, keeps trying, and goes on by itself when the source comes up", async () => {
@@ -37,7 +38,7 @@ test("it starts, keeps trying, and goes on by itself when the source comes up", 
     await rest;
     expectRows(reader, sampleRows(700, 720));
     expect(upstream.calls.map((call) => call.startLedger)).toEqual([700]);
-    expect((await control.getStatus({ sessionId })).status).toBe(Status.STOPPED);
+    await until(async () => (await control.getStatus({ sessionId })).status === Status.STOPPED, "stopped");
   } finally {
     control.close();
     flight.close();

@@ -1,0 +1,167 @@
+/**
+ * Looks a lake through for what no reader should meet: holes, damaged objects, ledgers in another's place, and a chain that
+ * does not hold. The chain: each header names the hash of the header before it, and that hash is sha256 of the header's
+ * bytes (Stellar-ledger.x, LedgerHeader.previousLedgerHash).
+ */
+import { CodedError } from "../../error.ts";
+import { ledgerHeader } from "../../ledger/header.ts";
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
+import { sha256 } from "../../xdr/sha256.ts";
+import { Inflater } from "../file/inflate.ts";
+import { BATCH_BYTES_MAX } from "../limits.ts";
+import type { Lake } from "./lake.ts";
+import { ledgersOfLakeFile } from "./lake-file.ts";
+import { batchRange, parseLakeKey } from "./lake-layout.ts";
+import { readAhead } from "./read-ahead.ts";
+
+/** What is wrong with some ledgers of a lake. */
+interface LakeFinding extends LedgerRange {
+  kind: "missing" | "damaged" | "wrong ledger" | "wrong hash" | "broken chain" | "out of place";
+  /** The object that it is about. */
+  object: string;
+  /** A sentence, or what an error says. */
+  detail: string;
+}
+
+/** Told after each object. */
+type AuditListener = (ledgersDone: number) => void;
+
+const READ_AHEAD_BYTES = 32 << 20;
+
+/** The header of the ledger before, and where it was found. */
+interface Link {
+  sequence: number;
+  hash: Uint8Array;
+  object: string;
+}
+
+/**
+ * What is wrong with the ledgers `ledgerFirst` to `ledgerLast`, in their order; holes side by side are one finding.
+ * @throws CodedError UNAVAILABLE, PERMISSION_DENIED where the lake does not answer
+ */
+export async function* auditLake(
+  lake: Lake,
+  { ledgerFirst, ledgerLast }: LedgerRange,
+  onProgress: AuditListener = () => {},
+): AsyncGenerator<LakeFinding, void, undefined> {
+  const inflater = new Inflater(BATCH_BYTES_MAX);
+  const limits = { itemsMax: lake.follower.storage.readAheadFiles, bytesMax: READ_AHEAD_BYTES };
+  let hole: LakeFinding | undefined;
+  let before: Link | undefined;
+  let partition: string | undefined;
+  try {
+    const batches = batchesOf(lake, ledgerFirst, ledgerLast);
+    for await (const { named, object, bytes } of readAhead(batches, (named) => load(lake, named), limits)) {
+      const folder = lake.follower.keys(named.ledgerFirst)[0].split("/").slice(0, -1).join("/");
+      if (folder !== partition) yield* strangers(lake, folder, named);
+      partition = folder;
+      const wanted = {
+        ledgerFirst: Math.max(named.ledgerFirst, ledgerFirst),
+        ledgerLast: Math.min(named.ledgerLast, ledgerLast),
+      };
+      if (bytes === undefined) {
+        if (hole === undefined) hole = { kind: "missing", ...wanted, object, detail: `${object} is not there` };
+        else hole.ledgerLast = wanted.ledgerLast;
+      } else {
+        if (hole !== undefined) yield hole;
+        hole = undefined;
+        const { findings, last } = auditFile(object, bytes, named, wanted, inflater, before);
+        yield* findings;
+        before = last;
+      }
+      onProgress(wanted.ledgerLast - ledgerFirst + 1);
+    }
+    if (hole !== undefined) yield hole;
+  } finally {
+    inflater.close();
+  }
+}
+
+function* batchesOf(lake: Lake, first: number, last: number): Generator<LedgerRange, void, undefined> {
+  for (let next = first; next <= last; ) {
+    const named = batchRange(lake.layout, next);
+    yield named;
+    next = named.ledgerLast + 1;
+  }
+}
+
+async function load(
+  lake: Lake,
+  named: LedgerRange,
+): Promise<{ named: LedgerRange; object: string; bytes?: Uint8Array }> {
+  const { storage } = lake.follower;
+  const keys = lake.follower.keys(named.ledgerFirst);
+  for (const key of keys) {
+    const stored = await storage.get(key);
+    if (stored === undefined) continue;
+    try {
+      return { named, object: key, bytes: await stored.bytes() };
+    } finally {
+      await stored.close();
+    }
+  }
+  return { named, object: keys[0] };
+}
+
+/** Objects of a partition folder whose names are of another partition, another layout or none. */
+async function* strangers(lake: Lake, folder: string, { ledgerFirst, ledgerLast }: LedgerRange) {
+  const { storage } = lake.follower;
+  for (const name of await storage.list(folder)) {
+    const key = folder === "" ? name : `${folder}/${name}`;
+    const found = parseLakeKey(key);
+    if (found === undefined ? folder === "" : lake.follower.keys(found.ledgerFirst).includes(key)) continue;
+    const detail = "its name is not of this lake's layout, or stands in another partition's folder: nobody reads it";
+    yield { kind: "out of place", ledgerFirst, ledgerLast, ...found, object: key, detail } satisfies LakeFinding;
+  }
+}
+
+function auditFile(
+  object: string,
+  stored: Uint8Array,
+  named: LedgerRange,
+  wanted: LedgerRange,
+  inflater: Inflater,
+  before: Link | undefined,
+): { findings: LakeFinding[]; last: Link | undefined } {
+  const findings: LakeFinding[] = [];
+  let last = before;
+  const tell = (kind: LakeFinding["kind"], ledgerFirst: number, ledgerLast: number, detail: string) =>
+    findings.push({ kind, ledgerFirst, ledgerLast, object, detail });
+  let next = wanted.ledgerFirst;
+  try {
+    const xdr = inflater.inflate(object, stored, "zstd");
+    const onMissing = (error: CodedError, first: number, end: number) =>
+      void tell("missing", first, end, error.message);
+    for (const { sequence, bytes } of ledgersOfLakeFile({ name: object, named, wanted }, xdr, onMissing)) {
+      const { header, hash, previousLedgerHash } = ledgerHeader(bytes);
+      if (!same(sha256(header), hash)) {
+        tell(
+          "wrong hash",
+          sequence,
+          sequence,
+          `it says that its header has the hash ${hex(hash)}, and it is ${hex(sha256(header))}`,
+        );
+      }
+      if (last?.sequence === sequence - 1 && !same(last.hash, previousLedgerHash)) {
+        const detail = `it follows ${hex(previousLedgerHash)}, and ledger ${last.sequence} in ${last.object} is ${hex(last.hash)}`;
+        tell("broken chain", sequence, sequence, detail);
+      }
+      last = { sequence, hash: hash.slice(), object };
+      next = sequence + 1;
+    }
+  } catch (thrown) {
+    const { reason, message } = CodedError.from(thrown);
+    const kind = reason === "LEDGER_OUT_OF_STEP" ? "wrong ledger" : "damaged";
+    tell(kind, Math.min(next, wanted.ledgerLast), wanted.ledgerLast, message);
+    last = undefined;
+  }
+  return { findings, last };
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
