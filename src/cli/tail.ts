@@ -35,7 +35,8 @@ export const command = defineCommand({
     from: option({
       placeholder: "WHERE",
       type: text,
-      summary: "start, now, or a cursor (needs --session). Default: the oldest batch that is still held.",
+      summary:
+        "start, now, or a cursor (needs --session). Default: the oldest batch that is still held; of a session that is over, its start.",
     }),
     skip: optionOr({
       placeholder: "ROWS",

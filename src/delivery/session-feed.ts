@@ -24,7 +24,7 @@ import type { Slot } from "./slot.ts";
 import type { StreamReader } from "./stream-log.ts";
 import type { StreamPart } from "./stream-part.ts";
 
-/** Where to begin; "oldest" is the oldest batch that is retained, "start" the session's first ledger. */
+/** Where to begin; "oldest" is the oldest batch that is retained while the session runs, "start" its first ledger. */
 export type SessionFrom = "oldest" | "start" | "now" | Position;
 
 /**
@@ -42,7 +42,7 @@ export class SessionFeed implements Feed {
   private ended: CodedError | undefined;
   private readonly endedController = new AbortController();
 
-  /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION, CURSOR_AFTER_SESSION */
+  /** @throws CodedError INVALID_ARGUMENT / CURSOR_BEFORE_SESSION, CURSOR_AFTER_SESSION; OUT_OF_RANGE / CURSOR_NOT_RETAINED */
   constructor(
     readonly stream: StreamPart,
     from: SessionFrom,
@@ -52,7 +52,7 @@ export class SessionFeed implements Feed {
   ) {
     const { log, opening } = stream;
     const start: Position = { ledger: opening.ledgerStart, row: 0 };
-    if (from === "oldest") this.position = log.startPosition;
+    if (from === "oldest") this.position = this.beginning(start);
     else if (from === "now") this.position = log.endPosition;
     else this.position = from === "start" ? start : from;
     if (comparePositions(this.position, start) < 0) {
@@ -71,6 +71,22 @@ export class SessionFeed implements Feed {
       );
     }
     if (comparePositions(this.position, log.startPosition) >= 0) this.join();
+  }
+
+  /**
+   * Where a reader begins that names no place: at the oldest batch that is retained; in a session that is over, whose batches
+   * make room for those of others, at its first ledger, so that nobody takes what is left for all of it.
+   */
+  private beginning(start: Position): Position {
+    const { log, opening } = this.stream;
+    if (log.ending === undefined || comparePositions(log.startPosition, start) <= 0) return log.startPosition;
+    if (opening.seekable) return start;
+    if (comparePositions(log.startPosition, log.endPosition) < 0) return log.startPosition;
+    throw new CodedError(
+      "OUT_OF_RANGE",
+      "CURSOR_NOT_RETAINED",
+      `session ${opening.id} is over, its batches are no longer held, and its source cannot be read again`,
+    );
   }
 
   get mode(): "catchingUp" | "following" {

@@ -1,7 +1,6 @@
 /** The Flight port is open before sessions are restored: until then it says so, and never that a session is unknown. */
 import { afterAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,11 +24,49 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** The sample's lake as a public bucket, which answers nobody while it is held. */
+class SlowBucket implements Disposable {
+  private gate = Promise.withResolvers<void>();
+  private readonly server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => this.answer(request) });
+  readonly address = `s3://bucket?unsigned=true&endpoint=http://127.0.0.1:${this.server.port}`;
+
+  constructor() {
+    this.release();
+  }
+
+  hold(): void {
+    this.gate = Promise.withResolvers<void>();
+  }
+
+  release(): void {
+    this.gate.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    void this.server.stop(true);
+  }
+
+  private async answer({ url }: Request): Promise<Response> {
+    await this.gate.promise;
+    const { pathname, searchParams } = new URL(url);
+    const prefix = searchParams.get("prefix");
+    if (prefix === null) {
+      const file = join(SAMPLE.folder, pathname.slice("/bucket/".length));
+      return existsSync(file) ? new Response(Bun.file(file)) : new Response(null, { status: 404 });
+    }
+    const entries = readdirSync(join(SAMPLE.folder, prefix), { withFileTypes: true }).map((entry) =>
+      entry.isDirectory()
+        ? `<CommonPrefixes><Prefix>${prefix}${entry.name}/</Prefix></CommonPrefixes>`
+        : `<Contents><Key>${prefix}${entry.name}</Key></Contents>`,
+    );
+    return new Response(`<ListBucketResult>${entries.join("")}</ListBucketResult>`);
+  }
+}
+
 test("a client that comes while sessions are being restored is told to try again, and then gets its session", async () => {
   const source = await GatedSource.open();
-  const lake = join(scratch, "lake");
-  cpSync(SAMPLE.folder, lake, { recursive: true });
-  const flags = { "data-dir": join(scratch, "state"), sources: `second=${lake}` };
+  using bucket = new SlowBucket();
+  const flags = { "data-dir": join(scratch, "state"), sources: `second=${bucket.address}` };
   const before = await localServer(source, flags);
   // Restoring goes in order, and the first session's source is not there for a while.
   const range = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
@@ -39,10 +76,7 @@ test("a client that comes while sessions are being restored is told to try again
   expect(first.error).toBeUndefined();
   await before.close();
 
-  const manifest = join(lake, ".config.json");
-  const content = readFileSync(manifest);
-  renameSync(manifest, `${manifest}.kept`);
-  expect(spawnSync("mkfifo", [manifest]).status).toBe(0); // whoever opens it waits for what is written into it
+  bucket.hold();
   const port = await freePort();
   const starting = localServer(source, { ...flags, "flight-address": `127.0.0.1:${port}` });
   const flight = `127.0.0.1:${port}`;
@@ -57,7 +91,7 @@ test("a client that comes while sessions are being restored is told to try again
   const descriptor = { type: DescriptorType.PATH, path: ["contract", "data", session] };
   for (const call of [calls.getFlightInfo(descriptor), calls.getSchema(descriptor), calls.pollFlightInfo(descriptor)])
     expect(await failureMessage(call)).toContain("still starting");
-  writeFileSync(manifest, content);
+  bucket.release();
   const after = await starting;
   expect(await get({ session, from: "start" })).toBe(`${first.rows.length} rows`);
   expect(await get({ session: slow, from: "start" })).toBe(`${SAMPLE.rows} rows`);

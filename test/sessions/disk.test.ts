@@ -8,7 +8,7 @@ import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { STORE_FILE } from "../../src/sessions/store.ts";
 import { failureOf } from "../support/failure.ts";
-import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PORTS, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-disk-"));
 afterAll(() => {
@@ -105,11 +105,7 @@ const PLAIN = isRoot ? ["setpriv", "--bounding-set=-dac_override,-dac_read_searc
 const mayCheck = !isRoot || Bun.which("setpriv") !== null;
 
 describe("a DATA_DIR that cannot be written to is refused by name", () => {
-  const serve = (folder: string) => [
-    "serve",
-    ...["--grpc-address=127.0.0.1:0", "--flight-address=127.0.0.1:0", "--health-port=127.0.0.1:0"],
-    ...flags(folder),
-  ];
+  const serve = (folder: string) => ["serve", ...PORTS, ...flags(folder)];
 
   test.skipIf(!mayCheck)(
     "a folder, with a record in it and without",
@@ -163,7 +159,7 @@ test("a log that ends in the middle of a commit is that of a crash; one with a h
   const hole = readFileSync(wal);
   hole[32 + 24 + 2000]! ^= 1; // in the first frame's page, with others behind it
   writeFileSync(wal, hole);
-  const refused = await runCommand(["serve", "--grpc-address=127.0.0.1:0", ...flags(folder)]);
+  const refused = await runCommand(["serve", ...PORTS, ...flags(folder)]);
   expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("frame 1 is damaged")]);
   expect(refused.stderr).toContain("recover");
   const recovered = await runCommand(["recover", "--data-dir", folder]);

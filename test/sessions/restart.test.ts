@@ -8,7 +8,7 @@ import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/con
 import { failureOf } from "../support/failure.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
-import { runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PORTS, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-restart-"));
@@ -165,17 +165,11 @@ describe("the executable", () => {
     const path = folder();
     const server = await startProcessor(serve(path, `--start-ledger=${SAMPLE.first}`));
     // One server to a folder.
-    const second = await runCommand([
-      "serve",
-      "--grpc-address=127.0.0.1:0",
-      "--flight-address=127.0.0.1:0",
-      "--health-port=127.0.0.1:0",
-      ...serve(path),
-    ]);
+    const second = await runCommand(["serve", ...PORTS, ...serve(path)]);
     expect([second.exitCode, second.stderr]).toEqual([1, expect.stringContaining("is in use by another process")]);
     expect(await server.stop()).toBe(0);
     writeFileSync(join(path, "sessions.sqlite"), Buffer.alloc(4096, 7));
-    const refused = await runCommand(["serve", "--grpc-address=127.0.0.1:0", ...serve(path)]);
+    const refused = await runCommand(["serve", ...PORTS, ...serve(path)]);
     expect(refused.exitCode).toBe(1);
     expect(refused.stderr).toContain("is damaged");
     expect(refused.stderr).toContain("recover");

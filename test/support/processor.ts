@@ -1,6 +1,9 @@
 /** The real server as its own process, on free ports of loopback, for tests that meet it from outside. */
 import { join } from "node:path";
 
+/** Every port that a server listens on is one that is free. */
+export const PORTS = ["--grpc-address=127.0.0.1:0", "--flight-address=127.0.0.1:0", "--health-port=127.0.0.1:0"];
+
 export const ROOT = join(import.meta.dir, "..", "..");
 export const SAMPLE = { folder: join(ROOT, "sample", "lake"), first: 58751994, last: 58752000, rows: 311 };
 
@@ -30,23 +33,13 @@ interface ProcessorOptions {
 /** `serve` with these flags; resolves when it says that it is ready. */
 export async function startProcessor(flags: string[], options: ProcessorOptions = {}): Promise<Processor> {
   const command = options.command ?? [process.execPath, join(ROOT, "src", "main.ts")];
-  const child = Bun.spawn(
-    [
-      ...command,
-      "serve",
-      "--grpc-address=127.0.0.1:0",
-      "--flight-address=127.0.0.1:0",
-      "--health-port=127.0.0.1:0",
-      ...flags,
-    ],
-    {
-      cwd: options.cwd ?? ROOT,
-      env: { ...process.env, CI: "", ...options.env },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
+  const child = Bun.spawn([...command, "serve", ...PORTS, ...flags], {
+    cwd: options.cwd ?? ROOT,
+    env: { ...process.env, CI: "", ...options.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   let output = "";
   let changed = () => {};
   const follow = async (stream: ReadableStream<Uint8Array>) => {
