@@ -119,7 +119,6 @@ function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadReques
   const json = JsonObject.parse(text, what, EXAMPLES);
   if (json.has("session")) return takeSession(json);
   if (json.has("start_ledger") || json.has("end_ledger")) return { kind: "range", range: takeRange(json) };
-  json.end();
   throw invalid(
     "TICKET_INVALID",
     `the ${what} names neither "session" nor "start_ledger": give something like ${EXAMPLES}`,

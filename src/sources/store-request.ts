@@ -56,7 +56,11 @@ export interface StoreAnswer {
 export class StoreRequests {
   private readonly options: Required<StoreRequestOptions>;
 
-  constructor(options: StoreRequestOptions = {}) {
+  /** @param place of the store, for messages: its host */
+  constructor(
+    private readonly place: string,
+    options: StoreRequestOptions = {},
+  ) {
     this.options = { triesMax: TRIES_MAX, retryMsMin: RETRY_MS_MIN, waitMsMax: WAIT_MS_MAX, ...options };
   }
 
@@ -86,7 +90,8 @@ export class StoreRequests {
         const error = unavailable(name, thrown);
         if (error.code !== "UNAVAILABLE") throw error;
         if (tries >= triesMax) {
-          throw CodedError.received(error.code, error.reason, `${error.message}, in ${tries} tries`, { cause: error });
+          const message = `${error.message} (${tries} tries, the last this one): is ${this.place} up and reachable from here?`;
+          throw CodedError.received(error.code, error.reason, message, { cause: error });
         }
         const busyMs = thrown instanceof Busy ? thrown.retryAfterMs : 0;
         const waitMs = Math.max(busyMs, backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX));
@@ -182,6 +187,9 @@ async function bodyOf(name: string, response: Response, patience: Patience): Pro
 /** The runtime's errors of a connection as ours. */
 function unavailable(name: string, thrown: unknown): CodedError {
   if (thrown instanceof CodedError) return thrown;
-  const detail = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${detail}`, { cause: thrown });
+  // The runtime's own sentences ask about typing errors; its code says what happened.
+  const { code } = thrown as { code?: unknown };
+  const detail = typeof code === "string" ? code : thrown instanceof Error ? thrown.message : String(thrown);
+  const message = `${name}: no answer from the store (${detail})`;
+  return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message, { cause: thrown });
 }

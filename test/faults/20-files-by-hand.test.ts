@@ -92,3 +92,8 @@ function batchHead(ledger: number): Uint8Array {
   for (const [at, value] of [ledger, ledger, 1].entries()) view.setUint32(4 * at, value);
   return head;
 }
+
+test.each(["gs://bucket/lake", "https://host/lake"])("decode says that %s is not read", async (address) => {
+  const { code, err } = await decode(address);
+  expect([code, err]).toEqual([1, expect.stringContaining("give a file, a lake folder or s3://bucket/prefix")]);
+});

@@ -54,6 +54,11 @@ interface LedgerInput {
  */
 export async function openLedgerInput(path: string): Promise<LedgerInput> {
   if (isBucketAddress(path)) return inputOfLake(await openBucketLake(path));
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(path)?.[0];
+  if (scheme !== undefined) {
+    const message = `${path}: ${scheme} is not read here: give a file, a lake folder or s3://bucket/prefix`;
+    throw new CodedError("INVALID_ARGUMENT", "LEDGER_FILE_UNKNOWN", message);
+  }
   const stat = await fs.stat(path).catch((thrown) => {
     throw fileFault(path, thrown);
   });

@@ -41,7 +41,7 @@ export class LedgerOrder {
     return new CodedError(
       "DATA_LOSS",
       "LEDGER_OUT_OF_STEP",
-      `${this.name}: ledger ${ledger.sequence} at byte ${ledger.byteOffset} comes behind ledger ${before.sequence} at byte ${before.byteOffset}: a file holds ${rule}; cut the repeated part off`,
+      `${this.name}: ledger ${ledger.sequence} at byte ${ledger.byteOffset} comes behind ledger ${before.sequence} at byte ${before.byteOffset}: a file holds ${rule}; repair it so`,
     );
   }
 }

@@ -60,11 +60,12 @@ export function* ledgersOfLakeFile(
 }
 
 function missingError(name: string, first: number, last: number): CodedError {
-  const what = first === last ? `ledger ${first} is` : `ledgers ${first} to ${last} are`;
+  const isOne = first === last;
+  const what = isOne ? `ledger ${first} is` : `ledgers ${first} to ${last} are`;
   return new CodedError(
     "DATA_LOSS",
     "LEDGER_MISSING",
-    `${name}: ${what} missing in it, though its name says that it holds them: export the file again`,
+    `${name}: ${what} missing in it, though its name says that it holds ${isOne ? "it" : "them"}: export the file again`,
   );
 }
 

@@ -38,7 +38,7 @@ export class S3Storage implements LakeStorage {
     options: StoreRequestOptions = {},
     private readonly credentials: CachedCredentials = new CachedCredentials(),
   ) {
-    this.requests = new StoreRequests(options);
+    this.requests = new StoreRequests(new URL(address.bucketUrl).host, options);
     this.place = { region: address.region, bucketUrl: address.bucketUrl };
     this.root = `s3://${address.bucket}/${address.prefix}`;
   }

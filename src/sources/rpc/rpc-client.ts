@@ -29,7 +29,7 @@ export class RpcClient {
     readonly name: string,
     options?: StoreRequestOptions,
   ) {
-    this.requests = new StoreRequests(options);
+    this.requests = new StoreRequests(new URL(url).host, options);
   }
 
   /**
