@@ -81,7 +81,9 @@ export class SessionFeed implements Feed {
     const { log, opening } = this.stream;
     if (log.ending === undefined || comparePositions(log.startPosition, start) <= 0) return log.startPosition;
     if (opening.seekable) return start;
-    if (comparePositions(log.startPosition, log.endPosition) < 0) return log.startPosition;
+    if (log.ending.error !== undefined || comparePositions(log.startPosition, log.endPosition) < 0) {
+      return log.startPosition; // what is left is given, then the error
+    }
     throw new CodedError(
       "OUT_OF_RANGE",
       "CURSOR_NOT_RETAINED",

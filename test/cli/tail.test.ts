@@ -99,14 +99,21 @@ describe("cursors", () => {
   });
 
   test("where reading begins with the oldest batch that is held, inside a ledger", async () => {
-    const session = await start(processor);
-    const whole = linesOf((await tail("--session", session, "--from", "start", "--format", "ndjson")).out);
-    const first = await tail("--session", session, "--limit", "7", "--format", "ndjson");
+    // A session that is over is read from its start, so this one waits at the tip.
+    const session = await start(processor, { endLedger: 0 });
+    const args = ["--session", session, "--format", "ndjson"];
+    const whole = linesOf((await tail(...args, "--from", "start", "--limit", String(SAMPLE.rows))).out);
+    const first = await tail(...args, "--limit", "7");
+    const control = connectControl(processor.control);
+    await control.stopProcessing({ sessionId: session });
+    control.close();
     const rest = await tail("--format", "ndjson", ...wayOn(first.err));
     const rows = linesOf(first.out + rest.out);
     expect(rows.length).toBeLessThan(whole.length);
     expect(rows).toEqual(whole.slice(-rows.length));
     expect(linesOf(first.out)).toHaveLength(7);
+    const over = await tail(...args);
+    expect(linesOf(over.out)).toEqual(whole);
   });
 
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
