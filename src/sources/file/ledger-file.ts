@@ -75,8 +75,7 @@ async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, un
   try {
     const encoding = detectEncoding(await stored.peek(ENCODING_BYTES));
     const head = encoding === "none" ? await stored.peek(CONTENT_HEAD_BYTES) : await firstInflated(stored, encoding);
-    const isStream = isRecordStream(head);
-    const { order, ledgers } = isStream
+    const { order, ledgers } = isRecordStream(head)
       ? { order: "rising" as const, ledgers: recordsOf(path, inflated(path, stored.rest(), encoding)) }
       : ledgersOfWhole(path, await wholeOf(path, stored));
     const ordered = new LedgerOrder(path, order);

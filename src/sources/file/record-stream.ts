@@ -11,7 +11,8 @@ import type { ByteReader } from "./byte-reader.ts";
 
 const MARK_BYTES = 4;
 const LAST_FRAGMENT = 0x8000_0000;
-const META_VERSION_MAX = 2; // of LedgerCloseMeta's union
+/** The highest version of LedgerCloseMeta's union. */
+export const META_VERSION_MAX = 2;
 const META_VERSION_BYTES = 4;
 
 /** Enough of a stream to tell it: a ledger's version, were each of its bytes a fragment of its own. */

@@ -15,12 +15,10 @@ import { skipLedgerCloseMeta } from "../../xdr/generated/skip.ts";
 import { explain, explainEnd } from "../../xdr/guard.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 import { headerSequence } from "./header-offsets.ts";
-import { beginsRecordStream, STREAM_HEAD_BYTES } from "./record-stream.ts";
+import { beginsRecordStream, META_VERSION_MAX, STREAM_HEAD_BYTES } from "./record-stream.ts";
 
 /** Bytes that `isRecordStream` and `ledgersOfXdr` look at to tell what content is. */
 export const CONTENT_HEAD_BYTES = STREAM_HEAD_BYTES;
-
-const META_VERSION_MAX = 2; // of LedgerCloseMeta's union
 
 /** Whether content that begins with `head` is a record-marked stream for certain, so that it need not be held whole. */
 export function isRecordStream(head: Uint8Array): boolean {

@@ -11,8 +11,8 @@ import { Inflater } from "../file/inflate.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { Lake } from "./lake.ts";
 import { ledgersOfLakeFile } from "./lake-file.ts";
-import { batchRange, parseLakeKey } from "./lake-layout.ts";
-import { readAhead } from "./read-ahead.ts";
+import { batchesOf, parseLakeKey } from "./lake-layout.ts";
+import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What is wrong with some ledgers of a lake. */
 interface LakeFinding extends LedgerRange {
@@ -25,8 +25,6 @@ interface LakeFinding extends LedgerRange {
 
 /** Told after each object. */
 type AuditListener = (ledgersDone: number) => void;
-
-const READ_AHEAD_BYTES = 32 << 20;
 
 /** The header of the ledger before, and where it was found. */
 interface Link {
@@ -45,13 +43,14 @@ export async function* auditLake(
   onProgress: AuditListener = () => {},
 ): AsyncGenerator<LakeFinding, void, undefined> {
   const inflater = new Inflater(BATCH_BYTES_MAX);
-  const limits = { itemsMax: lake.follower.storage.readAheadFiles, bytesMax: READ_AHEAD_BYTES };
+  const limits = new AheadBySize(lake.follower.storage.readAheadFiles, READ_AHEAD_BYTES);
   let hole: LakeFinding | undefined;
   let before: Link | undefined;
   let partition: string | undefined;
   try {
-    const batches = batchesOf(lake, ledgerFirst, ledgerLast);
-    for await (const { named, object, bytes } of readAhead(batches, (named) => load(lake, named), limits)) {
+    const batches = batchesOf(lake.layout, ledgerFirst, ledgerLast);
+    const loaded = readAhead(batches, (named, context: LoadContext) => load(lake, named, context), limits);
+    for await (const { named, object, bytes } of loaded) {
       const folder = lake.follower.keys(named.ledgerFirst)[0].split("/").slice(0, -1).join("/");
       if (folder !== partition) yield* strangers(lake, folder, named);
       partition = folder;
@@ -65,6 +64,7 @@ export async function* auditLake(
       } else {
         if (hole !== undefined) yield hole;
         hole = undefined;
+        limits.bytesLast = bytes.length;
         const { findings, last } = auditFile(object, bytes, named, wanted, inflater, before);
         yield* findings;
         before = last;
@@ -77,30 +77,20 @@ export async function* auditLake(
   }
 }
 
-function* batchesOf(lake: Lake, first: number, last: number): Generator<LedgerRange, void, undefined> {
-  for (let next = first; next <= last; ) {
-    const named = batchRange(lake.layout, next);
-    yield named;
-    next = named.ledgerLast + 1;
-  }
-}
-
 async function load(
-  lake: Lake,
+  { follower }: Lake,
   named: LedgerRange,
+  context: LoadContext,
 ): Promise<{ named: LedgerRange; object: string; bytes?: Uint8Array }> {
-  const { storage } = lake.follower;
-  const keys = lake.follower.keys(named.ledgerFirst);
-  for (const key of keys) {
-    const stored = await storage.get(key);
-    if (stored === undefined) continue;
-    try {
-      return { named, object: key, bytes: await stored.bytes() };
-    } finally {
-      await stored.close();
-    }
+  const found = await follower.get(named.ledgerFirst);
+  if (found === undefined) return { named, object: follower.keys(named.ledgerFirst)[0] };
+  const { key, stored } = found;
+  try {
+    await context.admit(stored.size);
+    return { named, object: key, bytes: await stored.bytes() };
+  } finally {
+    await stored.close();
   }
-  return { named, object: keys[0] };
 }
 
 /** Objects of a partition folder whose names are of another partition, another layout or none. */

@@ -19,7 +19,7 @@ import {
   parseLakeKey,
   parsePartitionName,
 } from "./lake-layout.ts";
-import type { LakeStorage } from "./lake-storage.ts";
+import type { LakeStorage, StoredObject } from "./lake-storage.ts";
 import { LookPace } from "./look-pace.ts";
 
 /** Looks for the next object to one for what else may stand in its place: the other extension, the object after it. */
@@ -100,6 +100,18 @@ export class LakeFollower {
       }
     }
     return false;
+  }
+
+  /**
+   * The object that holds `ledger`, or undefined where there is none. By either extension: a lake may have been begun by an
+   * older writer. Whoever gets it closes it. @throws CodedError what the storage says
+   */
+  async get(ledger: number): Promise<{ key: string; stored: StoredObject } | undefined> {
+    for (const key of this.keys(ledger)) {
+      const stored = await this.storage.get(key);
+      if (stored !== undefined) return { key, stored };
+    }
+    return undefined;
   }
 
   /**

@@ -41,6 +41,15 @@ export function batchRange(layout: LakeLayout, ledger: number): LedgerRange {
   return rangeOf(ledger, layout.ledgersPerBatch);
 }
 
+/** The objects that hold the ledgers `first` to `last`, in order; the outermost may hold others too. */
+export function* batchesOf(layout: LakeLayout, first: number, last: number): Generator<LedgerRange, void, undefined> {
+  for (let next = first; next <= last; ) {
+    const batch = batchRange(layout, next);
+    yield batch;
+    next = batch.ledgerLast + 1;
+  }
+}
+
 /** The partition that holds `ledger`, or undefined where the layout has no partitions. */
 export function partitionRange(layout: LakeLayout, ledger: number): LedgerRange | undefined {
   checkLayout(layout);

@@ -78,8 +78,9 @@ export class LakeLoader {
     let sizeSeen = -1;
     let changedAt = begun;
     for (;;) {
-      const stored = await this.#get(batch.ledgerFirst);
-      if (stored === undefined) return undefined;
+      const found = await this.follower.get(batch.ledgerFirst);
+      if (found === undefined) return undefined;
+      const { stored } = found;
       const { name } = stored;
       let bytes: Uint8Array;
       try {
@@ -114,15 +115,6 @@ export class LakeLoader {
         if (stop.aborted) return undefined;
       }
     }
-  }
-
-  /** By either extension: a lake may have been begun by an older writer. */
-  async #get(ledger: number): Promise<StoredObject | undefined> {
-    for (const key of this.follower.keys(ledger)) {
-      const stored = await this.follower.storage.get(key);
-      if (stored !== undefined) return stored;
-    }
-    return undefined;
   }
 
   #checkSize({ name, size }: StoredObject): void {

@@ -7,17 +7,17 @@ import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { checkRange } from "../check-range.ts";
-import { LAKE_FILE_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { LAKE_FILE_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
 import { lakeBelow, lakeInside } from "./lake-below.ts";
 import { describeLayout, inferLakeLayout, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
-import { batchRange, inferLayout, type LakeKey, type LakeLayout } from "./lake-layout.ts";
+import { batchesOf, inferLayout, type LakeKey, type LakeLayout } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
 import { FolderStorage, type LakeStorage } from "./lake-storage.ts";
-import { type LoadContext, readAhead } from "./read-ahead.ts";
+import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below, or to its storage's. */
 export interface LakeOptions {
@@ -29,12 +29,6 @@ export interface LakeOptions {
   growingStillMsMax?: number;
   settledFileMs?: number;
 }
-
-/** Files loaded ahead before the size of one is known. */
-const FILES_AHEAD_FIRST = 4;
-
-/** Their bytes together: some 200 dense ledgers as stored. One file larger than this is read by itself. */
-const READ_AHEAD_BYTES = 32 << 20;
 
 /**
  * At the tip, a file that is missing while a later one is there may still come: copying tools go newest first. Who reads
@@ -163,8 +157,7 @@ export class Lake implements LedgerSource {
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
   ): AsyncGenerator<LedgerObject, void, undefined> {
-    checkRange(start, end);
-    const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
+    const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
     const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
@@ -177,7 +170,7 @@ export class Lake implements LedgerSource {
       const until = end === 0 && newestKnown !== undefined ? Math.max(next, newestKnown) : last;
       const load = (batch: LedgerRange, context: LoadContext) => this.#loader.load(batch, end, context, stop);
       let missing = false;
-      for await (const object of readAhead(this.#batches(next, until), load, limits)) {
+      for await (const object of readAhead(batchesOf(this.layout, next, until), load, limits)) {
         if (stop.aborted) return;
         if (object === undefined) {
           missing = true; // not there, or not yet
@@ -197,14 +190,6 @@ export class Lake implements LedgerSource {
   close(): Promise<void> {
     this.#closing.abort();
     return Promise.resolve();
-  }
-
-  *#batches(first: number, last: number): Generator<LedgerRange, void, undefined> {
-    while (first <= last) {
-      const batch = batchRange(this.layout, first);
-      yield batch;
-      first = batch.ledgerLast + 1;
-    }
   }
 
   /** Waits at the tip until `ledger` is there. @throws CodedError where it will not come, or is late for too long */
@@ -298,23 +283,5 @@ export class Lake implements LedgerSource {
       "LEDGER_MISSING",
       `ledger ${ledger} is missing: the ${this.description} holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}, and ${storage.nameOf(this.follower.keys(ledger)[0])} is not there${other}`,
     );
-  }
-}
-
-/**
- * How many files are loaded ahead: as many of the last one's size as may be held. A store begins to send a file before its
- * size is known here, and the runtime takes what comes.
- */
-class AheadBySize {
-  bytesLast = 0;
-
-  constructor(
-    private readonly filesMax: number,
-    readonly bytesMax: number,
-  ) {}
-
-  get itemsMax(): number {
-    if (this.bytesLast === 0) return Math.min(this.filesMax, FILES_AHEAD_FIRST);
-    return Math.max(1, Math.min(this.filesMax, Math.floor(this.bytesMax / this.bytesLast)));
   }
 }

@@ -121,3 +121,28 @@ class Room {
     this.#wake = undefined;
   }
 }
+
+/** Bytes of lake files loaded ahead of one reader: some 200 dense ledgers as stored. One that is larger is read by itself. */
+export const READ_AHEAD_BYTES = 32 << 20;
+
+/** Files loaded ahead before the size of one is known. */
+const FILES_AHEAD_FIRST = 4;
+
+/**
+ * How many files are loaded ahead: as many of the last one's size as may be held. A store begins to send a file before its
+ * size is known here, and the runtime takes what comes.
+ */
+export class AheadBySize implements ReadAheadLimits {
+  /** Set by the consumer with each item. */
+  bytesLast = 0;
+
+  constructor(
+    private readonly filesMax: number,
+    readonly bytesMax: number,
+  ) {}
+
+  get itemsMax(): number {
+    if (this.bytesLast === 0) return Math.min(this.filesMax, FILES_AHEAD_FIRST);
+    return Math.max(1, Math.min(this.filesMax, Math.floor(this.bytesMax / this.bytesLast)));
+  }
+}

@@ -53,7 +53,7 @@ export class S3Storage implements LakeStorage {
 
   async changedUnixMs(key: string): Promise<number | undefined> {
     try {
-      const answer = await this.answer("HEAD", key, "");
+      const answer = await this.answer("HEAD", key);
       answer.drop();
       return answer.status === 200 ? modifiedUnixMs(answer.headers) : undefined;
     } catch {
@@ -63,7 +63,7 @@ export class S3Storage implements LakeStorage {
 
   async get(key: string): Promise<StoredObject | undefined> {
     const name = this.nameOf(key);
-    const answer = await this.answer("GET", key, "");
+    const answer = await this.answer("GET", key);
     if (answer.status === 200) return new OpenObject(name, answer, () => this.again(key));
     if (answer.status === 404) {
       answer.drop();
@@ -74,7 +74,7 @@ export class S3Storage implements LakeStorage {
 
   /** The whole object, once its first answer has broken off. */
   private async again(key: string): Promise<Uint8Array> {
-    const { status, body } = await this.requests.whole(this.nameOf(key), await this.sender("GET", key, ""));
+    const { status, body } = await this.requests.whole(this.nameOf(key), this.sender("GET", this.pathOf(key)));
     if (status === 200) return body;
     throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${this.nameOf(key)}: the store answers ${status} now`);
   }
@@ -108,26 +108,30 @@ export class S3Storage implements LakeStorage {
 
   private async page(name: string, query: URLSearchParams): Promise<{ keys: string[]; next: string | undefined }> {
     // The lake's manifest was asked for first, so the region is right by now.
-    const { status, body } = await this.requests.whole(name, await this.sender("GET", undefined, `?${query}`));
+    const { status, body } = await this.requests.whole(name, this.sender("GET", `?${query}`));
     if (status !== 200) throw this.refusal(name, status, body);
     return namesOfPage(name, new TextDecoder().decode(body));
   }
 
-  private async answer(method: string, key: string | undefined, query: string): Promise<StoreAnswer> {
-    const name = key === undefined ? this.root : this.nameOf(key);
-    const answer = await this.requests.answer(name, await this.sender(method, key, query));
+  private async answer(method: string, key: string): Promise<StoreAnswer> {
+    const [name, path] = [this.nameOf(key), this.pathOf(key)];
+    const answer = await this.requests.answer(name, this.sender(method, path));
     const region = answer.headers.get("x-amz-bucket-region");
     const moved = [301, 307, 400].includes(answer.status) && region !== null && region !== this.place.region;
     if (!moved || this.place.bucketUrl !== awsUrl(this.address.bucket, this.place.region)) return answer;
     answer.drop();
     this.place = { region, bucketUrl: awsUrl(this.address.bucket, region) };
-    return this.requests.answer(name, await this.sender(method, key, query));
+    return this.requests.answer(name, this.sender(method, path));
   }
 
-  private async sender(method: string, key: string | undefined, query: string): Promise<Send> {
+  private pathOf(key: string): string {
+    return (this.address.prefix + key).split("/").map(encodeURIComponent).join("/");
+  }
+
+  /** @param path behind the bucket's address: an object's, or a query about the bucket */
+  private sender(method: string, path: string): Send {
     const { region, bucketUrl } = this.place;
-    const path = key === undefined ? "" : (this.address.prefix + key).split("/").map(encodeURIComponent).join("/");
-    const url = `${bucketUrl}${path}${query}`;
+    const url = bucketUrl + path;
     // As it is: objects carry their compression in their content.
     const options = { method, redirect: "manual", decompress: false } as const;
     if (this.address.isUnsigned) return (signal) => fetch(url, { ...options, signal });

@@ -11,7 +11,7 @@ import { CodedError } from "../../error.ts";
 import { errorOf } from "../../grpc/service.ts";
 import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
-import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { LEDGER_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { RawLedgerStream } from "./raw-ledger-stream.ts";
 
@@ -95,8 +95,7 @@ export class RawLedgerSource implements LedgerSource {
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
   ): AsyncGenerator<LedgerObject, void, undefined> {
-    checkRange(start, end);
-    const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
+    const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const progress = new Progress(start, this.description, this.#options);
     while (progress.next <= last && !stop.aborted) {

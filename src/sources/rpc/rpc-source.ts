@@ -8,7 +8,7 @@ import { CodedError } from "../../error.ts";
 import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { LookPace } from "../lake/look-pace.ts";
-import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { LEDGER_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import type { StoreRequestOptions } from "../store-request.ts";
 import { RpcClient, RpcError } from "./rpc-client.ts";
@@ -70,8 +70,7 @@ export class RpcSource implements LedgerSource {
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
   ): AsyncGenerator<LedgerObject, void, undefined> {
-    checkRange(start, end);
-    const last = end === 0 ? LEDGER_SEQUENCE_MAX : end;
+    const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.closing.signal]);
     const pace = new LookPace(this.options.lookMsMin ?? LOOK_MS_MIN);
     let coming: Promise<Page | undefined> | undefined;
