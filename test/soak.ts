@@ -21,8 +21,8 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ],
   ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
   [
-    "lakes in buckets, 200 runs with faults at the socket",
-    [bun, "test", "--timeout", "1800000", "test/sources/object-store/s3.test.ts"],
+    "lakes in buckets and behind a web server, 200 runs each with faults at the socket",
+    [bun, "test", "--timeout", "1800000", "test/sources/object-store"],
     { STORE_RUNS: "200" },
   ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],

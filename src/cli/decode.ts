@@ -24,7 +24,7 @@ const FORMATS = ["table", "tsv", "ndjson", "arrow"] as const;
 export const command = defineCommand({
   usage: "FILE… [flags]",
   description:
-    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM (of any size, a ledger at a time), saved answers of an RPC server's getLedgers, and whole lakes, folders or s3://bucket/prefix; `-` is standard input. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
+    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM (of any size, a ledger at a time), saved answers of an RPC server's getLedgers, and whole lakes, folders, buckets (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path); `-` is standard input. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
   flags: {
     format: option({
       placeholder: "FORMAT",

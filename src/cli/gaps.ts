@@ -3,7 +3,7 @@ import { CodedError } from "../error.ts";
 import { Lake } from "../sources/lake/lake.ts";
 import { auditLake } from "../sources/lake/lake-audit.ts";
 import { LEDGER_SEQUENCE_MAX } from "../sources/limits.ts";
-import { isBucketAddress, openBucketLake } from "../sources/object-store/open-bucket.ts";
+import { isStoreAddress, openStoreLake } from "../sources/object-store/open-store.ts";
 import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
 import { write } from "./output.ts";
@@ -15,7 +15,7 @@ const FORMATS = ["text", "json"] as const;
 export const command = defineCommand({
   usage: "LAKE [flags]",
   description:
-    "Reads every ledger of a lake, a folder or s3://bucket/prefix, and tells of holes, damaged objects, ledgers in another's place, objects out of place, wrong header hashes and breaks of the chain of headers. Ends with exit code 1 where there is any, else 0.",
+    "Reads every ledger of a lake, a folder, a bucket (s3://bucket/prefix, gs://bucket/prefix) or one behind a web server (https://host/path), and tells of holes, damaged objects, ledgers in another's place, objects out of place, wrong header hashes and breaks of the chain of headers. Ends with exit code 1 where there is any, else 0.",
   flags: {
     "start-ledger": option({
       placeholder: "N",
@@ -43,10 +43,9 @@ export const command = defineCommand({
   ],
   async run({ args, flags, stdout, stderr }) {
     const [place] = args as [string];
-    const lake = isBucketAddress(place) ? await openBucketLake(place) : await Lake.open(place);
+    const lake = isStoreAddress(place) ? await openStoreLake(place) : await Lake.open(place);
     try {
-      const range = await lake.ledgerRange();
-      if (range === undefined) throw new CodedError("NOT_FOUND", "LAKE_EMPTY", `${place}: the lake has no ledger yet`);
+      const range = await lake.ledgersHeld(flags["start-ledger"]);
       const ledgerFirst = flags["start-ledger"] ?? Math.max(1, range.ledgerFirst);
       const ledgerLast = flags["end-ledger"] ?? range.ledgerLast;
       if (ledgerLast < ledgerFirst) {

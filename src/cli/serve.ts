@@ -79,7 +79,7 @@ async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: 
   if (named !== undefined) return { networkPassphrase: named };
   if (sourceEndpoint.kind === "grpc" || sourceEndpoint.kind === "rpc") return {};
   let fault = "no transaction in its first files is of a known network";
-  const place = sourceEndpoint.kind === "s3" ? sourceEndpoint.address : sourceEndpoint.path;
+  const place = sourceEndpoint.kind === "store" ? sourceEndpoint.address : sourceEndpoint.path;
   const network = await networkOfLedgers(place).catch((thrown) => {
     fault = `its first files do not tell: ${CodedError.from(thrown).message}`;
     return undefined;

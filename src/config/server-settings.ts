@@ -106,7 +106,7 @@ export const SERVER_SETTINGS = {
     type: sourceEndpoint,
     default: "localhost:50053",
     description:
-      "Where ledgers come from: host:port of a raw-ledger server; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix; an RPC server's getLedgers, rpc+https://host/path (docs/sources.md has both); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
+      "Where ledgers come from: host:port of a raw-ledger server; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix or gs://bucket/prefix, or behind a web server, https://host/path; an RPC server's getLedgers, rpc+https://host/path (docs/sources.md has them); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
     example: "/data/lake",
   }),
   sources: setting({

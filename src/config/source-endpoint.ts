@@ -8,15 +8,15 @@ export type SourceEndpoint =
   | { kind: "grpc"; address: Address }
   /** A folder in Galexie's layout. */
   | { kind: "lake"; path: string }
-  /** A lake in a bucket that speaks S3, as `s3://bucket/prefix?…`; object-store/s3-address.ts reads it. */
-  | { kind: "s3"; address: string }
+  /** A lake in a bucket or behind a web server: `s3://`, `gs://`, `https://`, `http://`; object-store reads what follows. */
+  | { kind: "store"; address: string }
   /** An RPC server's getLedgers. */
   | { kind: "rpc"; url: string }
   /** A lake folder that is read again and again with ledger numbers that go on: for load tests. */
   | { kind: "repeat"; path: string };
 
-/** `s3://bucket`, with a prefix and options behind it. */
-const BUCKET_ADDRESS = /^s3:\/\/[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](\/[^?#]*)?(\?[^#]*)?$/;
+/** `s3://bucket` or `gs://bucket`, with a prefix and options behind it. */
+const BUCKET_ADDRESS = /^(s3|gs):\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](\/[^?#]*)?(\?[^#]*)?$/;
 
 /** Undefined where the text is none of them. */
 export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
@@ -24,7 +24,9 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
     const path = folderPath(text.slice("repeat:".length));
     return path === undefined ? undefined : { kind: "repeat", path };
   }
-  if (text.startsWith("s3://")) return BUCKET_ADDRESS.test(text) ? { kind: "s3", address: text } : undefined;
+  if (/^(s3|gs):\/\//.test(text)) return BUCKET_ADDRESS.test(text) ? { kind: "store", address: text } : undefined;
+  // What is wrong in it is said where it is opened, without the keys in it.
+  if (/^https?:\/\//.test(text)) return { kind: "store", address: text };
   if (/^rpc\+https?:/.test(text)) {
     const url = text.slice("rpc+".length);
     return URL.canParse(url) ? { kind: "rpc", url } : undefined;

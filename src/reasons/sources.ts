@@ -7,8 +7,8 @@ export const SOURCES = {
   BUCKET_NOT_FOUND: reason("NOT_FOUND", "There is no such bucket.", "Check its name, region and endpoint."),
   CREDENTIALS_NOT_FOUND: reason(
     "UNAUTHENTICATED",
-    "No AWS credentials are found for a bucket.",
-    "Give some as for any AWS tool, or read a public bucket with ?unsigned=true.",
+    "No credentials are found for a bucket.",
+    "Give some as for any tool of AWS or Google, or read a public bucket with ?unsigned=true.",
   ),
   FILE_NOT_FOUND: reason("NOT_FOUND", "The file or folder does not exist.", "Check the path."),
   FILE_UNREADABLE: reason(
@@ -33,10 +33,15 @@ export const SOURCES = {
     "An RPC server refuses, or answers with something else than the method's result.",
     "The message has its words; check the address and its key.",
   ),
+  GS_ADDRESS: reason("INVALID_ARGUMENT", "A gs:// address is not well-formed.", "Write it as the message says."),
   S3_ADDRESS: reason("INVALID_ARGUMENT", "An s3:// address is not well-formed.", "Write it as the message says."),
   STORE_DENIED: reason("PERMISSION_DENIED", "The object store refuses.", "Check credentials and their rights."),
   STORE_LISTING: reason("RESOURCE_EXHAUSTED", "A listing has too many names.", "Name the lake's own folder."),
-  STORE_REFUSED: reason("FAILED_PRECONDITION", "The object store refuses a request.", "Check region and endpoint."),
+  STORE_REFUSED: reason(
+    "FAILED_PRECONDITION",
+    "The store refuses a request, or answers in a way that cannot be read.",
+    "Do what the message says.",
+  ),
   STORE_UNAVAILABLE: reason(
     "UNAVAILABLE",
     "The object store does not answer, or breaks off, after several tries.",
@@ -135,6 +140,11 @@ export const SOURCES = {
     "Start it; continuous sessions wait for it.",
   ),
   SOURCE_UNKNOWN: reason("NOT_FOUND", "No source has that name.", "Add it to SOURCES."),
+  WEB_ADDRESS: reason(
+    "INVALID_ARGUMENT",
+    "The http(s) address of a lake is not well-formed.",
+    "Write it as the message says.",
+  ),
   XDR_LENGTH: reason(
     "DATA_LOSS",
     "A length in the XDR is over its limit or over the bytes that are left.",

@@ -3,7 +3,7 @@
 import { dialTarget } from "../config/address.ts";
 import type { SourceEndpoint } from "../config/source-endpoint.ts";
 import { Lake } from "./lake/lake.ts";
-import { openBucketLake } from "./object-store/open-bucket.ts";
+import { openStoreLake } from "./object-store/open-store.ts";
 import { RawLedgerSource } from "./raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "./repeating.ts";
 import { RpcSource } from "./rpc/rpc-source.ts";
@@ -11,14 +11,14 @@ import type { LedgerSource } from "./source.ts";
 
 /**
  * Opens a source. A lake is looked at here; a service is connected to when it is read.
- * @throws CodedError as Lake.open, openBucketLake, RepeatingSource.open
+ * @throws CodedError as Lake.open, openStoreLake, RepeatingSource.open
  */
 export async function openSource(endpoint: SourceEndpoint): Promise<LedgerSource> {
   switch (endpoint.kind) {
     case "lake":
       return Lake.open(endpoint.path);
-    case "s3":
-      return openBucketLake(endpoint.address);
+    case "store":
+      return openStoreLake(endpoint.address);
     case "repeat":
       return RepeatingSource.open(endpoint.path, { reuse: true }); // an object is in a ring before the next is read
     case "rpc":

@@ -93,7 +93,10 @@ function batchHead(ledger: number): Uint8Array {
   return head;
 }
 
-test.each(["gs://bucket/lake", "https://host/lake"])("decode says that %s is not read", async (address) => {
+test.each(["ftp://host/lake", "rpc+https://host/path"])("decode says that %s is not read", async (address) => {
   const { code, err } = await decode(address);
-  expect([code, err]).toEqual([1, expect.stringContaining("give a file, a lake folder or s3://bucket/prefix")]);
+  expect([code, err]).toEqual([
+    1,
+    expect.stringContaining("give a file, a lake folder, s3://bucket/prefix, gs://bucket/prefix or https://host/path"),
+  ]);
 });

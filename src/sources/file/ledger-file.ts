@@ -7,7 +7,7 @@ import { fileFault } from "../lake/file-fault.ts";
 import { Lake } from "../lake/lake.ts";
 import { ledgersOfLakeFile } from "../lake/lake-file.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
-import { isBucketAddress, openBucketLake } from "../object-store/open-bucket.ts";
+import { isStoreAddress, openStoreLake } from "../object-store/open-store.ts";
 import type { LedgerObject } from "../source.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
 import { ByteReader, chunkOf, chunksOf, joined } from "./byte-reader.ts";
@@ -42,7 +42,7 @@ interface LedgerInput {
 }
 
 /**
- * Opens one path: a lake (SEP-54) in a folder or at an s3:// address, or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
+ * Opens one path: a lake (SEP-54) in a folder, in a bucket or behind a web server, or a file of LedgerCloseMeta, LedgerCloseMetaBatch or record-marked
  * LedgerCloseMetas, as it is, in zstd, in gzip, as base64 lines (of a LedgerCloseMeta or a batch each) or as a saved
  * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A file's ledgers
  * come once each, and but for base64 lines in rising order: at one that does not the file ends with LEDGER_OUT_OF_STEP.
@@ -53,10 +53,10 @@ interface LedgerInput {
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
 export async function openLedgerInput(path: string): Promise<LedgerInput> {
-  if (isBucketAddress(path)) return inputOfLake(await openBucketLake(path));
+  if (isStoreAddress(path)) return inputOfLake(await openStoreLake(path));
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(path)?.[0];
   if (scheme !== undefined) {
-    const message = `${path}: ${scheme} is not read here: give a file, a lake folder or s3://bucket/prefix`;
+    const message = `${path}: ${scheme} is not read here: give a file, a lake folder, s3://bucket/prefix, gs://bucket/prefix or https://host/path`;
     throw new CodedError("INVALID_ARGUMENT", "LEDGER_FILE_UNKNOWN", message);
   }
   const stat = await fs.stat(path).catch((thrown) => {
@@ -179,10 +179,7 @@ function ledgersOfLines(path: string, content: Uint8Array): BatchLedger[] {
 async function* ledgersOfLake(lake: Lake): AsyncGenerator<FileLedger, void, undefined> {
   const inflater = new Inflater(BATCH_BYTES_MAX);
   try {
-    const range = await lake.ledgerRange();
-    if (range === undefined) {
-      throw new CodedError("NOT_FOUND", "LAKE_EMPTY", `${lake.follower.storage.root}: the lake has no ledger yet`);
-    }
+    const range = await lake.ledgersHeld();
     // A lake may begin with ledger 0 by its file names; there is no such ledger.
     const first = Math.max(1, range.ledgerFirst);
     for await (const object of lake.read(first, range.ledgerLast, new AbortController().signal)) {

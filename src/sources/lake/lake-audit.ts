@@ -12,6 +12,7 @@ import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { Lake } from "./lake.ts";
 import { ledgersOfLakeFile } from "./lake-file.ts";
 import { batchesOf, parseLakeKey } from "./lake-layout.ts";
+import { canList } from "./lake-storage.ts";
 import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What is wrong with some ledgers of a lake. */
@@ -93,9 +94,10 @@ async function load(
   }
 }
 
-/** Objects of a partition folder whose names are of another partition, another layout or none. */
+/** Objects of a partition folder whose names are of another partition, another layout or none; only a listing shows them. */
 async function* strangers(lake: Lake, folder: string, { ledgerFirst, ledgerLast }: LedgerRange) {
   const { storage } = lake.follower;
+  if (!canList(storage)) return;
   for (const name of await storage.list(folder)) {
     const key = folder === "" ? name : `${folder}/${name}`;
     const found = parseLakeKey(key);

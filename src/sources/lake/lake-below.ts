@@ -3,7 +3,7 @@ import { promises as fs } from "node:fs";
 import path from "node:path";
 import { isLakeFolder } from "./lake-folder.ts";
 import { LAKE_MANIFEST_KEY } from "./lake-manifest.ts";
-import type { LakeStorage } from "./lake-storage.ts";
+import { canList, type LakeStorage } from "./lake-storage.ts";
 
 const LEVELS_MAX = 3; // as deep as buckets put lakes
 const FOLDERS_MAX = 200; // a hint must not list a disk
@@ -32,6 +32,7 @@ const INSIDE_MAX = 20; // places right below that are looked at in a store
 
 /** A lake right below a storage's root, told by its manifest: `s3://bucket/ledgers` for `…/ledgers/pubnet`. */
 export async function lakeInside(storage: LakeStorage): Promise<string | undefined> {
+  if (!canList(storage)) return undefined;
   const names = await storage.list("", { firstPage: true });
   for (const name of names.slice(0, INSIDE_MAX)) {
     if (await storage.has(`${name}/${LAKE_MANIFEST_KEY}`)) return storage.nameOf(name);

@@ -5,7 +5,7 @@
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import { type LakeKey, parseLakeKey, parsePartitionName } from "./lake-layout.ts";
-import type { LakeStorage } from "./lake-storage.ts";
+import type { ListedStorage } from "./lake-storage.ts";
 
 /** One end of a lake. */
 export type LakeEnd = 1 | -1;
@@ -22,7 +22,7 @@ export type FoundObject = LakeKey & { key: string };
  * @throws CodedError where a partition cannot be listed
  */
 export async function outermost(
-  storage: LakeStorage,
+  storage: ListedStorage,
   root: readonly string[],
   end: LakeEnd,
   holds: (key: LakeKey) => boolean = () => true,
@@ -49,7 +49,7 @@ const OLD_END_LEDGERS = 1_000;
  * and the oldest behind a name near the partition's end, so that a store need not list all 64,000.
  */
 async function outermostOf(
-  storage: LakeStorage,
+  storage: ListedStorage,
   folder: string,
   { ledgerFirst }: LedgerRange,
   end: LakeEnd,

@@ -7,9 +7,11 @@
  *     reader ─┘                       every LISTING_MS         the newest partition, for what names cannot tell
  *
  * A listing is shared by all watches, and tells of ledgers beyond a gap. The oldest end is kept, and looked at by name.
+ * Where the storage cannot list, ends-by-name.ts stands for a listing.
  */
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
+import { endByName, objectNear } from "./ends-by-name.ts";
 import { type FoundObject, type LakeEnd, NEWEST, OLDEST, outermost } from "./lake-ends.ts";
 import {
   batchRange,
@@ -19,7 +21,7 @@ import {
   parseLakeKey,
   parsePartitionName,
 } from "./lake-layout.ts";
-import type { LakeStorage, StoredObject } from "./lake-storage.ts";
+import { canList, type LakeStorage, type StoredObject } from "./lake-storage.ts";
 import { LookPace } from "./look-pace.ts";
 
 /** Looks for the next object to one for what else may stand in its place: the other extension, the object after it. */
@@ -52,6 +54,8 @@ type Watch = Set<Waiter>;
 export class LakeFollower {
   #newest: LedgerRange | undefined;
   #oldest: LedgerRange | undefined;
+  /** The newest object that was ever there: the ends are looked for from it where nothing can be listed. */
+  #seen: LedgerRange | undefined;
   #listedAt = Number.NEGATIVE_INFINITY;
   #listing: Promise<void> | undefined;
   #stranger: FoundObject | undefined;
@@ -83,6 +87,7 @@ export class LakeFollower {
   /** The object of `ledger` is there. */
   noted(batch: LedgerRange): void {
     if (this.#newest !== undefined && batch.ledgerLast > this.#newest.ledgerLast) this.#newest = batch;
+    if (batch.ledgerLast > (this.#seen?.ledgerLast ?? -1)) this.#seen = batch;
   }
 
   /** Keys of the object that holds `ledger`, the lake's own extension first. */
@@ -117,10 +122,11 @@ export class LakeFollower {
   /**
    * First and last ledger by the names of objects; undefined where the lake is empty.
    * @param ageMsMax how old the last listing may be; what is asked for by name is always new
+   * @param near where to look for a lake that cannot be listed, and of which no ledger is known yet
    * @throws CodedError where the lake cannot be listed
    */
-  async range(ageMsMax = 0): Promise<LedgerRange | undefined> {
-    if (Date.now() - this.#listedAt >= ageMsMax || this.#newest === undefined) await this.#list();
+  async range(ageMsMax = 0, near?: number): Promise<LedgerRange | undefined> {
+    if (Date.now() - this.#listedAt >= ageMsMax || this.#newest === undefined) await this.#list(near);
     else await this.#stepToNewest();
     if (this.#newest === undefined || this.#oldest === undefined) return undefined;
     return { ledgerFirst: this.#oldest.ledgerFirst, ledgerLast: this.#newest.ledgerLast };
@@ -204,7 +210,7 @@ export class LakeFollower {
     await this.storage.checkRoot();
     const following = batchRange(this.layout, ledger).ledgerLast + 1;
     if (following <= LEDGER_SEQUENCE_MAX) await this.has(following); // a gap shows at once
-    const range = await this.range(LISTING_MS);
+    const range = await this.range(LISTING_MS, ledger);
     const came = range !== undefined && range.ledgerLast >= ledger && (await this.has(ledger)); // meanwhile
     return came ? { come: true } : { come: false, range };
   }
@@ -217,17 +223,21 @@ export class LakeFollower {
     }
   }
 
-  #list(): Promise<void> {
-    this.#listing ??= this.#listEnds().finally(() => {
+  async #list(near?: number): Promise<void> {
+    if (near !== undefined && !canList(this.storage)) {
+      await this.#listing?.catch(() => {}); // one that is under way may look elsewhere
+      if (this.#newest !== undefined) return;
+    }
+    this.#listing ??= this.#listEnds(near).finally(() => {
       this.#listing = undefined;
     });
-    return this.#listing;
+    await this.#listing;
   }
 
-  async #listEnds(): Promise<void> {
+  async #listEnds(near?: number): Promise<void> {
     this.listings += 1;
-    const root = await this.storage.list("");
-    const newest = await this.#outermost(root, NEWEST);
+    const root = canList(this.storage) ? await this.storage.list("") : [];
+    const newest = await this.#outermost(root, NEWEST, near);
     const kept = newest === undefined ? undefined : await this.#keptOldest(root);
     const oldest = newest === undefined ? undefined : (kept ?? (await this.#outermost(root, OLDEST)));
     this.#listedAt = Date.now();
@@ -248,10 +258,25 @@ export class LakeFollower {
     return oldest;
   }
 
-  #outermost(root: readonly string[], end: LakeEnd): Promise<FoundObject | undefined> {
+  #outermost(root: readonly string[], end: LakeEnd, near?: number): Promise<FoundObject | undefined> {
+    if (!canList(this.storage)) return this.#outermostByName(end, near);
     return outermost(this.storage, root, end, undefined, () => {
       this.listings += 1;
     });
+  }
+
+  async #outermostByName(end: LakeEnd, near: number | undefined): Promise<FoundObject | undefined> {
+    const { ledgersPerBatch } = this.layout;
+    const isThere = (ledger: number) => this.has(ledger);
+    let from: number | undefined;
+    // Last from 0: a network's whole lake has objects at powers of two.
+    for (const ledger of [this.#seen?.ledgerFirst, this.storage.known?.ledger, near, 0]) {
+      if (ledger === undefined || from !== undefined) continue;
+      from = await objectNear(isThere, ledgersPerBatch, batchRange(this.layout, ledger).ledgerFirst);
+    }
+    if (from === undefined) return undefined;
+    const outer = batchRange(this.layout, await endByName(isThere, ledgersPerBatch, from, end));
+    return { ...outer, extension: this.layout.extension, key: this.keys(outer.ledgerFirst)[0] };
   }
 }
 

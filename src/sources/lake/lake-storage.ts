@@ -5,11 +5,14 @@
  *     has, changedUnixMs     about one object, by name    a folder: stat      an object store: HEAD
  *     get                    one object, open to be read  open                GET
  *     list                   names below a folder         readdir             LIST
+ *
+ * A plain web server cannot list: then the lake's ends are found by asking for names (ends-by-name.ts).
  */
 import { constants, promises as fs, type Stats } from "node:fs";
 import path from "node:path";
 import { CodedError } from "../../error.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
+import type { LakeLayout } from "./lake-layout.ts";
 
 /** What of a listing is wanted. */
 export interface ListOptions {
@@ -17,6 +20,14 @@ export interface ListOptions {
   after?: string;
   /** The first names are enough, in the order of their bytes. A storage may give all. */
   firstPage?: boolean;
+}
+
+/** What the user says of a lake that cannot be listed. */
+export interface KnownOfLake {
+  /** For a lake without a manifest. */
+  layout: LakeLayout | undefined;
+  /** A ledger that it holds: the lake's ends are looked for from there. */
+  ledger: number | undefined;
 }
 
 /**
@@ -34,7 +45,7 @@ export interface LakeStorage {
   readonly readAheadFiles: number;
   /** For error messages: the path or address of a key. */
   nameOf(key: string): string;
-  /** Whether there is an object of that key; false also while the storage does not answer. */
+  /** Whether there is an object of that key; false also while the storage does not answer, but where it cannot list. */
   has(key: string): Promise<boolean>;
   /** When the object last changed (Unix ms), or undefined where there is none. */
   changedUnixMs(key: string): Promise<number | undefined>;
@@ -43,10 +54,23 @@ export interface LakeStorage {
    * @throws CodedError as fileFault says, where it is there and cannot be read
    */
   get(key: string): Promise<StoredObject | undefined>;
-  /** Names of objects and of folders right below `folder` ("" is the root), in no order; none where it is missing. */
-  list(folder: string, options?: ListOptions): Promise<string[]>;
+  /**
+   * Names of objects and of folders right below `folder` ("" is the root), in no order; none where it is missing. Absent
+   * where the storage cannot list.
+   */
+  list?(folder: string, options?: ListOptions): Promise<string[]>;
+  /** Only where the storage cannot list. */
+  readonly known?: KnownOfLake;
   /** @throws CodedError as fileFault says, where the lake's root is not there or does not answer */
   checkRoot(): Promise<void>;
+}
+
+/** A storage that can list. */
+export type ListedStorage = LakeStorage & Required<Pick<LakeStorage, "list">>;
+
+/** Whether the storage can list. */
+export function canList(storage: LakeStorage): storage is ListedStorage {
+  return storage.list !== undefined;
 }
 
 /** One object, open: its size is known before its bytes are asked for. */

@@ -11,12 +11,12 @@ import { LAKE_FILE_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { fileFault } from "./file-fault.ts";
 import { lakeBelow, lakeInside } from "./lake-below.ts";
-import { describeLayout, inferLakeLayout, readLakeManifest } from "./lake-folder.ts";
+import { describeLayout, inferLakeLayout, noLakeHere, readLakeManifest } from "./lake-folder.ts";
 import { LakeFollower, LISTING_MS, type Look } from "./lake-follower.ts";
 import { batchesOf, inferLayout, type LakeKey, type LakeLayout } from "./lake-layout.ts";
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
-import { FolderStorage, type LakeStorage } from "./lake-storage.ts";
+import { canList, FolderStorage, type LakeStorage } from "./lake-storage.ts";
 import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below, or to its storage's. */
@@ -90,7 +90,7 @@ export class Lake implements LedgerSource {
 
   /**
    * Opens the lake in a storage. The layout comes from its manifest, or, where there is none, from the names of its
-   * files. A place with a manifest and no file is a lake whose ledgers are yet to come.
+   * files; what cannot be listed has it from its user. A place with a manifest and no file is a lake whose ledgers are yet to come.
    * @param below finds a lake near by, for a hint
    * @throws CodedError NOT_FOUND / LAKE_NOT_FOUND; DATA_LOSS / LAKE_MANIFEST, LAKE_LAYOUT; what the storage says
    */
@@ -101,16 +101,9 @@ export class Lake implements LedgerSource {
   ): Promise<Lake> {
     const { root } = storage;
     const manifest = await readLakeManifest(storage);
-    const inferred = await inferLakeLayout(storage);
+    const inferred = canList(storage) ? await inferLakeLayout(storage) : storage.known?.layout;
     if (manifest === undefined) {
-      if (inferred === undefined) {
-        const other = await below();
-        throw new CodedError(
-          "NOT_FOUND",
-          "LAKE_NOT_FOUND",
-          `${root}: no lake here: neither a ${LAKE_MANIFEST_KEY} nor a file named like FC7F83FF--58752000.xdr.zst, alone or in a folder named like FC7F83FF--58752000-58815999${other === undefined ? "" : `. There is a lake in ${other}: name that folder`}`,
-        );
-      }
+      if (inferred === undefined) throw noLakeHere(storage, await below());
       return new Lake(storage, inferred, undefined, options);
     }
     const { ledgersPerBatch, batchesPerPartition, compression } = manifest;
@@ -122,7 +115,7 @@ export class Lake implements LedgerSource {
       throw new CodedError(
         "DATA_LOSS",
         "LAKE_LAYOUT",
-        `${root}: its ${LAKE_MANIFEST_KEY} says ${ledgersPerBatch} ledgers a file and ${batchesPerPartition} files a partition, and its files are named for ${inferred.ledgersPerBatch} and ${inferred.batchesPerPartition}`,
+        `${root}: its ${LAKE_MANIFEST_KEY} says ${ledgersPerBatch} ledgers a file and ${batchesPerPartition} files a partition, and its ${canList(storage) ? "files are named" : "address is"} for ${inferred.ledgersPerBatch} and ${inferred.batchesPerPartition}`,
       );
     }
     return new Lake(storage, layout, manifest, options);
@@ -132,9 +125,24 @@ export class Lake implements LedgerSource {
     return Promise.resolve(this.manifest?.networkPassphrase);
   }
 
-  /** First and last ledger of the lake by the names of its files; undefined where it is empty. Lists folders. */
+  /** First and last ledger of the lake by the names of its files; undefined where none is known. Lists folders. */
   ledgerRange(): Promise<LedgerRange | undefined> {
     return this.follower.range();
+  }
+
+  /**
+   * As `ledgerRange`, of a lake that must hold a ledger.
+   * @param near one that it may hold: only a lake that cannot be listed is looked for there
+   * @throws CodedError NOT_FOUND / LAKE_EMPTY
+   */
+  async ledgersHeld(near?: number): Promise<LedgerRange> {
+    const range = await this.follower.range(0, near);
+    if (range !== undefined) return range;
+    const { storage } = this.follower;
+    const what = canList(storage)
+      ? "the lake has no ledger yet"
+      : "the server lists nothing, and no ledger that was asked for by name is there: name one that the lake holds by --start-ledger, or by ?ledger=N in its address";
+    throw new CodedError("NOT_FOUND", "LAKE_EMPTY", `${storage.root}: ${what}`);
   }
 
   /** Asks for what follows by name; lists only where the last listing is LISTING_MS old. */
@@ -205,7 +213,7 @@ export class Lake implements LedgerSource {
       look = await this.follower.nextLook(ledger, stop, look);
       if (look.come) return;
       const { range } = look;
-      if (range === undefined) seen.empty = true;
+      if (range === undefined) seen.empty = canList(this.follower.storage);
       if (range !== undefined && ledger < range.ledgerFirst) {
         const early = this.#before(ledger, range);
         if (!seen.empty && (await this.#isBeforeForGood(ledger))) throw early;
@@ -218,7 +226,7 @@ export class Lake implements LedgerSource {
         onTrouble(gap, 0);
       } else {
         lateSince = undefined;
-        const isNext = range === undefined || range.ledgerLast >= ledger - 1;
+        const isNext = range === undefined ? canList(this.follower.storage) : range.ledgerLast >= ledger - 1;
         onTrouble(isNext ? undefined : this.#behind(ledger, range), LISTING_MS);
       }
     }
@@ -238,7 +246,7 @@ export class Lake implements LedgerSource {
 
   /** `ledger` of a range with an end was not there: returns where it has come since. @throws CodedError why not */
   async #lookAgain(ledger: number, end: number): Promise<void> {
-    const range = await this.ledgerRange();
+    const range = await this.follower.range(0, ledger);
     if (range === undefined) throw this.#behind(ledger, undefined);
     if (ledger < range.ledgerFirst) throw this.#before(ledger, range);
     if (ledger > range.ledgerLast) {
@@ -262,7 +270,10 @@ export class Lake implements LedgerSource {
 
   /** The lake ends before what comes just before `ledger`: it is empty, or another one than it was. */
   #behind(ledger: number, range: LedgerRange | undefined): CodedError {
-    const holds = range === undefined ? "is still empty" : `holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
+    const nothing = canList(this.follower.storage)
+      ? "is still empty"
+      : "shows none near it: name one that it holds with ?ledger=N";
+    const holds = range === undefined ? nothing : `holds ledgers ${range.ledgerFirst} to ${range.ledgerLast}`;
     const message = `ledger ${ledger} was asked for, and the ${this.description} ${holds}`;
     return new CodedError("OUT_OF_RANGE", "LEDGER_AFTER_SOURCE", message);
   }

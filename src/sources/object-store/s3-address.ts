@@ -3,21 +3,17 @@
  * them the environment that AWS tools read. Nothing is opened here.
  */
 import { CodedError } from "../../error.ts";
+import type { BucketPlace } from "./bucket-storage.ts";
 
 const REGION_DEFAULT = "us-east-1";
 const BUCKET = /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/;
 const KNOWN = ["region", "endpoint", "unsigned"];
 
 /** A lake's place in a store that speaks S3. */
-export interface S3Address {
-  bucket: string;
-  /** Key of the lake's root: empty, or with a slash at its end. */
-  prefix: string;
+export interface S3Address extends BucketPlace {
   region: string;
   /** Address of the bucket: requests append a key to it. Ends with a slash. */
   bucketUrl: string;
-  /** Whether requests go without a signature, as public buckets take them. */
-  isUnsigned: boolean;
 }
 
 /**

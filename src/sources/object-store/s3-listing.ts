@@ -1,6 +1,7 @@
 /** The answer of ListObjectsV2 (Amazon S3 API reference), one page. */
 import { XMLParser } from "fast-xml-parser";
 import { CodedError } from "../../error.ts";
+import type { NamesPage } from "./bucket-storage.ts";
 
 const parser = new XMLParser({
   parseTagValue: false,
@@ -21,7 +22,7 @@ interface Page {
  * @param name of what is listed, for messages
  * @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where the text is no such answer
  */
-export function namesOfPage(name: string, text: string): { keys: string[]; next: string | undefined } {
+export function namesOfPage(name: string, text: string): NamesPage {
   let result: Page["ListBucketResult"] | undefined;
   try {
     result = (parser.parse(text) as Page).ListBucketResult;

@@ -8,19 +8,15 @@ import { S3Storage } from "../../../src/sources/object-store/s3-storage.ts";
 import { cli } from "../../cli/harness.ts";
 import { storeServer } from "../../clients/toolchain.ts";
 import { failureOf } from "../../support/failure.ts";
-import { FaultyProxy, type StoreFault } from "../../support/faulty-proxy.ts";
-import { localServer } from "../../support/local-server.ts";
+import { FaultyProxy } from "../../support/faulty-proxy.ts";
 import { KEY, ObjectStore, PRIVATE, PUBLIC } from "../../support/object-store.ts";
 import { SAMPLE } from "../../support/processor.ts";
-import { randomFrom, seedOf } from "../../support/random.ts";
-import { until } from "../../support/until.ts";
 import { TemporaryLake } from "../lake-fixture.ts";
+import { decodeWith, expectFaultsBorne, expectFollowed, keyOf, ledgersOf, rowsAndCursors } from "./lake-readings.ts";
 
 const program = await storeServer();
 if (program.missing !== undefined) console.warn(`skipping lakes in buckets: ${program.missing}`);
 
-/** Runs with faults: 200 in `make soak`. */
-const RUNS = Number(process.env.STORE_RUNS ?? 10);
 const PREFIX = "ledgers/pubnet";
 const LEDGERS = SAMPLE.last - SAMPLE.first + 1;
 
@@ -28,14 +24,6 @@ const LEDGERS = SAMPLE.last - SAMPLE.first + 1;
 function storage(endpoint: string, address = `s3://${PRIVATE}/${PREFIX}`, key = KEY): S3Storage {
   const parsed = parseS3Address(address, { AWS_ENDPOINT_URL_S3: endpoint });
   return new S3Storage(parsed, { retryMsMin: 5, waitMsMax: 500 }, new CachedCredentials(async () => key));
-}
-
-async function ledgersOf(lake: Lake, first: number = SAMPLE.first, last: number = SAMPLE.last): Promise<string[]> {
-  const seen: string[] = [];
-  for await (const { ledgerFirst, bytes } of lake.read(first, last, new AbortController().signal)) {
-    seen.push(`${ledgerFirst} ${Bun.hash(bytes)}`);
-  }
-  return seen;
 }
 
 describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
@@ -57,61 +45,25 @@ describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
     ...more,
   });
 
-  /** Runs the command line with an environment that the credentials' library reads too. */
-  async function decode(address: string, env: Record<string, string>) {
-    const before = { ...process.env };
-    Object.assign(process.env, env);
-    try {
-      return await cli(["decode", "--format", "tsv", address], COMMANDS);
-    } finally {
-      for (const name of Object.keys(env)) delete process.env[name];
-      Object.assign(process.env, before);
-    }
-  }
-
   test("decode gives the rows of the folder, with a key and from a public bucket without one", async () => {
     const folder = await cli(["decode", "--format", "tsv", SAMPLE.folder], COMMANDS);
     expect(folder.out.split("\n").length).toBeGreaterThan(300);
-    expect(await decode(`s3://${PRIVATE}/${PREFIX}`, environment())).toEqual(folder);
-    expect(await decode(`s3://${PUBLIC}/${PREFIX}/?unsigned=true`, { AWS_ENDPOINT_URL_S3: store.endpoint })).toEqual(
-      folder,
-    );
+    expect(await decodeWith(environment(), `s3://${PRIVATE}/${PREFIX}`)).toEqual(folder);
+    const unsigned = `s3://${PUBLIC}/${PREFIX}/?unsigned=true`;
+    expect(await decodeWith({ AWS_ENDPOINT_URL_S3: store.endpoint }, unsigned)).toEqual(folder);
   }, 60_000);
 
   test("a session and a range give the rows of the folder", async () => {
-    const rows: string[][] = [];
-    for (const lake of [await Lake.open(SAMPLE.folder), await Lake.at(storage(store.endpoint))]) {
-      const server = await localServer(lake, { "network-passphrase": lake.manifest!.networkPassphrase });
-      const ticket = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last }));
-      const seen: string[] = [];
-      for await (const { table, metadata } of server.flight.doGet(ticket)) {
-        for (const row of table)
-          seen.push(JSON.stringify(row, (_, value) => (typeof value === "bigint" ? `${value}` : value)));
-        seen.push(String(metadata.cursor));
-      }
-      rows.push(seen);
-      await server.close();
-      await lake.close();
-    }
-    expect(rows[0]!.length).toBeGreaterThan(LEDGERS);
-    expect(rows[1]).toEqual(rows[0]!);
+    const rows = await rowsAndCursors(await Lake.open(SAMPLE.folder));
+    expect(rows.length).toBeGreaterThan(LEDGERS);
+    expect(await rowsAndCursors(await Lake.at(storage(store.endpoint)))).toEqual(rows);
   }, 60_000);
 
   test("a growing lake is followed", async () => {
     using made = new TemporaryLake().putAll(100, 102);
     await store.putFolder(made.folder, `${PRIVATE}/growing`);
     const lake = await Lake.at(storage(store.endpoint, `s3://${PRIVATE}/growing`), { followPollMs: 10 });
-    const server = await localServer(lake, { "network-passphrase": "test" });
-    const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
-    const at = (ledger: number) => () => server.processor.sessions.get(sessionId).ledgerCurrent >= ledger;
-    await until(at(102), "at ledger 102");
-    for (const ledger of [103, 104]) {
-      const bytes = made.put(ledger);
-      await store.put(`${PRIVATE}/growing/${made.pathOf(ledger).slice(made.folder.length + 1)}`, bytes);
-      await until(at(ledger), `at ledger ${ledger}`);
-    }
-    await server.close();
-    await lake.close();
+    await expectFollowed(lake, (ledger) => store.put(`${PRIVATE}/growing/${keyOf(made, ledger)}`, made.put(ledger)));
   }, 60_000);
 
   test("a partition of many files is not listed whole for its ends", async () => {
@@ -145,7 +97,7 @@ describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
       ["no bucket's name", () => "s3:///x", {}, '"" is no bucket\'s name'],
     ];
     test.each(cases)("%s", async (_what, address, more, sentence) => {
-      const { code, err } = await decode(address(), environment(more));
+      const { code, err } = await decodeWith(environment(more), address());
       expect([code, err]).toEqual([1, expect.stringContaining(sentence)]);
     });
 
@@ -163,32 +115,8 @@ describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
   });
 
   test("faults at the socket: the same ledgers, in time", async () => {
-    const whole = Array<StoreFault>(8).fill("none");
-    const faults: StoreFault[] = [...whole, "refused", "cut", "stalled", "slow", "429", "503", "short"];
-    const seed = seedOf();
-    let complete = 0;
-    for (let run = 0; run < RUNS; run++) {
-      const random = randomFrom(seed + run);
-      const told: string[] = [];
-      using proxy = new FaultyProxy(store.endpoint, (request) => {
-        const fault = faults[Math.floor(random() * faults.length)]!;
-        told.push(`${fault}: ${request}`);
-        return fault;
-      });
-      const begun = performance.now();
-      const lake = await Lake.at(storage(proxy.endpoint, `s3://${PUBLIC}/${PREFIX}?unsigned=true`)).catch(
-        (thrown) => thrown as Error,
-      );
-      const seen = lake instanceof Lake ? await ledgersOf(lake).catch((thrown) => thrown as Error) : lake;
-      if (seen instanceof Error)
-        expect(seen, `SEED=${seed} run ${run}\n${told.join("\n")}`).toMatchObject({ code: "UNAVAILABLE" });
-      else {
-        expect(seen, `SEED=${seed} run ${run}`).toEqual(expected);
-        complete += 1;
-      }
-      expect(performance.now() - begun, `SEED=${seed} run ${run}\n${told.join("\n")}`).toBeLessThan(60_000);
-    }
-    expect(complete, `SEED=${seed}`).toBeGreaterThan(RUNS / 2);
+    const open = (endpoint: string) => Lake.at(storage(endpoint, `s3://${PUBLIC}/${PREFIX}?unsigned=true`));
+    await expectFaultsBorne(store.endpoint, open, expected);
   }, 1_800_000);
 
   test("a file that is missing and comes later is waited for at the tip", async () => {

@@ -1,0 +1,30 @@
+/** Opens a lake in a bucket or behind a web server. */
+import { Lake } from "../lake/lake.ts";
+import type { LakeStorage } from "../lake/lake-storage.ts";
+import { parseGsAddress } from "./gs-address.ts";
+import { GsStorage } from "./gs-storage.ts";
+import { parseS3Address } from "./s3-address.ts";
+import { S3Storage } from "./s3-storage.ts";
+import { parseWebAddress } from "./web-address.ts";
+import { WebStorage } from "./web-storage.ts";
+
+/** Whether a text that names ledgers means a bucket or a web server. */
+export function isStoreAddress(text: string): boolean {
+  return /^(s3|gs|https?):\/\//.test(text);
+}
+
+/**
+ * The lake at an `s3://`, `gs://`, `https://` or `http://` address; what the address leaves out comes from the environment,
+ * as for the stores' own tools.
+ * @throws CodedError INVALID_ARGUMENT / S3_ADDRESS, GS_ADDRESS, WEB_ADDRESS; UNAUTHENTICATED / CREDENTIALS_NOT_FOUND; as
+ * Lake.at and the storages
+ */
+export async function openStoreLake(address: string): Promise<Lake> {
+  return Lake.at(storageAt(address));
+}
+
+function storageAt(address: string): LakeStorage {
+  if (address.startsWith("s3:")) return new S3Storage(parseS3Address(address, process.env));
+  if (address.startsWith("gs:")) return new GsStorage(parseGsAddress(address, process.env));
+  return new WebStorage(parseWebAddress(address));
+}
