@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { nearest } from "../config/nearest.ts";
 import { parseGoBoolean } from "../config/types.ts";
 import { VERSION } from "../config/version.ts";
+import { CodedError } from "../error.ts";
+import type { Reason } from "../reasons/registry.ts";
 import type { CommandContext, CommandEntry } from "./command.ts";
 import { parseLine, readFlags, toggle } from "./flags.ts";
 import { commandHelp, globalHelp } from "./help.ts";
@@ -17,13 +19,19 @@ type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "interrupt">;
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** What is wrong with a setting, and with no server or ledger: starting again mends nothing. */
+const SETTING_REASONS: readonly string[] = [
+  "CONFIG_INVALID",
+  "CONFIG_FILE_INVALID",
+  "CREDENTIALS_FILE",
+] satisfies Reason[];
 const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 
 const HELP_FLAG = toggle({ short: "h", summary: "Show this." });
 
 /**
  * Runs the command that `argv` (without the executable and script) names.
- * Returns the exit code: 0, 1 for a failure, 2 for a wrong command line; both come with one line on stderr. Output that
+ * Returns the exit code: 0, 1 for a failure, 2 for a wrong command line or setting; both come with one line on stderr. Output that
  * cannot be written is a failure, unless its reader has closed it.
  */
 export async function runCli(
@@ -77,7 +85,7 @@ async function dispatch(argv: readonly string[], commands: readonly CommandEntry
     }
     world.stderr.write(`${PROGRAM}: ${message}\n`);
     if (parseGoBoolean(world.env.DEBUG ?? "") && error instanceof Error) world.stderr.write(`${chainOf(error)}\n`);
-    return EXIT_FAILED;
+    return error instanceof CodedError && SETTING_REASONS.includes(error.reason) ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 

@@ -190,7 +190,7 @@ describe("the configuration as flags", () => {
 
   test("a wrong value is one line that names the flag", async () => {
     const { code, err } = await cli(["serve", "--worker-count", "x"], serve);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toBe(
       'contract-data-processor: --worker-count is "x" (from the command line): a whole number from 1 to 256 is accepted, such as 8\n',
     );

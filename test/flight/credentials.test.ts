@@ -191,7 +191,7 @@ describe("credentials that are wrong stop the server at its start, and are not s
         ],
         { env: { FLIGHT_CREDENTIALS: `@${file}`, HEALTH_PORT: "127.0.0.1:0" } },
       );
-      expect([exitCode, stderr.includes(says)], stderr).toEqual([1, true]);
+      expect([exitCode, stderr.includes(says)], stderr).toEqual([2, true]);
       expect(stderr).toContain("FLIGHT_CREDENTIALS");
       expect(stderr + stdout).not.toContain("s3cr3t");
     }
