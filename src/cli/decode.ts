@@ -7,6 +7,7 @@ import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { type FileLedger, openLedgerInput } from "../sources/file/ledger-file.ts";
+import { environmentAccess } from "../sources/source-access.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { XdrError } from "../xdr/error.ts";
 import { defineCommand, type Output } from "./command.ts";
@@ -107,8 +108,9 @@ export const command = defineCommand({
     // whether a ledger has rows at all, which no network decides
     const any = new LedgerDecoder({ networkPassphrase: "", compat, ...decoderOptions });
     const anyRows = new RowSet();
+    const access = environmentAccess(env);
     for (const path of args) {
-      const input = await openLedgerInput(path === "-" ? "/dev/stdin" : path);
+      const input = await openLedgerInput(path === "-" ? "/dev/stdin" : path, access);
       const network = new InputNetwork(flags["network-passphrase"] ?? input.networkPassphrase);
       const held = new HeldLedgers();
       for await (const ledger of input.ledgers) {

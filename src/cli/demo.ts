@@ -6,6 +6,7 @@ import { FlightClient } from "../flight-client/client.ts";
 import { createLogger } from "../ops/log.ts";
 import { startServer } from "../server/server.ts";
 import { openSource } from "../sources/open.ts";
+import { sourceAccess } from "../sources/source-access.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { defineCommand } from "./command.ts";
 import { option, optionOr } from "./flags.ts";
@@ -53,7 +54,7 @@ export const command = defineCommand({
       },
     });
     const log = createLogger({ level: "warn", format: "pretty" });
-    const source = await openSource(config.sourceEndpoint);
+    const source = await openSource(config.sourceEndpoint, sourceAccess(config));
     try {
       const processor = await startServer(config, source, log, { ownsProcess: true });
       const control = connectControl(`127.0.0.1:${processor.addresses.control.port}`);

@@ -4,6 +4,7 @@ import { Lake } from "../sources/lake/lake.ts";
 import { auditLake } from "../sources/lake/lake-audit.ts";
 import { LEDGER_SEQUENCE_MAX } from "../sources/limits.ts";
 import { isStoreAddress, openStoreLake } from "../sources/object-store/open-store.ts";
+import { environmentAccess } from "../sources/source-access.ts";
 import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
 import { write } from "./output.ts";
@@ -41,9 +42,9 @@ export const command = defineCommand({
       meaning: "a bucket, from a ledger on",
     },
   ],
-  async run({ args, flags, stdout, stderr }) {
+  async run({ args, flags, env, stdout, stderr }) {
     const [place] = args as [string];
-    const lake = isStoreAddress(place) ? await openStoreLake(place) : await Lake.open(place);
+    const lake = isStoreAddress(place) ? await openStoreLake(place, environmentAccess(env)) : await Lake.open(place);
     try {
       const range = await lake.ledgersHeld(flags["start-ledger"]);
       const ledgerFirst = flags["start-ledger"] ?? Math.max(1, range.ledgerFirst);

@@ -1,5 +1,6 @@
 /** Which network ledgers are of whose lake does not say: their transactions tell. */
 import { openLedgerInput } from "../sources/file/ledger-file.ts";
+import type { SourceAccess } from "../sources/source-access.ts";
 import { InputNetwork } from "./input-network.ts";
 
 const FILES_MAX = 64; // a network's first ledgers have no transactions; so many files without one tell nothing
@@ -11,11 +12,11 @@ const FILES_MAX = 64; // a network's first ledgers have no transactions; so many
  * @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where no known network fits; what `openLedgerInput` throws
  * where the first files cannot be read
  */
-export async function networkOfLedgers(path: string): Promise<string | undefined> {
+export async function networkOfLedgers(path: string, access?: SourceAccess): Promise<string | undefined> {
   const network = new InputNetwork(undefined);
   let files = 0;
   let file = "";
-  const { ledgers } = await openLedgerInput(path);
+  const { ledgers } = await openLedgerInput(path, access);
   for await (const ledger of ledgers) {
     if (ledger.path !== file && ++files > FILES_MAX) return undefined;
     file = ledger.path;

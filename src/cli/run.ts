@@ -24,6 +24,7 @@ const SETTING_REASONS: readonly string[] = [
   "CONFIG_INVALID",
   "CONFIG_FILE_INVALID",
   "CREDENTIALS_FILE",
+  "TLS_FILE",
 ] satisfies Reason[];
 const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 

@@ -9,6 +9,7 @@ import { fitMemory } from "../server/fit-memory.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
+import { type SourceAccess, sourceAccess } from "../sources/source-access.ts";
 import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
 import { option } from "./flags.ts";
@@ -51,11 +52,14 @@ export const command = defineCommand({
       format: context.stderr.isTTY ? "pretty" : "json",
     });
     const values: Config = { ...loaded.values, ...fitMemory(loaded, containerMemoryLimit(), log) };
-    const source = await openSource(values.sourceEndpoint);
+    const access = sourceAccess(values);
+    const source = await openSource(values.sourceEndpoint, access);
     let processor: RunningProcessor | undefined;
     try {
       const config: Config =
-        origins.networkPassphrase === "default" ? { ...values, ...(await networkOf(source, values, log)) } : values;
+        origins.networkPassphrase === "default"
+          ? { ...values, ...(await networkOf(source, values, access, log)) }
+          : values;
       processor = await startServer(config, source, log, { ownsProcess: true });
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
       const session = await startSession(ledgerStart, ledgerEnd, processor, config.dataDir !== "");
@@ -74,13 +78,18 @@ export const command = defineCommand({
  * The network that the source names, or that its ledgers show it to be of; empty for a live source, which is checked
  * ledger by ledger. @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where a lake does not tell
  */
-async function networkOf(source: LedgerSource, { sourceEndpoint }: Config, log: Logger): Promise<Partial<Config>> {
+async function networkOf(
+  source: LedgerSource,
+  { sourceEndpoint }: Config,
+  access: SourceAccess,
+  log: Logger,
+): Promise<Partial<Config>> {
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
   if (sourceEndpoint.kind === "grpc" || sourceEndpoint.kind === "rpc") return {};
   let fault = "no transaction in its first files is of a known network";
   const place = sourceEndpoint.kind === "store" ? sourceEndpoint.address : sourceEndpoint.path;
-  const network = await networkOfLedgers(place).catch((thrown) => {
+  const network = await networkOfLedgers(place, access).catch((thrown) => {
     fault = `its first files do not tell: ${CodedError.from(thrown).message}`;
     return undefined;
   });

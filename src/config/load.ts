@@ -7,10 +7,10 @@ import type { Setting } from "./setting.ts";
 type Origin = "flag" | "environment" | "file" | "default";
 
 /** A configuration, and where it came from. */
-export interface LoadedConfig {
-  values: Config;
+export interface LoadedConfig<K extends SettingKey = SettingKey> {
+  values: Pick<Config, K>;
   /** Where each value came from. */
-  origins: Readonly<Record<SettingKey, Origin>>;
+  origins: Readonly<Record<K, Origin>>;
   /** The configuration file, where one was read. */
   file?: string;
 }
@@ -30,11 +30,15 @@ const SETTING_NAMES = Object.values(SETTINGS).map(({ env }) => env);
 type FileValues = Readonly<Record<string, string>>;
 
 /**
+ * @param keys the settings that are looked at
  * @throws CodedError INVALID_ARGUMENT / CONFIG_INVALID that names every wrong setting, its value, where that came
  * from and what is accepted; CONFIG_FILE_INVALID for a file that cannot be read, is no JSON object, or has a name
  * that is no setting
  */
-export function loadConfig(inputs: ConfigInputs): LoadedConfig {
+export function loadConfig<K extends SettingKey = SettingKey>(
+  inputs: ConfigInputs,
+  keys: readonly K[] = Object.keys(SETTINGS) as K[],
+): LoadedConfig<K> {
   const env = inputs.env ?? {};
   const file = inputs.file ?? (env.CONFIG_FILE || undefined);
   const fileValues = file === undefined ? {} : readConfigFile(file, SETTING_NAMES);
@@ -42,7 +46,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const origins: Partial<Record<SettingKey, Origin>> = {};
   const problems: string[] = [];
 
-  for (const key of Object.keys(SETTINGS) as SettingKey[]) {
+  for (const key of keys) {
     const setting = SETTINGS[key];
     const [text, origin] = given(setting.env, inputs.flags ?? {}, env, fileValues) ?? [setting.default, "default"];
     const value = setting.type.parse(text);
@@ -60,7 +64,7 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
     origins[key] = origin;
   }
   if (problems.length > 0) throw new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", problems.join("; "));
-  return { values: values as Config, origins: origins as Record<SettingKey, Origin>, file };
+  return { values: values as Pick<Config, K>, origins: origins as Record<K, Origin>, file };
 }
 
 function given(

@@ -1,10 +1,12 @@
 /** The settings of the server itself: its name, its listeners, who may read, where it remembers. */
 import { credentialsSetting } from "./credentials.ts";
 import { DAY_MS } from "./duration.ts";
+import { outgoingTlsSettings } from "./outgoing-tls.ts";
 import { setting } from "./setting.ts";
 import {
   boolean,
   duration,
+  headerValue,
   hostName,
   integer,
   list,
@@ -106,7 +108,7 @@ export const SERVER_SETTINGS = {
     type: sourceEndpoint,
     default: "localhost:50053",
     description:
-      "Where ledgers come from: host:port of a raw-ledger server; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix or gs://bucket/prefix, or behind a web server, https://host/path; an RPC server's getLedgers, rpc+https://host/path (docs/sources.md has them); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
+      "Where ledgers come from: host:port of a raw-ledger server, or grpcs://host:port where it speaks TLS; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix or gs://bucket/prefix, or behind a web server, https://host/path; an RPC server's getLedgers, rpc+https://host/path (docs/sources.md has them); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
     example: "/data/lake",
   }),
   sources: setting({
@@ -147,6 +149,19 @@ export const SERVER_SETTINGS = {
     description: "Valid tokens of one name at once; one more ends the oldest of that name.",
     example: "10",
   }),
+  sourceAuthorization: setting({
+    env: "SOURCE_AUTHORIZATION",
+    group: "Security",
+    type: headerValue,
+    default: "",
+    defaultNote: "none",
+    secret: true,
+    description:
+      "The authorization header that every raw-ledger service, RPC server and web server of SOURCE_ENDPOINT and SOURCES is sent; buckets have credentials of their own. Without TLS it can be read on the way. A command line shows in the list of processes: prefer the environment.",
+    example: "Bearer 0123456789abcdef",
+  }),
+  ...outgoingTlsSettings("source", "raw-ledger services, RPC servers and web servers"),
+  ...outgoingTlsSettings("s3", "stores of s3:// buckets"),
   dataDir: setting({
     env: "DATA_DIR",
     group: "State",

@@ -4,8 +4,8 @@ import { type Address, parseAddress } from "./address.ts";
 
 /** Where ledgers come from, as SOURCE_ENDPOINT names it. */
 export type SourceEndpoint =
-  /** A RawLedgerService. */
-  | { kind: "grpc"; address: Address }
+  /** A RawLedgerService, as `host:port`, `grpc://host:port` or, with TLS, `grpcs://host:port`. */
+  | { kind: "grpc"; address: Address; tls?: true }
   /** A folder in Galexie's layout. */
   | { kind: "lake"; path: string }
   /** A lake in a bucket or behind a web server: `s3://`, `gs://`, `https://`, `http://`; object-store reads what follows. */
@@ -33,8 +33,9 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
   }
   const path = folderPath(text);
   if (path !== undefined) return { kind: "lake", path };
-  const address = parseAddress(text);
-  return address && address.port > 0 ? { kind: "grpc", address } : undefined;
+  const address = parseAddress(text.replace(/^grpcs?:\/\//, ""));
+  if (address === undefined || address.port === 0) return undefined;
+  return text.startsWith("grpcs://") ? { kind: "grpc", address, tls: true } : { kind: "grpc", address };
 }
 
 function folderPath(text: string): string | undefined {

@@ -7,6 +7,7 @@ import { formatDuration, parseDurationMs } from "./duration.ts";
 import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
 
 const SOURCES_MAX = 64; // each holds connections and buffers
+const HEADER_CHARACTERS_MAX = 4096; // half of what servers take as headers; a large JWT has 2,000
 
 /** How a setting's value is written, and what it becomes. */
 export interface SettingType<T> {
@@ -181,6 +182,14 @@ export const hostName: SettingType<string> = {
   parse: (value) => (value === "" ? "" : parseHost(value)),
 };
 
+/** The value of an HTTP header; empty is accepted. */
+export const headerValue: SettingType<string> = {
+  name: "header",
+  accepts: `up to ${HEADER_CHARACTERS_MAX} printable ASCII characters without blanks around them`,
+  parse: (value) =>
+    /^([!-~]([ -~]*[!-~])?)?$/.test(value) && value.length <= HEADER_CHARACTERS_MAX ? value : undefined,
+};
+
 /** What to connect to. */
 export const dialAddress: SettingType<string> = {
   name: "address",
@@ -195,7 +204,7 @@ export const dialAddress: SettingType<string> = {
 export const sourceEndpoint: SettingType<SourceEndpoint> = {
   name: "source",
   accepts:
-    "host:port of a raw-ledger server, a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path), an RPC server (rpc+https://host/path), or repeat:<lake folder>",
+    "host:port of a raw-ledger server (grpcs://host:port with TLS), a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path), an RPC server (rpc+https://host/path), or repeat:<lake folder>",
   parse: parseSourceEndpoint,
 };
 

@@ -26,6 +26,11 @@ export const COMMANDS = {
   PARTITION_UNKNOWN: reason("INVALID_ARGUMENT", "The session has no such partition.", "Count from 0."),
   SESSION_NEEDED: reason("INVALID_ARGUMENT", "A cursor needs its session.", "Add --session."),
   START_LEDGER: reason("INVALID_ARGUMENT", "A last ledger needs a first one.", "Add --start-ledger."),
+  TLS_FILE: reason(
+    "INVALID_ARGUMENT",
+    "A file of certificates or of a private key cannot be used.",
+    "The message names the setting, the file and what is wrong with it.",
+  ),
   WORKER_COUNT: reason(
     "INVALID_ARGUMENT",
     "The number of workers is out of its range.",

@@ -134,6 +134,11 @@ export const SOURCES = {
     "Read from a lake.",
   ),
   SOURCE_SHORT: reason("DATA_LOSS", "The source ended before the session's last ledger.", "Repair the source."),
+  SOURCE_TLS: reason(
+    "UNAVAILABLE",
+    "The TLS handshake with a source has failed.",
+    "The message names what to set; continuous sessions go on once it is mended.",
+  ),
   SOURCE_UNAVAILABLE: reason(
     "UNAVAILABLE",
     "The source does not answer.",

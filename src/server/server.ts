@@ -20,6 +20,7 @@ import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
+import { sourceAccess } from "../sources/source-access.ts";
 import { answersOf } from "./answers.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
 import { processMetrics } from "./metrics.ts";
@@ -96,7 +97,8 @@ async function startSessions(
   source: LedgerSource,
 ): Promise<Sessions> {
   const store = SessionStore.open(config.dataDir || undefined);
-  const named = [...config.sources].map(([name, endpoint]) => [name, () => openSource(endpoint)] as const);
+  const access = sourceAccess(config);
+  const named = [...config.sources].map(([name, endpoint]) => [name, () => openSource(endpoint, access)] as const);
   const sources = new SourceSet(source, new Map(named));
   const sessions = new Sessions(engine, sources, store, sessionDefaultsOf(config), log);
   const ranges = new RangeDesk(engine, source, {

@@ -2,7 +2,7 @@
  * Requests to an object store or an RPC server: asked again where that may help, bounded in time, and given up with a reason.
  *
  *     answers        2xx, 403, 404 and every other status but those below
- *     asked again    no connection, a cut or late one, 429 and 5xx: TRIES_MAX times, longer and longer apart
+ *     asked again    no connection (but for a TLS handshake that fails), a cut or late one, 429 and 5xx: TRIES_MAX times, longer and longer apart
  */
 import { backoffMs } from "../base/backoff.ts";
 import { pause } from "../base/pause.ts";
@@ -88,7 +88,7 @@ export class StoreRequests {
         return await attempt();
       } catch (thrown) {
         const error = unavailable(name, thrown);
-        if (error.code !== "UNAVAILABLE") throw error;
+        if (error.code !== "UNAVAILABLE" || error.reason === "SOURCE_TLS") throw error;
         if (tries >= triesMax) {
           const message = `${error.message} (${tries} tries, the last this one): is ${this.place} up and reachable from here?`;
           throw CodedError.received(error.code, error.reason, message, { cause: error });

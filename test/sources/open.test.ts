@@ -10,6 +10,8 @@ describe("parseSourceEndpoint", () => {
   test.each([
     ["localhost:50053", { kind: "grpc", address: { host: "localhost", port: 50053 } }],
     [":50053", { kind: "grpc", address: { host: "", port: 50053 } }],
+    ["grpc://localhost:50053", { kind: "grpc", address: { host: "localhost", port: 50053 } }],
+    ["grpcs://[::1]:50053", { kind: "grpc", address: { host: "::1", port: 50053 }, tls: true }],
     ["10.0.0.1:1", { kind: "grpc", address: { host: "10.0.0.1", port: 1 } }],
     ["[::1]:65535", { kind: "grpc", address: { host: "::1", port: 65535 } }],
     ["/data/lake", { kind: "lake", path: "/data/lake" }],
@@ -36,6 +38,10 @@ describe("parseSourceEndpoint", () => {
     "ftp://host/lake",
     "repeat:",
     "repeat:localhost:5",
+    "grpcs://localhost",
+    "grpcs://localhost:0",
+    "grpcs://localhost:5/path",
+    "grpcx://localhost:5",
     "a b:5",
     "::1:5",
     "file://host/lake",
@@ -44,7 +50,7 @@ describe("parseSourceEndpoint", () => {
   });
 });
 
-const open = (text: string) => openSource(parseSourceEndpoint(text)!);
+const open = (text: string) => openSource(parseSourceEndpoint(text)!, { peer: {} });
 
 describe("openSource", () => {
   test("a lake, by path and by URL", async () => {
@@ -62,7 +68,7 @@ describe("openSource", () => {
   test("a raw ledger service is not connected to yet", async () => {
     const source = await open("[::1]:1");
     expect([source.description, source.seekable]).toEqual(["raw ledgers from [::1]:1", false]);
-    expect((await openSource({ kind: "grpc", address: { host: "", port: 7 } })).description).toBe(
+    expect((await openSource({ kind: "grpc", address: { host: "", port: 7 } }, { peer: {} })).description).toBe(
       "raw ledgers from 127.0.0.1:7",
     );
     await source.close();

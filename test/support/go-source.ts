@@ -7,8 +7,13 @@ export class GoSource {
 
   private constructor(
     readonly address: string,
-    private readonly child: { kill(): void },
+    private readonly child: { kill(): void; exited: Promise<number> },
   ) {}
+
+  /** Resolves once it is gone, and its port free. */
+  get ended(): Promise<number> {
+    return this.child.exited;
+  }
 
   /** @param args of the Go client's `source`. Undefined where there is no Go; throws that under CI=true. */
   static async start(args: readonly string[]): Promise<GoSource | undefined> {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { AwsClient } from "aws4fetch";
+import type { KeyPair } from "./certificates.ts";
 
 const START_MS_MAX = 60_000;
 const STARTS_MAX = 3; // a port may be taken between looking and listening
@@ -33,16 +34,19 @@ export class ObjectStore {
     private readonly server: Bun.Subprocess,
   ) {}
 
-  /** @param weed the program */
-  static async start(weed: string): Promise<ObjectStore> {
+  /**
+   * @param weed the program
+   * @param pair its certificate: then it speaks TLS
+   */
+  static async start(weed: string, pair?: KeyPair): Promise<ObjectStore> {
     for (let tries = 1; ; tries++) {
-      const store = await ObjectStore.tryStart(weed);
+      const store = await ObjectStore.tryStart(weed, pair);
       if (store !== undefined) return store;
       if (tries === STARTS_MAX) throw new Error(`SeaweedFS did not start in ${STARTS_MAX} tries`);
     }
   }
 
-  private static async tryStart(weed: string): Promise<ObjectStore | undefined> {
+  private static async tryStart(weed: string, pair: KeyPair | undefined): Promise<ObjectStore | undefined> {
     const folder = mkdtempSync(join(tmpdir(), "object-store-"));
     writeFileSync(join(folder, "identities.json"), JSON.stringify(IDENTITIES));
     const names = [
@@ -68,10 +72,11 @@ export class ObjectStore {
           `-s3.config=${join(folder, "identities.json")}`,
         ],
         ["-master.volumeSizeLimitMB=64", "-volume.max=20"],
+        pair === undefined ? [] : [`-s3.cert.file=${pair.cert}`, `-s3.key.file=${pair.key}`],
       ),
       { stdout: "ignore", stderr: "ignore" },
     );
-    const store = new ObjectStore(`http://127.0.0.1:${s3}`, folder, server);
+    const store = new ObjectStore(`${pair === undefined ? "http" : "https"}://127.0.0.1:${s3}`, folder, server);
     const begun = performance.now();
     while (server.exitCode === null && performance.now() - begun < START_MS_MAX) {
       if ((await store.makeBuckets()) === true) return store;
@@ -83,7 +88,7 @@ export class ObjectStore {
 
   private async makeBuckets(): Promise<boolean> {
     for (const bucket of [PRIVATE, PUBLIC]) {
-      const made = await this.client.fetch(`${this.endpoint}/${bucket}`, { method: "PUT" }).catch(() => undefined);
+      const made = await this.send(`${this.endpoint}/${bucket}`, { method: "PUT" }).catch(() => undefined);
       if (made?.ok !== true) return false;
     }
     return this.put(`${PRIVATE}/probe`, new Uint8Array(1)).then(
@@ -94,7 +99,7 @@ export class ObjectStore {
 
   /** @param key with the bucket in front */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    const answer = await this.client.fetch(`${this.endpoint}/${key}`, {
+    const answer = await this.send(`${this.endpoint}/${key}`, {
       method: "PUT",
       body: new Blob([bytes as Uint8Array<ArrayBuffer>]),
     });
@@ -106,6 +111,10 @@ export class ObjectStore {
     const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
     for (const path of paths.reverse()) await this.put(`${prefix}/${relative(folder, path)}`, readFileSync(path));
+  }
+
+  private async send(url: string, init: RequestInit): Promise<Response> {
+    return fetch(await this.client.sign(url, init), { tls: { rejectUnauthorized: false } });
   }
 
   async stop(): Promise<void> {

@@ -9,18 +9,23 @@ export class RpcServer implements Disposable {
   readonly calls: string[] = [];
   /** The longest page that was asked for. */
   limitMax = 0;
+  /** Ports of the connections that have been seen. */
+  readonly peers = new Set<number | undefined>();
+  /** The authorization of each call, or null. */
+  readonly authorizations: (string | null)[] = [];
 
   /** @param ledgers XDR by sequence number, without a gap; more may come later */
   constructor(
     private readonly ledgers: Map<number, Uint8Array>,
     private readonly passphrase: string,
     private readonly fault: RpcFault = () => undefined,
+    private readonly tls?: Bun.TLSOptions,
   ) {
-    this.server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => this.answer(request) });
+    this.server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: (request) => this.answer(request) });
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.server.port}/secret-key`;
+    return `${this.tls === undefined ? "http" : "https"}://127.0.0.1:${this.server.port}/secret-key`;
   }
 
   [Symbol.dispose](): void {
@@ -34,6 +39,8 @@ export class RpcServer implements Disposable {
       params: { startLedger?: number; pagination?: { limit?: number } };
     };
     this.calls.push(method);
+    this.peers.add(this.server.requestIP(request)?.port);
+    this.authorizations.push(request.headers.get("authorization"));
     const faulty = await this.fault(method, this.calls.length);
     if (faulty !== undefined) return faulty;
     const all = [...this.ledgers.keys()].sort((a, b) => a - b);

@@ -9,6 +9,7 @@ import { ledgersOfLakeFile } from "../lake/lake-file.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import { isStoreAddress, openStoreLake } from "../object-store/open-store.ts";
 import type { LedgerObject } from "../source.ts";
+import type { SourceAccess } from "../source-access.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
 import { ByteReader, chunkOf, chunksOf, joined } from "./byte-reader.ts";
 import { headerSequence } from "./header-offsets.ts";
@@ -50,10 +51,11 @@ interface LedgerInput {
  * A record-marked stream is read a ledger at a time and may be of any size; where it is cut off, every ledger before that
  * is handed out, then the error. The bytes of any other file are looked through to the end before its first ledger is
  * handed out.
+ * @param access for buckets and web servers; default: nothing is set
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
-export async function openLedgerInput(path: string): Promise<LedgerInput> {
-  if (isStoreAddress(path)) return inputOfLake(await openStoreLake(path));
+export async function openLedgerInput(path: string, access: SourceAccess = { peer: {} }): Promise<LedgerInput> {
+  if (isStoreAddress(path)) return inputOfLake(await openStoreLake(path, access));
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(path)?.[0];
   if (scheme !== undefined) {
     const message = `${path}: ${scheme} is not read here: give a file, a lake folder, s3://bucket/prefix, gs://bucket/prefix or https://host/path`;

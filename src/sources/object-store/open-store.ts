@@ -1,6 +1,7 @@
 /** Opens a lake in a bucket or behind a web server. */
 import { Lake } from "../lake/lake.ts";
 import type { LakeStorage } from "../lake/lake-storage.ts";
+import type { SourceAccess } from "../source-access.ts";
 import { parseGsAddress } from "./gs-address.ts";
 import { GsStorage } from "./gs-storage.ts";
 import { parseS3Address } from "./s3-address.ts";
@@ -19,12 +20,12 @@ export function isStoreAddress(text: string): boolean {
  * @throws CodedError INVALID_ARGUMENT / S3_ADDRESS, GS_ADDRESS, WEB_ADDRESS; UNAUTHENTICATED / CREDENTIALS_NOT_FOUND; as
  * Lake.at and the storages
  */
-export async function openStoreLake(address: string): Promise<Lake> {
-  return Lake.at(storageAt(address));
+export async function openStoreLake(address: string, access: SourceAccess): Promise<Lake> {
+  return Lake.at(storageAt(address, access));
 }
 
-function storageAt(address: string): LakeStorage {
-  if (address.startsWith("s3:")) return new S3Storage(parseS3Address(address, process.env));
+function storageAt(address: string, { peer, s3 }: SourceAccess): LakeStorage {
+  if (address.startsWith("s3:")) return new S3Storage(parseS3Address(address, process.env), { tls: s3 });
   if (address.startsWith("gs:")) return new GsStorage(parseGsAddress(address, process.env));
-  return new WebStorage(parseWebAddress(address));
+  return new WebStorage(parseWebAddress(address), peer);
 }

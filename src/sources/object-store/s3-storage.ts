@@ -1,6 +1,8 @@
 /** A lake's objects in a store that speaks S3: AWS, R2, MinIO, Ceph, SeaweedFS. */
 import { AwsV4Signer } from "aws4fetch";
+import type { OutgoingTls } from "../../config/outgoing-tls.ts";
 import type { Send, StoreAnswer, StoreRequestOptions } from "../store-request.ts";
+import { fetchOverTls } from "../tls-fault.ts";
 import { BucketStorage, type NamesPage, type PageRequest } from "./bucket-storage.ts";
 import { pathOf } from "./open-object.ts";
 import { awsUrl, type S3Address } from "./s3-address.ts";
@@ -30,7 +32,7 @@ export class S3Storage extends BucketStorage {
   /** @param credentials default: as AWS tools find them */
   constructor(
     private readonly address: S3Address,
-    options: StoreRequestOptions = {},
+    private readonly options: StoreRequestOptions & { tls?: OutgoingTls } = {},
     private readonly credentials: CachedCredentials = new CachedCredentials(),
   ) {
     super("s3", address, new URL(address.bucketUrl).host, options);
@@ -75,11 +77,15 @@ export class S3Storage extends BucketStorage {
     const url = bucketUrl + path;
     // As it is: objects carry their compression in their content.
     const options = { method, redirect: "manual", decompress: false } as const;
-    if (this.address.isUnsigned) return (signal) => fetch(url, { ...options, signal });
+    if (this.address.isUnsigned) return (signal) => this.fetch(url, { ...options, signal });
     return async (signal) => {
       const { headers } = await this.signed(url, method, region);
-      return fetch(url, { ...options, headers, signal });
+      return this.fetch(url, { ...options, headers, signal });
     };
+  }
+
+  private fetch(url: string, init: BunFetchRequestInit): Promise<Response> {
+    return fetchOverTls(this.root, url, { ...init, tls: this.options.tls }, "S3");
   }
 
   private async signed(url: string, method: string, region: string): Promise<{ headers: Headers }> {

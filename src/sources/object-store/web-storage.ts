@@ -7,10 +7,13 @@
  *     301, 302, 303, 307, 308    followed, but not from https to http, and without the password to another host
  *     405, 501 to a HEAD         a GET for the first byte asks instead, from then on
  */
+import type { OutgoingTls } from "../../config/outgoing-tls.ts";
 import { CodedError } from "../../error.ts";
 import { LAKE_MANIFEST_KEY } from "../lake/lake-manifest.ts";
 import type { KnownOfLake, LakeStorage, StoredObject } from "../lake/lake-storage.ts";
+import { headersOf, type PeerAccess } from "../source-access.ts";
 import { type Send, type StoreAnswer, type StoreRequestOptions, StoreRequests } from "../store-request.ts";
+import { fetchOverTls } from "../tls-fault.ts";
 import { modifiedUnixMs, OpenObject, pathOf } from "./open-object.ts";
 import type { WebAddress } from "./web-address.ts";
 
@@ -34,7 +37,7 @@ export class WebStorage implements LakeStorage {
 
   constructor(
     private readonly address: WebAddress,
-    options: StoreRequestOptions = {},
+    private readonly options: StoreRequestOptions & PeerAccess = {},
   ) {
     this.root = address.root;
     this.known = address.known;
@@ -83,7 +86,7 @@ export class WebStorage implements LakeStorage {
       throw new CodedError(
         "PERMISSION_DENIED",
         "STORE_DENIED",
-        `${this.root}: the server refuses: check the user and password, or the key, in the address`,
+        `${this.root}: the server refuses: check the user and password, or the key, in the address, or SOURCE_AUTHORIZATION`,
       );
     }
     if (presence === "absent" && this.hadManifest) {
@@ -119,16 +122,18 @@ export class WebStorage implements LakeStorage {
   private sender(method: "GET" | "HEAD", key: string): Send {
     const url = this.root + pathOf(key) + this.address.query;
     // As it is: objects carry their compression in their content.
-    const headers: Record<string, string> = { "accept-encoding": "identity" };
+    const headers: Record<string, string> = { "accept-encoding": "identity", ...headersOf(this.options) };
     if (this.address.authorization !== undefined) headers.authorization = this.address.authorization;
     const firstByte = { ...headers, range: "bytes=0-0" };
+    const { tls } = this.options;
     return async (signal) => {
-      if (method === "GET") return follow(url, "GET", headers, signal);
-      if (!this.hasHead) return follow(url, "GET", firstByte, signal);
-      const response = await follow(url, "HEAD", headers, signal);
+      const over = { signal, tls };
+      if (method === "GET") return follow(url, "GET", headers, over);
+      if (!this.hasHead) return follow(url, "GET", firstByte, over);
+      const response = await follow(url, "HEAD", headers, over);
       if (response.status !== 405 && response.status !== 501) return response;
       this.hasHead = false;
-      return follow(url, "GET", firstByte, signal);
+      return follow(url, "GET", firstByte, over);
     };
   }
 }
@@ -138,17 +143,18 @@ async function follow(
   from: string,
   method: string,
   headers: Record<string, string>,
-  signal: AbortSignal,
+  over: { signal: AbortSignal; tls?: OutgoingTls },
 ): Promise<Response> {
   let url = new URL(from);
   let sent = headers;
   for (let hops = 0; ; hops++) {
-    const response = await fetch(url.href, { method, headers: sent, redirect: "manual", decompress: false, signal });
+    const shown = `${url.origin}${url.pathname}`;
+    const init = { method, headers: sent, redirect: "manual", decompress: false, ...over } as const;
+    const response = await fetchOverTls(shown, url.href, init, "SOURCE");
     const location = response.headers.get("location");
     if (!REDIRECTS.includes(response.status) || location === null) return response;
     await response.body?.cancel();
     const next = URL.parse(location, url.href);
-    const shown = `${url.origin}${url.pathname}`;
     const refused = (what: string) => new CodedError("FAILED_PRECONDITION", "STORE_REFUSED", `${shown}: ${what}`);
     if (next === null || !/^https?:$/.test(next.protocol))
       throw refused("the server sends on to what is no http address");

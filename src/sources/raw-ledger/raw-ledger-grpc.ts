@@ -13,16 +13,19 @@ import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
-import { RawLedgerStream } from "./raw-ledger-stream.ts";
+import { tlsFault } from "../tls-fault.ts";
+import { type RawLedgerAccess, RawLedgerStream } from "./raw-ledger-stream.ts";
 
-/** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below. */
-export interface RawLedgerOptions {
+/** How the service is connected to, and what may be set otherwise, mostly by tests: each defaults to the constant of the same name below. */
+export interface RawLedgerOptions extends RawLedgerAccess {
   stallMsMax?: number;
   reconnectMsMin?: number;
   reconnectMsMax?: number;
   outageMsMax?: number;
   gapRetriesMax?: number;
 }
+
+type Options = RawLedgerAccess & Required<Omit<RawLedgerOptions, keyof RawLedgerAccess>>;
 
 /** Without any ledger for this long the connection is taken for dead: the network closes one every 5 to 6 seconds. */
 const STALL_MS_MAX = 60_000;
@@ -56,7 +59,7 @@ export class RawLedgerSource implements LedgerSource {
   readonly description: string;
   readonly seekable = false;
   readonly #address: string;
-  readonly #options: Required<RawLedgerOptions>;
+  readonly #options: Options;
   readonly #closing = new AbortController();
 
   /** @param address `host:port`. Nothing is opened before something is read. */
@@ -85,7 +88,7 @@ export class RawLedgerSource implements LedgerSource {
 
   /**
    * One object a ledger, inflated. Cancels the call after `end`. Each read has a connection of its own.
-   * @throws CodedError UNAVAILABLE / SOURCE_UNAVAILABLE after OUTAGE_MS_MAX without a ledger; NOT_FOUND /
+   * @throws CodedError UNAVAILABLE / SOURCE_UNAVAILABLE after OUTAGE_MS_MAX without a ledger, SOURCE_TLS; NOT_FOUND /
    * LEDGER_MISSING for a gap; DATA_LOSS / LEDGER_OUT_OF_STEP, LEDGER_HEADER, RAW_LEDGER for a message that is not the
    * ledger it should be; RESOURCE_EXHAUSTED / LEDGER_TOO_LARGE; what else the service answers, as it is
    */
@@ -99,7 +102,7 @@ export class RawLedgerSource implements LedgerSource {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const progress = new Progress(start, this.description, this.#options);
     while (progress.next <= last && !stop.aborted) {
-      const stream = new RawLedgerStream(this.#address, progress.next);
+      const stream = new RawLedgerStream(this.#address, progress.next, this.#options);
       const cancel = (): void => stream.close();
       stop.addEventListener("abort", cancel, { once: true });
       let trouble: CodedError | undefined;
@@ -170,7 +173,9 @@ export class RawLedgerSource implements LedgerSource {
       case "failed":
         break;
     }
-    const { error } = event;
+    const { error, tlsFailure } = event;
+    const fault = tlsFault(this.description, tlsFailure, "SOURCE");
+    if (fault !== undefined) throw fault;
     const { code, reason, message } = errorOf(error);
     if (error.code === grpc.status.RESOURCE_EXHAUSTED && message.includes("larger than max")) {
       throw new CodedError(
@@ -182,6 +187,12 @@ export class RawLedgerSource implements LedgerSource {
     }
     if (!RETRYABLE.has(error.code)) {
       throw CodedError.received(code, reason, `${this.description}: ${message}`, { cause: error });
+    }
+    if (message.includes("Failed to connect") && !this.#options.isSecure) {
+      return this.#unavailable(
+        "it ends each connection before it says anything: does it speak TLS? Then write grpcs://",
+        error,
+      );
     }
     return this.#unavailable(`${grpc.status[error.code] ?? error.code}: ${message}`, error);
   }
@@ -196,7 +207,7 @@ class Progress {
   /** Next ledger needed. */
   next: number;
   readonly #description: string;
-  readonly #options: Required<RawLedgerOptions>;
+  readonly #options: Options;
   /** Tries since the last ledger. */
   #tries = 0;
   #gaps = 0;
@@ -204,7 +215,7 @@ class Progress {
   /** When the last ledger was taken, or reading began. */
   #movedAt = Date.now();
 
-  constructor(start: number, description: string, options: Required<RawLedgerOptions>) {
+  constructor(start: number, description: string, options: Options) {
     this.next = start;
     this.#description = description;
     this.#options = options;

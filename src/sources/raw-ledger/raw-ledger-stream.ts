@@ -5,10 +5,13 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { DroppedMemory } from "../../base/dropped-memory.ts";
+import { parseAddress } from "../../grpc/address.ts";
 import { RawLedger, RawLedgerService } from "../../grpc/generated/raw-ledger-service.ts";
 import { methodDefinition } from "../../grpc/service.ts";
+import { TlsCredentials } from "../../grpc/tls-credentials.ts";
 import { holdClientStreams } from "../../http2/http2-client-hold.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
+import type { PeerAccess } from "../source-access.ts";
 
 /** A message holds one ledger and a few bytes around it. */
 const MESSAGE_BYTES_MAX = LEDGER_BYTES_MAX + (1 << 20);
@@ -25,6 +28,12 @@ export const QUEUE_BYTES_MAX = 16 << 20;
 /** Messages queued likewise: bounds what small ledgers cost in objects. */
 const QUEUE_LEDGERS_MAX = 256;
 
+/** How a service is connected to. */
+export interface RawLedgerAccess extends PeerAccess {
+  /** Whether it speaks TLS. */
+  isSecure?: boolean;
+}
+
 /** What `next` gives: a ledger, or why there are no more. */
 type RawLedgerEvent =
   | { kind: "ledger"; ledger: RawLedger }
@@ -32,7 +41,7 @@ type RawLedgerEvent =
   | { kind: "garbage"; error: unknown }
   /** The source ended the stream without an error. */
   | { kind: "ended" }
-  | { kind: "failed"; error: grpc.ServiceError }
+  | { kind: "failed"; error: grpc.ServiceError; tlsFailure: unknown }
   /** Nothing came for the time given. */
   | { kind: "stalled" }
   /** `close` was called. */
@@ -56,9 +65,14 @@ export class RawLedgerStream {
   #heldRead: (() => void) | undefined;
 
   /** Connects to `address` (host:port), over a connection of its own, and asks for the ledgers from `ledgerFirst` on. */
-  constructor(address: string, ledgerFirst: number) {
+  constructor(address: string, ledgerFirst: number, { isSecure, tls, authorization }: RawLedgerAccess = {}) {
     holdClientStreams();
-    this.#client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+    const credentials = isSecure
+      ? new TlsCredentials(parseAddress(address).host, tls)
+      : grpc.credentials.createInsecure();
+    const metadata = new grpc.Metadata();
+    if (authorization !== undefined) metadata.set("authorization", authorization);
+    this.#client = new grpc.Client(address, credentials, {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
       "grpc.enable_retries": 0, // who reads decides where to go on
@@ -75,7 +89,7 @@ export class RawLedgerStream {
       requestSerialize,
       (bytes: Buffer) => bytes, // decoded by `next`, so that a bad message is an error of ours with a name
       { startLedger: ledgerFirst },
-      new grpc.Metadata(),
+      metadata,
       { interceptors: [pace] },
     );
     this.#call.on("data", (bytes: Buffer) => {
@@ -85,7 +99,10 @@ export class RawLedgerStream {
       this.#dropped.add(bytes.length); // the pieces that it came in
       this.#notify();
     });
-    this.#call.on("error", (error: grpc.ServiceError) => this.#finish({ kind: "failed", error }));
+    this.#call.on("error", (error: grpc.ServiceError) => {
+      const tlsFailure = credentials instanceof TlsCredentials ? credentials.failure : undefined;
+      this.#finish({ kind: "failed", error, tlsFailure });
+    });
     this.#call.on("end", () => this.#finish({ kind: "ended" }));
   }
 

@@ -1,6 +1,8 @@
 /** Calls to a Stellar RPC server (JSON-RPC 2.0 over HTTP), sent again by the rules of every store. */
 import { CodedError } from "../../error.ts";
+import { headersOf, type PeerAccess } from "../source-access.ts";
 import { type StoreRequestOptions, StoreRequests } from "../store-request.ts";
+import { fetchOverTls } from "../tls-fault.ts";
 
 const ANSWER_BYTES_MAX = 256 << 20; // a page of ledgers of the largest size in base64
 
@@ -27,7 +29,7 @@ export class RpcClient {
   constructor(
     private readonly url: string,
     readonly name: string,
-    options?: StoreRequestOptions,
+    private readonly options: StoreRequestOptions & PeerAccess = {},
   ) {
     this.requests = new StoreRequests(new URL(url).host, options);
   }
@@ -35,17 +37,18 @@ export class RpcClient {
   /**
    * The result of a call.
    * @throws RpcError for an error of the method; CodedError PERMISSION_DENIED / RPC_ANSWER where the server wants another
-   * key, UNAVAILABLE / STORE_UNAVAILABLE, RPC_ANSWER
+   * key, UNAVAILABLE / STORE_UNAVAILABLE, SOURCE_TLS, RPC_ANSWER
    */
   async call(method: string, params: object = {}): Promise<unknown> {
     const what = `${this.name}: ${method}`;
     const body = JSON.stringify({ jsonrpc: "2.0", id: ++this.id, method, params });
-    const headers = { "content-type": "application/json" };
+    const { tls } = this.options;
+    const headers = { "content-type": "application/json", ...headersOf(this.options) };
     const answer = await this.requests.whole(what, (signal) =>
-      fetch(this.url, { method: "POST", headers, body, signal }),
+      fetchOverTls(this.name, this.url, { method: "POST", headers, body, signal, tls }, "SOURCE"),
     );
     if (answer.status === 401 || answer.status === 403) {
-      const message = `${what}: the server answers ${answer.status}: check the key in its address`;
+      const message = `${what}: the server answers ${answer.status}: check the key in its address, or SOURCE_AUTHORIZATION`;
       throw new CodedError("PERMISSION_DENIED", "RPC_ANSWER", message);
     }
     if (answer.body.length > ANSWER_BYTES_MAX) {

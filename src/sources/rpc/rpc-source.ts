@@ -10,6 +10,7 @@ import { headerSequence } from "../file/header-offsets.ts";
 import { LookPace } from "../lake/look-pace.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
+import type { PeerAccess } from "../source-access.ts";
 import type { StoreRequestOptions } from "../store-request.ts";
 import { RpcClient, RpcError } from "./rpc-client.ts";
 
@@ -20,8 +21,8 @@ const PAGE_BYTES = 4 << 20;
 /** Between looks for the next ledger when it is due: a request each, which providers count. */
 const LOOK_MS_MIN = 500;
 
-/** What may be set otherwise, mostly by tests. */
-interface RpcSourceOptions extends StoreRequestOptions {
+/** How the server is connected to, and what may be set otherwise, mostly by tests. */
+interface RpcSourceOptions extends StoreRequestOptions, PeerAccess {
   lookMsMin?: number;
 }
 
