@@ -1,3 +1,4 @@
+import { unlessAborted } from "../base/unless-aborted.ts";
 import { dialTarget } from "../config/address.ts";
 import { containerMemoryLimit } from "../config/container-memory.ts";
 import type { Config } from "../config/schema.ts";
@@ -53,12 +54,13 @@ export const command = defineCommand({
     });
     const values: Config = { ...loaded.values, ...fitMemory(loaded, containerMemoryLimit(), log) };
     const access = sourceAccess(values);
-    const source = await openSource(values.sourceEndpoint, access);
+    let source: LedgerSource | undefined;
     let processor: RunningProcessor | undefined;
     try {
+      source = await unlessAborted(openSource(values.sourceEndpoint, access), interrupted);
       const config: Config =
         origins.networkPassphrase === "default"
-          ? { ...values, ...(await networkOf(source, values, access, log)) }
+          ? { ...values, ...(await unlessAborted(networkOf(source, values, access, log), interrupted)) }
           : values;
       processor = await startServer(config, source, log, { ownsProcess: true });
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
@@ -66,9 +68,11 @@ export const command = defineCommand({
       context.stdout.write(banner(processor, config, source, session));
       await Promise.race([untilAborted(interrupted), processor.failed]);
       log.info("shutting down", { graceMs: config.shutdownGraceMs });
+    } catch (thrown) {
+      if (thrown !== interrupted.reason) throw thrown; // otherwise it is told to end while it waits for its source
     } finally {
       await processor?.close();
-      await source.close();
+      await source?.close();
     }
     return 0;
   },

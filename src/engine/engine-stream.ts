@@ -1,4 +1,5 @@
 /** One stream on the main thread: what it is to give, its pump, and how it ends. */
+import { unlessAborted } from "../base/unless-aborted.ts";
 import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { ClientReport, StreamKind, ToDataPlane } from "../threads/data-plane-messages.ts";
@@ -261,7 +262,7 @@ export class EngineStream {
     let failure: CodedError | undefined;
     try {
       if (request.finished !== undefined) throw request.finished.error ?? FINISHED;
-      await checkNetwork(request.source, spec.networkPassphrase);
+      await unlessAborted(checkNetwork(request.source, spec.networkPassphrase), this.abort.signal);
       this.pump = new SpanPump(
         engine.pool,
         spec,
@@ -285,7 +286,7 @@ export class EngineStream {
       this.settleStarted();
       await this.pump.run();
     } catch (thrown) {
-      if (thrown !== FINISHED) failure = CodedError.from(thrown);
+      if (thrown !== FINISHED && thrown !== this.abort.signal.reason) failure = CodedError.from(thrown);
     }
     engine.dataPlane.send({
       type: "end",

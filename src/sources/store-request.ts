@@ -3,9 +3,11 @@
  *
  *     answers        2xx, 403, 404 and every other status but those below
  *     asked again    no connection (but for a TLS handshake that fails), a cut or late one, 429 and 5xx: TRIES_MAX times, longer and longer apart
+ *     ends at once   when its signal aborts, with the signal's reason
  */
 import { backoffMs } from "../base/backoff.ts";
 import { pause } from "../base/pause.ts";
+import { unlessAborted } from "../base/unless-aborted.ts";
 import { CodedError } from "../error.ts";
 
 /** How often one request is sent at most. */
@@ -55,6 +57,7 @@ export interface StoreAnswer {
 /** Sends requests to one store. */
 export class StoreRequests {
   private readonly options: Required<StoreRequestOptions>;
+  private readonly closing = new AbortController();
 
   /** @param place of the store, for messages: its host */
   constructor(
@@ -67,26 +70,38 @@ export class StoreRequests {
   /**
    * The answer's head.
    * @param name of the object, for messages
-   * @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE with the last trouble, after all tries
+   * @param signal of whoever waits for it, for the body too; default: until `close`
+   * @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE with the last trouble, after all tries; the reason of the signal
    */
-  async answer(name: string, send: Send): Promise<StoreAnswer> {
-    return this.tried(name, () => this.once(name, send));
+  async answer(name: string, send: Send, signal: AbortSignal = this.closing.signal): Promise<StoreAnswer> {
+    return this.tried(name, signal, () => this.once(name, send, signal));
   }
 
   /** The answer with its whole body, asked again where the body breaks off. @throws CodedError as `answer` does */
-  async whole(name: string, send: Send): Promise<{ status: number; headers: Headers; body: Uint8Array }> {
-    return this.tried(name, async () => {
-      const answer = await this.once(name, send);
+  async whole(
+    name: string,
+    send: Send,
+    signal: AbortSignal = this.closing.signal,
+  ): Promise<{ status: number; headers: Headers; body: Uint8Array }> {
+    return this.tried(name, signal, async () => {
+      const answer = await this.once(name, send, signal);
       return { status: answer.status, headers: answer.headers, body: await answer.bytes() };
     });
   }
 
-  private async tried<T>(name: string, attempt: () => Promise<T>): Promise<T> {
+  /** Ends every request that has no signal of its own, and each one to come. */
+  close(): void {
+    this.closing.abort(new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${this.place}: the source has been closed`));
+  }
+
+  private async tried<T>(name: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     const { triesMax, retryMsMin } = this.options;
     for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
       try {
         return await attempt();
       } catch (thrown) {
+        signal.throwIfAborted();
         const error = unavailable(name, thrown);
         if (error.code !== "UNAVAILABLE" || error.reason === "SOURCE_TLS") throw error;
         if (tries >= triesMax) {
@@ -95,21 +110,21 @@ export class StoreRequests {
         }
         const busyMs = thrown instanceof Busy ? thrown.retryAfterMs : 0;
         const waitMs = Math.max(busyMs, backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX));
-        await pause(waitMs, new AbortController().signal);
+        await pause(waitMs, signal);
       }
     }
   }
 
-  private async once(name: string, send: Send): Promise<StoreAnswer> {
-    const patience = new Patience(name, this.options.waitMsMax);
+  private async once(name: string, send: Send, signal: AbortSignal): Promise<StoreAnswer> {
+    const patience = new Patience(name, this.options.waitMsMax, signal);
     let response: Response;
     try {
-      response = await send(patience.signal);
+      response = await unlessAborted(send(patience.signal), patience.signal);
     } catch (thrown) {
+      patience.giveUp();
       throw patience.error ?? thrown;
-    } finally {
-      patience.rest();
     }
+    patience.rest();
     const { status, headers } = response;
     if (status === 429 || status >= 500) {
       patience.giveUp();
@@ -124,7 +139,7 @@ export class StoreRequests {
   }
 }
 
-/** Gives a connection up once what is waited for is late. */
+/** Gives a connection up once what is waited for is late, or nobody waits for it any more. */
 class Patience {
   private readonly abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -135,7 +150,9 @@ class Patience {
   constructor(
     private readonly name: string,
     private readonly waitMsMax: number,
+    private readonly outer: AbortSignal,
   ) {
+    outer.addEventListener("abort", this.giveUp);
     this.expect(0);
   }
 
@@ -160,10 +177,16 @@ class Patience {
     clearTimeout(this.timer);
   }
 
-  giveUp(): void {
+  /** The body is here. */
+  end(): void {
     this.rest();
-    this.abort.abort();
+    this.outer.removeEventListener("abort", this.giveUp);
   }
+
+  readonly giveUp = (): void => {
+    this.end();
+    this.abort.abort();
+  };
 }
 
 /** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where it is cut, late or not as long as its head says */
@@ -172,11 +195,11 @@ async function bodyOf(name: string, response: Response, patience: Patience): Pro
   patience.expect(Number(said ?? 0));
   let bytes: Uint8Array;
   try {
-    bytes = await response.bytes(); // whole: a piece at a time costs twice the CPU
+    bytes = await unlessAborted(response.bytes(), patience.signal); // whole: a piece at a time costs twice the CPU
   } catch (thrown) {
     throw patience.error ?? unavailable(name, thrown);
   } finally {
-    patience.rest();
+    patience.end();
   }
   if (said !== null && Number(said) !== bytes.length) {
     throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: ${bytes.length} of ${said} B came`);

@@ -3,7 +3,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** Answers in place of the folder where it gives something. */
-type Oddity = (request: Request, file: string | undefined) => Response | undefined;
+type Oddity = (request: Request, file: string | undefined) => Response | Promise<Response> | undefined;
 
 export class FolderServer implements Disposable {
   private readonly server: Bun.Server<undefined>;
@@ -26,7 +26,7 @@ export class FolderServer implements Disposable {
     void this.server.stop(true);
   }
 
-  private answer(request: Request): Response {
+  private answer(request: Request): Response | Promise<Response> {
     const { pathname, search } = new URL(request.url);
     this.requests.push(`${request.method} ${pathname}${search}`);
     const path = join(this.folder, decodeURIComponent(pathname));

@@ -83,7 +83,7 @@ async function load(
   named: LedgerRange,
   context: LoadContext,
 ): Promise<{ named: LedgerRange; object: string; bytes?: Uint8Array }> {
-  const found = await follower.get(named.ledgerFirst);
+  const found = await follower.get(named.ledgerFirst, context.signal);
   if (found === undefined) return { named, object: follower.keys(named.ledgerFirst)[0] };
   const { key, stored } = found;
   try {

@@ -109,11 +109,11 @@ export class LakeFollower {
 
   /**
    * The object that holds `ledger`, or undefined where there is none. By either extension: a lake may have been begun by an
-   * older writer. Whoever gets it closes it. @throws CodedError what the storage says
+   * older writer. Whoever gets it closes it. @throws CodedError what the storage says; the reason of the signal
    */
-  async get(ledger: number): Promise<{ key: string; stored: StoredObject } | undefined> {
+  async get(ledger: number, signal?: AbortSignal): Promise<{ key: string; stored: StoredObject } | undefined> {
     for (const key of this.keys(ledger)) {
-      const stored = await this.storage.get(key);
+      const stored = await this.storage.get(key, signal);
       if (stored !== undefined) return { key, stored };
     }
     return undefined;

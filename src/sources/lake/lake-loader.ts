@@ -16,6 +16,7 @@
  */
 
 import { pause } from "../../base/pause.ts";
+import { unlessAborted } from "../../base/unless-aborted.ts";
 import { CodedError } from "../../error.ts";
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { Inflater } from "../file/inflate.ts";
@@ -73,12 +74,26 @@ export class LakeLoader {
     outer: AbortSignal,
   ): Promise<LedgerObject | undefined> {
     const stop = AbortSignal.any([outer, context.signal]);
+    try {
+      return await unlessAborted(this.#load(batch, end, context, stop), stop);
+    } catch (thrown) {
+      if (stop.aborted) return undefined;
+      throw thrown;
+    }
+  }
+
+  async #load(
+    batch: LedgerRange,
+    end: number,
+    context: LoadContext,
+    stop: AbortSignal,
+  ): Promise<LedgerObject | undefined> {
     const begun = Date.now();
     let admitted = false;
     let sizeSeen = -1;
     let changedAt = begun;
     for (;;) {
-      const found = await this.follower.get(batch.ledgerFirst);
+      const found = await this.follower.get(batch.ledgerFirst, stop);
       if (found === undefined) return undefined;
       const { stored } = found;
       const { name } = stored;
@@ -89,9 +104,6 @@ export class LakeLoader {
         if (!admitted) await context.admit(stored.size);
         admitted = true;
         bytes = await stored.bytes();
-      } catch (thrown) {
-        if (stop.aborted) return undefined;
-        throw thrown;
       } finally {
         await stored.close();
       }
@@ -112,7 +124,7 @@ export class LakeLoader {
           throw await this.#verdict(CodedError.from(thrown), batch, end, stored);
         }
         await pause(GROWING_POLL_MS, stop);
-        if (stop.aborted) return undefined;
+        stop.throwIfAborted();
       }
     }
   }

@@ -51,9 +51,10 @@ export interface LakeStorage {
   changedUnixMs(key: string): Promise<number | undefined>;
   /**
    * The object of that key, or undefined where there is none. Whoever gets it closes it.
-   * @throws CodedError as fileFault says, where it is there and cannot be read
+   * @param signal gives it up, while its bytes are read too; default: until `close`
+   * @throws CodedError as fileFault says, where it is there and cannot be read; the reason of the signal
    */
-  get(key: string): Promise<StoredObject | undefined>;
+  get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
   /**
    * Names of objects and of folders right below `folder` ("" is the root), in no order; none where it is missing. Absent
    * where the storage cannot list.
@@ -63,6 +64,8 @@ export interface LakeStorage {
   readonly known?: KnownOfLake;
   /** @throws CodedError as fileFault says, where the lake's root is not there or does not answer */
   checkRoot(): Promise<void>;
+  /** Ends what is under way, where it may take long: it fails with UNAVAILABLE, and so does what is asked for later. */
+  close(): void;
 }
 
 /** A storage that can list. */
@@ -160,6 +163,8 @@ export class FolderStorage implements LakeStorage {
       throw fileFault(this.folder, thrown);
     });
   }
+
+  close(): void {} // the runtime's threads ask the file system, and their answers cannot be given up
 }
 
 class OpenFile implements StoredObject {

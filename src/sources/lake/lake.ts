@@ -4,6 +4,7 @@
  */
 
 import { promises as fs } from "node:fs";
+import { unlessAborted } from "../../base/unless-aborted.ts";
 import { CodedError } from "../../error.ts";
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { checkRange } from "../check-range.ts";
@@ -165,8 +166,21 @@ export class Lake implements LedgerSource {
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
   ): AsyncGenerator<LedgerObject, void, undefined> {
-    const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.#closing.signal]);
+    try {
+      yield* this.#objects(start, end, stop, onTrouble);
+    } catch (thrown) {
+      if (!stop.aborted) throw thrown;
+    }
+  }
+
+  async *#objects(
+    start: number,
+    end: number,
+    stop: AbortSignal,
+    onTrouble: TroubleListener,
+  ): AsyncGenerator<LedgerObject, void, undefined> {
+    const last = checkRange(start, end);
     const limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
     const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
     let next = start;
@@ -191,12 +205,13 @@ export class Lake implements LedgerSource {
       }
       if (!missing || stop.aborted) continue;
       if (end === 0) await this.#waitFor(next, seen, stop, onTrouble);
-      else await this.#lookAgain(next, end);
+      else await unlessAborted(this.#lookAgain(next, end), stop);
     }
   }
 
   close(): Promise<void> {
     this.#closing.abort();
+    this.follower.storage.close();
     return Promise.resolve();
   }
 
@@ -216,7 +231,7 @@ export class Lake implements LedgerSource {
       if (range === undefined) seen.empty = canList(this.follower.storage);
       if (range !== undefined && ledger < range.ledgerFirst) {
         const early = this.#before(ledger, range);
-        if (!seen.empty && (await this.#isBeforeForGood(ledger))) throw early;
+        if (!seen.empty && (await unlessAborted(this.#isBeforeForGood(ledger), stop))) throw early;
         onTrouble(early, 0);
       } else if (range !== undefined && ledger <= range.ledgerLast) {
         const now = Date.now();

@@ -89,10 +89,10 @@ export abstract class BucketStorage implements LakeStorage {
     }
   }
 
-  async get(key: string): Promise<StoredObject | undefined> {
+  async get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const name = this.nameOf(key);
-    const answer = await this.answer("GET", key);
-    if (answer.status === 200) return new OpenObject(name, answer, () => this.again(key));
+    const answer = await this.answer("GET", key, signal);
+    if (answer.status === 200) return new OpenObject(name, answer, () => this.again(key, signal));
     if (answer.status === 404) {
       answer.drop();
       return undefined;
@@ -101,10 +101,11 @@ export abstract class BucketStorage implements LakeStorage {
   }
 
   /** The whole object, once its first answer has broken off. */
-  private async again(key: string): Promise<Uint8Array> {
-    const { status, body } = await this.requests.whole(this.nameOf(key), this.object("GET", this.at.prefix + key));
+  private async again(key: string, signal?: AbortSignal): Promise<Uint8Array> {
+    const name = this.nameOf(key);
+    const { status, body } = await this.requests.whole(name, this.object("GET", this.at.prefix + key), signal);
     if (status === 200) return body;
-    throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${this.nameOf(key)}: the store answers ${status} now`);
+    throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status} now`);
   }
 
   async list(folder: string, { after, firstPage = false }: ListOptions = {}): Promise<string[]> {
@@ -139,12 +140,16 @@ export abstract class BucketStorage implements LakeStorage {
     return this.pageOf(name, body);
   }
 
-  private async answer(method: "GET" | "HEAD", key: string): Promise<StoreAnswer> {
+  close(): void {
+    this.requests.close();
+  }
+
+  private async answer(method: "GET" | "HEAD", key: string, signal?: AbortSignal): Promise<StoreAnswer> {
     const name = this.nameOf(key);
-    const answer = await this.requests.answer(name, this.object(method, this.at.prefix + key));
+    const answer = await this.requests.answer(name, this.object(method, this.at.prefix + key), signal);
     if (!this.hasMoved(answer)) return answer;
     answer.drop();
-    return this.requests.answer(name, this.object(method, this.at.prefix + key));
+    return this.requests.answer(name, this.object(method, this.at.prefix + key), signal);
   }
 
   /** What an answer means that is neither the object nor its absence. */

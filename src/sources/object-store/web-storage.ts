@@ -60,9 +60,9 @@ export class WebStorage implements LakeStorage {
     return presence === "there" ? modifiedUnixMs(headers) : undefined;
   }
 
-  async get(key: string): Promise<StoredObject | undefined> {
+  async get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const name = this.nameOf(key);
-    const answer = await this.requests.answer(name, this.sender("GET", key));
+    const answer = await this.requests.answer(name, this.sender("GET", key), signal);
     const presence = this.presenceOf(name, answer);
     if (presence !== "there") {
       answer.drop();
@@ -76,7 +76,7 @@ export class WebStorage implements LakeStorage {
       throw thrown;
     }
     if (key === LAKE_MANIFEST_KEY) this.hadManifest = true;
-    return new OpenObject(name, answer, () => this.again(key));
+    return new OpenObject(name, answer, () => this.again(key, signal));
   }
 
   /** The manifest is what tells that the lake is there, and may be read. */
@@ -95,6 +95,10 @@ export class WebStorage implements LakeStorage {
     }
   }
 
+  close(): void {
+    this.requests.close();
+  }
+
   private async look(key: string): Promise<{ presence: Presence; headers: Headers }> {
     const name = this.nameOf(key);
     const answer = await this.requests.answer(name, this.sender("HEAD", key));
@@ -103,9 +107,9 @@ export class WebStorage implements LakeStorage {
   }
 
   /** The whole object, once its first answer has broken off. */
-  private async again(key: string): Promise<Uint8Array> {
+  private async again(key: string, signal?: AbortSignal): Promise<Uint8Array> {
     const name = this.nameOf(key);
-    const { status, headers, body } = await this.requests.whole(name, this.sender("GET", key));
+    const { status, headers, body } = await this.requests.whole(name, this.sender("GET", key), signal);
     if (status === 200 && !isPage(headers)) return body;
     throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the server answers ${status} now`);
   }

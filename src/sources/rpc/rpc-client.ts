@@ -36,17 +36,18 @@ export class RpcClient {
 
   /**
    * The result of a call.
+   * @param signal of whoever waits for it; default: until `close`
    * @throws RpcError for an error of the method; CodedError PERMISSION_DENIED / RPC_ANSWER where the server wants another
    * key, UNAVAILABLE / STORE_UNAVAILABLE, SOURCE_TLS, RPC_ANSWER
    */
-  async call(method: string, params: object = {}): Promise<unknown> {
+  async call(method: string, params: object = {}, signal?: AbortSignal): Promise<unknown> {
     const what = `${this.name}: ${method}`;
     const body = JSON.stringify({ jsonrpc: "2.0", id: ++this.id, method, params });
     const { tls } = this.options;
     const headers = { "content-type": "application/json", ...headersOf(this.options) };
-    const answer = await this.requests.whole(what, (signal) =>
-      fetchOverTls(this.name, this.url, { method: "POST", headers, body, signal, tls }, "SOURCE"),
-    );
+    const send = (given: AbortSignal) =>
+      fetchOverTls(this.name, this.url, { method: "POST", headers, body, signal: given, tls }, "SOURCE");
+    const answer = await this.requests.whole(what, send, signal);
     if (answer.status === 401 || answer.status === 403) {
       const message = `${what}: the server answers ${answer.status}: check the key in its address, or SOURCE_AUTHORIZATION`;
       throw new CodedError("PERMISSION_DENIED", "RPC_ANSWER", message);
@@ -68,6 +69,11 @@ export class RpcClient {
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the answer has neither a result nor an error`);
     }
     return said.result;
+  }
+
+  /** Ends the calls that have no signal of their own. */
+  close(): void {
+    this.requests.close();
   }
 }
 

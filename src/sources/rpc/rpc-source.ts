@@ -55,9 +55,8 @@ export class RpcSource implements LedgerSource {
     return typeof passphrase === "string" ? passphrase : undefined;
   }
 
-  async ledgerLatest(): Promise<number | undefined> {
-    const { sequence } = (await this.client.call("getLatestLedger")) as { sequence?: unknown };
-    return typeof sequence === "number" ? sequence : undefined;
+  ledgerLatest(): Promise<number | undefined> {
+    return this.latest();
   }
 
   /**
@@ -71,23 +70,36 @@ export class RpcSource implements LedgerSource {
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
   ): AsyncGenerator<LedgerObject, void, undefined> {
-    const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.closing.signal]);
+    try {
+      yield* this.ledgers(start, end, stop, onTrouble);
+    } catch (thrown) {
+      if (!stop.aborted) throw thrown;
+    }
+  }
+
+  private async *ledgers(
+    start: number,
+    end: number,
+    stop: AbortSignal,
+    onTrouble: TroubleListener,
+  ): AsyncGenerator<LedgerObject, void, undefined> {
+    const last = checkRange(start, end);
     const pace = new LookPace(this.options.lookMsMin ?? LOOK_MS_MIN);
     let coming: Promise<Page | undefined> | undefined;
     for (let next = start; next <= last && !stop.aborted; ) {
-      const page = await (coming ?? this.page(next, last));
+      const page = await (coming ?? this.page(next, last, stop));
       coming = undefined;
       if (stop.aborted) return;
       if (page === undefined) {
-        if (end !== 0) throw await this.after(end);
+        if (end !== 0) throw await this.after(end, stop);
         onTrouble(undefined, 0);
         await pause(pace.pauseMs(), stop);
         continue;
       }
       const following = next + page.ledgers.length;
       if (following <= Math.min(last, page.latest)) {
-        coming = this.page(following, last);
+        coming = this.page(following, last, stop);
         coming.catch(() => {}); // thrown when its turn comes
       }
       for (const ledger of page.ledgers) {
@@ -101,16 +113,23 @@ export class RpcSource implements LedgerSource {
 
   close(): Promise<void> {
     this.closing.abort();
+    this.client.close();
     return Promise.resolve();
   }
 
+  private async latest(signal?: AbortSignal): Promise<number | undefined> {
+    const { sequence } = (await this.client.call("getLatestLedger", {}, signal)) as { sequence?: unknown };
+    return typeof sequence === "number" ? sequence : undefined;
+  }
+
   /** Ledgers from `first` on; undefined where the server has not got it yet. */
-  private async page(first: number, last: number): Promise<Page | undefined> {
+  private async page(first: number, last: number, stop: AbortSignal): Promise<Page | undefined> {
     const fit = this.textBytesLast === 0 ? 1 : Math.floor(PAGE_BYTES / this.textBytesLast);
     const limit = Math.max(1, Math.min(PAGE_LEDGERS_MAX, fit, last - first + 1));
     let result: { ledgers?: unknown; latestLedger?: unknown };
     try {
-      result = (await this.client.call("getLedgers", { startLedger: first, pagination: { limit } })) as typeof result;
+      const params = { startLedger: first, pagination: { limit } };
+      result = (await this.client.call("getLedgers", params, stop)) as typeof result;
     } catch (thrown) {
       if (!(thrown instanceof RpcError) || thrown.range === undefined) throw thrown;
       if (first > thrown.range.latest) return undefined;
@@ -157,8 +176,8 @@ export class RpcSource implements LedgerSource {
     return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes };
   }
 
-  private async after(end: number): Promise<CodedError> {
-    const latest = await this.ledgerLatest();
+  private async after(end: number, stop: AbortSignal): Promise<CodedError> {
+    const latest = await this.latest(stop);
     return new CodedError(
       "OUT_OF_RANGE",
       "LEDGER_AFTER_SOURCE",
