@@ -19,8 +19,13 @@ import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { storeServer } from "../clients/toolchain.ts";
 import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
+import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { GoSource } from "../support/go-source.ts";
+import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+
+const LEDGER = join(ROOT, "test", "fixtures", "ledgers", "58752000");
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-binary-"));
 const empty = join(scratch, "empty");
@@ -64,10 +69,9 @@ describe("the binary, from an empty folder, with the sources gone", () => {
   }, 60_000);
 
   test("decodes a file to the oracle's rows", async () => {
-    const fixture = join(ROOT, "test", "fixtures", "ledgers", "58752000");
-    const run = await runCommand(["decode", "--format", "tsv", `${fixture}.xdr.zst`], world);
+    const run = await runCommand(["decode", "--format", "tsv", `${LEDGER}.xdr.zst`], world);
     expect(run.stderr).toBe("");
-    expect(run.stdout).toBe(readFileSync(`${fixture}.tsv`, "utf8"));
+    expect(run.stdout).toBe(readFileSync(`${LEDGER}.tsv`, "utf8"));
   }, 60_000);
 
   test("reads a lake in a bucket, with credentials of the environment and of a profile's file", async () => {
@@ -87,6 +91,51 @@ describe("the binary, from an empty folder, with the sources gone", () => {
       expect(await runCommand(args, { ...world, env: profile })).toEqual(rows);
     } finally {
       await store.stop();
+    }
+  }, 120_000);
+
+  test("reads a bucket and a raw-ledger service over TLS, with a private authority", async () => {
+    const program = await storeServer();
+    if (program.command === undefined || !hasOpenssl()) return console.log(`skipped: ${program.missing ?? "openssl"}`);
+    const certificates = new Certificates();
+    const pair = certificates.issue("server");
+    const store = await ObjectStore.start(program.command[0]!, pair);
+    try {
+      await store.putFolder(SAMPLE.folder, `${PRIVATE}/lake`);
+      const args = ["decode", "--format", "tsv", `s3://${PRIVATE}/lake?endpoint=${store.endpoint}`];
+      const rows = await runCommand(["decode", "--format", "tsv", SAMPLE.folder], world);
+      const keys = { AWS_ACCESS_KEY_ID: KEY.accessKeyId, AWS_SECRET_ACCESS_KEY: KEY.secretAccessKey };
+      const trust = { S3_CA_FILE: certificates.ca.cert };
+      expect(await runCommand(args, { ...world, env: { ...keys, ...trust } })).toEqual(rows);
+      const stranger = await runCommand(args, { ...world, env: keys });
+      expect([stranger.exitCode, stranger.stderr]).toEqual([1, expect.stringContaining("S3_CA_FILE")]);
+
+      const ledger = certificates.file("ledger.xdr");
+      writeFileSync(ledger, Bun.zstdDecompressSync(readFileSync(`${LEDGER}.xdr.zst`)));
+      const flags = ["-first", String(SAMPLE.last), "-count", "1", "-cert", pair.cert, "-key", pair.key];
+      using source = await GoSource.start(["-file", ledger, ...flags, "-authorization", "Bearer s3cret"]);
+      if (source === undefined) return;
+      const env = {
+        SOURCE_ENDPOINT: `grpcs://${source.address}`,
+        SOURCE_CA_FILE: certificates.ca.cert,
+        SOURCE_AUTHORIZATION: "Bearer s3cret",
+        NETWORK_PASSPHRASE: PUBNET,
+      };
+      const processor = await startProcessor(["--include-deleted"], { ...world, env });
+      const control = connectControl(processor.control);
+      const flight = new FlightClient(processor.flight);
+      const { sessionId } = await control.startProcessing({ startLedger: SAMPLE.last, endLedger: SAMPLE.last });
+      const ticket = Buffer.from(JSON.stringify({ session: sessionId, from: "start" }));
+      let count = 0;
+      for await (const { table } of flight.doGet(ticket)) count += table.numRows;
+      expect(count).toBe(readFileSync(`${LEDGER}.tsv`, "utf8").trimEnd().split("\n").length);
+      flight.close();
+      control.close();
+      expect(await processor.stop()).toBe(0);
+      expect(processor.output()).not.toContain("s3cret");
+    } finally {
+      await store.stop();
+      certificates.remove();
     }
   }, 120_000);
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { AwsClient } from "aws4fetch";
-import type { KeyPair } from "./certificates.ts";
+import { contentOf, type KeyPair } from "./certificates.ts";
 
 const START_MS_MAX = 60_000;
 const STARTS_MAX = 3; // a port may be taken between looking and listening
@@ -24,6 +24,12 @@ const IDENTITIES = {
   ],
 };
 
+/** What a store that speaks TLS has. */
+interface StoreTls extends KeyPair {
+  /** Set: it answers only those who have a certificate of this authority (PEM file). */
+  clientCa?: string;
+}
+
 export class ObjectStore {
   private readonly client = new AwsClient({ ...KEY, service: "s3", region: "us-east-1", retries: 0 });
 
@@ -32,21 +38,22 @@ export class ObjectStore {
     readonly endpoint: string,
     private readonly folder: string,
     private readonly server: Bun.Subprocess,
+    private readonly own: StoreTls | undefined,
   ) {}
 
   /**
    * @param weed the program
-   * @param pair its certificate: then it speaks TLS
+   * @param own its certificate: then it speaks TLS
    */
-  static async start(weed: string, pair?: KeyPair): Promise<ObjectStore> {
+  static async start(weed: string, own?: StoreTls): Promise<ObjectStore> {
     for (let tries = 1; ; tries++) {
-      const store = await ObjectStore.tryStart(weed, pair);
+      const store = await ObjectStore.tryStart(weed, own);
       if (store !== undefined) return store;
       if (tries === STARTS_MAX) throw new Error(`SeaweedFS did not start in ${STARTS_MAX} tries`);
     }
   }
 
-  private static async tryStart(weed: string, pair: KeyPair | undefined): Promise<ObjectStore | undefined> {
+  private static async tryStart(weed: string, own: StoreTls | undefined): Promise<ObjectStore | undefined> {
     const folder = mkdtempSync(join(tmpdir(), "object-store-"));
     writeFileSync(join(folder, "identities.json"), JSON.stringify(IDENTITIES));
     const names = [
@@ -72,11 +79,12 @@ export class ObjectStore {
           `-s3.config=${join(folder, "identities.json")}`,
         ],
         ["-master.volumeSizeLimitMB=64", "-volume.max=20"],
-        pair === undefined ? [] : [`-s3.cert.file=${pair.cert}`, `-s3.key.file=${pair.key}`],
+        own === undefined ? [] : [`-s3.cert.file=${own.cert}`, `-s3.key.file=${own.key}`],
+        own?.clientCa === undefined ? [] : [`-s3.cacert.file=${own.clientCa}`, "-s3.tlsVerifyClientCert"],
       ),
       { stdout: "ignore", stderr: "ignore" },
     );
-    const store = new ObjectStore(`${pair === undefined ? "http" : "https"}://127.0.0.1:${s3}`, folder, server);
+    const store = new ObjectStore(`${own === undefined ? "http" : "https"}://127.0.0.1:${s3}`, folder, server, own);
     const begun = performance.now();
     while (server.exitCode === null && performance.now() - begun < START_MS_MAX) {
       if ((await store.makeBuckets()) === true) return store;
@@ -114,7 +122,8 @@ export class ObjectStore {
   }
 
   private async send(url: string, init: RequestInit): Promise<Response> {
-    return fetch(await this.client.sign(url, init), { tls: { rejectUnauthorized: false } });
+    const tls = this.own && { ...contentOf(this.own), rejectUnauthorized: false };
+    return fetch(await this.client.sign(url, init), { tls });
   }
 
   async stop(): Promise<void> {

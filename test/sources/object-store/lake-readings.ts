@@ -46,7 +46,7 @@ export async function decodeWith(env: Record<string, string>, address: string): 
   const before = { ...process.env };
   Object.assign(process.env, env);
   try {
-    return await cli(["decode", "--format", "tsv", address], COMMANDS);
+    return await cli(["decode", "--format", "tsv", address], COMMANDS, env);
   } finally {
     for (const name of Object.keys(env)) delete process.env[name];
     Object.assign(process.env, before);
