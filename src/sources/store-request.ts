@@ -214,5 +214,5 @@ function unavailable(name: string, thrown: unknown): CodedError {
   const { code } = thrown as { code?: unknown };
   const detail = typeof code === "string" ? code : thrown instanceof Error ? thrown.message : String(thrown);
   const message = `${name}: no answer from the store (${detail})`;
-  return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message, { cause: thrown });
+  return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message); // without its cause: that has the address, and keys in it
 }

@@ -17,10 +17,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
-import { storeServer } from "../clients/toolchain.ts";
+import { googleStoreServer, storeServer } from "../clients/toolchain.ts";
 import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { FolderServer } from "../support/folder-server.ts";
 import { GoSource } from "../support/go-source.ts";
+import { GoogleLogin } from "../support/google-login.ts";
+import { GoogleStore } from "../support/google-store.ts";
 import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
@@ -136,6 +139,26 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     } finally {
       await store.stop();
       certificates.remove();
+    }
+  }, 120_000);
+
+  test("reads a lake in a Google bucket with application-default credentials, and one behind a web server", async () => {
+    const rows = await runCommand(["decode", "--format", "tsv", SAMPLE.folder], world);
+    using server = new FolderServer(SAMPLE.folder);
+    expect(await runCommand(["decode", "--format", "tsv", `${server.endpoint}/?ledger=${SAMPLE.last}`], world)).toEqual(
+      rows,
+    );
+    const program = await googleStoreServer();
+    if (program.command === undefined) return console.log(`skipped: ${program.missing}`);
+    const store = await GoogleStore.start(program.command[0]!, "ledgers");
+    try {
+      await store.putFolder(SAMPLE.folder, "ledgers", "lake");
+      using login = new GoogleLogin(store.endpoint);
+      const args = ["decode", "--format", "tsv", `gs://ledgers/lake?endpoint=${login.endpoint}`];
+      const env = { GOOGLE_APPLICATION_CREDENTIALS: login.file };
+      expect(await runCommand(args, { ...world, env })).toEqual(rows);
+    } finally {
+      await store.stop();
     }
   }, 120_000);
 

@@ -198,10 +198,19 @@ describe("servers that are like this", () => {
     expect(await ledgersOf(await lakeAt(server.endpoint))).toEqual(expected);
   });
 
-  test("nothing listens", async () => {
-    const { reason, message } = await failureOf(lakeAt("http://me:secret@127.0.0.1:1/x?sig=secret"));
-    expect(reason).toBe("STORE_UNAVAILABLE");
-    expect(message).not.toContain("secret");
+  test("nothing listens, or what does speaks no HTTP: neither the error nor its causes have the key", async () => {
+    using odd = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket) => void socket.end("SSH-2.0-x\r\n\r\n") },
+    });
+    for (const port of [1, odd.port]) {
+      const error = await failureOf(lakeAt(`http://me:secret@127.0.0.1:${port}/x?sig=secret`));
+      expect([port, error.reason]).toEqual([port, "STORE_UNAVAILABLE"]);
+      for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+        expect(JSON.stringify({ ...cause, message: cause.message, stack: cause.stack })).not.toContain("secret");
+      }
+    }
   });
 
   test("the manifest is gone while a reader waits: it is told, and goes on when it is back", async () => {
