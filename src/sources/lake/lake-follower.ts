@@ -56,6 +56,8 @@ export class LakeFollower {
   #oldest: LedgerRange | undefined;
   /** The newest object that was ever there: the ends are looked for from it where nothing can be listed. */
   #seen: LedgerRange | undefined;
+  /** Where the last look by names began when nothing was known. */
+  #near: number | undefined;
   #listedAt = Number.NEGATIVE_INFINITY;
   #listing: Promise<void> | undefined;
   #stranger: FoundObject | undefined;
@@ -126,10 +128,17 @@ export class LakeFollower {
    * @throws CodedError where the lake cannot be listed
    */
   async range(ageMsMax = 0, near?: number): Promise<LedgerRange | undefined> {
-    if (Date.now() - this.#listedAt >= ageMsMax || this.#newest === undefined) await this.#list(near);
+    const isOld = Date.now() - this.#listedAt >= ageMsMax;
+    if (isOld || (this.#newest === undefined && this.#mayFindMore(near))) await this.#list(near);
     else await this.#stepToNewest();
     if (this.#newest === undefined || this.#oldest === undefined) return undefined;
     return { ledgerFirst: this.#oldest.ledgerFirst, ledgerLast: this.#newest.ledgerLast };
+  }
+
+  /** Whether a look at the whole lake, once more, may find what the last one has not. */
+  #mayFindMore(near: number | undefined): boolean {
+    if (canList(this.storage) || this.#seen !== undefined) return true;
+    return near !== undefined && near !== this.#near;
   }
 
   /** Milliseconds since the oldest object known has changed; undefined where there is none. Lists nothing. */
@@ -236,6 +245,7 @@ export class LakeFollower {
 
   async #listEnds(near?: number): Promise<void> {
     this.listings += 1;
+    this.#near = near ?? this.#near;
     const root = canList(this.storage) ? await this.storage.list("") : [];
     const newest = await this.#outermost(root, NEWEST, near);
     const kept = newest === undefined ? undefined : await this.#keptOldest(root);

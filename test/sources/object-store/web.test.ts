@@ -12,6 +12,7 @@ import { cli } from "../../cli/harness.ts";
 import { failureOf } from "../../support/failure.ts";
 import { FaultyProxy } from "../../support/faulty-proxy.ts";
 import { FolderServer, plainAnswer } from "../../support/folder-server.ts";
+import { localServer } from "../../support/local-server.ts";
 import { SAMPLE } from "../../support/processor.ts";
 import { TemporaryLake } from "../lake-fixture.ts";
 import { readAll } from "../local-lake-support.ts";
@@ -62,6 +63,19 @@ describe("the rows of the folder", () => {
     expect([reason, message]).toEqual(["LAKE_NOT_FOUND", expect.stringContaining("?ledgersPerFile=1&filesPerPart")]);
   });
 
+  test("a session on one of SOURCES", async () => {
+    using server = new FolderServer(SAMPLE.folder);
+    const sources = `web=${server.endpoint}/?ledger=${SAMPLE.last}&sig=a=b`;
+    const processor = await localServer(await Lake.open(SAMPLE.folder), { sources });
+    const range = { startLedger: SAMPLE.first, endLedger: SAMPLE.last, source: "web" };
+    const { sessionId } = await processor.control.startProcessing(range);
+    const ticket = Buffer.from(JSON.stringify({ session: sessionId, from: "start" }));
+    let rows = 0;
+    for await (const { table } of processor.flight.doGet(ticket)) rows += table.numRows;
+    expect(rows).toBe(SAMPLE.rows);
+    await processor.close();
+  }, 60_000);
+
   test("a growing lake is followed", async () => {
     using made = new TemporaryLake().putAll(100, 102);
     using server = new FolderServer(made.folder);
@@ -104,6 +118,19 @@ describe("ends", () => {
     const tip = await lakeAt(server.endpoint, { followPollMs: 2, lateFileMsMax: 100 });
     expect((await failureOf(readAll(tip, 1098, 0))).reason).toBe("LEDGER_MISSING");
   }, 60_000);
+
+  test("where nothing is found, it is not looked for again and again", async () => {
+    using made = new TemporaryLake().putAll(1030, 1040);
+    using server = new FolderServer(made.folder);
+    const lake = await lakeAt(server.endpoint, { followPollMs: 2 });
+    await readAll(lake, 90_000_000, 0, AbortSignal.timeout(1_000));
+    for (let times = 0; times < 20; times++) expect(await lake.ledgerLatest()).toBeUndefined();
+    const wide = server.requests.filter((request) => request.includes("--1."));
+    expect(wide.length).toBeLessThan(10);
+    // What a reader finds is known from then on.
+    await readAll(lake, 1033, 1034);
+    expect(await lake.ledgerLatest()).toBe(1040);
+  });
 
   test("gaps: with a start, with one in the address, and what to do without", async () => {
     using server = new FolderServer(SAMPLE.folder);
