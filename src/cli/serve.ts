@@ -8,6 +8,7 @@ import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
 import { fitMemory } from "../server/fit-memory.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
+import { windowBytesOf } from "../server/source-windows.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { type SourceAccess, sourceAccess } from "../sources/source-access.ts";
@@ -57,7 +58,7 @@ export const command = defineCommand({
     let source: LedgerSource | undefined;
     let processor: RunningProcessor | undefined;
     try {
-      source = await unlessAborted(openSource(values.sourceEndpoint, access), interrupted);
+      source = await unlessAborted(openSource(values.sourceEndpoint, access, windowBytesOf(values)), interrupted);
       const config: Config =
         origins.networkPassphrase === "default"
           ? { ...values, ...(await unlessAborted(networkOf(source, values, access, log), interrupted)) }
@@ -90,7 +91,7 @@ async function networkOf(
 ): Promise<Partial<Config>> {
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
-  if (sourceEndpoint.kind === "grpc" || sourceEndpoint.kind === "rpc") return {};
+  if (sourceEndpoint.kind !== "lake" && sourceEndpoint.kind !== "store" && sourceEndpoint.kind !== "repeat") return {};
   let fault = "no transaction in its first files is of a known network";
   const place = sourceEndpoint.kind === "store" ? sourceEndpoint.address : sourceEndpoint.path;
   const network = await networkOfLedgers(place, access).catch((thrown) => {

@@ -12,6 +12,10 @@ export type SourceEndpoint =
   | { kind: "store"; address: string }
   /** An RPC server's getLedgers. */
   | { kind: "rpc"; url: string }
+  /** What core writes to METADATA_OUTPUT_STREAM: a FIFO, a descriptor as `/dev/fd/N`, or a file. */
+  | { kind: "meta"; path: string }
+  /** The same from a server. */
+  | { kind: "meta+tcp"; address: Address }
   /** A lake folder that is read again and again with ledger numbers that go on: for load tests. */
   | { kind: "repeat"; path: string };
 
@@ -27,6 +31,14 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
   if (/^(s3|gs):\/\//.test(text)) return BUCKET_ADDRESS.test(text) ? { kind: "store", address: text } : undefined;
   // What is wrong in it is said where it is opened, without the keys in it.
   if (/^https?:\/\//.test(text)) return { kind: "store", address: text };
+  if (text.startsWith("meta:")) {
+    const path = streamPath(text.slice("meta:".length));
+    return path === undefined ? undefined : { kind: "meta", path };
+  }
+  if (text.startsWith("meta+tcp://")) {
+    const address = parseAddress(text.slice("meta+tcp://".length));
+    return address && address.port > 0 ? { kind: "meta+tcp", address } : undefined;
+  }
   if (/^rpc\+https?:/.test(text)) {
     const url = text.slice("rpc+".length);
     return URL.canParse(url) ? { kind: "rpc", url } : undefined;
@@ -36,6 +48,12 @@ export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
   const address = parseAddress(text.replace(/^grpcs?:\/\//, ""));
   if (address === undefined || address.port === 0) return undefined;
   return text.startsWith("grpcs://") ? { kind: "grpc", address, tls: true } : { kind: "grpc", address };
+}
+
+/** `fd:N` as core writes it, or a path. */
+function streamPath(text: string): string | undefined {
+  const descriptor = /^fd:(\d{1,9})$/.exec(text)?.[1];
+  return descriptor === undefined ? folderPath(text) : `/dev/fd/${Number(descriptor)}`;
 }
 
 function folderPath(text: string): string | undefined {

@@ -6,11 +6,13 @@
  * - a quarter at most for the rings, which every worker has two of;
  * - a quarter for ledgers in flight: dispatched to a worker, not yet in order in their stream, counted inflated. It
  *   covers what workers hold of them, too;
+ * - an eighth at most for the windows of core's meta streams, where there are such sources;
  * - the rest for streams: their retained batches and what their source reads ahead.
  *
  * A ledger of tens of MiB stands in memory several times on its way through gRPC and a worker: what is dropped of it is
  * collected at once (src/base/dropped-memory.ts), and the streams' part is seldom full.
  */
+import { META_WINDOW_BYTES_MAX } from "../sources/meta/meta-source.ts";
 import type { PoolSizes } from "../workers/pool.ts";
 
 const PROCESS_BYTES = 224 << 20; // measured busy: main thread, data plane, the runtime's own threads …
@@ -21,6 +23,7 @@ const RING_BYTES_MAX = 8 << 20; // two spans of compressed ledgers, four batches
 const WORKER_LEDGERS_BYTES_MAX = 16 << 20; // ledgers that a worker holds for rows of one batch: more makes it no larger
 const PART_OF_RINGS = 4;
 const PART_IN_FLIGHT = 4;
+const PART_OF_WINDOWS = 8;
 
 /** How MAX_MEMORY_MB is divided. All sizes are bytes; the sizes in `pool` are those of one worker. */
 export interface MemoryPlan {
@@ -36,10 +39,24 @@ export function memoryBytesLeast(workerCount: number): number {
   return PROCESS_BYTES + WORKER_BYTES * workerCount + DATA_BYTES_MIN;
 }
 
-/** @param memoryBytesMax MAX_MEMORY_MB in bytes */
-export function planMemory(memoryBytesMax: number, workerCount: number): MemoryPlan {
-  const dataBytes =
-    Math.max(memoryBytesMax, memoryBytesLeast(workerCount)) - memoryBytesLeast(workerCount) + DATA_BYTES_MIN;
+/** What is left for data. */
+function dataBytesOf(memoryBytesMax: number, workerCount: number): number {
+  return Math.max(memoryBytesMax, memoryBytesLeast(workerCount)) - memoryBytesLeast(workerCount) + DATA_BYTES_MIN;
+}
+
+/** Bytes of each meta stream's window, where there are so many of them. */
+export function planWindow(memoryBytesMax: number, workerCount: number, windows: number): number {
+  const share = dataBytesOf(memoryBytesMax, workerCount) / PART_OF_WINDOWS / Math.max(1, windows);
+  return Math.min(META_WINDOW_BYTES_MAX, Math.floor(share));
+}
+
+/**
+ * @param memoryBytesMax MAX_MEMORY_MB in bytes
+ * @param windows sources that are meta streams
+ */
+export function planMemory(memoryBytesMax: number, workerCount: number, windows = 0): MemoryPlan {
+  const dataBytes = dataBytesOf(memoryBytesMax, workerCount);
+  const windowsBytes = windows * planWindow(memoryBytesMax, workerCount, windows);
   const ringShare = dataBytes / PART_OF_RINGS / (2 * workerCount);
   let ringBytes = RING_BYTES_MIN;
   while (ringBytes < RING_BYTES_MAX && ringBytes * 2 <= ringShare) ringBytes *= 2;
@@ -53,6 +70,6 @@ export function planMemory(memoryBytesMax: number, workerCount: number): MemoryP
       freeBytesMax: workerLedgersBytes,
     },
     inFlightBytesMax,
-    streamsBytesMax: Math.max(0, dataBytes - inFlightBytesMax - 2 * ringBytes * workerCount),
+    streamsBytesMax: Math.max(0, dataBytes - inFlightBytesMax - windowsBytes - 2 * ringBytes * workerCount),
   };
 }

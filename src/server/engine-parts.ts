@@ -15,6 +15,7 @@ import { FlightTotals } from "../threads/flight-totals.ts";
 import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
 import { StageTimes } from "../workers/stage-times.ts";
+import { metaStreamsOf } from "./source-windows.ts";
 import type { StopOrder } from "./stop-order.ts";
 
 const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is cheapest
@@ -59,7 +60,7 @@ export async function startEngine(
   const bell = Bell.create();
   const flightTotals = FlightTotals.create();
   const times = new StageTimes();
-  const memory = planMemory(config.memoryBytesMax, config.workerCount);
+  const memory = planMemory(config.memoryBytesMax, config.workerCount, metaStreamsOf(config));
   const guard = new MemoryGuard(config.memoryBytesMax);
   if (options.ownsProcess) guard.start();
   stop.ops.push(async () => guard.close());

@@ -26,6 +26,7 @@ import { type EngineParts, type StartContext, startEngine } from "./engine-parts
 import { processMetrics } from "./metrics.ts";
 import { components, workOf } from "./readiness.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
+import { windowBytesOf } from "./source-windows.ts";
 import { StopOrder, within } from "./stop-order.ts";
 
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
@@ -98,7 +99,10 @@ async function startSessions(
 ): Promise<Sessions> {
   const store = SessionStore.open(config.dataDir || undefined);
   const access = sourceAccess(config);
-  const named = [...config.sources].map(([name, endpoint]) => [name, () => openSource(endpoint, access)] as const);
+  const windowBytes = windowBytesOf(config);
+  const named = [...config.sources].map(
+    ([name, endpoint]) => [name, () => openSource(endpoint, access, windowBytes)] as const,
+  );
   const sources = new SourceSet(source, new Map(named));
   const sessions = new Sessions(engine, sources, store, sessionDefaultsOf(config), log);
   const ranges = new RangeDesk(engine, source, {

@@ -1,8 +1,13 @@
 /** From what a user names (config/source-endpoint.ts reads the text) to the source that it means. */
 
-import { dialTarget } from "../config/address.ts";
+import { stat } from "node:fs/promises";
+import { dialTarget, parseAddress } from "../config/address.ts";
 import type { SourceEndpoint } from "../config/source-endpoint.ts";
 import { Lake } from "./lake/lake.ts";
+import { MetaFileSource } from "./meta/meta-file-source.ts";
+import { META_WINDOW_BYTES_MAX, MetaSource } from "./meta/meta-source.ts";
+import { PipeFeed } from "./meta/pipe-feed.ts";
+import { TcpFeed } from "./meta/tcp-feed.ts";
 import { openStoreLake } from "./object-store/open-store.ts";
 import { RawLedgerSource } from "./raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "./repeating.ts";
@@ -11,10 +16,15 @@ import type { LedgerSource } from "./source.ts";
 import type { SourceAccess } from "./source-access.ts";
 
 /**
- * Opens a source. A lake is looked at here; a service is connected to when it is read.
+ * Opens a source. A lake is looked at here; a meta stream is read from now on; a service is connected to when it is read.
+ * @param windowBytesMax what a meta stream keeps of its ledgers
  * @throws CodedError as Lake.open, openStoreLake, RepeatingSource.open
  */
-export async function openSource(endpoint: SourceEndpoint, access: SourceAccess): Promise<LedgerSource> {
+export async function openSource(
+  endpoint: SourceEndpoint,
+  access: SourceAccess,
+  windowBytesMax = META_WINDOW_BYTES_MAX,
+): Promise<LedgerSource> {
   switch (endpoint.kind) {
     case "lake":
       return Lake.open(endpoint.path);
@@ -24,7 +34,21 @@ export async function openSource(endpoint: SourceEndpoint, access: SourceAccess)
       return RepeatingSource.open(endpoint.path, { reuse: true }); // an object is in a ring before the next is read
     case "rpc":
       return new RpcSource(endpoint.url, access.peer);
+    case "meta":
+      return (await isFile(endpoint.path))
+        ? new MetaFileSource(endpoint.path)
+        : new MetaSource(new PipeFeed(endpoint.path), windowBytesMax);
+    case "meta+tcp":
+      return new MetaSource(new TcpFeed(parseAddress(dialTarget(endpoint.address))!), windowBytesMax);
     case "grpc":
       return new RawLedgerSource(dialTarget(endpoint.address), { ...access.peer, isSecure: endpoint.tls });
   }
+}
+
+/** False also where there is nothing yet: what comes may be a FIFO. */
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }

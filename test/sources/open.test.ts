@@ -21,6 +21,12 @@ describe("parseSourceEndpoint", () => {
     ["s3://bucket/lake?region=eu-west-1", { kind: "store", address: "s3://bucket/lake?region=eu-west-1" }],
     ["gs://bucket/lake", { kind: "store", address: "gs://bucket/lake" }],
     ["https://host/lake?key=1", { kind: "store", address: "https://host/lake?key=1" }],
+    ["meta:/run/core/meta.fifo", { kind: "meta", path: "/run/core/meta.fifo" }],
+    ["meta:file:///run/meta%20fifo", { kind: "meta", path: "/run/meta fifo" }],
+    ["meta:fd:3", { kind: "meta", path: "/dev/fd/3" }],
+    ["meta:/dev/fd/3", { kind: "meta", path: "/dev/fd/3" }],
+    ["meta+tcp://core:5000", { kind: "meta+tcp", address: { host: "core", port: 5000 } }],
+    ["meta+tcp://[::1]:5000", { kind: "meta+tcp", address: { host: "::1", port: 5000 } }],
     ["repeat:/data/lake", { kind: "repeat", path: "/data/lake" }],
     ["repeat:file:///data/lake", { kind: "repeat", path: "/data/lake" }],
   ] as const)("%s", (text, spec) => {
@@ -38,6 +44,12 @@ describe("parseSourceEndpoint", () => {
     "ftp://host/lake",
     "repeat:",
     "repeat:localhost:5",
+    "meta:",
+    "meta:fd:",
+    "meta:fd:x",
+    "meta:core:5000",
+    "meta+tcp://core",
+    "meta+tcp://core:0",
     "grpcs://localhost",
     "grpcs://localhost:0",
     "grpcs://localhost:5/path",
@@ -72,6 +84,15 @@ describe("openSource", () => {
       "raw ledgers from 127.0.0.1:7",
     );
     await source.close();
+  });
+
+  test("a meta stream", async () => {
+    const fifo = await open("meta:/nowhere/meta.fifo");
+    expect([fifo.description, fifo.seekable]).toEqual(["meta stream /nowhere/meta.fifo", false]);
+    await fifo.close();
+    const server = await open("meta+tcp://:1");
+    expect(server.description).toBe("meta stream 127.0.0.1:1");
+    await server.close();
   });
 
   test("a lake that is not there", async () => {

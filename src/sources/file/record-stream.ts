@@ -67,8 +67,14 @@ export async function* ledgersOfRecords(
   }
 }
 
-/** The next record, its fragments joined; undefined at the end. */
-async function nextRecord(name: string, reader: ByteReader): Promise<Uint8Array | undefined> {
+/**
+ * The next record, its fragments joined; undefined at the end.
+ * @throws CodedError as ledgersOfRecords
+ */
+export async function nextRecord(
+  name: string,
+  reader: Pick<ByteReader, "offset" | "take">,
+): Promise<Uint8Array | undefined> {
   const at = reader.offset;
   let joined = new Uint8Array(0); // doubles as fragments come: one of a byte each would be copied once a fragment else
   let length = 0;

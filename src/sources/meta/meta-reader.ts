@@ -1,0 +1,52 @@
+/** Bytes of a meta stream in pieces of a wanted size. Each has memory of its own, to which it is copied once. */
+import type { MetaBytes } from "./meta-feed.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** Reads a feed piece by piece. */
+export class MetaReader {
+  /** Offset of the next byte from where reading began. */
+  offset = 0;
+  /** What has come and was not taken. */
+  held: Uint8Array = EMPTY;
+
+  /** @param admit resolves when there is room for a piece of so many bytes; asked before it is allocated */
+  constructor(
+    private readonly bytes: MetaBytes,
+    private readonly admit: (bytes: number) => Promise<void>,
+  ) {}
+
+  /** The next `length` bytes, or as many as are left. */
+  async take(length: number): Promise<Uint8Array> {
+    await this.admit(length);
+    const piece = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length && (this.held.length > 0 || (await this.more()))) {
+      const part = this.held.subarray(0, length - filled);
+      piece.set(part, filled);
+      filled += part.length;
+      this.skip(part.length);
+    }
+    return piece.subarray(0, filled);
+  }
+
+  /** Waits until more is held; false at the end. */
+  async more(): Promise<boolean> {
+    const chunk = await this.bytes.next();
+    if (chunk === undefined) return false;
+    this.held = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
+    return true;
+  }
+
+  /** Leaves out so many of the bytes that are held. */
+  skip(length: number): void {
+    this.held = this.held.subarray(length);
+    this.offset += length;
+  }
+
+  /** Puts bytes that were taken last in front again. */
+  putBack(bytes: Uint8Array): void {
+    this.offset -= bytes.length;
+    this.held = Buffer.concat([bytes, this.held]);
+  }
+}
