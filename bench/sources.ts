@@ -1,5 +1,5 @@
 /**
- * Lakes from a folder and from a bucket, into nothing: files a second and CPU a file, beside a bare loop of GETs.
+ * Lakes from a folder, a bucket and a web server, into nothing: files a second and CPU a file, beside a bare loop of GETs.
  *
  *     bun bench/sources.ts [--files 1500] [--rounds 5] [--delay 40]
  *
@@ -16,6 +16,8 @@ import { lakeKey } from "../src/sources/lake/lake-layout.ts";
 import { parseS3Address } from "../src/sources/object-store/s3-address.ts";
 import { CachedCredentials } from "../src/sources/object-store/s3-credentials.ts";
 import { S3Storage } from "../src/sources/object-store/s3-storage.ts";
+import { parseWebAddress } from "../src/sources/object-store/web-address.ts";
+import { WebStorage } from "../src/sources/object-store/web-storage.ts";
 import { storeServer } from "../test/clients/toolchain.ts";
 import { TemporaryLake } from "../test/sources/lake-fixture.ts";
 import { KEY, ObjectStore, PRIVATE, PUBLIC } from "../test/support/object-store.ts";
@@ -75,6 +77,11 @@ function bucket(endpoint: string, name: string, unsigned: string): Promise<Lake>
   return Lake.at(new S3Storage(address, {}, new CachedCredentials(async () => KEY)));
 }
 
+/** A public bucket is a plain web server to who does not list. */
+function web(endpoint: string): Promise<Lake> {
+  return Lake.at(new WebStorage(parseWebAddress(`${endpoint}/${PUBLIC}/lake`)));
+}
+
 interface Way {
   /** Before the time runs: finding out what a lake is takes a few requests, once. */
   open?: () => Promise<Lake>;
@@ -92,6 +99,7 @@ const WAYS: Record<string, Way> = {
     against: "bare GETs",
     ratioMin: RATIO_MIN,
   },
+  "a web server": { open: () => web(store.endpoint), run: drained, against: "bare GETs", ratioMin: RATIO_MIN },
   "signed bare GETs": { run: () => bare(store.endpoint, PRIVATE, (url) => aws.fetch(url)), against: "bare GETs" },
   "a private bucket": {
     open: () => bucket(store.endpoint, PRIVATE, "false"),
@@ -102,6 +110,12 @@ const WAYS: Record<string, Way> = {
   [`bare GETs, ${delayMs} ms away`]: { run: () => bare(delayed) },
   [`a public bucket, ${delayMs} ms away`]: {
     open: () => bucket(delayed, PUBLIC, "true"),
+    run: drained,
+    against: `bare GETs, ${delayMs} ms away`,
+    ratioMin: RATIO_MIN,
+  },
+  [`a web server, ${delayMs} ms away`]: {
+    open: () => web(delayed),
     run: drained,
     against: `bare GETs, ${delayMs} ms away`,
     ratioMin: RATIO_MIN,
