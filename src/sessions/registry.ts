@@ -1,10 +1,10 @@
-/** The sessions of the server by their ids: which there are, which of them stay on record, and who watches them. */
+/** The sessions of the server by their ids: which there are, and which of them stay on record. */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { sameRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { addCounters, noCounters, type ProcessCounters } from "./session-progress.ts";
-import type { SessionRequest, SessionSnapshot, WatchEvent, WatchListener } from "./session-service.ts";
+import type { SessionRequest } from "./session-service.ts";
 import { isActive, isEnded } from "./states.ts";
 
 const FINISHED_KEPT_MAX = 256; // sessions that have ended and stay on record; older ones make room
@@ -21,7 +21,6 @@ interface SessionTotals extends ProcessCounters {
 export class SessionRegistry {
   private readonly sessions = new Map<string, Session>();
   private readonly idempotencyKeys = new Map<string, string>();
-  private readonly watchers = new Map<string, Set<WatchListener>>();
   /** Counters of sessions that are gone, so that totals never fall. */
   private readonly gone = noCounters();
   private lastNumber = 0;
@@ -114,34 +113,5 @@ export class SessionRegistry {
       if (isActive(state)) totals.active += 1;
     }
     return totals;
-  }
-
-  /**
-   * Calls the listener with what `tell` tells; the result ends that.
-   * @param id undefined = all sessions
-   * @throws CodedError NOT_FOUND / SESSION_UNKNOWN
-   */
-  watch(id: string | undefined, listener: WatchListener): () => void {
-    const key = id === undefined ? "" : this.find(id).id;
-    const listeners = this.watchers.get(key) ?? new Set();
-    this.watchers.set(key, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.watchers.get(key) === listeners) this.watchers.delete(key);
-    };
-  }
-
-  /** Tells the watchers of the session and those of all sessions. */
-  tell(snapshot: SessionSnapshot, event: WatchEvent): void {
-    for (const key of [snapshot.id, ""]) {
-      for (const listener of [...(this.watchers.get(key) ?? [])]) listener(snapshot, event);
-    }
-  }
-
-  /** Tells the watchers of sessions that have got on since the last call. */
-  tellProgress(): void {
-    for (const session of this.sessions.values()) {
-      if (session.progress.hasNews() && this.watchers.size > 0) this.tell(session.snapshot(), "progress");
-    }
   }
 }

@@ -1,13 +1,13 @@
 /** What a session is given by the server that it lives in. */
 import type { StreamEngine } from "../engine/stream-engine.ts";
-import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { ServerLimits } from "./request.ts";
 import type { SessionLog } from "./session-log.ts";
-import type { SessionSnapshot, WatchEvent } from "./session-service.ts";
 import type { SourceSet } from "./source-set.ts";
 import type { SessionStore } from "./store.ts";
+import type { Tips } from "./tips.ts";
+import type { SessionWatchers } from "./watchers.ts";
 
 /** What a session is made with unless its request says otherwise; from the configuration. */
 export interface SessionDefaults {
@@ -35,6 +35,8 @@ export interface SessionHost {
   readonly store: SessionStore;
   readonly checkpointer: Checkpointer;
   readonly log: SessionLog;
+  readonly tips: Tips;
+  readonly watchers: SessionWatchers;
   readonly defaults: SessionDefaults;
   /** Whether the server is shutting down: a session whose stream ends now goes on after the restart. */
   readonly closing: boolean;
@@ -46,10 +48,6 @@ export interface SessionHost {
   has(id: string): boolean;
   /** @throws CodedError NOT_FOUND / SESSION_UNKNOWN where it has been deleted */
   checkKnown(id: string): void;
-  /** The newest ledger of a source; 0 where that is not known. */
-  tipOf(source: LedgerSource | undefined): number;
-  /** Tells the watchers. */
-  tell(snapshot: SessionSnapshot, event: WatchEvent): void;
   /** A session has ended: older ones may have to make room. */
   makeRoom(): void;
 }

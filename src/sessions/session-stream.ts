@@ -61,6 +61,6 @@ function waitTeller(session: StreamedSession, host: SessionHost): NonNullable<St
       host.log.warn("a session waits for its source", session, { ledger, code, reason, why: message, sinceMs });
     }
     isLogged = !over;
-    host.tell(session.snapshot(), "state");
+    host.watchers.tell(session.snapshot(), "state");
   };
 }

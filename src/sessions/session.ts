@@ -83,7 +83,7 @@ export class Session {
   }
 
   get ledgerTip(): number {
-    return this.host.tipOf(this.source);
+    return this.host.tips.of(this.source);
   }
 
   get resumesAtUnixMs(): number {
@@ -220,7 +220,7 @@ export class Session {
     this.timeline.add(step);
     this.progress.stream?.setFilter(filter, ledgerFrom);
     this.host.log.info("filters changed", this, { fromLedger: ledgerFrom, filtered: this.timeline.selectsSome });
-    this.host.tell(this.snapshot(), "state");
+    this.host.watchers.tell(this.snapshot(), "state");
   }
 
   /** The server is shutting down: stops behind what was read and leaves the session unfinished on record. */
@@ -365,7 +365,7 @@ export class Session {
     if (ending !== undefined) writeEnding(this, this.host, ending, this.error);
     this.current = state;
     this.progress.stream?.cell.set("updatedUnixMs", Date.now());
-    this.host.tell(this.snapshot(), "state");
+    this.host.watchers.tell(this.snapshot(), "state");
   }
 
   /** Changes the record, on disk first. @throws CodedError UNAVAILABLE, with nothing changed */

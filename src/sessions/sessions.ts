@@ -10,7 +10,6 @@ import { quoted } from "../base/text.ts";
 import { AssetTable } from "../engine/asset-table.ts";
 import type { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
-import type { LedgerSource } from "../sources/source.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { checkFilterRoom } from "./filter-room.ts";
@@ -31,20 +30,21 @@ import type {
   SessionService,
   SessionSnapshot,
   StopOptions,
-  WatchEvent,
   WatchListener,
 } from "./session-service.ts";
 import type { SourceSet } from "./source-set.ts";
 import { effectOf, isEnded } from "./states.ts";
 import type { Change, SessionStore, StoredSession, StoredState } from "./store.ts";
 import { Tips } from "./tips.ts";
+import { SessionWatchers } from "./watchers.ts";
 
 /** All sessions of one server. `restore` is called once before anything else, and `close` at the end. */
 export class Sessions implements SessionService, SessionHost {
   readonly log: SessionLog;
   readonly checkpointer: Checkpointer;
   private readonly registry = new SessionRegistry();
-  private readonly tips = new Tips();
+  readonly tips = new Tips();
+  readonly watchers = new SessionWatchers();
   private readonly timer: ReturnType<typeof setInterval>;
   private filter: FilterRecord;
   private isClosing = false;
@@ -78,7 +78,6 @@ export class Sessions implements SessionService, SessionHost {
     const session = this.newSession(checked);
     session.start(source);
     this.registry.add(session);
-    this.makeRoom();
     this.log.step("session started", session);
     return session.snapshot();
   }
@@ -140,7 +139,7 @@ export class Sessions implements SessionService, SessionHost {
     const last = session.snapshot();
     this.registry.remove(session);
     this.log.info("session deleted", session);
-    this.tell(last, "deleted");
+    this.watchers.tell(last, "deleted");
   }
 
   configureFilters(change: FilterChange, id?: string): FilterOutcome {
@@ -178,7 +177,8 @@ export class Sessions implements SessionService, SessionHost {
   }
 
   watch(id: string | undefined, listener: WatchListener): () => void {
-    return this.registry.watch(id, listener);
+    if (id !== undefined) this.registry.find(id);
+    return this.watchers.watch(id, listener);
   }
 
   // ── the server's life ───────────────────────────────────────────────────────────────────────────────────────────
@@ -274,7 +274,9 @@ export class Sessions implements SessionService, SessionHost {
       if (source !== undefined) this.tips.refresh(source, nowMs);
     }
     this.checkpointer.save(this.registry.all(), nowMs);
-    this.registry.tellProgress();
+    for (const session of this.registry.all()) {
+      if (session.progress.hasNews() && !this.watchers.isEmpty) this.watchers.tell(session.snapshot(), "progress");
+    }
   }
 
   // ── what sessions ask of the server ─────────────────────────────────────────────────────────────────────────────
@@ -304,14 +306,6 @@ export class Sessions implements SessionService, SessionHost {
 
   checkKnown(id: string): void {
     this.registry.find(id);
-  }
-
-  tipOf(source: LedgerSource | undefined): number {
-    return this.tips.of(source);
-  }
-
-  tell(snapshot: SessionSnapshot, event: WatchEvent): void {
-    this.registry.tell(snapshot, event);
   }
 
   makeRoom(): void {
