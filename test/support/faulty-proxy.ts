@@ -3,8 +3,37 @@
  * under another Host, so they must not be signed.
  */
 
+/** Faults of any answer. */
+export const ANSWER_FAULTS = [
+  "refused", // the connection is reset before the answer,
+  "cut", // or in the middle of its body,
+  "short", // or closed there
+  "stalled", // half a body and no more
+  "slow", // a body in pieces
+  "drip", // a byte now and then
+  "403",
+  "404",
+  "429",
+  "503",
+] as const;
+
+/** Faults that only the content tells: an HTTP client takes such a body for whole. */
+export const BODY_FAULTS = [
+  "flipped", // a bit in its middle is another
+  "truncated", // half an object, and a length that says so
+  "wrong length", // that length, and the whole object behind it on the connection
+] as const;
+
 /** What may go wrong with one answer. */
-export type StoreFault = "none" | "refused" | "cut" | "stalled" | "slow" | "429" | "503" | "short" | "404 once";
+export type StoreFault = "none" | (typeof ANSWER_FAULTS)[number] | (typeof BODY_FAULTS)[number];
+
+const STATUS: Partial<Record<StoreFault, string>> = {
+  "403": "403 Forbidden",
+  "404": "404 Not Found",
+  "429": "429 Not now",
+  "503": "503 Not now",
+};
+const PIECE_MS = 20; // between pieces of what comes slowly
 
 export class FaultyProxy implements Disposable {
   private readonly server: Bun.TCPSocketListener<{ head: string; upstream?: Promise<void> }>;
@@ -56,32 +85,35 @@ async function pass(
   const [method = "", path = ""] = first.split(" ");
   const fault = next(`${method} ${path}`);
   if (fault === "refused") return void socket.terminate();
-  if (fault === "429" || fault === "503" || fault === "404 once") {
-    const status = fault === "404 once" ? "404 Not Found" : `${fault} Not now`;
-    return void socket.write(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\n\r\n`);
-  }
+  const status = STATUS[fault];
+  if (status !== undefined) return void socket.write(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\n\r\n`);
   const headers = new Headers(lines.map((line) => line.split(/: */, 2) as [string, string]));
   headers.delete("host");
   const answer = await fetch(`http://${hostname}:${port}${path}`, { method, headers, decompress: false });
   const body = new Uint8Array(await answer.arrayBuffer());
-  const length = answer.headers.get("content-length") ?? String(body.length);
+  const half = body.subarray(0, body.length >> 1);
+  const isHalf = fault === "truncated" || fault === "wrong length";
+  const length = isHalf ? half.length : (answer.headers.get("content-length") ?? body.length);
+  if (fault === "flipped" && body.length > 0) body[half.length]! ^= 16;
   const kept = [...answer.headers].filter(
     ([name]) => !["content-length", "transfer-encoding", "connection", "date"].includes(name),
   );
   const text = kept.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.write(`HTTP/1.1 ${answer.status} OK\r\n${text}content-length: ${length}\r\n\r\n`);
-  if (fault === "none" || body.length === 0) return writeAll(socket, body);
-  const half = body.subarray(0, body.length >> 1);
-  if (fault === "slow") {
-    for (let at = 0; at < body.length; at += 1 + (body.length >> 3)) {
-      await writeAll(socket, body.subarray(at, at + 1 + (body.length >> 3)));
-      await Bun.sleep(20);
-    }
-    return;
-  }
-  await writeAll(socket, half);
+  if (body.length === 0) return;
+  if (fault === "none" || fault === "flipped" || fault === "wrong length") await writeAll(socket, body);
+  else if (fault === "slow") await writePieces(socket, body, 1 + (body.length >> 3));
+  else if (fault === "drip") await writePieces(socket, body, 1);
+  else await writeAll(socket, half);
   if (fault === "cut") socket.terminate();
-  if (fault === "short") socket.end();
+  if (fault === "short" || fault === "wrong length") socket.end();
+}
+
+async function writePieces(socket: Bun.Socket<unknown>, bytes: Uint8Array, length: number): Promise<void> {
+  for (let at = 0; at < bytes.length && socket.readyState > 0; at += length) {
+    await writeAll(socket, bytes.subarray(at, at + length));
+    await Bun.sleep(PIECE_MS);
+  }
 }
 
 async function writeAll(socket: Bun.Socket<unknown>, bytes: Uint8Array): Promise<void> {
