@@ -9,7 +9,7 @@ const SENTENCES: readonly [RegExp, (prefix: TlsPrefix) => string][] = [
   [
     /^(UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|CERT_UNTRUSTED|INVALID_CA)/,
     (prefix) =>
-      `its certificate is of an authority that is not trusted here: put the authority's certificate into a file and name that in ${prefix}_CA_FILE`,
+      `its certificate is of an authority that is not trusted here: name a file with the authority's certificate in ${prefix}_CA_FILE, or add it to that file`,
   ],
   [
     /ALTNAME_INVALID|HOSTNAME_MISMATCH|IP_ADDRESS_MISMATCH/,
@@ -24,6 +24,7 @@ const SENTENCES: readonly [RegExp, (prefix: TlsPrefix) => string][] = [
     /WRONG_VERSION_NUMBER|HTTP_REQUEST/,
     () => "what answers there speaks no TLS: check the port, or use the form without TLS",
   ],
+  [/NO_APPLICATION_PROTOCOL/, () => "what answers there speaks TLS and no gRPC: check the port"],
   [/PROTOCOL_VERSION/, () => "it speaks no version of TLS that is spoken here: 1.2 or 1.3 is needed"],
   [
     /_ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)/,

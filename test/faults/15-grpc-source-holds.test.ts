@@ -1,11 +1,13 @@
 /** A gRPC source is held back by a reader that pauses: what it has sent is what was taken, the queue and the window. */
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { clientHoldCounters } from "../../src/http2/http2-client-hold.ts";
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   QUEUE_BYTES_MAX,
   RawLedgerStream,
 } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
+import { environmentAccess } from "../../src/sources/source-access.ts";
+import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { GoSource } from "../support/go-source.ts";
 
 const LEDGER_BYTES = 1_800_000;
@@ -13,27 +15,39 @@ const LEDGERS = 60; // without the work-around each lets the source send about a
 const PAUSE_MS = 30;
 const STALL_MS_MAX = 60_000;
 
-test("a Go source has never sent more than the queue and the window beyond what was taken", async () => {
-  using source = await GoSource.start(["-size", String(LEDGER_BYTES)]);
-  if (source === undefined) return;
-  const stream = new RawLedgerStream(source.address, 1);
-  try {
-    let aheadMost = 0;
-    for (let taken = 1; taken <= LEDGERS; taken++) {
-      const event = await stream.next(STALL_MS_MAX);
-      if (event.kind !== "ledger") throw new Error(`ledger ${taken}: ${event.kind}`);
-      expect(event.ledger.sequence).toBe(taken);
-      await Bun.sleep(PAUSE_MS); // long enough for the source to send what it may
-      aheadMost = Math.max(aheadMost, source.sent - taken);
+const certificates = hasOpenssl() ? new Certificates() : undefined;
+afterAll(() => certificates?.remove());
+
+test.each([
+  ["plain", undefined],
+  ...(certificates === undefined ? [] : [["over TLS", certificates.issue("server")] as const]),
+])(
+  "a Go source has never sent more than the queue and the window beyond what was taken, %s",
+  async (_what, pair) => {
+    const flags = pair === undefined ? [] : ["-cert", pair.cert, "-key", pair.key];
+    using source = await GoSource.start(["-size", String(LEDGER_BYTES), ...flags]);
+    if (source === undefined) return;
+    const { peer } = environmentAccess(certificates === undefined ? {} : { SOURCE_CA_FILE: certificates.ca.cert });
+    const stream = new RawLedgerStream(source.address, 1, { ...peer, isSecure: pair !== undefined });
+    try {
+      let aheadMost = 0;
+      for (let taken = 1; taken <= LEDGERS; taken++) {
+        const event = await stream.next(STALL_MS_MAX);
+        if (event.kind !== "ledger") throw new Error(`ledger ${taken}: ${event.kind}`);
+        expect(event.ledger.sequence).toBe(taken);
+        await Bun.sleep(PAUSE_MS); // long enough for the source to send what it may
+        aheadMost = Math.max(aheadMost, source.sent - taken);
+      }
+      // One message is being put together from the window's bytes, and one is with grpc-go, which has counted it.
+      const aheadMax = Math.ceil((QUEUE_BYTES_MAX + FLOW_CONTROL_WINDOW_BYTES) / LEDGER_BYTES) + 2;
+      expect(aheadMost).toBeGreaterThan(0);
+      expect(aheadMost).toBeLessThanOrEqual(aheadMax);
+    } finally {
+      stream.close();
     }
-    // One message is being put together from the window's bytes, and one is with grpc-go, which has counted it.
-    const aheadMax = Math.ceil((QUEUE_BYTES_MAX + FLOW_CONTROL_WINDOW_BYTES) / LEDGER_BYTES) + 2;
-    expect(aheadMost).toBeGreaterThan(0);
-    expect(aheadMost).toBeLessThanOrEqual(aheadMax);
-  } finally {
-    stream.close();
-  }
-}, 120_000);
+  },
+  120_000,
+);
 
 test("this Bun still has the listener that makes the work-around necessary", () => {
   if (clientHoldCounters.calls === 0) return; // there was no Go

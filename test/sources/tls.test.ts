@@ -10,8 +10,10 @@ import { environmentAccess } from "../../src/sources/source-access.ts";
 import { goClient } from "../clients/toolchain.ts";
 import { Certificates, contentOf, hasOpenssl, type KeyPair } from "../support/certificates.ts";
 import { failureOf } from "../support/failure.ts";
+import { FolderServer } from "../support/folder-server.ts";
 import { GoSource } from "../support/go-source.ts";
 import { localServer } from "../support/local-server.ts";
+import { SAMPLE } from "../support/processor.ts";
 import { RpcServer } from "../support/rpc-server.ts";
 import { until } from "../support/until.ts";
 import { tinyLedger } from "./lake-fixture.ts";
@@ -79,7 +81,7 @@ describe.skipIf(!isThere)("TLS to sources", () => {
     });
 
     test.each<[string, keyof typeof pairs | undefined, Record<string, string>, string]>([
-      ["an unknown authority", "good", {}, "name that in SOURCE_CA_FILE"],
+      ["an unknown authority", "good", {}, "name a file with the authority's certificate in SOURCE_CA_FILE"],
       ["another name", "elsewhere", TRUST, "its certificate is for another name or address"],
       ["an expired certificate", "expired", TRUST, "has expired: renew it"],
       ["no TLS", undefined, TRUST, "speaks no TLS: check the port"],
@@ -151,6 +153,32 @@ describe.skipIf(!isThere)("TLS to sources", () => {
     }, 120_000);
   });
 
+  test("a lake behind a web server, with a certificate of the reader's own and an authorization", async () => {
+    const asking = { ca: contentOf(certificates.ca).cert, requestCert: true, rejectUnauthorized: true };
+    const refuse = ({ headers }: Request) =>
+      headers.get("authorization") === AUTHORIZATION ? undefined : new Response(null, { status: 401 });
+    using server = new FolderServer(SAMPLE.folder, refuse, { ...contentOf(pairs.good), ...asking });
+    const place = `${server.endpoint}/?ledger=${SAMPLE.last}`;
+    const lake = await open(place, { ...CLIENT, SOURCE_AUTHORIZATION: AUTHORIZATION });
+    let count = 0;
+    for await (const _ of lake.read(SAMPLE.first, SAMPLE.last, new AbortController().signal)) count += 1;
+    expect(count).toBe(SAMPLE.last - SAMPLE.first + 1);
+    expect(await failureOf(open(place, CLIENT))).toMatchObject({
+      reason: "STORE_DENIED",
+      message: expect.stringContaining("SOURCE_AUTHORIZATION"),
+    });
+    expect(await failureOf(open(place, {}))).toMatchObject({
+      reason: "SOURCE_TLS",
+      message: expect.stringContaining("SOURCE_CA_FILE"),
+    });
+  });
+
+  test("a server of HTTP where one of gRPC should be", async () => {
+    using server = new RpcServer(new Map(), "test", undefined, contentOf(pairs.good));
+    const { reason, message } = await failureOf(ledgersOf(await open(`grpcs://${new URL(server.url).host}`, TRUST)));
+    expect([reason, message]).toEqual(["SOURCE_TLS", expect.stringContaining("speaks TLS and no gRPC")]);
+  });
+
   describe("an RPC server", () => {
     const ledgers = new Map([[LEDGER, tinyLedger(LEDGER)]]);
     const serve = (pair: KeyPair | undefined, more: Bun.TLSOptions = {}) =>
@@ -169,7 +197,7 @@ describe.skipIf(!isThere)("TLS to sources", () => {
     });
 
     test.each<[string, keyof typeof pairs | undefined, Record<string, string>, Bun.TLSOptions, string]>([
-      ["an unknown authority", "good", {}, {}, "name that in SOURCE_CA_FILE"],
+      ["an unknown authority", "good", {}, {}, "name a file with the authority's certificate in SOURCE_CA_FILE"],
       ["another name", "elsewhere", TRUST, {}, "its certificate is for another name or address"],
       ["an expired certificate", "expired", TRUST, {}, "has expired: renew it"],
       ["no TLS", undefined, TRUST, {}, "speaks no TLS, or asks for"],

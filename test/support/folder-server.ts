@@ -13,13 +13,14 @@ export class FolderServer implements Disposable {
   constructor(
     private readonly folder: string,
     private readonly odd: Oddity = () => undefined,
+    private readonly tls?: Bun.TLSOptions,
   ) {
-    this.server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => this.answer(request) });
+    this.server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: (request) => this.answer(request) });
   }
 
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or `https://…` */
   get endpoint(): string {
-    return `http://127.0.0.1:${this.server.port}`;
+    return `${this.tls === undefined ? "http" : "https"}://127.0.0.1:${this.server.port}`;
   }
 
   [Symbol.dispose](): void {

@@ -49,7 +49,7 @@ describe.skipIf(!isThere || program.missing !== undefined)("a bucket over TLS", 
   }, 60_000);
 
   test.each<[string, Record<string, string>, string]>([
-    ["an unknown authority", {}, "put the authority's certificate into a file and name that in S3_CA_FILE"],
+    ["an unknown authority", {}, "name a file with the authority's certificate in S3_CA_FILE"],
     ["no certificate of the reader's own", TRUST, "set S3_CERT_FILE and S3_KEY_FILE"],
   ])("%s is said at once", async (_what, env, sentence) => {
     const begun = performance.now();
