@@ -4,23 +4,12 @@
  */
 
 import { backoffMs } from "../base/backoff.ts";
-import type { Code } from "../codes.ts";
 import type { CodedError } from "../error.ts";
+import { isMendable } from "../sources/mendable.ts";
 
 /** First and longest wait before a source that has failed is read again. */
 const SOURCE_RETRY_MS_MIN = 1_000;
 const SOURCE_RETRY_MS_MAX = 30_000;
-
-/**
- * What time or an operator can mend: a service, folder or file that is away or not all there, a ledger that has not
- * come while later ones have, access that is not allowed. DATA_LOSS heals by nothing.
- */
-const MENDABLE: ReadonlySet<Code> = new Set(["UNAVAILABLE", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED"]);
-
-/** Whether time or an operator may mend it. */
-export function isMendable({ code }: Pick<CodedError, "code">): boolean {
-  return MENDABLE.has(code);
-}
 
 /** What a stream waits for while its source fails. */
 export interface SourceWait {

@@ -231,7 +231,7 @@ export class SpanPump {
   }
 
   private async push(object: LedgerObject): Promise<void> {
-    const ledgerFirst = Math.max(object.ledgerFirst, this.range.ledgerStart);
+    const ledgerFirst = Math.max(object.ledgerFirst, this.nextLedger);
     const ledgerLast =
       this.range.ledgerEnd === 0 ? object.ledgerLast : Math.min(object.ledgerLast, this.range.ledgerEnd);
     if (ledgerFirst !== this.nextLedger || ledgerLast < ledgerFirst) {

@@ -4,8 +4,8 @@
  */
 
 import { backoffMs } from "../base/backoff.ts";
-import { isMendable } from "../engine/source-patience.ts";
 import type { CodedError } from "../error.ts";
+import { isMendable } from "../sources/mendable.ts";
 import type { StoredSession } from "./store.ts";
 
 /** First and longest wait before a session is resumed. */
