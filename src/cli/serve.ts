@@ -2,6 +2,7 @@ import { unlessAborted } from "../base/unless-aborted.ts";
 import { dialTarget } from "../config/address.ts";
 import { containerMemoryLimit } from "../config/container-memory.ts";
 import type { Config } from "../config/schema.ts";
+import { type MemberEndpoint, membersOf } from "../config/source-endpoint.ts";
 import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
@@ -59,6 +60,8 @@ export const command = defineCommand({
     let processor: RunningProcessor | undefined;
     try {
       source = await unlessAborted(openSource(values.sourceEndpoint, access, windowBytesOf(values)), interrupted);
+      const condition = source.condition?.();
+      if (condition?.well === false) log.warn("a member of the source is away", { why: condition.message });
       const config: Config =
         origins.networkPassphrase === "default"
           ? { ...values, ...(await unlessAborted(networkOf(source, values, access, log), interrupted)) }
@@ -91,14 +94,16 @@ async function networkOf(
 ): Promise<Partial<Config>> {
   const named = await source.networkPassphrase();
   if (named !== undefined) return { networkPassphrase: named };
-  if (sourceEndpoint.kind !== "lake" && sourceEndpoint.kind !== "store" && sourceEndpoint.kind !== "repeat") return {};
+  const members = membersOf(sourceEndpoint);
+  const place = members.map(lakeOf).find((lake) => lake !== undefined);
+  if (place === undefined) return {};
   let fault = "no transaction in its first files is of a known network";
-  const place = sourceEndpoint.kind === "store" ? sourceEndpoint.address : sourceEndpoint.path;
   const network = await networkOfLedgers(place, access).catch((thrown) => {
     fault = `its first files do not tell: ${CodedError.from(thrown).message}`;
     return undefined;
   });
   if (network === undefined) {
+    if (members.length > 1) return {}; // as for the others of its members
     throw new CodedError(
       "FAILED_PRECONDITION",
       "NETWORK_UNKNOWN",
@@ -107,6 +112,12 @@ async function networkOf(
   }
   log.info("NETWORK_PASSPHRASE is not set: the transactions of the first ledgers are of this network", { network });
   return { networkPassphrase: network };
+}
+
+/** Where a lake is; undefined for what is none. */
+function lakeOf(member: MemberEndpoint): string | undefined {
+  if (member.kind === "store") return member.address;
+  return member.kind === "lake" || member.kind === "repeat" ? member.path : undefined;
 }
 
 async function startSession(

@@ -108,7 +108,7 @@ export const SERVER_SETTINGS = {
     type: sourceEndpoint,
     default: "localhost:50053",
     description:
-      "Where ledgers come from: host:port of a raw-ledger server, or grpcs://host:port where it speaks TLS; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix or gs://bucket/prefix, or behind a web server, https://host/path; an RPC server's getLedgers, rpc+https://host/path; core's meta stream, meta:/path/fifo or meta+tcp://host:port (docs/sources.md has them); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on.",
+      "Where ledgers come from: host:port of a raw-ledger server, or grpcs://host:port where it speaks TLS; a lake folder, as a path with a slash or file://; a lake in a bucket, s3://bucket/prefix or gs://bucket/prefix, or behind a web server, https://host/path; an RPC server's getLedgers, rpc+https://host/path; core's meta stream, meta:/path/fifo or meta+tcp://host:port (docs/sources.md has them); or repeat:<lake folder>, which reads the lake again and again with ledger numbers that go on. Several joined by | are read as one: lake|tip takes history from the lake and then the tip, lake|tip|tip fails over (docs/sources.md).",
     example: "/data/lake",
   }),
   sources: setting({

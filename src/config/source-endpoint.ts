@@ -4,6 +4,12 @@ import { type Address, parseAddress } from "./address.ts";
 
 /** Where ledgers come from, as SOURCE_ENDPOINT names it. */
 export type SourceEndpoint =
+  | MemberEndpoint
+  /** Several of them as one, `lake|tip`: in order of preference. */
+  | { kind: "join"; members: readonly MemberEndpoint[] };
+
+/** One place where ledgers are. */
+export type MemberEndpoint =
   /** A RawLedgerService, as `host:port`, `grpc://host:port` or, with TLS, `grpcs://host:port`. */
   | { kind: "grpc"; address: Address; tls?: true }
   /** A folder in Galexie's layout. */
@@ -22,8 +28,22 @@ export type SourceEndpoint =
 /** `s3://bucket` or `gs://bucket`, with a prefix and options behind it. */
 const BUCKET_ADDRESS = /^(s3|gs):\/\/[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](\/[^?#]*)?(\?[^#]*)?$/;
 
+const MEMBERS_MAX = 8; // a lake or two and some tips; more is a mistake
+
 /** Undefined where the text is none of them. */
 export function parseSourceEndpoint(text: string): SourceEndpoint | undefined {
+  if (!text.includes("|")) return parseMember(text);
+  const members = text.split("|").map((member) => parseMember(member.trim()));
+  const isWhole = (all: typeof members): all is MemberEndpoint[] => !all.includes(undefined);
+  return isWhole(members) && members.length <= MEMBERS_MAX ? { kind: "join", members } : undefined;
+}
+
+/** The places where a source's ledgers are, in order of preference. */
+export function membersOf(endpoint: SourceEndpoint): readonly MemberEndpoint[] {
+  return endpoint.kind === "join" ? endpoint.members : [endpoint];
+}
+
+function parseMember(text: string): MemberEndpoint | undefined {
   if (text.startsWith("repeat:")) {
     const path = folderPath(text.slice("repeat:".length));
     return path === undefined ? undefined : { kind: "repeat", path };

@@ -200,11 +200,11 @@ export const dialAddress: SettingType<string> = {
   },
 };
 
-/** A source: a folder, a bucket, a web server, a raw-ledger server, a meta stream, or repeat: and a folder. */
+/** A source: a folder, a bucket, a web server, a raw-ledger server, a meta stream, or repeat: and a folder; or several joined by |. */
 export const sourceEndpoint: SettingType<SourceEndpoint> = {
   name: "source",
   accepts:
-    "host:port of a raw-ledger server (grpcs://host:port with TLS), a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path), an RPC server (rpc+https://host/path), core's meta stream (meta:/path/fifo, meta:fd:3, meta+tcp://host:port), or repeat:<lake folder>",
+    "host:port of a raw-ledger server (grpcs://host:port with TLS), a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path), an RPC server (rpc+https://host/path), core's meta stream (meta:/path/fifo, meta:fd:3, meta+tcp://host:port), repeat:<lake folder>, or up to 8 of them joined, lake|tip",
   parse: parseSourceEndpoint,
 };
 

@@ -118,6 +118,11 @@ export const SOURCES = {
     "Nothing tells the network of the ledgers.",
     "Set NETWORK_PASSPHRASE or --network-passphrase.",
   ),
+  NO_MEMBER_DELIVERS: reason(
+    "UNAVAILABLE",
+    "No member of a joined source gives the next ledger.",
+    "The message has what each one says; continuous sessions wait.",
+  ),
   RAW_LEDGER: reason(
     "DATA_LOSS",
     "The source sent a message that is no RawLedger.",

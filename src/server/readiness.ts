@@ -30,10 +30,11 @@ export function workOf(source: LedgerSource, manager: Sessions): Component[] {
   const failed = sessions.filter(
     ({ state, request }) => (state === "ERROR" || state === "UNKNOWN") && request.ledgerEnd === 0,
   );
-  const part = (name: string, troubled: readonly SessionSnapshot[], well: string): Component => ({
+  const condition = source.condition?.() ?? { message: source.description, well: true };
+  const part = (name: string, troubled: readonly SessionSnapshot[], well: string, isWell = true): Component => ({
     name,
     healthy: true, // a restart mends neither
-    ready: troubled.length === 0,
+    ready: troubled.length === 0 && isWell,
     message:
       troubled.length === 0 ? well : `of ${troubled.length}, session ${troubled[0]!.id}: ${troubled[0]!.message}`,
     advisory: true,
@@ -54,7 +55,7 @@ export function workOf(source: LedgerSource, manager: Sessions): Component[] {
           ? "what is acknowledged is on record"
           : `of ${ofSetting.length}, session ${first.id} is held up by ${settingBehind(first.error?.reason)}: ${first.message}`),
     },
-    part("source", waiting, source.description),
+    part("source", waiting, condition.message, condition.well),
     part("sessions", failed, "no continuous session has failed or waits to be resumed"),
   ];
 }

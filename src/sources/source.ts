@@ -8,7 +8,10 @@ import type { CodedError } from "../error.ts";
 export interface LedgerObject {
   /** Where it came from, for error messages: a path, a key, an address with a sequence number. */
   name: string;
-  /** First and last ledger that the object holds, both inclusive. It may begin before the first ledger asked for. */
+  /**
+   * First and last ledger that the object holds, both inclusive. It may begin before the ledger that is needed next: the
+   * first one of a read, and the first one of a join's next member.
+   */
   ledgerFirst: number;
   ledgerLast: number;
   /** How `bytes` is compressed. */
@@ -25,6 +28,12 @@ export interface LedgerObject {
  * when a look at the source has succeeded and there is nothing new.
  */
 export type TroubleListener = (trouble: CodedError | undefined, retryMs: number) => void;
+
+/** How a source fares, for people who look at health. */
+export interface SourceCondition {
+  message: string;
+  well: boolean;
+}
 
 /**
  * One kind of source: a lake, a raw ledger service, a repeated file. Several reads may run at once, each from its own
@@ -47,5 +56,7 @@ export interface LedgerSource {
    * DATA_LOSS for what will stay as it is; OUT_OF_RANGE
    */
   read(start: number, end: number, signal: AbortSignal, onTrouble?: TroubleListener): AsyncIterable<LedgerObject>;
+  /** Where there is more to say than `description`; waits for nothing. */
+  condition?(): SourceCondition;
   close(): Promise<void>;
 }

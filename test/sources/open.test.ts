@@ -29,6 +29,17 @@ describe("parseSourceEndpoint", () => {
     ["meta+tcp://[::1]:5000", { kind: "meta+tcp", address: { host: "::1", port: 5000 } }],
     ["repeat:/data/lake", { kind: "repeat", path: "/data/lake" }],
     ["repeat:file:///data/lake", { kind: "repeat", path: "/data/lake" }],
+    [
+      "/data/lake | rpc+https://host/key|localhost:1",
+      {
+        kind: "join",
+        members: [
+          { kind: "lake", path: "/data/lake" },
+          { kind: "rpc", url: "https://host/key" },
+          { kind: "grpc", address: { host: "localhost", port: 1 } },
+        ],
+      },
+    ],
   ] as const)("%s", (text, spec) => {
     expect(parseSourceEndpoint(text)).toEqual(spec);
   });
@@ -43,6 +54,10 @@ describe("parseSourceEndpoint", () => {
     "gs:///lake",
     "ftp://host/lake",
     "repeat:",
+    "|",
+    "/data/lake|",
+    "/data/lake|lake",
+    Array(9).fill("/data/lake").join("|"),
     "repeat:localhost:5",
     "meta:",
     "meta:fd:",
@@ -94,6 +109,17 @@ describe("openSource", () => {
     expect(server.description).toBe("meta stream 127.0.0.1:1");
     await server.close();
   });
+
+  test("a join, by the names of its members", async () => {
+    const source = await open(`${sample}|[::1]:1|rpc+http://[::1]:2/key`);
+    expect([source.description, source.seekable, await source.ledgerLatest()]).toEqual([
+      `lake ${sample}, then raw ledgers from [::1]:1 or RPC server [::1]:2`,
+      true,
+      undefined,
+    ]);
+    await source.close();
+    await expect(open("/nowhere/a|./nowhere/b")).rejects.toThrow("/nowhere/a: there is no such file or folder");
+  }, 30_000);
 
   test("a lake that is not there", async () => {
     await expect(open("/nowhere/at/all")).rejects.toThrow("/nowhere/at/all: there is no such file or folder");

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"math"
@@ -38,6 +39,9 @@ func (frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // the same bytes (those of -file, or -size zeros), as fast as the reader lets it. With -cert and -key it speaks TLS, with -client-ca to clients
 // with a certificate alone; with -authorization it refuses whoever does not send that. It prints {"addr"} first, and then {"sent"}, the messages that
 // grpc-go has taken for all streams, every 50 ms.
+//
+// With -records it serves the ledgers of a file, each behind its length (4 bytes, big-endian), numbered from -first on,
+// and begins with the one asked for; what is not in the file yet is looked for every 10 ms.
 func source(args []string) {
 	flags := flag.NewFlagSet("source", flag.ExitOnError)
 	size := flags.Int("size", 1<<20, "bytes of a ledger")
@@ -49,6 +53,7 @@ func source(args []string) {
 	key := flags.String("key", "", "PEM file of its key")
 	clientCa := flags.String("client-ca", "", "PEM file of the authority that clients' certificates are from")
 	authorization := flags.String("authorization", "", "what clients send as authorization")
+	records := flags.String("records", "", "a file of ledgers, in place of -size and -count")
 	flags.Parse(args)
 	ledger := make([]byte, *size)
 	if *file != "" {
@@ -60,17 +65,19 @@ func source(args []string) {
 	}
 	var sent atomic.Int64
 	stream := func(_ any, stream grpc.ServerStream) error {
-		if err := stream.RecvMsg(&frame{}); err != nil {
+		request := &frame{}
+		if err := stream.RecvMsg(request); err != nil {
 			return err
 		}
 		given, _ := metadata.FromIncomingContext(stream.Context())
 		if values := given.Get("authorization"); *authorization != "" && (len(values) != 1 || values[0] != *authorization) {
 			return status.Error(codes.Unauthenticated, "who are you?")
 		}
+		if *records != "" {
+			return sendRecords(stream, *records, *first, startLedger(request.bytes), &sent)
+		}
 		for sequence := *first; sequence-*first < *count; sequence++ {
-			message := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), sequence)
-			message = protowire.AppendBytes(protowire.AppendTag(message, 2, protowire.BytesType), ledger)
-			if err := stream.SendMsg(&frame{message}); err != nil {
+			if err := sendLedger(stream, sequence, ledger); err != nil {
 				return err
 			}
 			sent.Add(1)
@@ -120,4 +127,53 @@ func tlsConfig(cert, key, clientCa string) *tls.Config {
 		config.ClientCAs.AppendCertsFromPEM(pem)
 	}
 	return config
+}
+
+func sendLedger(stream grpc.ServerStream, sequence uint64, ledger []byte) error {
+	message := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), sequence)
+	message = protowire.AppendBytes(protowire.AppendTag(message, 2, protowire.BytesType), ledger)
+	return stream.SendMsg(&frame{message})
+}
+
+// startLedger reads field 1 of StreamLedgersRequest, its only one.
+func startLedger(request []byte) uint64 {
+	_, _, tag := protowire.ConsumeTag(request)
+	if tag < 0 {
+		return 0
+	}
+	start, _ := protowire.ConsumeVarint(request[tag:])
+	return start
+}
+
+func sendRecords(stream grpc.ServerStream, path string, sequence, start uint64, sent *atomic.Int64) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for at := int64(0); ; sequence++ {
+		var length [4]byte
+		for {
+			if n, _ := file.ReadAt(length[:], at); n == len(length) {
+				break
+			}
+			select {
+			case <-stream.Context().Done():
+				return stream.Context().Err()
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		ledger := make([]byte, binary.BigEndian.Uint32(length[:]))
+		if _, err := file.ReadAt(ledger, at+4); err != nil {
+			return err // the file grows by whole ledgers
+		}
+		at += 4 + int64(len(ledger))
+		if sequence < start {
+			continue
+		}
+		if err := sendLedger(stream, sequence, ledger); err != nil {
+			return err
+		}
+		sent.Add(1)
+	}
 }
