@@ -22,6 +22,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "look a lake through for holes, damage and breaks of its chain",
     load: () => import("./cli/gaps.ts"),
   },
+  {
+    name: "doctor",
+    summary: "look at all that the configuration names, and say what is wrong",
+    load: () => import("./cli/doctor.ts"),
+  },
   ...CONTROL_COMMANDS,
   {
     name: "tail",

@@ -48,6 +48,8 @@ export interface LedgerSource {
   networkPassphrase(): Promise<string | undefined>;
   /** The newest ledger that the source has now, where it can tell. */
   ledgerLatest(): Promise<number | undefined>;
+  /** Asks whether it can be read, where neither the network nor the newest ledger is asked of it. @throws CodedError why not */
+  reach?(): Promise<void>;
   /**
    * Objects covering `start` to `end` inclusive (`end` 0: for ever), in order, with no gap: a gap is an error.
    * The next object is fetched only when it is asked for (plus a bounded read-ahead), so not pulling is the

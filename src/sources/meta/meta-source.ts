@@ -19,6 +19,9 @@ export const META_WINDOW_BYTES_MAX = 32 << 20;
 /** A read gives up after so long without a ledger from the stream: longer than a restart of core with its catch-up. */
 const OUTAGE_MS_MAX = 300_000;
 
+/** The network closes a ledger every five to six seconds. */
+const REACH_MS = 8_000;
+
 /** What may be set otherwise by tests. */
 interface MetaSourceOptions {
   outageMsMax?: number;
@@ -51,6 +54,15 @@ export class MetaSource implements LedgerSource {
   /** The last ledger that came whole; undefined before the first. */
   ledgerLatest(): Promise<number | undefined> {
     return Promise.resolve(this.window.newest);
+  }
+
+  /** Waits a moment for its first ledger. @throws CodedError what keeps that away; silence is none */
+  async reach(): Promise<void> {
+    const until = Date.now() + REACH_MS;
+    while (this.window.newest === undefined && Date.now() < until) {
+      if (this.pump.trouble !== undefined) throw this.pump.trouble.error;
+      await this.window.change(until - Date.now());
+    }
   }
 
   /**

@@ -7,11 +7,12 @@
 import * as grpc from "@grpc/grpc-js";
 import { backoffMs } from "../../base/backoff.ts";
 import { pause } from "../../base/pause.ts";
+import type { Code } from "../../codes.ts";
 import { CodedError } from "../../error.ts";
 import { errorOf } from "../../grpc/service.ts";
 import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
-import { LEDGER_BYTES_MAX } from "../limits.ts";
+import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { tlsFault } from "../tls-fault.ts";
 import { type RawLedgerAccess, RawLedgerStream } from "./raw-ledger-stream.ts";
@@ -42,6 +43,17 @@ const GAP_RETRIES_MAX = 3;
 
 /** Ledgers had before that are dropped in a row; a source that sends more is not moving on. */
 const DUPLICATES_MAX = 1_000;
+
+/** A service that is asked for a ledger far ahead and is silent for so long waits for that ledger. */
+const REACH_MS = 3_000;
+
+/** How services say that they have not got a ledger. */
+const NO_SUCH_LEDGER: ReadonlySet<Code> = new Set([
+  "NOT_FOUND",
+  "OUT_OF_RANGE",
+  "INVALID_ARGUMENT",
+  "FAILED_PRECONDITION",
+]);
 
 /** Failures that asking again may mend. RESOURCE_EXHAUSTED is a source that is too busy. */
 const RETRYABLE: ReadonlySet<grpc.status> = new Set([
@@ -84,6 +96,22 @@ export class RawLedgerSource implements LedgerSource {
   /** The service does not say. */
   ledgerLatest(): Promise<number | undefined> {
     return Promise.resolve(undefined);
+  }
+
+  /**
+   * Asks the service for a ledger that is far away: silence is an answer, and so is that it has no such ledger.
+   * @throws CodedError as `read`, at the first failure
+   */
+  async reach(): Promise<void> {
+    const stream = new RawLedgerStream(this.#address, LEDGER_SEQUENCE_MAX, this.#options);
+    try {
+      const event = await stream.next(REACH_MS);
+      if (event.kind === "garbage" || event.kind === "failed") throw this.#trouble(event);
+    } catch (thrown) {
+      if (!NO_SUCH_LEDGER.has(CodedError.from(thrown).code)) throw thrown;
+    } finally {
+      stream.close();
+    }
   }
 
   /**
