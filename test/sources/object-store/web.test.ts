@@ -10,10 +10,11 @@ import { parseWebAddress } from "../../../src/sources/object-store/web-address.t
 import { WebStorage } from "../../../src/sources/object-store/web-storage.ts";
 import { cli } from "../../cli/harness.ts";
 import { failureOf } from "../../support/failure.ts";
-import { FaultyProxy } from "../../support/faulty-proxy.ts";
+import { FaultyProxy, type StoreFault } from "../../support/faulty-proxy.ts";
 import { FolderServer, plainAnswer } from "../../support/folder-server.ts";
 import { localServer } from "../../support/local-server.ts";
 import { SAMPLE } from "../../support/processor.ts";
+import { randomFrom, seedOf } from "../../support/random.ts";
 import { TemporaryLake } from "../lake-fixture.ts";
 import { readAll } from "../local-lake-support.ts";
 import { decodeWith, expectFollowed, ledgersOf, rowsAndCursors } from "./lake-readings.ts";
@@ -277,6 +278,26 @@ test.each(["stalled", "drip"] as const)(
   },
   60_000,
 );
+
+test("ends through faults are the right ones, or none are told", async () => {
+  using server = new FolderServer(SAMPLE.folder);
+  const seed = seedOf();
+  let found = 0;
+  for (let run = 0; run < 10; run++) {
+    const random = randomFrom(seed + run);
+    const faults: StoreFault[] = [...Array<StoreFault>(10).fill("none"), "refused", "429", "503", "cut"];
+    using proxy = new FaultyProxy(server.endpoint, () => faults[Math.floor(random() * faults.length)]!);
+    const impatient = { retryMsMin: 1, waitMsMax: 500, triesMax: run % 2 === 0 ? 1 : 12 };
+    const storage = new WebStorage(parseWebAddress(proxy.endpoint + HINT), impatient);
+    const range = await Lake.at(storage)
+      .then((lake) => lake.ledgerRange())
+      .catch((thrown) => thrown as Error);
+    if (range instanceof Error) expect(range, `SEED=${seed} run ${run}`).toMatchObject({ code: "UNAVAILABLE" });
+    else expect(range, `SEED=${seed} run ${run}`).toEqual({ ledgerFirst: SAMPLE.first, ledgerLast: SAMPLE.last });
+    if (!(range instanceof Error)) found += 1;
+  }
+  expect(found, `SEED=${seed}`).toBe(5); // of some hundred requests some are broken, and every second run has one try
+}, 120_000);
 
 test("an object that is missing and comes later is waited for at the tip", async () => {
   using server = new FolderServer(SAMPLE.folder);
