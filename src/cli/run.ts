@@ -19,12 +19,15 @@ type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "interrupt">;
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-/** What is wrong with a setting, and with no server or ledger: starting again mends nothing. */
+/** What is wrong with a setting or an address, and with no server or ledger: starting again mends nothing. */
 const SETTING_REASONS: readonly string[] = [
   "CONFIG_INVALID",
   "CONFIG_FILE_INVALID",
   "CREDENTIALS_FILE",
+  "GS_ADDRESS",
+  "S3_ADDRESS",
   "TLS_FILE",
+  "WEB_ADDRESS",
 ] satisfies Reason[];
 const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 

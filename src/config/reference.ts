@@ -7,7 +7,7 @@ const INTRODUCTION = `# Configuration
 Each setting has one name. It can be given as a flag of \`serve\` (\`--worker-count 8\`), in the environment
 (\`WORKER_COUNT=8\`), or in a JSON file named by \`--config\` or \`CONFIG_FILE\` (\`{"WORKER_COUNT": 8}\`). The flag wins
 over the environment, the environment over the file, the file over the default. An empty variable counts as unset. A
-value that is not accepted stops the program at its start, with the setting's name and what would be accepted.
+value that is not accepted stops the program at its start with exit code 2, the setting's name and what would be accepted.
 
 An address \`:port\` listens on every interface; \`127.0.0.1:port\` on this machine only. Durations have a unit: \`500ms\`,
 \`5s\`, \`1m30s\`. Lists are separated by commas.

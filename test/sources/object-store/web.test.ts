@@ -324,6 +324,6 @@ test.each([
   ["https://u:%@host/x", "a % that begins no escape"],
 ])("%s is refused in a sentence", async (address, sentence) => {
   const { code, err } = await decodeWith({}, address);
-  expect([code, err]).toEqual([1, expect.stringContaining(sentence)]);
+  expect([code, err]).toEqual([2, expect.stringContaining(sentence)]);
   expect(err).not.toContain("secret");
 });
