@@ -66,7 +66,10 @@ export class WebStorage implements LakeStorage {
     const presence = this.presenceOf(name, answer);
     if (presence !== "there") {
       answer.drop();
-      if (presence === "denied") await this.checkRoot();
+      if (presence === "denied") {
+        if (key === LAKE_MANIFEST_KEY) throw this.denied();
+        await this.checkRoot();
+      }
       return undefined;
     }
     try {
@@ -82,13 +85,7 @@ export class WebStorage implements LakeStorage {
   /** The manifest is what tells that the lake is there, and may be read. */
   async checkRoot(): Promise<void> {
     const { presence } = await this.look(LAKE_MANIFEST_KEY);
-    if (presence === "denied") {
-      throw new CodedError(
-        "PERMISSION_DENIED",
-        "STORE_DENIED",
-        `${this.root}: the server refuses: check the user and password, or the key, in the address, or SOURCE_AUTHORIZATION`,
-      );
-    }
+    if (presence === "denied") throw this.denied();
     if (presence === "absent" && this.hadManifest) {
       const message = `${this.nameOf(LAKE_MANIFEST_KEY)}: it was there, and is not any more`;
       throw new CodedError("NOT_FOUND", "FILE_NOT_FOUND", message);
@@ -97,6 +94,14 @@ export class WebStorage implements LakeStorage {
 
   close(): void {
     this.requests.close();
+  }
+
+  private denied(): CodedError {
+    return new CodedError(
+      "PERMISSION_DENIED",
+      "STORE_DENIED",
+      `${this.root}: the server refuses: check the user and password, or the key, in the address, or SOURCE_AUTHORIZATION`,
+    );
   }
 
   private async look(key: string): Promise<{ presence: Presence; headers: Headers }> {

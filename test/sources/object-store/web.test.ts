@@ -262,6 +262,12 @@ test("faults at the socket: the same ledgers, in time", async () => {
   await expectFaultsBorne(server.endpoint, (endpoint) => lakeAt(endpoint));
 }, 1_800_000);
 
+test("a manifest that is refused once is no lake that is missing", async () => {
+  using server = new FolderServer(SAMPLE.folder);
+  using proxy = new FaultyProxy(server.endpoint, (request) => (request === "GET /.config.json" ? "403" : "none"));
+  expect((await failureOf(lakeAt(proxy.endpoint))).reason).toBe("STORE_DENIED");
+});
+
 test.each(["stalled", "drip"] as const)(
   "an answer that is %s holds the others no longer than its timeout",
   async (fault) => {
