@@ -41,7 +41,7 @@ export const command = defineCommand({
     const network = origins.networkPassphrase === "default" ? undefined : values.networkPassphrase;
     const sources: [string, SourceEndpoint][] = [["SOURCE_ENDPOINT", values.sourceEndpoint]];
     for (const [name, endpoint] of values.sources) sources.push([`SOURCES ${name}`, endpoint]);
-    // Of a join, each member by itself: one that is away is what a join hides.
+    // The members of a join are looked at one by one: a join hides that one is away.
     const places = sources.flatMap(([subject, endpoint]) => {
       const members = membersOf(endpoint);
       return members.map((member, index) => ({
