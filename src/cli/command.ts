@@ -40,7 +40,7 @@ interface Command<F extends Flags = Flags> {
   args?: { min: number; max: number };
   /**
    * Returns the exit code, 0 when nothing is returned. What it throws is printed as one line on stderr: exit code 2
-   * for a UsageError and for a setting that is wrong, else 1.
+   * for a UsageError and a CodedError INVALID_ARGUMENT, else 1.
    */
   run(context: CommandContext<F>): Promise<number | undefined>;
 }

@@ -1,32 +1,49 @@
+import { unlessAborted } from "../base/unless-aborted.ts";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
-import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
-import { TsvWriter, toNdjson } from "../columns/text.ts";
 import { assets, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
+import type { DecoderOptions } from "../ledger/decoder-options.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { RowSet } from "../ledger/row-set.ts";
-import { type FileLedger, openLedgerInput } from "../sources/file/ledger-file.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import type { TroubleListener } from "../sources/source.ts";
 import { environmentAccess } from "../sources/source-access.ts";
-import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import type { FileLedger } from "../sources/source-ledgers.ts";
 import { XdrError } from "../xdr/error.ts";
+import { asTheyCome } from "./as-they-come.ts";
 import { defineCommand, type Output } from "./command.ts";
+import { openDecodeInput } from "./decode-input.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { HeldLedgers, InputNetwork } from "./input-network.ts";
-import { write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
-import { tableHead, tableRow } from "./row-table.ts";
+import { FORMATS, type RowSink, sinkOf } from "./row-sink.ts";
+import { UsageError } from "./usage-error.ts";
 
 const FILES_MAX = 100_000; // more than a shell passes
-const ARROW_BATCH_BYTES = 1 << 20; // about what readers like best
-const FORMATS = ["table", "tsv", "ndjson", "arrow"] as const;
+const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
 
 export const command = defineCommand({
-  usage: "FILE… [flags]",
-  description:
-    "Reads LedgerCloseMeta and LedgerCloseMetaBatch files (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM (of any size, a ledger at a time), saved answers of an RPC server's getLedgers, and whole lakes, folders, buckets (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path); `-` is standard input. Every row is written, removed ones too, unless filters are given. A file that cannot be decoded ends with exit code 1 and says where it is broken.",
+  usage: "FILE|LAKE|SOURCE… [flags]",
+  description: `Reads files of LedgerCloseMeta and LedgerCloseMetaBatch (raw, zstd, gzip or base64), record-marked streams such as stellar-core's METADATA_OUTPUT_STREAM, saved answers of an RPC server's getLedgers, lake folders, and every source that SOURCE_ENDPOINT may name (docs/sources.md); - is standard input. Every row is written, removed ones too, unless filters are given. What cannot be decoded ends with exit code 1, and the message says where it is broken.
+
+What is written like a source (HOST:PORT, repeat:…, s3://…, https://…) is one; everything else is a file or a folder. For a file whose name looks like a source write ./NAME.
+
+Streams, pipes and sources are decoded as they come: the rows of a ledger are written before the next one is there. A source without a last ledger goes on until it is interrupted, which ends it with 0.`,
   flags: {
+    "start-ledger": option({
+      placeholder: "N",
+      type: integer(1, LEDGER_SEQUENCE_MAX),
+      summary:
+        "The first ledger. Default: the first of a file or a lake, the newest of any other source that tells it.",
+    }),
+    "end-ledger": option({
+      placeholder: "N",
+      type: integer(0, LEDGER_SEQUENCE_MAX),
+      summary:
+        "The last ledger, inclusive; 0 goes on for ever. Default: the last of a file, the newest of a lake, 0 for any other source.",
+    }),
     format: option({
       placeholder: "FORMAT",
       type: oneOf(FORMATS),
@@ -64,8 +81,16 @@ export const command = defineCommand({
   examples: [
     { command: `${PROGRAM} decode FC7F83FF--58752000.xdr.zst`, meaning: "one lake file, as a table" },
     { command: `${PROGRAM} decode --format arrow ./lake > rows.arrows`, meaning: "a whole lake, for DuckDB or pandas" },
+    {
+      command: `${PROGRAM} decode s3://bucket/ledgers/pubnet --start-ledger 58752000 --end-ledger 58752063`,
+      meaning: "64 ledgers of a lake in a bucket",
+    },
+    {
+      command: `${PROGRAM} decode localhost:50053 --start-ledger 58752000 --asset-code USDC --format ndjson`,
+      meaning: "what a raw-ledger service streams, until Ctrl-C",
+    },
   ],
-  async run({ args, flags, env, stdout }) {
+  async run({ args, flags, env, stdout, stderr, interrupt }) {
     const compat = flags.compat ?? (env.COMPAT ? oneOf(["default", "go"]).parse(env.COMPAT) : "default");
     if (compat === undefined) {
       throw new CodedError(
@@ -74,7 +99,11 @@ export const command = defineCommand({
         `COMPAT is ${JSON.stringify(env.COMPAT)}: default or go is accepted`,
       );
     }
-    const filter = decoderFilterOf(flags, !flags["no-deleted"]);
+    const wanted = { ledgerFirst: flags["start-ledger"], ledgerLast: flags["end-ledger"] };
+    const { ledgerFirst = 0, ledgerLast = 0 } = wanted;
+    if (ledgerLast !== 0 && ledgerLast < ledgerFirst) {
+      throw new UsageError(`--end-ledger ${ledgerLast} is before --start-ledger ${ledgerFirst}`);
+    }
     const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
     const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
     if (schemaVersion === 2 && format === "tsv") {
@@ -84,51 +113,109 @@ export const command = defineCommand({
         "--schema-version 2 is for table, ndjson and arrow: tsv has 22 columns of its own",
       );
     }
+    const signal = interrupt();
     const sink = sinkOf(format, schemaVersion, stdout);
     const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
-    const decoders = new Map<string, { decoder: LedgerDecoder; known: KnownAssets }>();
-    const rows = new RowSet();
-    const decode = async (ledger: FileLedger, networkPassphrase: string) => {
-      try {
-        let entry = decoders.get(networkPassphrase);
-        if (entry === undefined) {
-          const known = new KnownAssets(networkPassphrase, flags["known-asset"].flat());
-          const options = { networkPassphrase, compat, filter, knownAssets: known, ...decoderOptions };
-          entry = { decoder: new LedgerDecoder(options), known };
-          decoders.set(networkPassphrase, entry);
-        }
-        const { decoder, known } = entry;
-        decoder.decode(sink.keepsRows ? ledger.bytes.slice() : ledger.bytes, rows);
-        for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
-        await sink.take(rows, networkPassphrase);
-      } catch (thrown) {
-        throw located(thrown, ledger);
-      }
-    };
-    // whether a ledger has rows at all, which no network decides
-    const any = new LedgerDecoder({ networkPassphrase: "", compat, ...decoderOptions });
-    const anyRows = new RowSet();
+    const filter = decoderFilterOf(flags, !flags["no-deleted"]);
+    const work = new DecodeWork({ compat, filter, ...decoderOptions }, flags["known-asset"].flat(), sink);
     const access = environmentAccess(env);
-    for (const path of args) {
-      const input = await openLedgerInput(path === "-" ? "/dev/stdin" : path, access);
-      const network = new InputNetwork(flags["network-passphrase"] ?? input.networkPassphrase);
-      const held = new HeldLedgers();
-      for await (const ledger of input.ledgers) {
-        const passphrase = at(ledger, () => network.of(ledger.bytes));
-        if (passphrase !== undefined) {
-          for (const each of [...held.take(), ledger]) await decode(each, passphrase);
-          continue;
-        }
-        at(ledger, () => any.decode(ledger.bytes, anyRows));
-        if (anyRows.length > 0) held.add(ledger);
-        anyRows.clear();
+    const onTrouble = troubleTeller(stderr);
+    let isEndless = false;
+    try {
+      for (const argument of args) {
+        if (signal.aborted) break;
+        const input = await unlessAborted(openDecodeInput(argument, wanted, access, signal, onTrouble), signal);
+        isEndless = input.isEndless;
+        const network = new InputNetwork(flags["network-passphrase"] ?? input.networkPassphrase);
+        await work.decodeAll(argument, input.ledgers, network, signal);
       }
-      held.end(path);
+    } catch (thrown) {
+      await work.flush().catch(() => {}); // the first error is the one to tell
+      if (!signal.aborted) throw thrown;
     }
-    await sink.end(rows);
-    return 0;
+    const isCut = signal.aborted;
+    await sink.end(work.rows).catch((thrown) => {
+      if (!isCut) throw thrown;
+    });
+    return isCut && !isEndless ? EXIT_INTERRUPTED : 0;
   },
 });
+
+/** Tells on stderr what a source waits for, once each. */
+function troubleTeller(stderr: Output): TroubleListener {
+  let told = "";
+  return (trouble) => {
+    const message = trouble?.message ?? "";
+    if (message !== "" && message !== told) stderr.write(`${PROGRAM}: waiting: ${message}\n`);
+    told = message;
+  };
+}
+
+/** Decodes inputs one after the other into one sink. */
+class DecodeWork {
+  /** Rows that the sink keeps. */
+  readonly rows = new RowSet();
+  private readonly decoders = new Map<string, { decoder: LedgerDecoder; known: KnownAssets }>();
+  /** Tells whether a ledger has rows at all, which no network decides. */
+  private readonly any: LedgerDecoder;
+  private readonly anyRows = new RowSet();
+
+  constructor(
+    private readonly options: Omit<DecoderOptions, "networkPassphrase" | "knownAssets">,
+    private readonly assets: readonly string[],
+    private readonly sink: RowSink,
+  ) {
+    this.any = new LedgerDecoder({ ...options, filter: undefined, networkPassphrase: "" });
+  }
+
+  /** The rows of every ledger as soon as it has come, until the signal. @param argument names the input in errors */
+  async decodeAll(
+    argument: string,
+    ledgers: AsyncIterable<FileLedger>,
+    network: InputNetwork,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const held = new HeldLedgers();
+    for await (const ledger of asTheyCome(ledgers, signal, () => this.flush())) {
+      const passphrase = at(ledger, () => network.of(ledger.bytes));
+      if (passphrase !== undefined) {
+        for (const each of [...held.take(), ledger]) await this.decode(each, passphrase);
+        continue;
+      }
+      at(ledger, () => this.any.decode(ledger.bytes, this.anyRows));
+      if (this.anyRows.length > 0) held.add(ledger);
+      this.anyRows.clear();
+    }
+    if (!signal.aborted) held.end(argument);
+  }
+
+  /** Writes the rows that the sink keeps. */
+  flush(): Promise<void> {
+    return this.sink.flush(this.rows);
+  }
+
+  private async decode(ledger: FileLedger, passphrase: string): Promise<void> {
+    try {
+      await this.sink.begin(passphrase);
+      const { decoder, known } = this.decoderOf(passphrase);
+      decoder.decode(this.sink.keepsRows ? ledger.bytes.slice() : ledger.bytes, this.rows);
+      for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
+      await this.sink.take(this.rows);
+    } catch (thrown) {
+      throw located(thrown, ledger);
+    }
+  }
+
+  private decoderOf(networkPassphrase: string): { decoder: LedgerDecoder; known: KnownAssets } {
+    let entry = this.decoders.get(networkPassphrase);
+    if (entry === undefined) {
+      const known = new KnownAssets(networkPassphrase, this.assets);
+      entry = { decoder: new LedgerDecoder({ ...this.options, networkPassphrase, knownAssets: known }), known };
+      this.decoders.set(networkPassphrase, entry);
+    }
+    return entry;
+  }
+}
 
 /** The error with the file and the ledger in front; byte offsets of XDR errors count from the ledger's first byte. */
 function located(thrown: unknown, ledger: FileLedger): unknown {
@@ -144,124 +231,5 @@ function at<T>(ledger: FileLedger, work: () => T): T {
     return work();
   } catch (thrown) {
     throw located(thrown, ledger);
-  }
-}
-
-/** Where rows go. */
-interface RowSink {
-  /** True where rows stay in the set after `take`, so that their ledgers must stay in memory too. */
-  readonly keepsRows: boolean;
-  take(rows: RowSet, passphrase: string): Promise<void>;
-  end(rows: RowSet): Promise<void>;
-}
-
-function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, output: Output): RowSink {
-  switch (format) {
-    case "tsv": {
-      const writer = new TsvWriter();
-      return textSink((rows) => writer.write(rows).slice(), output);
-    }
-    case "ndjson": {
-      const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
-      return textSink((rows) => toNdjson(columns, rows), output);
-    }
-    case "table":
-      return tableSink(schemaVersion, output);
-    case "arrow":
-      return new ArrowSink(schemaVersion, output);
-  }
-}
-
-function textSink(format: (rows: RowSet) => string | Uint8Array, output: Output): RowSink {
-  return {
-    keepsRows: false,
-    async take(rows) {
-      if (rows.length > 0) await write(output, format(rows));
-      rows.clear();
-    },
-    async end() {},
-  };
-}
-
-function tableSink(schemaVersion: SchemaVersion, output: Output): RowSink {
-  const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
-  const byName = new Map(columns.map((column) => [column.spec.name, column]));
-  let total = 0;
-  return textSinkWithEnd(
-    (rows) => {
-      const lines = total === 0 ? [tableHead()] : [];
-      for (let row = 0; row < rows.length; row++) lines.push(tableRow((name) => byName.get(name)!.cell(rows, row)));
-      total += rows.length;
-      return `${lines.join("\n")}\n`;
-    },
-    () => `${total} rows\n`,
-    output,
-  );
-}
-
-function textSinkWithEnd(format: (rows: RowSet) => string, last: () => string, output: Output): RowSink {
-  return { ...textSink(format, output), end: () => write(output, last()) };
-}
-
-/** An IPC stream: schema, batches of about a megabyte, end mark. */
-class ArrowSink implements RowSink {
-  readonly keepsRows = true;
-  private encoder: BatchEncoder | undefined;
-  private passphrase = "";
-
-  constructor(
-    private readonly schemaVersion: SchemaVersion,
-    private readonly output: Output,
-  ) {}
-
-  async take(rows: RowSet, passphrase: string): Promise<void> {
-    this.encoder ??= await this.begin(passphrase);
-    if (passphrase !== this.passphrase) {
-      throw new CodedError(
-        "FAILED_PRECONDITION",
-        "NETWORK_MISMATCH",
-        `it is of the network "${passphrase}", and the Arrow stream is of "${this.passphrase}": decode each network into a stream of its own`,
-      );
-    }
-    let first = 0;
-    for (;;) {
-      const end = this.encoder!.fit(rows, first, rows.length - first, ARROW_BATCH_BYTES);
-      if (end === rows.length) break;
-      await this.batch(rows, first, Math.max(end, first + 1)); // a row larger than the target is a batch of its own
-      first = Math.max(end, first + 1);
-    }
-    // what is left starts the next batch; moving it to the front is not worth it, so a little more goes out now
-    if (first > 0) {
-      if (first < rows.length) await this.batch(rows, first, rows.length);
-      rows.clear();
-    } else if (rows.length === 0) rows.clear();
-  }
-
-  async end(rows: RowSet): Promise<void> {
-    if (this.encoder === undefined) {
-      throw new CodedError(
-        "FAILED_PRECONDITION",
-        "NETWORK_UNKNOWN",
-        "no ledger has a transaction that tells the network, which the Arrow schema names: name it with --network-passphrase",
-      );
-    }
-    if (rows.length > 0) await this.batch(rows, 0, rows.length);
-    await write(this.output, STREAM_END);
-  }
-
-  private async begin(networkPassphrase: string): Promise<BatchEncoder> {
-    this.passphrase = networkPassphrase;
-    const encoder = new BatchEncoder({ schemaVersion: this.schemaVersion, networkPassphrase });
-    await write(this.output, streamHead(encoder));
-    return encoder;
-  }
-
-  private async batch(rows: RowSet, first: number, end: number): Promise<void> {
-    const encoder = this.encoder!;
-    const plan = encoder.plan(rows, first, end);
-    const body = new Uint8Array(plan.bodyBytes);
-    encoder.write(rows, plan, body);
-    await write(this.output, encapsulate(encoder.header(plan)));
-    await write(this.output, body);
   }
 }

@@ -1,6 +1,6 @@
 /** Filters on the command line: the same flags for `start`, `filters` and `decode`. */
 
-import { integer, oneOf, type SettingType, text } from "../config/types.ts";
+import { balance, integer, oneOf, type SettingType, text } from "../config/types.ts";
 import type { FilterPatch, Filters } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
@@ -27,7 +27,7 @@ function flagOf({ type, placeholder, summary }: FilterKind): Flag<unknown> {
     case "texts":
       return repeated({ placeholder, type: text, summary });
     case "amount":
-      return option({ placeholder, type: text, summary });
+      return option({ placeholder, type: balance, summary });
     case "word":
       return option({ placeholder, type: oneOf(["temporary", "persistent"]), summary });
     case "ledger":
@@ -60,6 +60,22 @@ export function anyFilter(flags: Given): boolean {
   const lists = (Object.keys(LISTS) as ListFlag[]).some((name) => flags[name].length > 0);
   const after = flags["modified-after-ledger"];
   return lists || minBalance !== undefined || durability !== undefined || after !== undefined || includeDeleted;
+}
+
+/** The flags as the filters of a ticket; undefined where none is given. */
+export function ticketFilters(flags: Given): Record<string, unknown> | undefined {
+  if (!anyFilter(flags)) return undefined;
+  return Object.fromEntries(FILTER_KINDS.map(({ flag, key }) => [key, flags[flag] || undefined]));
+}
+
+/** The flags as they would be typed. */
+export function typedFilters(flags: Given): string[] {
+  return FILTER_KINDS.flatMap(({ flag }) => {
+    const value = flags[flag];
+    if (value === undefined || value === false) return [];
+    if (value === true) return [`--${flag}`];
+    return [value].flat().flatMap((each) => [`--${flag}`, String(each)]);
+  });
 }
 
 /** The flags as the control API's Filters. */

@@ -23,6 +23,9 @@ Begin with the server on a folder of ledgers, then read from it:
   ${PROGRAM} tail
 
 Help for one command, with examples: ${PROGRAM} COMMAND --help
+
+Exit codes: 0 done; 2 what was typed or set (flag, variable, file of settings) is not accepted; 1 anything else that
+failed, as a file, a server or a session that is not there. The reason is one line on stderr.
 `;
 }
 

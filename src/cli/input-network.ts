@@ -1,7 +1,7 @@
 /** Which network the ledgers of one input (a file, a lake folder) are of. */
 import { CodedError } from "../error.ts";
 import { detectNetwork, KNOWN_NETWORKS, matchNetwork } from "../ledger/network.ts";
-import type { FileLedger } from "../sources/file/ledger-file.ts";
+import type { FileLedger } from "../sources/source-ledgers.ts";
 
 const HELD_BYTES_MAX = 256 << 20; // a ledger without a transaction has some kilobytes; one with many evictions, a megabyte
 

@@ -4,7 +4,6 @@ import { nearest } from "../config/nearest.ts";
 import { parseGoBoolean } from "../config/types.ts";
 import { VERSION } from "../config/version.ts";
 import { CodedError } from "../error.ts";
-import type { Reason } from "../reasons/registry.ts";
 import type { CommandContext, CommandEntry } from "./command.ts";
 import { parseLine, readFlags, toggle } from "./flags.ts";
 import { commandHelp, globalHelp } from "./help.ts";
@@ -19,24 +18,15 @@ type CliWorld = Pick<CommandContext, "env" | "stdout" | "stderr" | "interrupt">;
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-/** What is wrong with a setting or an address, and with no server or ledger: starting again mends nothing. */
-const SETTING_REASONS: readonly string[] = [
-  "CONFIG_INVALID",
-  "CONFIG_FILE_INVALID",
-  "CREDENTIALS_FILE",
-  "GS_ADDRESS",
-  "S3_ADDRESS",
-  "TLS_FILE",
-  "WEB_ADDRESS",
-] satisfies Reason[];
 const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 
 const HELP_FLAG = toggle({ short: "h", summary: "Show this." });
 
 /**
  * Runs the command that `argv` (without the executable and script) names.
- * Returns the exit code: 0, 1 for a failure, 2 for a wrong command line or setting; both come with one line on stderr. Output that
- * cannot be written is a failure, unless its reader has closed it.
+ * Returns the exit code: 0; 2 where what was typed or set is wrong, here or by the server's judgement (INVALID_ARGUMENT);
+ * 1 for every other failure. Both come with one line on stderr. Output that cannot be written is a failure, unless its
+ * reader has closed it.
  */
 export async function runCli(
   argv: readonly string[],
@@ -89,7 +79,7 @@ async function dispatch(argv: readonly string[], commands: readonly CommandEntry
     }
     world.stderr.write(`${PROGRAM}: ${message}\n`);
     if (parseGoBoolean(world.env.DEBUG ?? "") && error instanceof Error) world.stderr.write(`${chainOf(error)}\n`);
-    return error instanceof CodedError && SETTING_REASONS.includes(error.reason) ? EXIT_USAGE : EXIT_FAILED;
+    return error instanceof CodedError && error.code === "INVALID_ARGUMENT" ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 

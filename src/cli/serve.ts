@@ -7,9 +7,11 @@ import { integer } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
+import type { Reason } from "../reasons/registry.ts";
 import { fitMemory } from "../server/fit-memory.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
 import { windowBytesOf } from "../server/source-windows.ts";
+import { Lake } from "../sources/lake/lake.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { type SourceAccess, sourceAccess } from "../sources/source-access.ts";
@@ -59,9 +61,11 @@ export const command = defineCommand({
     let source: LedgerSource | undefined;
     let processor: RunningProcessor | undefined;
     try {
-      source = await unlessAborted(openSource(values.sourceEndpoint, access, windowBytesOf(values)), interrupted);
+      const opened = openSource(values.sourceEndpoint, access, windowBytesOf(values)).catch(refuseSetting);
+      source = await unlessAborted(opened, interrupted);
       const condition = source.condition?.();
       if (condition?.well === false) log.warn("a member of the source is away", { why: condition.message });
+      if (origins.networkPassphrase !== "default") await checkNetwork(source, values.networkPassphrase);
       const config: Config =
         origins.networkPassphrase === "default"
           ? { ...values, ...(await unlessAborted(networkOf(source, values, access, log), interrupted)) }
@@ -118,6 +122,32 @@ async function networkOf(
 function lakeOf(member: MemberEndpoint): string | undefined {
   if (member.kind === "store") return member.address;
   return member.kind === "lake" || member.kind === "repeat" ? member.path : undefined;
+}
+
+/** Faults of a source that are its setting's, or its credentials': starting again mends none of them. */
+const SETTING_REASONS: readonly string[] = [
+  "BUCKET_NOT_FOUND",
+  "CREDENTIALS_NOT_FOUND",
+  "STORE_DENIED",
+] satisfies Reason[];
+
+/** @throws CodedError INVALID_ARGUMENT / CONFIG_INVALID for a fault that the setting has, else `thrown` */
+function refuseSetting(thrown: unknown): never {
+  const { reason, message } = CodedError.from(thrown);
+  if (!SETTING_REASONS.includes(reason)) throw thrown;
+  throw new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", `SOURCE_ENDPOINT: ${message}`, { cause: thrown });
+}
+
+/** @throws CodedError INVALID_ARGUMENT / CONFIG_INVALID where the lake's manifest names another network than the setting */
+async function checkNetwork(source: LedgerSource, networkPassphrase: string): Promise<void> {
+  if (!(source instanceof Lake)) return; // a service is asked when it is read
+  const named = await source.networkPassphrase();
+  if (named === undefined || named === networkPassphrase) return;
+  throw new CodedError(
+    "INVALID_ARGUMENT",
+    "CONFIG_INVALID",
+    `NETWORK_PASSPHRASE is ${JSON.stringify(networkPassphrase)}, and the ${source.description} is of ${JSON.stringify(named)} by its manifest: leave NETWORK_PASSPHRASE out, or name another lake`,
+  );
 }
 
 async function startSession(

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { assets, integer, oneOf, text } from "../config/types.ts";
-import { Compression } from "../grpc/generated/control.ts";
+import { CodedError } from "../error.ts";
+import { Compression, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { defineCommand } from "./command.ts";
 import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
@@ -10,6 +12,9 @@ import { sessionJson } from "./session-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 const PARTITIONS_MAX = 65_536; // as a filter's shards; a server may have a lower limit, and says so
+/** So long a session may be STARTING before it counts as started: its source delivers, or refuses, in far less. */
+const STARTING_MS_MAX = 1_000;
+const POLL_MS = 20;
 
 export const command = defineCommand({
   usage: "--start-ledger N [--end-ledger N] [flags]",
@@ -109,5 +114,25 @@ own the session has the server's.`,
       }),
     );
     context.print(json ? sessionJson(response) : response.sessionId);
+    await assertStarts(context, response.sessionId);
   },
 });
+
+/** Sees whether the session fails at once, as one does whose ledgers its source does not have. @throws CodedError SESSION_ERROR */
+async function assertStarts(context: Parameters<typeof withControl>[0], sessionId: string): Promise<void> {
+  const until = performance.now() + STARTING_MS_MAX;
+  await withControl(context, async (client) => {
+    for (;;) {
+      const { status, errorMessage } = await client.getStatus({ sessionId });
+      if (status === Status.ERROR) {
+        throw new CodedError(
+          "FAILED_PRECONDITION",
+          "SESSION_ERROR",
+          `session ${sessionId} has failed: ${errorMessage}`,
+        );
+      }
+      if (status !== Status.STARTING || performance.now() >= until) return;
+      await sleep(POLL_MS);
+    }
+  });
+}

@@ -1,147 +1,219 @@
 import { dialTarget, parseAddress } from "../config/address.ts";
-import { dialAddress, integer, oneOf, text } from "../config/types.ts";
+import { assets, dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
-import { explainUnreachable } from "../grpc/unreachable.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { ArrowCells } from "./arrow-cells.ts";
-import { defineCommand } from "./command.ts";
-import { option, optionOr, toggle } from "./flags.ts";
+import { defineCommand, type Output } from "./command.ts";
+import { FILTER_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
+import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts";
 import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
+import { tailError } from "./tail-errors.ts";
+import { TailPlace } from "./tail-place.ts";
+import { UsageError } from "./usage-error.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8816";
 
+const RANGE_FLAGS = {
+  "start-ledger": option({
+    placeholder: "N",
+    type: integer(1, LEDGER_SEQUENCE_MAX),
+    summary: "Read a range of ledgers in place of a session: its first ledger.",
+  }),
+  "end-ledger": option({
+    placeholder: "N",
+    type: integer(0, LEDGER_SEQUENCE_MAX),
+    summary: "The range's last ledger, inclusive. Default: 0, go on with new ledgers for ever.",
+  }),
+  "schema-version": option({
+    placeholder: "N",
+    type: integer(1, 2),
+    summary: "Of a range, 1 or 2; a session has its own. Default: 1.",
+  }),
+  column: repeated({
+    placeholder: "NAME",
+    type: text,
+    summary: "Only this column of a range, with --format ndjson. Default: all of docs/columns.md.",
+  }),
+  "known-asset": repeated({
+    placeholder: "CODE:G…",
+    type: assets,
+    summary: "An asset whose contract a range knows, beside the server's KNOWN_ASSETS; several with commas.",
+  }),
+  ...FILTER_FLAGS,
+};
+
+const FLAGS = {
+  address: option({
+    placeholder: "HOST:PORT",
+    type: dialAddress,
+    summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
+  }),
+  session: option({
+    placeholder: "ID",
+    type: text,
+    summary: "The session to read. Default: the newest, or else the first to come within half a minute.",
+  }),
+  partition: option({
+    placeholder: "N",
+    type: integer(0, 65_535),
+    summary: "Which part, from 0 on, of a session that was started with --partitions; such a session needs it.",
+  }),
+  from: option({
+    placeholder: "WHERE",
+    type: text,
+    summary:
+      "start, now, or a cursor (needs --session or --start-ledger). Default: a range's start; a session's oldest batch that is still held, or its start where it is over.",
+  }),
+  skip: optionOr({
+    placeholder: "ROWS",
+    type: integer(0, 2 ** 53 - 1),
+    otherwise: 0,
+    summary: "Leave out so many rows at the beginning, as an earlier tail with --limit has said.",
+  }),
+  format: optionOr({
+    placeholder: "FORMAT",
+    type: oneOf(["table", "ndjson"]),
+    otherwise: "table" as const,
+    summary: "table or ndjson (one JSON object a row). Default: table.",
+  }),
+  limit: option({ placeholder: "ROWS", type: integer(1, 2 ** 53 - 1), summary: "End after this many rows." }),
+  quiet: toggle({ short: "q", summary: "Leave out the summary on stderr." }),
+  ...RANGE_FLAGS,
+};
+
 export const command = defineCommand({
   usage: "[flags]",
-  description:
-    "Reads one session through Arrow Flight and prints its rows until the stream ends. The cursor behind the last row is printed on stderr, also when an error ends it: --session and --from go on right there. Where --limit has cut a batch, the cursor is of the batch's beginning, and --skip leaves out the rows of it that were printed. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.",
-  flags: {
-    address: option({
-      placeholder: "HOST:PORT",
-      type: dialAddress,
-      summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
-    }),
-    session: option({
-      placeholder: "ID",
-      type: text,
-      summary: "The session to read. Default: the newest, or else the first to come within half a minute.",
-    }),
-    partition: option({
-      placeholder: "N",
-      type: integer(0, 65_535),
-      summary: "Which part, from 0 on, of a session that was started with --partitions; such a session needs it.",
-    }),
-    from: option({
-      placeholder: "WHERE",
-      type: text,
-      summary:
-        "start, now, or a cursor (needs --session). Default: the oldest batch that is still held; of a session that is over, its start.",
-    }),
-    skip: optionOr({
-      placeholder: "ROWS",
-      type: integer(0, 2 ** 53 - 1),
-      otherwise: 0,
-      summary: "Leave out so many rows at the beginning, as an earlier tail with --limit has said.",
-    }),
-    format: optionOr({
-      placeholder: "FORMAT",
-      type: oneOf(["table", "ndjson"]),
-      otherwise: "table" as const,
-      summary: "table or ndjson (one JSON object a row). Default: table.",
-    }),
-    limit: option({ placeholder: "ROWS", type: integer(1, 2 ** 53 - 1), summary: "End after this many rows." }),
-    quiet: toggle({ short: "q", summary: "Leave out the summary on stderr." }),
-  },
+  description: `Reads one session, or with --start-ledger a range of ledgers, through Arrow Flight and prints its rows until the stream ends. A range needs no session, and filters of its own go with it; without any it has the server's. The cursor behind the last row is printed on stderr, also when an error ends it, with the flags that go on right there. Where --limit has cut a batch, the cursor is of the batch's beginning, and --skip leaves out the rows of it that were printed. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.`,
+  flags: FLAGS,
   examples: [
     { command: `${PROGRAM} tail`, meaning: "the newest session, as a table" },
     { command: `${PROGRAM} tail --format ndjson | jq .contract_id`, meaning: "rows for another program" },
+    {
+      command: `${PROGRAM} tail --start-ledger 58751994 --end-ledger 58752000 --asset-code KALE --schema-version 2`,
+      meaning: "a range of ledgers, with no session",
+    },
     { command: `${PROGRAM} tail --partition 0`, meaning: "the first part of a session started with --partitions" },
   ],
   async run({ flags, env, stdout, stderr, interrupt }) {
-    if (flags.from !== undefined && flags.session === undefined) {
-      throw new CodedError("INVALID_ARGUMENT", "SESSION_NEEDED", "--from needs --session beside it");
-    }
+    checkTogether(flags);
     const signal = interrupt();
     const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
     const client = new FlightClient(address);
-    const limit = flags.limit ?? Number.POSITIVE_INFINITY;
-    const place = new Place();
-    let skip = flags.skip;
+    const place = new TailPlace(rangeWords(flags));
+    let session = flags.session ?? "";
+    let stopped = "";
     try {
       await login(client, env.FLIGHT_LOGIN);
-      const session = await client.session(flags.session, signal);
-      place.session = session.id;
-      place.partition = flags.partition;
-      const ticket = ticketOf(session, flags);
-      for await (const batch of client.doGet(ticket, signal)) {
-        const cells = new ArrowCells(batch.table);
-        const first = Math.min(batch.table.numRows, skip);
-        skip -= first;
-        const end = Math.min(batch.table.numRows, first + limit - place.rows);
-        const lines = flags.format === "table" && place.rows === 0 && end > first ? [tableHead()] : [];
-        for (let row = first; row < end; row++) {
-          lines.push(flags.format === "table" ? tableRow((column) => cells.value(row, column)) : cells.json(row));
-        }
-        if (lines.length > 0) await write(stdout, `${lines.join("\n")}\n`);
-        place.printed(batch, first, end);
-        if (place.rows >= limit) break;
-      }
+      let tickets: Uint8Array[];
+      if (flags["start-ledger"] === undefined) {
+        const found = await client.session(flags.session, signal);
+        session = found.id;
+        place.selection = sessionWords(session, flags.partition);
+        tickets = [ticketOf(found, flags)];
+      } else tickets = await client.range(rangeOf(flags), signal);
+      await printRows(client.doGetAll(tickets, signal), place, flags, stdout);
+      if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, signal);
     } catch (thrown) {
       if (isClosedByReader(thrown)) throw thrown;
       if (!signal.aborted || stdout.errored) {
-        if (place.cursor !== undefined || place.rows > 0) stderr.write(`${place.summary()}\n${place.wayOn()}\n`);
-        throw explained(thrown, address, place);
+        const hasBegun = place.cursor !== undefined;
+        if (hasBegun || place.rows > 0) stderr.write(`${place.summary()}\n${place.wayOn()}\n`);
+        throw tailError(thrown, { address, session, from: flags.from, hasBegun });
       }
     } finally {
       client.close();
     }
-    const cut = place.rows >= limit || signal.aborted;
-    if (!flags.quiet) stderr.write(`${[place.summary(), ...(cut ? [place.wayOn()] : [])].join("\n")}\n`);
+    const isCut = place.rows >= (flags.limit ?? Number.POSITIVE_INFINITY) || signal.aborted;
+    const last = isCut ? place.wayOn() : stopped;
+    if (!flags.quiet) stderr.write(`${place.summary()}\n${last === "" ? "" : `${last}\n`}`);
     return 0;
   },
 });
 
-/** How far the output is, and how a later `tail` goes on from there. */
-class Place {
-  session = "";
-  partition: number | undefined;
-  rows = 0;
-  /** Behind all that was printed but for the last `skip` rows; undefined where the server has not said where it began. */
-  cursor: string | undefined;
-  private skip = 0;
+type Given = FlagValues<typeof FLAGS>;
 
-  /** The rows from `first` to `end` of the batch are out, and those before were left out. */
-  printed({ table, metadata, start }: ReceivedBatch, first: number, end: number): void {
-    this.rows += end - first;
-    const isWhole = end === table.numRows;
-    this.cursor = isWhole ? metadata.cursor : (start ?? this.cursor);
-    this.skip = isWhole ? 0 : end;
-  }
-
-  summary(): string {
-    const { rows, cursor, skip } = this;
-    const behind = skip === 0 ? "" : ` and ${skip} rows`;
-    return `${rows} rows${cursor === undefined ? "" : `; cursor ${cursor}${behind}`}`;
-  }
-
-  /** What to call `tail` with for the rows behind. */
-  wayOn(): string {
-    const { session, partition, cursor = "start", skip } = this;
-    const part = partition === undefined ? "" : ` --partition ${partition}`;
-    const left = skip === 0 ? "" : ` --skip ${skip}`;
-    return `go on with --session ${session}${part} --from ${cursor}${left}`;
+/** Prints the rows that the flags leave, and tells `place` of them. */
+async function printRows(
+  batches: AsyncIterable<ReceivedBatch>,
+  place: TailPlace,
+  { format, skip, limit = Number.POSITIVE_INFINITY }: Given,
+  stdout: Output,
+): Promise<void> {
+  let left = skip;
+  for await (const batch of batches) {
+    const cells = new ArrowCells(batch.table);
+    const first = Math.min(batch.table.numRows, left);
+    left -= first;
+    const end = Math.min(batch.table.numRows, first + limit - place.rows);
+    const lines = format === "table" && place.rows === 0 && end > first ? [tableHead()] : [];
+    for (let row = first; row < end; row++) {
+      lines.push(format === "table" ? tableRow((column) => cells.value(row, column)) : cells.json(row));
+    }
+    if (lines.length > 0) await write(stdout, `${lines.join("\n")}\n`);
+    place.printed(batch, first, end);
+    if (place.rows >= limit) return;
   }
 }
 
-/** What befell the connection, in a shell user's terms. */
-function explained(thrown: unknown, address: string, { cursor }: Place): unknown {
-  if (!(thrown instanceof CodedError) || thrown.reason !== "GRPC_UNAVAILABLE") return thrown;
-  if (cursor === undefined) {
-    return explainUnreachable(thrown, { what: "Flight server", address, port: "FLIGHT_ADDRESS, 8816 by default" });
+/** A sentence about a session whose stream has ended before its last ledger; empty where it is complete. */
+async function stopOf(client: FlightClient, id: string, signal: AbortSignal): Promise<string> {
+  const { ledgerCurrent, ledgerEnd } = await client.session(id, signal);
+  return ledgerEnd !== 0 && ledgerCurrent >= ledgerEnd ? "" : `session ${id} was stopped after ledger ${ledgerCurrent}`;
+}
+
+/** @throws UsageError, CodedError INVALID_ARGUMENT for flags that do not go together */
+function checkTogether(flags: Given): void {
+  const { "start-ledger": first, "end-ledger": last, session, partition, from, format, column } = flags;
+  if (first === undefined) {
+    const [word] = rangeWords(flags);
+    if (word !== undefined) {
+      throw new UsageError(`${word} is for a range: give --start-ledger N too; a session has what it was started with`);
+    }
+    if (from === undefined || session !== undefined) return;
+    throw new CodedError("INVALID_ARGUMENT", "SESSION_NEEDED", "--from needs --session or --start-ledger beside it");
   }
-  const message = `the Flight server at ${address} has gone away: ${thrown.message}`;
-  return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", message, { cause: thrown });
+  if (session !== undefined)
+    throw new UsageError("--session and --start-ledger name two things to read: give one of them");
+  if (partition !== undefined) throw new UsageError("--partition is for sessions: a range has no partitions");
+  if (last !== undefined && last !== 0 && last < first) {
+    throw new UsageError(`--end-ledger ${last} is before --start-ledger ${first}`);
+  }
+  if (from === "now") throw new UsageError("--from now is for sessions: give a cursor, or leave it out");
+  if (column.length > 0 && format === "table") {
+    throw new UsageError("--column is for --format ndjson: the table has columns of its own");
+  }
+}
+
+/** The range as a ticket has it. */
+function rangeOf(flags: Given): Record<string, unknown> {
+  return {
+    start_ledger: flags["start-ledger"],
+    end_ledger: flags["end-ledger"] ?? 0,
+    schema_version: flags["schema-version"],
+    columns: flags.column.length === 0 ? undefined : flags.column,
+    assets: flags["known-asset"].length === 0 ? undefined : flags["known-asset"].flat(),
+    filters: ticketFilters(flags),
+    from: flags.from,
+  };
+}
+
+/** The flags of a range as they would be typed. */
+function rangeWords(flags: Given): string[] {
+  const numbers = ["start-ledger", "end-ledger", "schema-version"] as const;
+  return [
+    ...numbers.flatMap((name) => (flags[name] === undefined ? [] : [`--${name}`, String(flags[name])])),
+    ...flags.column.flatMap((name) => ["--column", name]),
+    ...flags["known-asset"].flat().flatMap((asset) => ["--known-asset", asset]),
+    ...typedFilters(flags),
+  ];
+}
+
+/** The flags of a session as they would be typed. */
+function sessionWords(session: string, partition: number | undefined): string[] {
+  return ["--session", session, ...(partition === undefined ? [] : ["--partition", String(partition)])];
 }
 
 /** @param pair name:password; absent where the server asks for none */

@@ -251,7 +251,13 @@ function project(all: Column[], names: readonly string[] | undefined): Column[] 
     const column = byName.get(name);
     if (column === undefined) {
       const known = [...byName.keys()].join(", ");
-      throw new CodedError("INVALID_ARGUMENT", "UNKNOWN_COLUMN", `column ${quoted(name)} is not one of ${known}`);
+      const other = SCHEMA_VERSIONS.find((version) => columnNames(version).includes(name));
+      const hint = other === undefined ? "" : `; schema version ${other} has it: ask for schema_version ${other} too`;
+      throw new CodedError(
+        "INVALID_ARGUMENT",
+        "UNKNOWN_COLUMN",
+        `column ${quoted(name)} is not one of ${known}${hint}`,
+      );
     }
     if (names.indexOf(name) !== i) {
       throw new CodedError("INVALID_ARGUMENT", "DUPLICATE_COLUMN", `column ${quoted(name)} is asked for twice`);

@@ -1,5 +1,6 @@
 /** From flags, environment and file to a Config: flags win over the environment, that over the file, that over defaults. */
 import { CodedError } from "../error.ts";
+import type { Address } from "./address.ts";
 import { readConfigFile } from "./config-file.ts";
 import { type Config, flagOf, SETTINGS, type SettingKey } from "./schema.ts";
 import type { Setting } from "./setting.ts";
@@ -63,8 +64,29 @@ export function loadConfig<K extends SettingKey = SettingKey>(
     values[key] = value;
     origins[key] = origin;
   }
+  if (problems.length === 0) problems.push(...sharedPorts(values as Config));
   if (problems.length > 0) throw new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", problems.join("; "));
   return { values: values as Pick<Config, K>, origins: origins as Record<K, Origin>, file };
+}
+
+/** The settings that listen; each needs a port of its own. */
+const LISTENERS = ["grpcAddress", "flightAddress", "healthAddress"] as const;
+
+/** A sentence for each two that name one port of one interface. */
+function sharedPorts(values: Config): string[] {
+  return LISTENERS.flatMap((key, index) =>
+    LISTENERS.slice(index + 1)
+      .filter((other) => overlap(values[key], values[other]))
+      .map((other) => {
+        const [first, second] = [SETTINGS[key].env, SETTINGS[other].env];
+        return `${first} and ${second} both say port ${values[key].port}: give each a port of its own`;
+      }),
+  );
+}
+
+function overlap(a: Address, b: Address): boolean {
+  const isEverywhere = ({ host }: Address) => host === "" || host === "0.0.0.0" || host === "::";
+  return a.port !== 0 && a.port === b.port && (a.host === b.host || isEverywhere(a) || isEverywhere(b));
 }
 
 function given(

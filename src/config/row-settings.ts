@@ -2,13 +2,12 @@
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { DAY_MS } from "./duration.ts";
 import { setting } from "./setting.ts";
-import { assets, boolean, decimal, duration, integer, list, oneOf } from "./types.ts";
+import { assets, balance, boolean, duration, integer, list, oneOf } from "./types.ts";
 
 const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: more would not fit the rings of any sensible memory limit
 const WORKERS_MAX = 256; // threads beyond the largest machines' cores only cost memory
 const CHANNEL_BATCHES_MAX = 65_536; // a slot is about 1 MiB: 64 GiB retained
 const FILTER_ITEMS_MAX = 10_000; // an environment variable holds at most 128 KiB on Linux, a file more
-const BALANCE_DIGITS_MAX = 39; // of 2^127 - 1
 
 /** See schema.ts. */
 export const ROW_SETTINGS = {
@@ -117,7 +116,7 @@ export const ROW_SETTINGS = {
   filterMinBalance: setting({
     env: "FILTER_MIN_BALANCE",
     group: "Filters",
-    type: decimal(BALANCE_DIGITS_MAX),
+    type: balance,
     default: "",
     defaultNote: "any, and rows that are no balances",
     description: "Only balances of at least this, in the token's smallest unit: up to 2^127 - 1.",

@@ -1,5 +1,6 @@
 /** The kinds of value that a setting can have: how text becomes the value, and how to say what is accepted. */
 
+import { BALANCE_MAX, isBalance } from "../vocabulary/row-filter.ts";
 import { ASSETS_GIVEN_MAX, checkedAssets } from "../xdr/sep11.ts";
 import { type Address, formatAddress, parseAddress, parsePort } from "./address.ts";
 import { parseHost } from "./advertised.ts";
@@ -37,14 +38,12 @@ export function integer(min: number, max: number): SettingType<number> {
   };
 }
 
-/** A whole number that may be larger than a number holds exactly, as text; empty is accepted. */
-export function decimal(digitsMax: number): SettingType<string> {
-  return {
-    name: "integer",
-    accepts: `a whole number of up to ${digitsMax} digits`,
-    parse: (value) => (/^\d*$/.test(value) && value.length <= digitsMax ? value : undefined),
-  };
-}
+/** A balance, which may be larger than a number holds exactly, as text; empty is accepted. */
+export const balance: SettingType<string> = {
+  name: "integer",
+  accepts: `a whole number from 0 to ${BALANCE_MAX}`,
+  parse: (value) => (value === "" || isBalance(value) ? value : undefined),
+};
 
 const TRUE = ["1", "t", "T", "TRUE", "true", "True"];
 const FALSE = ["0", "f", "F", "FALSE", "false", "False"];
@@ -153,7 +152,7 @@ export const assets: SettingType<string[]> = {
     try {
       return `a list of ${checkedAssets(itemsOf(value), "entry").length}`;
     } catch (thrown) {
-      return `no list of assets: ${(thrown as Error).message}`;
+      return `no list of assets (${(thrown as Error).message})`;
     }
   },
 };

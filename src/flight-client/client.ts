@@ -10,10 +10,11 @@ import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
+  type FlightDescriptor,
   type FlightInfo,
   FlightService,
 } from "../grpc/generated/flight.ts";
-import { errorOf, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import { errorOf, type Init, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
 
@@ -48,6 +49,17 @@ export interface ReceivedBatch {
   start: string | undefined;
   /** Bytes of Arrow data received, header and body. */
   bytes: number;
+}
+
+/** A session, and how to read it. */
+interface SessionFlight {
+  id: string;
+  /** The newest ledger that it has done; 0 before the first. */
+  ledgerCurrent: number;
+  /** The last ledger that it is to do; 0 = none. */
+  ledgerEnd: number;
+  /** One for each partition, or one where it has none. */
+  tickets: Uint8Array[];
 }
 
 /**
@@ -112,15 +124,37 @@ export class FlightClient {
    * its schema version. Where there is none yet, it waits for the first as long as the server does.
    * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION
    */
-  async session(id?: string, signal?: AbortSignal): Promise<{ id: string; tickets: Uint8Array[] }> {
-    if (id !== undefined) return { id, tickets: ticketsOf(await this.infoOf([...SESSIONS, id], signal)) };
-    const info = (await this.newestInfo(signal)) ?? (await this.firstInfo(signal));
-    return { id: info.flightDescriptor?.path[2] ?? "", tickets: ticketsOf(info) };
+  async session(id?: string, signal?: AbortSignal): Promise<SessionFlight> {
+    const info =
+      id === undefined
+        ? ((await this.newestInfo(signal)) ?? (await this.firstInfo(signal)))
+        : await this.infoOf([...SESSIONS, id], signal);
+    const about = Buffer.from(info.appMetadata).toString("utf8");
+    const { end_ledger, current_ledger } = JSON.parse(about) as Record<"end_ledger" | "current_ledger", number>;
+    return {
+      id: id ?? info.flightDescriptor?.path[2] ?? "",
+      ledgerCurrent: current_ledger,
+      ledgerEnd: end_ledger,
+      tickets: ticketsOf(info),
+    };
   }
 
-  private async infoOf(path: string[], signal?: AbortSignal): Promise<FlightInfo> {
+  /**
+   * The tickets of a range's parts; their rows, in this order, are the range's.
+   * @param range as docs/flight.md has it: `{"start_ledger":…,"end_ledger":…,…}`
+   */
+  async range(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<Uint8Array[]> {
+    const cmd = Buffer.from(JSON.stringify(range));
+    return ticketsOf(await this.getInfo({ type: DescriptorType.CMD, cmd }, signal));
+  }
+
+  private infoOf(path: string[], signal?: AbortSignal): Promise<FlightInfo> {
+    return this.getInfo({ type: DescriptorType.PATH, path }, signal);
+  }
+
+  private async getInfo(descriptor: Init<FlightDescriptor>, signal?: AbortSignal): Promise<FlightInfo> {
     const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
-    return await this.calls.getFlightInfo({ type: DescriptorType.PATH, path }, options);
+    return await this.calls.getFlightInfo(descriptor, options);
   }
 
   /** FlightInfo of the newest session, which is the first that ListFlights names. */
@@ -148,6 +182,11 @@ export class FlightClient {
     const info = await this.newestInfo(signal);
     if (info !== undefined) return info;
     throw new CodedError("NOT_FOUND", "NO_SESSION", "the session has been deleted");
+  }
+
+  /** Every batch behind the tickets, one ticket after the other. @throws as `doGet` */
+  async *doGetAll(tickets: readonly Uint8Array[], signal?: AbortSignal): AsyncGenerator<ReceivedBatch> {
+    for (const ticket of tickets) yield* this.doGet(ticket, signal);
   }
 
   /**

@@ -27,6 +27,13 @@ function isNestedDeeper(text: string, depthMax: number): boolean {
   return false;
 }
 
+/** A value of a stranger's JSON for a sentence: `the text "2"`, `7`, `a list`. */
+function described(value: unknown): string {
+  if (typeof value === "string") return `the text ${quoted(value)}`;
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : String(value);
+}
+
 function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
@@ -83,7 +90,9 @@ export class JsonObject {
 
   text(key: string): string | undefined {
     const value = this.take(key);
-    if (value !== undefined && (typeof value !== "string" || value === "")) throw this.wrong(key, "a text");
+    if (value === "")
+      throw invalid("KEY_INVALID", `"${key}" in the ${this.what} must not be empty: leave it out, or give a text`);
+    if (value !== undefined && typeof value !== "string") throw this.wrong(key, "a text");
     return value;
   }
 
@@ -96,6 +105,12 @@ export class JsonObject {
   integer(key: string, min: number, max: number): number | undefined {
     const value = this.take(key);
     if (value === undefined) return undefined;
+    if (typeof value === "string" && /^\d{1,15}$/.test(value)) {
+      throw invalid(
+        "KEY_INVALID",
+        `"${key}" in the ${this.what} is the text ${quoted(value)}: write a number, ${Number(value)}, without quotes`,
+      );
+    }
     if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
       throw this.wrong(key, `an integer from ${min} to ${max}`);
     }
@@ -122,8 +137,12 @@ export class JsonObject {
     return value === undefined ? undefined : JsonObject.of(value, `"${key}" of the ${this.what}`, example);
   }
 
+  /** @param expected completes the sentence "it must be …" */
   wrong(key: string, expected: string): CodedError {
-    return invalid("KEY_INVALID", `"${key}" in the ${this.what} must be ${expected}`);
+    return invalid(
+      "KEY_INVALID",
+      `"${key}" in the ${this.what} is ${described(this.values[key])}, and must be ${expected}`,
+    );
   }
 
   missing(key: string, expected: string): CodedError {

@@ -93,7 +93,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     ledgerStart,
     ledgerEnd,
     filter,
-    assets: assets === undefined ? undefined : checkedAssets(assets, `"assets" in the ${json.what}`),
+    assets: assets === undefined ? undefined : checkedAssets(assets, "assets", ` in the ${json.what}`),
     columns: encoding.columns,
     schemaVersion: encoding.schemaVersion ?? 1,
     batchRows: encoding.batchRows ?? 0,
@@ -264,7 +264,7 @@ function takeRangeCursor(text: string): Position {
 }
 
 function isDecimal(value: unknown): boolean {
-  return typeof value === "string" && /^\d{1,39}$/.test(value);
+  return typeof value === "string" && /^\d+$/.test(value);
 }
 
 function checkFrom({ from, ledgerStart, ledgerEnd }: RangeTicket): void {

@@ -13,7 +13,7 @@ import { quoted, shortened } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { ChangeType } from "../vocabulary/change-type.ts";
 import { FILTER_KINDS, type FilterValueType } from "../vocabulary/filter-kinds.ts";
-import type { FilterRecord, RowFilter } from "../vocabulary/row-filter.ts";
+import { BALANCE_MAX, type FilterRecord, type RowFilter } from "../vocabulary/row-filter.ts";
 import {
   parseStrkey,
   STRKEY_ACCOUNT,
@@ -48,7 +48,6 @@ import {
 const FILTER_VALUES_MAX = 100_000; // of one kind; a table of 32-byte ids stays within a few MB
 const SHOWN_MAX = 80; // characters of a wrong value that its error repeats
 const SHARDS_MAX = 65_536; // more than there are workers anywhere
-const BALANCE_LIMIT = 1n << 127n; // i128
 const MUXED_ID_BYTES = 8; // before the key
 
 /** Version byte of the strkey by kind of address (SCAddressType). */
@@ -237,7 +236,7 @@ export class CompiledFilter {
     this.shardCount = count;
     const least = filter.balanceMin;
     if (least !== undefined) {
-      if (least < 0n || least >= BALANCE_LIMIT) refuse(`balanceMin ${least} is not between 0 and 2^127 - 1`);
+      if (least < 0n || least > BALANCE_MAX) refuse(`balanceMin ${least} is not from 0 to ${BALANCE_MAX}`);
       const word = (n: bigint): number => Number((least >> (32n * n)) & 0xffff_ffffn);
       this.balanceWords = [word(3n), word(2n), word(1n), word(0n)];
     }

@@ -3,7 +3,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { CompiledFilter, rowFilterOf } from "../ledger/filter.ts";
 import { LIST_KINDS, type ListKind } from "../vocabulary/filter-kinds.ts";
-import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import { BALANCE_MAX, type FilterRecord, isBalance } from "../vocabulary/row-filter.ts";
 import type { FilterChange, FilterPatch } from "./session-service.ts";
 
 export const FILTER_VALUES_MAX = 10_000; // of one list: half a megabyte of ids, kept for every step of a session's history
@@ -40,8 +40,8 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
   }
   const { balanceMin, durability, modifiedAfterLedger } = filter;
   if (balanceMin !== undefined && balanceMin !== "") {
-    if (!/^\d{1,39}$/.test(balanceMin)) {
-      refuse(`min_balance is ${quoted(balanceMin)}: up to 39 digits are accepted`);
+    if (!isBalance(balanceMin)) {
+      refuse(`min_balance is ${quoted(balanceMin)}: a whole number from 0 to ${BALANCE_MAX} is accepted`);
     }
     checked.balanceMin = balanceMin;
   }

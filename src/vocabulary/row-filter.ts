@@ -1,6 +1,14 @@
 /** Which rows a reader wants. */
 import type { ChangeType } from "./change-type.ts";
 
+/** The largest balance there can be, an i128, in the token's smallest unit. */
+export const BALANCE_MAX: bigint = 2n ** 127n - 1n;
+
+/** Whether it is a balance in decimal digits. */
+export function isBalance(value: unknown): value is string {
+  return typeof value === "string" && /^\d{1,39}$/.test(value) && BigInt(value) <= BALANCE_MAX;
+}
+
 /** A filter as people and programs write it. Absent or empty kinds select everything. */
 export interface RowFilter {
   /** C… strkeys. */

@@ -28,15 +28,16 @@ export function parseSep11(asset: string): { code: string; issuer: Uint8Array } 
 
 /**
  * A list of assets without repeated ones, once each is known to be one.
- * @param what names the list in errors
+ * @param name of the list in errors, as whoever wrote it has it: `known_assets`
+ * @param where the list stands, in errors: ` in the ticket`
  * @throws CodedError INVALID_ARGUMENT / INVALID_ASSET with the index of the bad entry, ASSETS_TOO_LONG
  */
-export function checkedAssets(assets: readonly string[], what: string): string[] {
+export function checkedAssets(assets: readonly string[], name: string, where = ""): string[] {
   if (assets.length > ASSETS_GIVEN_MAX) {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "ASSETS_TOO_LONG",
-      `${what} has ${assets.length} assets, over max ${ASSETS_GIVEN_MAX}: the others are learned from the ledgers`,
+      `${name}${where} has ${assets.length} assets, over max ${ASSETS_GIVEN_MAX}: the others are learned from the ledgers`,
     );
   }
   assets.forEach((asset, index) => {
@@ -45,7 +46,7 @@ export function checkedAssets(assets: readonly string[], what: string): string[]
       parseSep11(asset);
     } catch (thrown) {
       const { message } = CodedError.from(thrown);
-      throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `${what}[${index}]: ${message}`);
+      throw new CodedError("INVALID_ARGUMENT", "INVALID_ASSET", `${name}[${index}]${where}: ${message}`);
     }
   });
   return [...new Set(assets)];

@@ -274,7 +274,7 @@ describe("filters", () => {
 
   test("what the server refuses is an error", async () => {
     const { code, err } = await run("filters", "--contract-id", "CABC");
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toContain("not a C");
   });
 });

@@ -97,5 +97,5 @@ test("a range without the fault, no lake, and a range that runs backwards", asyn
   expect((await gaps(lake, "--start-ledger", "58751997")).code).toBe(0);
   expect((await cli(["gaps", scratch], COMMANDS)).err).toContain("no lake here");
   const backwards = await cli(["gaps", lake, "--end-ledger", "5"], COMMANDS);
-  expect([backwards.code, backwards.err]).toEqual([1, expect.stringContaining("--end-ledger 5 is before ledger")]);
+  expect([backwards.code, backwards.err]).toEqual([2, expect.stringContaining("--end-ledger 5 is before ledger")]);
 });

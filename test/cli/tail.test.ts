@@ -189,7 +189,7 @@ describe("which session", () => {
   test("one with partitions asks for one of them", async () => {
     const session = await start(processor, { partitions: 4 });
     const { code, out, err } = await tail();
-    expect([code, out]).toEqual([1, ""]);
+    expect([code, out]).toEqual([2, ""]);
     expect(err).toBe(
       `contract-data-processor: session ${session} is shared out to 4 partitions: read one of them with --partition N (0 to 3)\n`,
     );

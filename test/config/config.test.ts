@@ -294,7 +294,7 @@ describe("types", () => {
     const usdc = "USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
     expect(withEnv({ KNOWN_ASSETS: ` ${usdc},native,${usdc}` }).knownAssets).toEqual([usdc, "native"]);
     const wrong = refusal({ env: { KNOWN_ASSETS: `${usdc},${usdc.replace("GA5", "GA6")}` } });
-    expect(wrong.message).toContain("KNOWN_ASSETS is no list of assets: entry[1]: ");
+    expect(wrong.message).toContain("KNOWN_ASSETS is no list of assets (entry[1]: ");
     const many = refusal({ env: { KNOWN_ASSETS: "native,".repeat(10_001) } }).message;
     expect(many).toContain("10001 assets, over max 10000");
     expect(many.length).toBeLessThan(500);

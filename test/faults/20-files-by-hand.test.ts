@@ -92,11 +92,3 @@ function batchHead(ledger: number): Uint8Array {
   for (const [at, value] of [ledger, ledger, 1].entries()) view.setUint32(4 * at, value);
   return head;
 }
-
-test.each(["ftp://host/lake", "rpc+https://host/path"])("decode says that %s is not read", async (address) => {
-  const { code, err } = await decode(address);
-  expect([code, err]).toEqual([
-    1,
-    expect.stringContaining("give a file, a lake folder, s3://bucket/prefix, gs://bucket/prefix or https://host/path"),
-  ]);
-});

@@ -39,16 +39,18 @@ async function read(file: string): Promise<Found[]> {
   return found;
 }
 
-/** Faults of record-marked streams, which are read a ledger at a time. */
+/** Faults of record-marked streams and of lines, which are read a ledger at a time. */
 const STREAM_FAULTS = new Set([
   "RECORD_TRUNCATED",
   "RECORD_MARK",
   "LEDGER_OUT_OF_STEP",
   "ZSTD_TRUNCATED",
   "ZSTD_CORRUPT",
+  "GZIP_TRUNCATED",
+  "BASE64",
 ]);
 
-/** What is wrong with a file; it shows before anything of it is handed out, but for a record-marked stream's. */
+/** What is wrong with a file; it shows before anything of it is handed out, but for a stream's. */
 async function faultOf(file: string): Promise<CodedError> {
   let ledgers = 0;
   const reading = async () => {

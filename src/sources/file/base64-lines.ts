@@ -1,5 +1,9 @@
 /** Text files with one base64 value a line. */
 import { CodedError } from "../../error.ts";
+import { BATCH_BYTES_MAX } from "../limits.ts";
+import { joined } from "./byte-reader.ts";
+
+const LINE_BYTES_MAX = Math.ceil((BATCH_BYTES_MAX / 3) * 4); // the largest batch in base64
 
 interface Base64Line {
   /** Offset of the line's first character in the text. */
@@ -32,29 +36,55 @@ export function isBase64Text(content: Uint8Array): boolean {
 }
 
 /**
- * The value of each line that is not blank, in order. Strict (RFC 4648, section 4): padding is required and nothing
- * outside the alphabet is skipped.
+ * The value of each line that is not blank, in order and as soon as the line has ended. Strict (RFC 4648, section 4):
+ * padding is required and nothing outside the alphabet is skipped.
  * @param name of the file, for messages
- * @throws CodedError DATA_LOSS / BASE64 with the byte offset and the line
+ * @throws CodedError DATA_LOSS / BASE64 with the byte offset and the line; RESOURCE_EXHAUSTED / LEDGER_FILE_TOO_LARGE for
+ * a line over LINE_BYTES_MAX
  */
-export function* base64Lines(name: string, content: Uint8Array): Generator<Base64Line, void, undefined> {
-  let number = 0;
-  for (let at = 0; at < content.length; ) {
-    const newline = content.indexOf(0x0a, at);
-    const next = newline === -1 ? content.length : newline + 1;
-    let end = newline === -1 ? content.length : newline;
-    let start = at;
-    number++;
-    at = next;
-    while (start < end && isSpace(content[start]!)) start++;
-    while (end > start && isSpace(content[end - 1]!)) end--;
-    if (start === end) continue;
-    yield {
-      byteOffset: start,
-      characters: end - start,
-      bytes: decode(name, content.subarray(start, end), start, number),
-    };
+export async function* base64Lines(
+  name: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Base64Line, void, undefined> {
+  let number = 1;
+  let lineAt = 0;
+  let parts: Uint8Array[] = []; // of the line that has not ended
+  let length = 0;
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      const newline = chunk.indexOf(0x0a, at);
+      const end = newline === -1 ? chunk.length : newline + 1;
+      parts.push(chunk.subarray(at, end));
+      length += end - at;
+      at = end;
+      if (length > LINE_BYTES_MAX) throw tooLong(name, lineAt, length);
+      if (newline === -1) break;
+      yield* valuesOf(name, joined(parts, length), lineAt, number++);
+      lineAt += length;
+      parts = [];
+      length = 0;
+    }
   }
+  yield* valuesOf(name, joined(parts, length), lineAt, number);
+}
+
+/** The value of a line that begins at byte `lineAt`; none where it is blank. */
+function* valuesOf(name: string, line: Uint8Array, lineAt: number, number: number): Generator<Base64Line> {
+  let start = 0;
+  let end = line.length;
+  while (start < end && isSpace(line[start]!)) start++;
+  while (end > start && isSpace(line[end - 1]!)) end--;
+  if (start === end) return;
+  const byteOffset = lineAt + start;
+  yield { byteOffset, characters: end - start, bytes: decode(name, line.subarray(start, end), byteOffset, number) };
+}
+
+function tooLong(name: string, lineAt: number, length: number): CodedError {
+  return new CodedError(
+    "RESOURCE_EXHAUSTED",
+    "LEDGER_FILE_TOO_LARGE",
+    `${name}: the line at byte ${lineAt} has ${length} B or more, over max ${LINE_BYTES_MAX} B: write one ledger a line`,
+  );
 }
 
 function decode(name: string, line: Uint8Array, offset: number, number: number): Uint8Array {

@@ -55,6 +55,22 @@ export class ByteReader {
     return this.chunk.subarray(0, bytes);
   }
 
+  /** What is to come, chunk by chunk as it comes, without taking it. Leave the loop before the reader is used again. */
+  async *ahead(): AsyncGenerator<Uint8Array, void, undefined> {
+    const parts = [this.chunk];
+    try {
+      if (this.chunk.length > 0) yield this.chunk;
+      for (;;) {
+        const next = await this.chunks.next();
+        if (next.done) return;
+        parts.push(next.value);
+        yield next.value;
+      }
+    } finally {
+      if (parts.length > 1) this.chunk = joined(parts);
+    }
+  }
+
   /** The next `bytes` bytes, or as many as are left. Valid until the next call. */
   async take(bytes: number): Promise<Uint8Array> {
     if (this.chunk.length >= bytes) return this.advance(bytes);
@@ -101,8 +117,12 @@ export async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, vo
   yield bytes;
 }
 
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
 /** The parts one behind the other, in memory of their own. */
-export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+export function joined(parts: readonly Uint8Array[], length = lengthOf(parts)): Uint8Array {
   const { buffer, byteOffset } = Buffer.concat(parts, length);
   return new Uint8Array(buffer, byteOffset, length);
 }

@@ -1,6 +1,7 @@
 /** Compressed bytes inflated as they come, for streams that are larger than memory. */
 import zlib from "node:zlib";
 import { CodedError } from "../../error.ts";
+import { joined } from "./byte-reader.ts";
 import type { Encoding } from "./inflate.ts";
 import { ZstdEnd } from "./zstd-end.ts";
 
@@ -21,12 +22,12 @@ export async function* inflated(
     return;
   }
   const frames = new ZstdEnd();
-  const decoder = encoding === "zstd" ? zlib.createZstdDecompress() : zlib.createGunzip();
+  const decoder = decoderOf(encoding);
   let failed: unknown;
   const feeding = (async () => {
     for await (const chunk of stored) {
       if (encoding === "zstd") frames.push(chunk);
-      if (!decoder.write(chunk)) await new Promise((resolve) => decoder.once("drain", resolve).once("close", resolve));
+      await new Promise((resolve) => decoder.write(chunk, resolve)); // or until it is destroyed
       if (decoder.destroyed) return;
     }
     decoder.end();
@@ -57,6 +58,43 @@ export async function* inflated(
       `${name}: something that is not zstd follows a zstd frame`,
     );
   }
+}
+
+/**
+ * The first `bytesMin` bytes of the content or more, as soon as what has come of `stored` holds them; fewer where it ends
+ * before, or has given `storedBytesMax` of its own. None where they cannot be inflated.
+ */
+export async function firstInflated(
+  stored: AsyncIterable<Uint8Array>,
+  encoding: Exclude<Encoding, "none">,
+  bytesMin: number,
+  storedBytesMax: number,
+): Promise<Uint8Array> {
+  const decoder = decoderOf(encoding);
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  let storedBytes = 0;
+  decoder.on("data", (part: Uint8Array) => {
+    parts.push(part);
+    bytes += part.length;
+  });
+  decoder.on("error", () => {}); // the write's callback has it
+  try {
+    for await (const chunk of stored) {
+      const error = await new Promise((resolve) => decoder.write(chunk, resolve));
+      if (error) return new Uint8Array(0);
+      await new Promise((resolve) => setImmediate(resolve)); // what the chunk gave is told by then
+      storedBytes += chunk.length;
+      if (bytes >= bytesMin || storedBytes >= storedBytesMax) break;
+    }
+  } finally {
+    decoder.destroy();
+  }
+  return joined(parts);
+}
+
+function decoderOf(encoding: Exclude<Encoding, "none">): zlib.ZstdDecompress | zlib.Gunzip {
+  return encoding === "zstd" ? zlib.createZstdDecompress() : zlib.createGunzip();
 }
 
 function decoderFault(name: string, encoding: Encoding, thrown: unknown): CodedError {

@@ -2,38 +2,25 @@
 import { promises as fs } from "node:fs";
 import { CodedError } from "../../error.ts";
 import type { BatchLedger } from "../../ledger/batch.ts";
-import { XdrError } from "../../xdr/error.ts";
+import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
 import { fileFault } from "../lake/file-fault.ts";
 import { Lake } from "../lake/lake.ts";
-import { ledgersOfLakeFile } from "../lake/lake-file.ts";
-import { BATCH_BYTES_MAX } from "../limits.ts";
+import { LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import { isStoreAddress, openStoreLake } from "../object-store/open-store.ts";
-import type { LedgerObject } from "../source.ts";
 import type { SourceAccess } from "../source-access.ts";
+import { type FileLedger, heldBy, ledgersOfSource } from "../source-ledgers.ts";
 import { base64Lines, isBase64Text, wrapHint } from "./base64-lines.ts";
 import { ByteReader, chunkOf, chunksOf, joined } from "./byte-reader.ts";
 import { headerSequence } from "./header-offsets.ts";
 import { detectEncoding, type Encoding, Inflater } from "./inflate.ts";
-import { inflated } from "./inflate-stream.ts";
+import { firstInflated, inflated } from "./inflate-stream.ts";
 import { LedgerOrder } from "./ledger-order.ts";
 import { ledgersOfRecords } from "./record-stream.ts";
 import { isJsonText, rpcLedgers } from "./rpc-ledgers.ts";
 import { CONTENT_HEAD_BYTES, isFragmentedStream, isRecordStream, ledgerOfXdr, ledgersOfXdr } from "./xdr-content.ts";
 
-/** One file, as stored and inflated; but for record-marked streams, which are read a ledger at a time, it is held whole. */
+/** One file that is no stream, as stored and inflated: it is held whole. */
 const LEDGER_FILE_BYTES_MAX = 1 << 30;
-
-/** One LedgerCloseMeta and where it was found. */
-export interface FileLedger {
-  /** The file; inside a lake folder, the lake file. */
-  path: string;
-  /** Place in that file, from 0. */
-  ledgerIndex: number;
-  /** Offset of the ledger's first byte in the inflated file; for base64, of its line in the text. */
-  byteOffset: number;
-  /** One LedgerCloseMeta, inflated. Valid until the next ledger is asked for. */
-  bytes: Uint8Array;
-}
 
 interface LedgerInput {
   /** What a lake's manifest says; undefined for files and for lakes without one. */
@@ -48,19 +35,14 @@ interface LedgerInput {
  * answer of an RPC server's getLedgers; these too may be in zstd or gzip. Pipes such as /dev/stdin work. A file's ledgers
  * come once each, and but for base64 lines in rising order: at one that does not the file ends with LEDGER_OUT_OF_STEP.
  *
- * A record-marked stream is read a ledger at a time and may be of any size; where it is cut off, every ledger before that
- * is handed out, then the error. The bytes of any other file are looked through to the end before its first ledger is
- * handed out.
+ * A record-marked stream and lines of base64 are read a ledger at a time and may be of any size; where one is cut off,
+ * every ledger before that is handed out, then the error. The bytes of any other file are looked through to the end
+ * before its first ledger is handed out.
  * @param access for buckets and web servers; default: nothing is set
  * @throws CodedError NOT_FOUND, PERMISSION_DENIED, DATA_LOSS, RESOURCE_EXHAUSTED; while iterating too
  */
 export async function openLedgerInput(path: string, access: SourceAccess = { peer: {} }): Promise<LedgerInput> {
   if (isStoreAddress(path)) return inputOfLake(await openStoreLake(path, access));
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(path)?.[0];
-  if (scheme !== undefined) {
-    const message = `${path}: ${scheme} is not read here: give a file, a lake folder, s3://bucket/prefix, gs://bucket/prefix or https://host/path`;
-    throw new CodedError("INVALID_ARGUMENT", "LEDGER_FILE_UNKNOWN", message);
-  }
   const stat = await fs.stat(path).catch((thrown) => {
     throw fileFault(path, thrown);
   });
@@ -68,23 +50,37 @@ export async function openLedgerInput(path: string, access: SourceAccess = { pee
   return inputOfLake(await Lake.open(path));
 }
 
-function inputOfLake(lake: Lake): LedgerInput {
+async function inputOfLake(lake: Lake): Promise<LedgerInput> {
   return { networkPassphrase: lake.manifest?.networkPassphrase, ledgers: ledgersOfLake(lake) };
 }
 
-async function* ledgersOfFile(path: string): AsyncGenerator<FileLedger, void, undefined> {
+async function* ledgersOfLake(lake: Lake): AsyncGenerator<FileLedger, void, undefined> {
+  yield* ledgersOfSource(lake, await heldBy(lake), new AbortController().signal);
+}
+
+/**
+ * The ledgers of a file, as `openLedgerInput` has them; with a range those of its numbers, and it is read no further.
+ * @throws CodedError as `openLedgerInput` does
+ */
+export async function* ledgersOfFile(
+  path: string,
+  { ledgerFirst, ledgerLast }: LedgerRange = { ledgerFirst: 0, ledgerLast: LEDGER_SEQUENCE_MAX },
+): AsyncGenerator<FileLedger, void, undefined> {
   const stored = new ByteReader(chunksOf(path));
   try {
     const encoding = detectEncoding(await stored.peek(ENCODING_BYTES));
-    const head = encoding === "none" ? await stored.peek(CONTENT_HEAD_BYTES) : await firstInflated(stored, encoding);
-    const { order, ledgers } = isRecordStream(head)
-      ? { order: "rising" as const, ledgers: recordsOf(path, inflated(path, stored.rest(), encoding)) }
-      : ledgersOfWhole(path, await wholeOf(path, stored));
+    const head =
+      encoding === "none"
+        ? await stored.peek(CONTENT_HEAD_BYTES)
+        : await firstInflated(stored.ahead(), encoding, CONTENT_HEAD_BYTES, PEEK_BYTES);
+    const { order, ledgers } = await ledgersOf(path, stored, encoding, head);
     const ordered = new LedgerOrder(path, order);
-    let ledgerIndex = 0;
+    let ledgerIndex = -1;
     for await (const { sequence, byteOffset, bytes } of ledgers) {
       ordered.check({ sequence, byteOffset });
-      yield { path, ledgerIndex: ledgerIndex++, byteOffset, bytes };
+      ledgerIndex++;
+      if (sequence >= ledgerFirst && sequence <= ledgerLast) yield { path, ledgerIndex, byteOffset, bytes };
+      if (sequence >= ledgerLast && order === "rising") return;
     }
   } finally {
     await stored.close();
@@ -106,23 +102,26 @@ interface LedgersInOrder {
   ledgers: Iterable<BatchLedger> | AsyncIterable<BatchLedger>;
 }
 
+/** What is a stream is read as it comes; the rest is held whole. */
+async function ledgersOf(
+  path: string,
+  stored: ByteReader,
+  encoding: Encoding,
+  head: Uint8Array,
+): Promise<LedgersInOrder> {
+  if (isRecordStream(head)) {
+    return { order: "rising", ledgers: recordsOf(path, inflated(path, stored.rest(), encoding)) };
+  }
+  if (isBase64Text(head)) {
+    return { order: "any", ledgers: ledgersOfLines(path, inflated(path, stored.rest(), encoding)) };
+  }
+  return ledgersOfWhole(path, await wholeOf(path, stored));
+}
+
 /** Magic numbers are within so many bytes. */
 const ENCODING_BYTES = 16;
-/** So much of compressed data is inflated to see what it begins as: more than one block of zstd or gzip. */
+/** So much of compressed data is looked at, at most, to see what it begins as: more than one block of zstd or gzip. */
 const PEEK_BYTES = 256 << 10;
-
-/** The first bytes of the content, none where they cannot be inflated: then the whole of it says why. */
-async function firstInflated(stored: ByteReader, encoding: Encoding): Promise<Uint8Array> {
-  const begin = (await stored.peek(PEEK_BYTES)).slice();
-  const content = inflated("", chunkOf(begin), encoding);
-  try {
-    return await new ByteReader(content).peek(CONTENT_HEAD_BYTES);
-  } catch {
-    return new Uint8Array(0);
-  } finally {
-    await content.return();
-  }
-}
 
 /** A file that is held whole, by what it is. */
 function ledgersOfWhole(path: string, stored: Uint8Array): LedgersInOrder {
@@ -130,7 +129,7 @@ function ledgersOfWhole(path: string, stored: Uint8Array): LedgersInOrder {
   const inflater = new Inflater(LEDGER_FILE_BYTES_MAX);
   const content = inflater.inflate(path, stored, detectEncoding(stored));
   if (isJsonText(content)) return { order: "rising", ledgers: ledgersOfAnswer(path, content) };
-  if (isBase64Text(content)) return { order: "any", ledgers: ledgersOfLines(path, content) };
+  if (isBase64Text(content)) return { order: "any", ledgers: ledgersOfLines(path, chunkOf(content)) };
   try {
     return { order: "rising", ledgers: ledgersOfXdr(path, content) };
   } catch (thrown) {
@@ -162,49 +161,20 @@ function ledgersOfAnswer(path: string, content: Uint8Array): BatchLedger[] {
   });
 }
 
-/** Looks through all lines before it hands out the first ledger. */
-function ledgersOfLines(path: string, content: Uint8Array): BatchLedger[] {
-  const ledgers: BatchLedger[] = [];
-  for (const { byteOffset, characters, bytes: line } of base64Lines(path, content)) {
+async function* ledgersOfLines(path: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<BatchLedger> {
+  let isEmpty = true;
+  for await (const { byteOffset, characters, bytes: line } of base64Lines(path, chunks)) {
+    isEmpty = false;
+    let ofLine: BatchLedger[];
     try {
-      const ofLine = ledgersOfXdr(`${path}, line at byte ${byteOffset}`, line);
-      ledgers.push(...ofLine.map(({ sequence, bytes }) => ({ sequence, byteOffset, bytes })));
+      ofLine = ledgersOfXdr(`${path}, line at byte ${byteOffset}`, line);
     } catch (thrown) {
       const { code, reason, message } = CodedError.from(thrown);
       throw CodedError.received(code, reason, message + wrapHint(characters), { cause: thrown });
     }
+    for (const { sequence, bytes } of ofLine) yield { sequence, byteOffset, bytes };
   }
-  if (ledgers.length > 0) return ledgers;
-  throw new CodedError("DATA_LOSS", "LEDGER_FILE_EMPTY", `${path}: ${content.length} B of blank text: no ledger in it`);
-}
-
-async function* ledgersOfLake(lake: Lake): AsyncGenerator<FileLedger, void, undefined> {
-  const inflater = new Inflater(BATCH_BYTES_MAX);
-  try {
-    const range = await lake.ledgersHeld();
-    // A lake may begin with ledger 0 by its file names; there is no such ledger.
-    const first = Math.max(1, range.ledgerFirst);
-    for await (const object of lake.read(first, range.ledgerLast, new AbortController().signal)) {
-      yield* ledgersOfObject(object, inflater);
-    }
-  } finally {
-    inflater.close();
-    await lake.close();
-  }
-}
-
-function* ledgersOfObject(object: LedgerObject, inflater: Inflater): Generator<FileLedger, void, undefined> {
-  const { name } = object;
-  const content = inflater.inflate(name, object.bytes, object.encoding);
-  let ledgerIndex = 0;
-  try {
-    for (const { byteOffset, bytes } of ledgersOfLakeFile({ name, named: object, wanted: object }, content)) {
-      yield { path: name, ledgerIndex: ledgerIndex++, byteOffset, bytes };
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof XdrError)) throw thrown;
-    throw CodedError.received(thrown.code, thrown.reason, `${name}: ${thrown.message}`, { cause: thrown });
-  }
+  if (isEmpty) throw new CodedError("DATA_LOSS", "LEDGER_FILE_EMPTY", `${path}: blank text: no ledger in it`);
 }
 
 /** The whole of a file, or of a pipe until it ends. */

@@ -9,6 +9,9 @@ export const LAKE_MANIFEST_KEY = ".config.json";
 /** A real one is under 200 bytes; leave room for keys of later versions. */
 export const LAKE_MANIFEST_BYTES_MAX = 64 << 10;
 
+/** What to do where the manifest is damaged. */
+const REPAIR = "correct the file, or remove it, since the names of the lake's files tell the layout too";
+
 const VALUE_SHOWN_MAX = 80; // characters of a wrong value that an error repeats
 
 /** A manifest that has been checked; the names are those of its keys. */
@@ -45,11 +48,15 @@ export function parseLakeManifest(text: string, name: string): LakeManifest {
   const networkPassphrase = nonEmpty(fields, "networkPassphrase", name);
   const version = nonEmpty(fields, "version", name);
   if (!/^1(\.\d+)*$/.test(version)) {
-    throw fault(name, `version is "${version}": this reader knows 1.x. Update it, or check that this is a ledger lake`);
+    throw fault(
+      name,
+      `version is "${version}"`,
+      "this reader knows 1.x: update it, or check that this is a ledger lake",
+    );
   }
   const compression = nonEmpty(fields, "compression", name);
   if (compression !== "zst" && compression !== "zstd") {
-    throw fault(name, `compression is "${compression}": only "zst" can be read`);
+    throw fault(name, `compression is "${compression}"`, 'only "zst" can be read: export the lake so');
   }
   const ledgersPerBatch = count(fields, "ledgersPerBatch", name, 1);
   const batchesPerPartition = Math.max(1, count(fields, "batchesPerPartition", name, 0));
@@ -78,6 +85,6 @@ function describe(value: unknown): string {
   return shortened(text, VALUE_SHOWN_MAX);
 }
 
-function fault(name: string, detail: string): CodedError {
-  return new CodedError("DATA_LOSS", "LAKE_MANIFEST", `the lake manifest ${name} cannot be used: ${detail}`);
+function fault(name: string, detail: string, remedy = REPAIR): CodedError {
+  return new CodedError("DATA_LOSS", "LAKE_MANIFEST", `the lake manifest ${name} cannot be used: ${detail}: ${remedy}`);
 }
