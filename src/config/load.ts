@@ -64,23 +64,22 @@ export function loadConfig<K extends SettingKey = SettingKey>(
     values[key] = value;
     origins[key] = origin;
   }
-  if (problems.length === 0) problems.push(...sharedPorts(values as Config));
+  if (problems.length === 0) problems.push(...sharedPorts(values as Partial<Config>));
   if (problems.length > 0) throw new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", problems.join("; "));
   return { values: values as Pick<Config, K>, origins: origins as Record<K, Origin>, file };
 }
 
-/** The settings that listen; each needs a port of its own. */
-const LISTENERS = ["grpcAddress", "flightAddress", "healthAddress"] as const;
-
-/** A sentence for each two that name one port of one interface. */
-function sharedPorts(values: Config): string[] {
-  return LISTENERS.flatMap((key, index) =>
-    LISTENERS.slice(index + 1)
-      .filter((other) => overlap(values[key], values[other]))
-      .map((other) => {
-        const [first, second] = [SETTINGS[key].env, SETTINGS[other].env];
-        return `${first} and ${second} both say port ${values[key].port}: give each a port of its own`;
-      }),
+/** A sentence for each two settings that listen on one port of one interface. */
+function sharedPorts(values: Partial<Config>): string[] {
+  const listeners = (["grpcAddress", "flightAddress", "healthAddress"] as const).flatMap((key) => {
+    const address = values[key];
+    return address === undefined ? [] : [{ name: SETTINGS[key].env, address }];
+  });
+  return listeners.flatMap(({ name, address }, index) =>
+    listeners
+      .slice(index + 1)
+      .filter((other) => overlap(address, other.address))
+      .map((other) => `${name} and ${other.name} both say port ${address.port}: give each a port of its own`),
   );
 }
 

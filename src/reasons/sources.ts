@@ -78,7 +78,7 @@ export const SOURCES = {
   LEDGER_FILE_EMPTY: reason("DATA_LOSS", "A ledger file has no ledger.", "Fetch it again."),
   LEDGER_FILE_TOO_LARGE: reason("RESOURCE_EXHAUSTED", "A ledger file is over the limit for one file.", "Split it."),
   LEDGER_FILE_UNKNOWN: reason(
-    ["DATA_LOSS", "INVALID_ARGUMENT"],
+    "DATA_LOSS",
     "A file is none of the containers of ledgers.",
     "See docs/ledger-containers.md.",
   ),
