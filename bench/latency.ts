@@ -2,12 +2,13 @@
  * `bun bench/latency.ts`: latency at the tip. A source gives one ledger of about 1.8 MB after the other, each once the
  * rows of the one before have reached a Flight client and a pause has passed. Both ends are one Go program (go/latency),
  * so that one clock tells the time and the runtime under test is under test once; it decodes nothing. The Go service of
- * bench/pipeline.ts is measured in the same way in the same run. Between ledgers the Go program does a fixed piece of
- * work: where that took long before or after a ledger, the machine was not steady, and the ledger is left out of the
- * second line of figures. The target goes by that line.
+ * bench/pipeline.ts is measured in the same way in the same run, and core's meta stream over a FIFO. Between ledgers the
+ * Go program does a fixed piece of work: where that took long before or after a ledger, the machine was not steady, and
+ * the ledger is left out of the second line of figures. The target goes by that line.
  *
  *   bun bench/latency.ts [--ledgers 500] [--pause 40ms]
  */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,9 +86,18 @@ function distribution(name: string, milliseconds: number[]): Distribution {
   return at;
 }
 
-async function measure(name: string, start: (source: string) => Promise<Server>): Promise<Measured> {
+async function measure(
+  name: string,
+  start: (source: string) => Promise<Server>,
+  options: string[] = [],
+): Promise<Measured> {
   const counts = ["-first", FIRST, "-ledgers", flags.ledgers, "-warm-up", WARM_UP_LEDGERS, "-pause", flags.pause];
-  const ends = await startGoProgram([join(scratch, "latency"), ...counts.map(String), join(scratch, "frames")]);
+  const ends = await startGoProgram([
+    join(scratch, "latency"),
+    ...counts.map(String),
+    ...options,
+    join(scratch, "frames"),
+  ]);
   stops.push(ends.stop);
   const server = await start(ends.address);
   stops.push(server.stop);
@@ -125,9 +135,14 @@ try {
   );
   const theirs = await measure("Go", go);
   const ours = await measure("this server", own);
+  const fifo = join(scratch, "meta.fifo");
+  execFileSync("mkfifo", [fifo]);
+  const meta = await measure("this server, a FIFO", own, ["-fifo", fifo]);
   const p99 = ours.steady(0.99);
   met = p99 < TARGET_P99_MS;
   const ratios = [0.5, 0.99].map((share) => (ours.all(share) / theirs.all(share)).toFixed(2));
+  const ofFifo = [0.5, 0.99].map((share) => (meta.all(share) / ours.all(share)).toFixed(2));
+  console.log(`of all ledgers of core's meta stream p50 is ${ofFifo[0]} and p99 ${ofFifo[1]} times that over gRPC`);
   console.log(
     `of all ledgers p50 is ${ratios[0]} and p99 ${ratios[1]} times the Go service's; p99 on a steady machine ${p99.toFixed(1)} ms, target ${TARGET_P99_MS}: ${met ? "met" : "MISSED"}`,
   );

@@ -1,13 +1,13 @@
-// latency is both ends of what is measured: a RawLedgerService that gives one ledger at a time, and the Flight client
-// that waits for its rows. A ledger is sent once the rows of the one before have come and a pause has passed.
+// latency is both ends of what is measured: a RawLedgerService, or the writer of a FIFO, that gives one ledger at a time,
+// and the Flight client that waits for its rows. A ledger is sent once the rows of the one before have come and a pause has passed.
 //
 // Late in each pause it does a fixed piece of work, and times it: what that takes beyond the usual is the machine's doing.
 //
-// It prints the address of its service and then reads one line, "ADDRESS TICKET", of the Flight server that reads from
+// It prints the address of its service, or meta: and the FIFO, and then reads one line, "ADDRESS TICKET", of the Flight server that reads from
 // it. At last it prints three numbers of milliseconds a ledger, warm-up left out, one ledger a line: from its send to its
 // rows, and what the work before it and after it took.
 //
-//	latency [-first N] [-ledgers N] [-warm-up N] [-pause D] FILE
+//	latency [-first N] [-ledgers N] [-warm-up N] [-pause D] [-fifo PATH] FILE
 package main
 
 import (
@@ -38,6 +38,7 @@ func main() {
 	ledgers := flag.Int("ledgers", 200, "ledgers that count")
 	warmUp := flag.Int("warm-up", 200, "ledgers before them")
 	pause := flag.Duration("pause", 40*time.Millisecond, "between a ledger's rows and the next ledger")
+	fifo := flag.String("fifo", "", "a FIFO that takes the ledgers as core's meta stream, in place of the service")
 	flag.Parse()
 	debug.SetGCPercent(-1)
 	templates, err := template.Load(flag.Arg(0))
@@ -53,28 +54,49 @@ func main() {
 	worked := make([]time.Duration, count+1)
 	work := newFixedWork()
 	arrived := make(chan struct{}, count)
-	source := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
-	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
-		for n := int(start) - int(*first); n < count; n++ {
-			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
+	// give sends the ledgers from the n-th on, which `make` has made ready before each one's time begins.
+	give := func(n int, make func(n int) func() error, done <-chan struct{}) error {
+		for ; n < count; n++ {
+			send := make(n)
 			runtime.GC() // now, and not while the ledger is on its way
 			time.Sleep(*pause)
 			worked[n] = work.run()
 			sent[n] = time.Now()
-			if err := stream.SendMsg(frame); err != nil {
+			if err := send(); err != nil {
 				return err
 			}
 			select {
 			case <-arrived:
-			case <-stream.Context().Done():
-				return stream.Context().Err()
+			case <-done:
+				return nil
 			}
 		}
-		<-stream.Context().Done() // the service has no end
+		<-done // the source has no end
 		return nil
+	}
+	source := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
+	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
+		return give(int(start)-int(*first), func(n int) func() error {
+			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
+			return func() error { return stream.SendMsg(frame) }
+		}, stream.Context().Done())
 	}), nil)
-	go source.Serve(listener)
-	fmt.Println(listener.Addr())
+	if *fifo == "" {
+		go source.Serve(listener)
+		fmt.Println(listener.Addr())
+	} else {
+		go func() {
+			pipe, err := os.OpenFile(*fifo, os.O_WRONLY, 0) // waits for the reader
+			if err != nil {
+				log.Fatal(err)
+			}
+			log.Fatal(give(0, func(n int) func() error {
+				record := templates[n%len(templates)].Record(uint32(*first) + uint32(n))
+				return func() error { _, err := pipe.Write(record); return err }
+			}, nil))
+		}()
+		fmt.Println("meta:" + *fifo)
+	}
 
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {

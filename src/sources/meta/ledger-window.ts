@@ -9,6 +9,8 @@
  * Ledgers follow each other without a gap. One goes when there is no room for what comes and no reader has it before
  * itself; while one has, the stream waits.
  */
+import { DroppedMemory } from "../../base/dropped-memory.ts";
+import { freeBytes } from "../../base/free-bytes.ts";
 import { settlesWithin } from "../../base/settles-within.ts";
 import type { CodedError } from "../../error.ts";
 import type { MetaLedger } from "./whole-ledgers.ts";
@@ -27,6 +29,9 @@ export class LedgerWindow {
   private readonly ledgers = new Map<number, Uint8Array>();
   private readonly readers = new Set<WindowReader>();
   private bytes = 0;
+  private readonly dropped = new DroppedMemory();
+  /** Nobody has been given a ledger behind this one. */
+  private handedOut = 0;
   private changed = Promise.withResolvers<void>();
   /** The last one that came, also where it had to make room for the next; undefined while none has. */
   newest: number | undefined;
@@ -40,9 +45,11 @@ export class LedgerWindow {
     return this.newest === undefined ? undefined : this.newest - this.ledgers.size + 1;
   }
 
-  /** Undefined where it is not there. */
+  /** Undefined where it is not there. Its bytes stay as they are, for as long as somebody holds them. */
   get(sequence: number): Uint8Array | undefined {
-    return this.ledgers.get(sequence);
+    const bytes = this.ledgers.get(sequence);
+    if (bytes !== undefined) this.handedOut = Math.max(this.handedOut, sequence);
+    return bytes;
   }
 
   /** Why a reader that needs the ledger, which is not there, is to end. */
@@ -110,7 +117,10 @@ export class LedgerWindow {
 
   private dropOldest(): void {
     const oldest = this.oldest!;
-    this.bytes -= this.ledgers.get(oldest)!.length + LEDGER_OVERHEAD_BYTES;
+    const bytes = this.ledgers.get(oldest)!;
+    this.bytes -= bytes.length + LEDGER_OVERHEAD_BYTES;
     this.ledgers.delete(oldest);
+    if (oldest > this.handedOut) freeBytes(bytes);
+    else this.dropped.add(bytes.length);
   }
 }

@@ -1,4 +1,5 @@
 /** Bytes of a meta stream in pieces of a wanted size. Each has memory of its own, to which it is copied once. */
+import { DroppedMemory } from "../../base/dropped-memory.ts";
 import type { MetaBytes } from "./meta-feed.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -9,6 +10,7 @@ export class MetaReader {
   offset = 0;
   /** What has come and was not taken. */
   held: Uint8Array = EMPTY;
+  private readonly dropped = new DroppedMemory();
 
   /** @param admit resolves when there is room for a piece of so many bytes; asked before it is allocated */
   constructor(
@@ -27,6 +29,7 @@ export class MetaReader {
       filled += part.length;
       this.skip(part.length);
     }
+    this.dropped.add(filled); // the chunks that it came in
     return piece.subarray(0, filled);
   }
 

@@ -46,7 +46,9 @@ export async function* wholeLedgers(name: string, reader: MetaReader): AsyncGene
     }
     const bytes = await recordOf(name, reader);
     if (bytes === undefined) return;
-    if (isWhole(bytes) || (await isAtRecord(reader))) yield { sequence: headerSequence(name, bytes), bytes };
+    // a look at what has come behind it costs least, and a ledger is not to wait for the next one
+    if (beginsRecord(reader.held.subarray(0, RECORD_HEAD_BYTES)) || isWhole(bytes) || (await isAtRecord(reader)))
+      yield { sequence: headerSequence(name, bytes), bytes };
     else reader.putBack(bytes);
   }
 }

@@ -65,5 +65,13 @@ func (l Ledger) Frame(sequence uint32) *rawledger.Frame {
 	return frame
 }
 
+// Record is the ledger under that number behind its record mark, as core writes it to METADATA_OUTPUT_STREAM.
+func (l Ledger) Record(sequence uint32) []byte {
+	record := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(l.bytes)), 1<<31|uint32(len(l.bytes)))
+	record = append(record, l.bytes...)
+	binary.BigEndian.PutUint32(record[4+l.at:], sequence)
+	return record
+}
+
 // Size is the ledger's length in bytes.
 func (l Ledger) Size() int { return len(l.bytes) }
