@@ -2,6 +2,8 @@
 export interface JoinLimits {
   /** A tip without a ledger for so long is left, whatever it says: the network closes one every 5 to 6 seconds. */
   silentMsMax: number;
+  /** A tip that was asked for a ledger and says that it has not got it yet is left after so long: a lake may be ahead of it. */
+  quietMsMax: number;
   /** A lake without a ledger for so long is left: its requests have limits of their own, and a large object may take minutes. */
   lakeSilentMsMax: number;
   /** First and longest rest of a member that has failed. */
@@ -20,6 +22,7 @@ export interface JoinLimits {
 /** What a server has. */
 export const JOIN_LIMITS: JoinLimits = {
   silentMsMax: 60_000, // as long as a raw-ledger service may be silent: it may be starting its core
+  quietMsMax: 10_000, // two ledgers
   lakeSilentMsMax: 600_000,
   retryMsMin: 1_000,
   retryMsMax: 30_000,

@@ -49,8 +49,11 @@ export class JoinMember {
       this.opening = undefined;
     });
     const { opening } = this;
-    const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
-    const isSettled = await settlesWithin(Promise.race([opening, stopped]), msMax);
+    const stopped = Promise.withResolvers<void>();
+    const wake = (): void => stopped.resolve();
+    stop.addEventListener("abort", wake);
+    const isSettled = await settlesWithin(Promise.race([opening, stopped.promise]), msMax);
+    stop.removeEventListener("abort", wake);
     if (isSettled && !stop.aborted) return opening;
     opening.catch(() => {}); // kept in `fault`
     const message = `${this.description}: it is not open after ${msMax} ms`;

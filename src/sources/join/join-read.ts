@@ -78,7 +78,8 @@ export class JoinRead {
     if (reading === undefined) return;
     member.readers += 1;
     try {
-      let leaveMs = performance.now() + silentMs;
+      const [asked, begunMs] = [this.next, performance.now()];
+      let leaveMs = begunMs + silentMs;
       let isSpare = false;
       for (;;) {
         const news = await reading.next(Math.max(0, leaveMs - performance.now()));
@@ -95,8 +96,10 @@ export class JoinRead {
           isSpare = false;
         } else if (news.kind === "quiet") {
           seat.quiet();
-          if (member.isTip) this.onTrouble(undefined, 0);
-          else {
+          if (member.isTip) {
+            this.onTrouble(undefined, 0);
+            if (this.next === asked) leaveMs = Math.min(leaveMs, begunMs + this.limits.quietMsMax);
+          } else {
             const restMs = this.restMsBehind(seat);
             if (restMs === 0) return;
             this.tell(restMs);

@@ -9,7 +9,7 @@ import type { JoinMember } from "./join-member.ts";
 export class JoinSeat {
   /** Why it was left; undefined where it delivers or has nothing new. */
   error: CodedError | undefined;
-  /** Its last look has succeeded. */
+  /** The last that it said is that it has nothing new. */
   isWell = false;
   /** It had failed while another one went on, and is now far ahead of that. */
   isAhead = false;
@@ -43,7 +43,7 @@ export class JoinSeat {
   /** It has given an object. */
   delivered(): void {
     this.error = undefined;
-    this.isWell = true;
+    this.isWell = false;
     this.isAhead = false;
     const now = performance.now();
     this.servesSinceMs ??= now;

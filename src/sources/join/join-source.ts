@@ -14,6 +14,8 @@ export class JoinSource implements LedgerSource {
   readonly description: string;
   readonly seekable: boolean;
   private readonly network = new OneNetwork();
+  /** Of all that has been given. */
+  private newest = 0;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -63,12 +65,14 @@ export class JoinSource implements LedgerSource {
     return Promise.resolve(this.network.passphrase);
   }
 
-  /** The first tip that answers tells; lakes are asked where no tip can be. */
+  /** The first tip that answers tells, unless another one has given a later ledger; lakes are asked where no tip can be. */
   async ledgerLatest(): Promise<number | undefined> {
     let fault: unknown;
     for (const member of [...this.members].sort((a, b) => Number(b.isTip) - Number(a.isTip))) {
       try {
-        return await (await member.source(this.limits.openMsMax, this.closing.signal)).ledgerLatest();
+        const source = await member.source(this.limits.openMsMax, this.closing.signal);
+        const latest = await source.ledgerLatest();
+        return latest && Math.max(latest, this.newest);
       } catch (thrown) {
         fault ??= thrown;
       }
@@ -105,7 +109,11 @@ export class JoinSource implements LedgerSource {
   ): AsyncGenerator<LedgerObject, void, undefined> {
     const range = { start, end, last: checkRange(start, end) };
     const stop = AbortSignal.any([signal, this.closing.signal]);
-    yield* new JoinRead(this.members, this.network, range, stop, onTrouble, this.limits).objects();
+    const read = new JoinRead(this.members, this.network, range, stop, onTrouble, this.limits);
+    for await (const object of read.objects()) {
+      this.newest = Math.max(this.newest, object.ledgerLast);
+      yield object;
+    }
   }
 
   async close(): Promise<void> {

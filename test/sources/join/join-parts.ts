@@ -7,6 +7,8 @@ import type { MemberSpec } from "../../../src/sources/join/join-member.ts";
 import { JoinSource } from "../../../src/sources/join/join-source.ts";
 import { Lake } from "../../../src/sources/lake/lake.ts";
 import { type LakeLayout, lakeKey } from "../../../src/sources/lake/lake-layout.ts";
+import { META_WINDOW_BYTES_MAX, MetaSource } from "../../../src/sources/meta/meta-source.ts";
+import { PipeFeed } from "../../../src/sources/meta/pipe-feed.ts";
 import { RawLedgerSource } from "../../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RepeatingSource } from "../../../src/sources/repeating.ts";
 import { RpcSource } from "../../../src/sources/rpc/rpc-source.ts";
@@ -86,6 +88,13 @@ export const rpcMember = (url: string): MemberSpec => ({
   name: "RPC server",
   isTip: true,
   open: async () => new RpcSource(url, { lookMsMin: 5, retryMsMin: 5, waitMsMax: 500 }),
+});
+
+/** What core writes to a FIFO as a member. */
+export const metaMember = (fifo: string): MemberSpec => ({
+  name: `meta stream ${fifo}`,
+  isTip: true,
+  open: async () => new MetaSource(new PipeFeed(fifo), META_WINDOW_BYTES_MAX),
 });
 
 /** A raw-ledger service as a member. */

@@ -9,8 +9,9 @@ import { localServer } from "../../support/local-server.ts";
 import { RpcServer } from "../../support/rpc-server.ts";
 import { until } from "../../support/until.ts";
 import { tinyLedger } from "../lake-fixture.ts";
+import { Fifo, records } from "../meta/meta-fixture.ts";
 import { RawLedgerServer } from "../raw-ledger-service.ts";
-import { counted, join, LakeOf, lakeMember, rawMember, rpcMember } from "./join-parts.ts";
+import { counted, join, LakeOf, lakeMember, metaMember, rawMember, rpcMember } from "./join-parts.ts";
 
 const NETWORK = "test";
 const FIRST = 64;
@@ -121,6 +122,26 @@ describe("from the lake to the tip", () => {
     }
   });
 
+  test("of core's meta stream, which has ledgers from now on alone", async () => {
+    const lake = lakeOf(64, 80);
+    const fifo = using(new Fifo());
+    const core = fifo.writer();
+    const source = await join([lakeMember(lake.folder), metaMember(fifo.path)], { silentMsMax: 60_000 });
+    const reading = new Reading(source, 64);
+    await core.write(records(90, 100));
+    await reading.waits(`lake ${lake.folder}`, `the oldest that the meta stream ${fifo.path} has is 90`);
+    lake.add(81, 95);
+    await reading.reaches(100);
+    await core.write(records(101, 110));
+    await reading.reaches(110);
+    await core.kill();
+    lake.add(96, 120);
+    await reading.reaches(120);
+    await fifo.writer().write(records(115, 130));
+    await reading.reaches(130);
+    expect(reading.objects.map(({ ledgerFirst }) => ledgerFirst)).toEqual([...some(64, 130).keys()]);
+  });
+
   test("at once, where the last member is a lake as well", async () => {
     const reading = new Reading(
       await join([lakeMember(lakeOf(64, 90).folder), lakeMember(lakeOf(64, 110).folder)]),
@@ -179,6 +200,20 @@ describe("a tip that fails", () => {
     const reading = new Reading(await join([lakeMember(lakeOf(64, 70).folder), frozen, moving]), 64);
     await reading.reaches(100);
     expect(frozen.given.length).toBe(20);
+  });
+
+  test("is not waited for where it is behind the lake", async () => {
+    const lake = lakeOf(64, 70);
+    const behind = rpcMember(rpcOf(some(64, 66)).url);
+    const reading = new Reading(
+      await join([lakeMember(lake.folder), behind], { silentMsMax: 60_000, quietMsMax: 50 }),
+      64,
+    );
+    for (let newest = 80; newest <= 120; newest += 10) {
+      await reading.reaches(newest - 10);
+      lake.add(newest - 9, newest);
+    }
+    await reading.reaches(120);
   });
 
   test("by its silence has a limit, with a name", async () => {
