@@ -23,6 +23,12 @@ export function headersOf({ authorization }: PeerAccess): Record<string, string>
   return authorization === undefined ? {} : { authorization };
 }
 
+/** What a server says, without the secret part of the authorization: some repeat what they refuse. */
+export function withoutSecret(said: string, { authorization }: PeerAccess): string {
+  const secret = authorization?.split(" ").at(-1);
+  return secret === undefined ? said : said.replaceAll(secret, "[hidden]");
+}
+
 const KEYS = [
   "sourceAuthorization",
   "sourceCaFile",

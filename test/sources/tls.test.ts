@@ -74,9 +74,9 @@ describe.skipIf(!isThere)("TLS to sources", () => {
         const place = `${pair === undefined ? "grpc" : "grpcs"}://${server.address}`;
         expect(await ledgersOf(await open(place, { ...TRUST, SOURCE_AUTHORIZATION: AUTHORIZATION }))).toEqual([LEDGER]);
         const wrong = await open(place, { ...TRUST, SOURCE_AUTHORIZATION: "Bearer other" });
-        const { code, message } = await failureOf(ledgersOf(wrong));
-        expect(code).toBe("UNAUTHENTICATED");
-        expect(message).not.toContain("other");
+        const { code, message, cause } = await failureOf(ledgersOf(wrong));
+        expect([code, message]).toEqual(["UNAUTHENTICATED", expect.stringContaining("who is [Bearer [hidden]]?")]);
+        expect(cause).toBeUndefined(); // it has what the server said
       }
     });
 
@@ -218,6 +218,14 @@ describe.skipIf(!isThere)("TLS to sources", () => {
       );
       expect([reason, message]).toEqual(["RPC_ANSWER", expect.stringContaining("SOURCE_AUTHORIZATION")]);
       expect(message).not.toContain("s3cret");
+    });
+
+    test("a server that repeats the authorization does not get it shown", async () => {
+      using server = new RpcServer(ledgers, "test", () =>
+        Response.json({ jsonrpc: "2.0", id: 1, error: { code: 1, message: `unknown key ${AUTHORIZATION}` } }),
+      );
+      const { message } = await failureOf(ledgersOf(new RpcSource(server.url, { authorization: AUTHORIZATION })));
+      expect(message).toContain("unknown key Bearer [hidden]");
     });
 
     test("an authorization does not follow a redirect to another server", async () => {

@@ -14,6 +14,7 @@ import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
+import { withoutSecret } from "../source-access.ts";
 import { tlsFault } from "../tls-fault.ts";
 import { type RawLedgerAccess, RawLedgerStream } from "./raw-ledger-stream.ts";
 
@@ -204,25 +205,27 @@ export class RawLedgerSource implements LedgerSource {
     const { error, tlsFailure } = event;
     const fault = tlsFault(this.description, tlsFailure, "SOURCE");
     if (fault !== undefined) throw fault;
-    const { code, reason, message } = errorOf(error);
+    const { code, reason, message: said } = errorOf(error);
+    const message = withoutSecret(said, this.#options);
+    const cause = message === said ? error : undefined; // logs show causes
     if (error.code === grpc.status.RESOURCE_EXHAUSTED && message.includes("larger than max")) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "LEDGER_TOO_LARGE",
         `${this.description}: a ledger over max ${LEDGER_BYTES_MAX} B (${message})`,
-        { cause: error },
+        { cause },
       );
     }
     if (!RETRYABLE.has(error.code)) {
-      throw CodedError.received(code, reason, `${this.description}: ${message}`, { cause: error });
+      throw CodedError.received(code, reason, `${this.description}: ${message}`, { cause });
     }
     if (message.includes("Failed to connect") && !this.#options.isSecure) {
       return this.#unavailable(
         "it ends each connection before it says anything: does it speak TLS? Then write grpcs://",
-        error,
+        cause,
       );
     }
-    return this.#unavailable(`${grpc.status[error.code] ?? error.code}: ${message}`, error);
+    return this.#unavailable(`${grpc.status[error.code] ?? error.code}: ${message}`, cause);
   }
 
   #unavailable(detail: string, cause?: unknown): CodedError {

@@ -1,6 +1,6 @@
 /** Calls to a Stellar RPC server (JSON-RPC 2.0 over HTTP), sent again by the rules of every store. */
 import { CodedError } from "../../error.ts";
-import { headersOf, type PeerAccess } from "../source-access.ts";
+import { headersOf, type PeerAccess, withoutSecret } from "../source-access.ts";
 import { type StoreRequestOptions, StoreRequests } from "../store-request.ts";
 import { fetchOverTls } from "../tls-fault.ts";
 
@@ -63,7 +63,8 @@ export class RpcClient {
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the server answers ${answer.status}, and no JSON`);
     }
     if (typeof said?.error?.message === "string") {
-      throw new RpcError(`${what}: ${said.error.message}`, rangeOf(said.error.message));
+      const sentence = withoutSecret(said.error.message, this.options);
+      throw new RpcError(`${what}: ${sentence}`, rangeOf(said.error.message));
     }
     if (typeof said !== "object" || said?.result === undefined) {
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the answer has neither a result nor an error`);

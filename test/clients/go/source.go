@@ -71,7 +71,7 @@ func source(args []string) {
 		}
 		given, _ := metadata.FromIncomingContext(stream.Context())
 		if values := given.Get("authorization"); *authorization != "" && (len(values) != 1 || values[0] != *authorization) {
-			return status.Error(codes.Unauthenticated, "who are you?")
+			return status.Errorf(codes.Unauthenticated, "who is %v?", values)
 		}
 		if *records != "" {
 			return sendRecords(stream, *records, *first, startLedger(request.bytes), &sent)
