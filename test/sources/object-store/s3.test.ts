@@ -93,11 +93,11 @@ describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
       ],
       ["a bucket that is not public", () => `s3://${PRIVATE}/${PREFIX}?unsigned=true`, {}, "the bucket is not public"],
       ["an unknown option", () => `s3://${PRIVATE}/x?color=1`, {}, "only region, endpoint, unsigned are known"],
-      ["no bucket's name", () => "s3:///x", {}, '"" is no bucket\'s name'],
+      ["no bucket's name", () => "s3:///x", {}, "s3:///x is no source"],
     ];
     test.each(cases)("%s", async (_what, address, more, sentence) => {
       const { code, err } = await decodeWith(environment(more), address());
-      const exit = err.includes(": write s3://bucket/prefix") ? 2 : 1; // the address itself is wrong
+      const exit = /is no source|: write s3:/.test(err) ? 2 : 1; // the address itself is wrong
       expect([code, err]).toEqual([exit, expect.stringContaining(sentence)]);
     });
 
