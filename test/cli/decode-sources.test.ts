@@ -29,6 +29,12 @@ beforeAll(async () => {
     }
   });
   rpc = new RpcServer(ledgers, PUBNET);
+  const marked = [...ledgers.values()].flatMap((bytes) => {
+    const mark = Buffer.alloc(4);
+    mark.writeUInt32BE((0x80000000 | bytes.length) >>> 0);
+    return [mark, bytes];
+  });
+  writeFileSync(join(scratch, "meta.xdr"), Buffer.concat(marked));
 });
 afterAll(() => {
   rpc[Symbol.dispose]();
@@ -47,6 +53,8 @@ const SOURCES: Record<string, () => string> = {
   "an RPC server": () => `rpc+${rpc.url}`,
   "a lake folder": () => SAMPLE.folder,
   "a lake by its URL": () => `file://${SAMPLE.folder}`,
+  "a file of core's meta stream": () => `meta:${join(scratch, "meta.xdr")}`,
+  "a join of a lake and a service": () => `${SAMPLE.folder}|${raw.address}`,
   "a repeated lake": () => `repeat:${SAMPLE.folder}`,
 };
 
