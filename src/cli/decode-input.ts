@@ -1,12 +1,13 @@
 /** What `decode` is told to read: a file, standard input, or a source as SOURCE_ENDPOINT names it. */
 import { promises as fs } from "node:fs";
-import { parseSourceEndpoint } from "../config/source-endpoint.ts";
+import { parseSourceEndpoint, type SourceEndpoint } from "../config/source-endpoint.ts";
 import { sourceEndpoint } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { ledgersOfFile } from "../sources/file/ledger-file.ts";
 import { fileFault } from "../sources/lake/file-fault.ts";
 import { Lake } from "../sources/lake/lake.ts";
 import { LEDGER_SEQUENCE_MAX } from "../sources/limits.ts";
+import { isStoreAddress } from "../sources/object-store/open-store.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource, TroubleListener } from "../sources/source.ts";
 import type { SourceAccess } from "../sources/source-access.ts";
@@ -42,7 +43,7 @@ export async function openDecodeInput(
   signal: AbortSignal,
   onTrouble: TroubleListener,
 ): Promise<DecodeInput> {
-  const endpoint = argument === "-" ? undefined : parseSourceEndpoint(argument);
+  const endpoint = argument === "-" ? undefined : endpointOf(argument);
   if (endpoint !== undefined && endpoint.kind !== "lake") {
     if (await exists(argument)) {
       const service = endpoint.kind === "grpc" ? `, or grpc://${argument} for the service` : "";
@@ -102,6 +103,13 @@ async function rangeOf(source: LedgerSource, { ledgerFirst, ledgerLast }: Wanted
   throw new UsageError(
     `${source.description}: it does not say which ledger is its newest: name the first with --start-ledger N`,
   );
+}
+
+/** Undefined where the argument is no source. */
+function endpointOf(argument: string): SourceEndpoint | undefined {
+  const endpoint = parseSourceEndpoint(argument);
+  if (endpoint !== undefined || !isStoreAddress(argument)) return endpoint;
+  return { kind: "store", address: argument }; // to be told what is wrong with it
 }
 
 async function exists(path: string): Promise<boolean> {
