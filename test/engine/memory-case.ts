@@ -12,6 +12,7 @@ import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { memoryCgroup } from "../support/cgroup.ts";
 import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { serveLakeOver } from "./memory-sources.ts";
 
 const FIRST = 64_000; // of the lakes that are made here
 const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
@@ -28,6 +29,8 @@ export interface MemoryCase {
   limitMib?: number;
   workers: number;
   lake: LakeKind;
+  /** Where it is read from; default: its folder. */
+  over?: "s3" | "rpc";
   /** Sessions with a client that reads as fast as it can. */
   read?: number;
   /** Sessions without a client. */
@@ -221,17 +224,18 @@ class MemoryPeaks {
 /** @param lake of the case's kind; absent for "repeated" */
 export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
   const { memoryMib, workers, read = 0, unread = 0, ranges = 0, silentRanges = 0, catchUps = 0, seconds } = spec;
+  const served = spec.over === undefined ? undefined : await serveLakeOver(spec.over, lake!);
   using cgroup = memoryCgroup((spec.limitMib ?? memoryMib) * MIB);
   const processor: Processor = await startProcessor(
     [
-      `--source-endpoint=${lake?.folder ?? `repeat:${SAMPLE.folder}`}`,
+      `--source-endpoint=${served?.endpoint ?? lake?.folder ?? `repeat:${SAMPLE.folder}`}`,
       `--network-passphrase=${PUBNET}`,
       "--include-deleted",
       `--worker-count=${workers}`,
       `--max-memory-mb=${memoryMib}`,
       "--ranges-max=64",
     ],
-    { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"] },
+    { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"], env: served?.env },
   );
   const control = connectControl(processor.control);
   const readers = new Readers(processor.flight);
@@ -276,6 +280,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
     control.close();
     processor.kill("SIGKILL");
     await processor.exited;
+    await served?.close();
   }
   return {
     died: killed,

@@ -31,6 +31,17 @@ const SOAK_CELLS: Readonly<Record<string, Cell>> = {
   "19 unread sessions in 1024": { memoryMib: 1024, workers: 4, lake: "dense", unread: 19 },
   "sessions and ranges in 384": { memoryMib: 384, workers: 2, lake: "dense", read: 2, ranges: 2 },
   "files of eight ledgers in 512": { memoryMib: 512, workers: 2, lake: "files-of-8", read: 2, ranges: 4 },
+  "a bucket in 512": { memoryMib: 512, workers: 2, lake: "dense", over: "s3", read: 2, ranges: 4 },
+  "an RPC server in 512": { memoryMib: 512, workers: 2, lake: "dense", over: "rpc", read: 2, ranges: 4 },
+  "24 MiB ledgers of a bucket in 1024": { memoryMib: 1024, workers: 2, lake: "large", over: "s3", read: 2, ranges: 4 },
+  "24 MiB ledgers of an RPC server in 1024": {
+    memoryMib: 1024,
+    workers: 2,
+    lake: "large",
+    over: "rpc",
+    read: 2,
+    ranges: 4,
+  },
   "ledgers from memory in 512": { memoryMib: 512, workers: 2, lake: "repeated", read: 2, unread: 2, ranges: 2 },
   "ledgers of 24 MiB in 1024": { memoryMib: 1024, workers: 2, lake: "large", read: 2, ranges: 4 },
   "ranges that nobody reads beside others in 1024": {
