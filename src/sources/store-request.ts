@@ -7,8 +7,10 @@
  */
 import { backoffMs } from "../base/backoff.ts";
 import { pause } from "../base/pause.ts";
+import { settlesWithin } from "../base/settles-within.ts";
 import { unlessAborted } from "../base/unless-aborted.ts";
 import { CodedError } from "../error.ts";
+import { Stragglers } from "./stragglers.ts";
 
 /** How often one request is sent at most. */
 const TRIES_MAX = 6;
@@ -58,6 +60,7 @@ export interface StoreAnswer {
 export class StoreRequests {
   private readonly options: Required<StoreRequestOptions>;
   private readonly closing = new AbortController();
+  private readonly stragglers = new Stragglers();
 
   /** @param place of the store, for messages: its host */
   constructor(
@@ -75,6 +78,14 @@ export class StoreRequests {
    */
   async answer(name: string, send: Send, signal: AbortSignal = this.closing.signal): Promise<StoreAnswer> {
     return this.tried(name, signal, () => this.once(name, send, signal));
+  }
+
+  /**
+   * As `answer`, for objects: where it is late, a second request is sent, and the first answer of both is taken. The other
+   * request is given up, so that no second body comes.
+   */
+  async soonest(name: string, send: Send, signal: AbortSignal = this.closing.signal): Promise<StoreAnswer> {
+    return this.tried(name, signal, () => this.firstOfTwo(name, send, signal));
   }
 
   /** The answer with its whole body, asked again where the body breaks off. @throws CodedError as `answer` does */
@@ -112,6 +123,30 @@ export class StoreRequests {
         const waitMs = Math.max(busyMs, backoffMs(tries - 1, retryMsMin, RETRY_MS_MAX));
         await pause(waitMs, signal);
       }
+    }
+  }
+
+  private async firstOfTwo(name: string, send: Send, signal: AbortSignal): Promise<StoreAnswer> {
+    const begun = performance.now();
+    const ask = () => {
+      const loser = new AbortController();
+      return { loser, answer: this.once(name, send, AbortSignal.any([signal, loser.signal])) };
+    };
+    const asked = [ask()];
+    const { lateMs } = this.stragglers;
+    if (!(await settlesWithin(asked[0]!.answer, lateMs)) && this.stragglers.take()) {
+      asked.push(ask());
+    }
+    try {
+      const won = await Promise.any(asked.map(({ answer }, index) => answer.then((first) => ({ first, index }))));
+      if (won.index === 0) this.stragglers.came(performance.now() - begun);
+      for (const { loser, answer } of asked.toSpliced(won.index, 1)) {
+        loser.abort();
+        answer.then(({ drop }) => drop()).catch(() => {});
+      }
+      return won.first;
+    } catch (thrown) {
+      throw (thrown as AggregateError).errors[0];
     }
   }
 

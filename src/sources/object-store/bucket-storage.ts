@@ -146,7 +146,10 @@ export abstract class BucketStorage implements LakeStorage {
 
   private async answer(method: "GET" | "HEAD", key: string, signal?: AbortSignal): Promise<StoreAnswer> {
     const name = this.nameOf(key);
-    const answer = await this.requests.answer(name, this.object(method, this.at.prefix + key), signal);
+    const send = this.object(method, this.at.prefix + key);
+    const answer = await (method === "GET"
+      ? this.requests.soonest(name, send, signal)
+      : this.requests.answer(name, send, signal));
     if (!this.hasMoved(answer)) return answer;
     answer.drop();
     return this.requests.answer(name, this.object(method, this.at.prefix + key), signal);

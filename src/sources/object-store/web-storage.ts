@@ -62,7 +62,7 @@ export class WebStorage implements LakeStorage {
 
   async get(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const name = this.nameOf(key);
-    const answer = await this.requests.answer(name, this.sender("GET", key), signal);
+    const answer = await this.requests.soonest(name, this.sender("GET", key), signal);
     const presence = this.presenceOf(name, answer);
     if (presence !== "there") {
       answer.drop();

@@ -98,7 +98,8 @@ export class RpcSource implements LedgerSource {
         continue;
       }
       const following = next + page.ledgers.length;
-      if (following <= Math.min(last, page.latest)) {
+      // A ledger that is larger than a page is for others stands in memory several times on its way: one at a time.
+      if (following <= Math.min(last, page.latest) && this.textBytesLast <= PAGE_BYTES) {
         coming = this.page(following, last, stop);
         coming.catch(() => {}); // thrown when its turn comes
       }
