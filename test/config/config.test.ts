@@ -283,9 +283,19 @@ describe("types", () => {
   });
 
   test("named sources", () => {
-    expect([...withEnv({ SOURCES: "archive=/data/lake, live=localhost:50053" }).sources]).toEqual([
+    expect([...withEnv({ SOURCES: "archive=/data/lake, live=localhost:50053,both=./lake|:1" }).sources]).toEqual([
       ["archive", { kind: "lake", path: "/data/lake" }],
       ["live", { kind: "grpc", address: { host: "localhost", port: 50053 } }],
+      [
+        "both",
+        {
+          kind: "join",
+          members: [
+            { kind: "lake", path: "./lake" },
+            { kind: "grpc", address: { host: "", port: 1 } },
+          ],
+        },
+      ],
     ]);
   });
 

@@ -48,10 +48,11 @@ export class JoinRead {
   /** As LedgerSource.read. Each object holds the ledger that is needed next, and may begin before it. */
   async *objects(): AsyncGenerator<LedgerObject, void, undefined> {
     while (!this.isOver) {
+      const before = this.next;
       yield* this.round();
+      if (this.isOver) return;
       const restMs = Math.min(...this.seats.map((seat) => seat.restMs));
-      if (this.isOver || restMs === 0) continue;
-      this.tell(restMs);
+      if (this.next === before || restMs > 0) this.tell(restMs);
       await pause(restMs, this.stop);
     }
   }
