@@ -93,7 +93,7 @@ describe.skipIf(program.missing !== undefined)("lakes in buckets", () => {
       ],
       ["a bucket that is not public", () => `s3://${PRIVATE}/${PREFIX}?unsigned=true`, {}, "the bucket is not public"],
       ["an unknown option", () => `s3://${PRIVATE}/x?color=1`, {}, "only region, endpoint, unsigned are known"],
-      ["no bucket's name", () => "s3:///x", {}, "s3:///x is no source"],
+      ["no bucket's name", () => "s3:///x", {}, '"" is no bucket\'s name'],
     ];
     test.each(cases)("%s", async (_what, address, more, sentence) => {
       const { code, err } = await decodeWith(environment(more), address());
