@@ -83,10 +83,11 @@ describe("rows of whole ledgers at once, and the end where it is cut", () => {
           const { command, writer, path } = await piped("--format", format, "--network-passphrase", PUBNET);
           const store = encoded();
           for (const [index, ledger] of ledgers.entries()) {
+            if (rowsUpTo[index] === 0) continue; // nothing to wait for
             await writer.write(await store(written(ledger)));
             await until(() => count(command.out()) === rowsUpTo[index], `${rowsUpTo[index]} rows of ledger ${index}`);
           }
-          await writer.write(await store(written(ledgers[0]!).subarray(0, 5_000)));
+          await writer.write(await store(written(ledgers.at(-1)!).subarray(0, 5_001)));
           await writer.close();
           expect(await command.ended).toBe(1);
           expect(command.err()).toStartWith(`contract-data-processor: ${path}`);
