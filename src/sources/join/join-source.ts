@@ -14,7 +14,7 @@ export class JoinSource implements LedgerSource {
   readonly description: string;
   readonly seekable: boolean;
   private readonly network = new OneNetwork();
-  /** Of all that has been given. */
+  /** The newest ledger that any read has given. */
   private newest = 0;
   private readonly closing = new AbortController();
 
