@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { splitBatch } from "../../src/ledger/batch.ts";
-import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
+import { ledgerHeader } from "../../src/ledger/header.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { link } from "../../test/support/chain.ts";
 import { ROOT, SAMPLE } from "../../test/support/processor.ts";
 
 export const PUBNET = "Public Global Stellar Network ; September 2015";
@@ -31,8 +32,12 @@ export function ledgerOfSize(bytesWanted: number): Uint8Array {
   return denseLedgers().reduce((best, bytes) => (off(bytes) < off(best) ? bytes : best));
 }
 
-/** Writes ledgers `first` … `first + count - 1`, the given ones over and over under new numbers, one a file. */
+/**
+ * Writes ledgers `first` … `first + count - 1`, the given ones over and over under new numbers, one a file. Their chain
+ * holds.
+ */
 export function writeLake(folder: string, from: readonly Uint8Array[], first: number, count: number): void {
+  let hash: Uint8Array = new Uint8Array(32);
   for (let n = 0; n < count; n++) {
     const template = from[n % from.length]!;
     const batch = new Uint8Array(12 + template.length);
@@ -41,7 +46,8 @@ export function writeLake(folder: string, from: readonly Uint8Array[], first: nu
     view.setUint32(4, first + n);
     view.setUint32(8, 1);
     batch.set(template, 12);
-    view.setUint32(12 + headerOffsets("template", template).ledgerSequence, first + n);
+    view.setUint32(12 + ledgerHeader(template).offsets.sequence, first + n);
+    hash = link(batch.subarray(12), hash);
     const path = join(folder, lakeKey(LAYOUT, first + n));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, Bun.zstdCompressSync(batch, { level: ZSTD_LEVEL }));

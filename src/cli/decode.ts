@@ -1,7 +1,8 @@
 import { unlessAborted } from "../base/unless-aborted.ts";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
-import { assets, integer, oneOf, text } from "../config/types.ts";
+import { assets, integer, oneOf, type SettingType, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
+import { LedgerChain } from "../ledger/chain.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import type { DecoderOptions } from "../ledger/decoder-options.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
@@ -22,6 +23,8 @@ import { FORMATS, type RowSink, sinkOf } from "./row-sink.ts";
 import { UsageError } from "./usage-error.ts";
 
 const FILES_MAX = 100_000; // more than a shell passes
+const COMPAT = oneOf(["default", "go"]);
+const ON_OFF = oneOf(["on", "off"]);
 const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
 
 export const command = defineCommand({
@@ -65,8 +68,14 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
     }),
     compat: option({
       placeholder: "RULES",
-      type: oneOf(["default", "go"]),
+      type: COMPAT,
       summary: "go: exactly the rows of the Go service. Default: default. (COMPAT)",
+    }),
+    "verify-chain": option({
+      placeholder: "WORD",
+      type: ON_OFF,
+      summary:
+        "on: a ledger that comes behind the one before it, by its number, has to follow it by its hash, and each header to have its own; off: ledgers are read as they come. Default: on. (VERIFY_CHAIN)",
     }),
     "known-asset": repeated({
       placeholder: "CODE:G…",
@@ -91,14 +100,8 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
     },
   ],
   async run({ args, flags, env, stdout, stderr, interrupt }) {
-    const compat = flags.compat ?? (env.COMPAT ? oneOf(["default", "go"]).parse(env.COMPAT) : "default");
-    if (compat === undefined) {
-      throw new CodedError(
-        "INVALID_ARGUMENT",
-        "COMPAT",
-        `COMPAT is ${JSON.stringify(env.COMPAT)}: default or go is accepted`,
-      );
-    }
+    const compat = flags.compat ?? settingOf(env, "COMPAT", COMPAT) ?? "default";
+    const verifies = (flags["verify-chain"] ?? settingOf(env, "VERIFY_CHAIN", ON_OFF)) !== "off";
     const wanted = { ledgerFirst: flags["start-ledger"], ledgerLast: flags["end-ledger"] };
     const { ledgerFirst = 0, ledgerLast = 0 } = wanted;
     if (ledgerLast !== 0 && ledgerLast < ledgerFirst) {
@@ -117,7 +120,7 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
     const sink = sinkOf(format, schemaVersion, stdout);
     const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
     const filter = decoderFilterOf(flags, !flags["no-deleted"]);
-    const work = new DecodeWork({ compat, filter, ...decoderOptions }, flags["known-asset"].flat(), sink);
+    const work = new DecodeWork({ compat, filter, ...decoderOptions }, flags["known-asset"].flat(), verifies, sink);
     const access = environmentAccess(env);
     const onTrouble = troubleTeller(stderr);
     let isEndless = false;
@@ -163,6 +166,7 @@ class DecodeWork {
   constructor(
     private readonly options: Omit<DecoderOptions, "networkPassphrase" | "knownAssets">,
     private readonly assets: readonly string[],
+    private readonly verifiesChain: boolean,
     private readonly sink: RowSink,
   ) {
     this.any = new LedgerDecoder({ ...options, filter: undefined, networkPassphrase: "" });
@@ -176,7 +180,9 @@ class DecodeWork {
     signal: AbortSignal,
   ): Promise<void> {
     const held = new HeldLedgers();
+    const chain = new LedgerChain();
     for await (const ledger of asTheyCome(ledgers, signal, () => this.flush())) {
+      if (this.verifiesChain) at(ledger, () => chain.take(ledger.bytes, ledger.path));
       const passphrase = at(ledger, () => network.of(ledger.bytes));
       if (passphrase !== undefined) {
         for (const each of [...held.take(), ledger]) await this.decode(each, passphrase);
@@ -215,6 +221,16 @@ class DecodeWork {
     }
     return entry;
   }
+}
+
+/** What the environment says of a setting; undefined where it says nothing. */
+function settingOf<T>(env: Readonly<Record<string, string | undefined>>, name: string, type: SettingType<T>) {
+  const given = env[name];
+  if (!given) return undefined;
+  const value = type.parse(given);
+  if (value !== undefined) return value;
+  const message = `${name} is ${JSON.stringify(given)}: ${type.accepts} is accepted`;
+  throw new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", message);
 }
 
 /** The error with the file and the ledger in front; byte offsets of XDR errors count from the ledger's first byte. */

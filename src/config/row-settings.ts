@@ -66,6 +66,15 @@ export const ROW_SETTINGS = {
       "What a ledger that cannot be decoded does: `strict` ends its session with the ledger, the byte offset and the XDR path; `skip` leaves the ledger out, and counts it in status, metrics, the log and the app_metadata of the next batch. A lake's newest file is not left out: it may still be being written.",
     example: "skip",
   }),
+  verifyChain: setting({
+    env: "VERIFY_CHAIN",
+    group: "Processing",
+    type: oneOf(["on", "off"]),
+    default: "on",
+    description:
+      "Whether each ledger has to follow the one before: `on` computes each header's hash anew and compares it with what the ledger says and with what the next header names, and ends the stream where they differ (CHAIN_BROKEN), whatever ON_ERROR says; `off` reads ledgers as they come.",
+    example: "off",
+  }),
   knownAssets: setting({
     env: "KNOWN_ASSETS",
     group: "Processing",

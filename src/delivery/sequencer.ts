@@ -3,8 +3,12 @@
  * worker's ring is first-in first-out, so all that can happen is that a later span's batches arrive while an earlier
  * span is still being decoded: they wait here. How many can wait is bounded by the spans that the source may have in
  * flight.
+ *
+ * Workers check the chain of ledgers inside a span, and here it is checked where spans meet, before anything of the later
+ * one is let out.
  */
 import { CodedError } from "../error.ts";
+import { type ChainLink, checkFollows } from "../ledger/chain.ts";
 import { comparePositions } from "../threads/cursor.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { SpanDoneRecord } from "../workers/records.ts";
@@ -21,6 +25,8 @@ export class Sequencer {
   /** Where the next batch begins, or after; of each partition. */
   private readonly next: Position[] = [];
   private readonly waiting = new Map<number, Waiting>();
+  /** The last ledger of the spans before; undefined where that was left out, or is not to be checked. */
+  private last: ChainLink | undefined;
 
   constructor(
     private readonly start: Position,
@@ -52,8 +58,11 @@ export class Sequencer {
     for (;;) {
       const waiting = this.waiting.get(this.span);
       if (waiting === undefined) return;
+      for (let slot = waiting.slots[0]; slot !== undefined; slot = waiting.slots[0]) {
+        this.forward(slot);
+        waiting.slots.shift(); // not before: `dispose` releases what cannot go on
+      }
       this.waiting.delete(this.span);
-      for (const slot of waiting.slots) this.forward(slot);
       if (waiting.done === undefined) return;
       this.close(waiting.done);
     }
@@ -66,11 +75,19 @@ export class Sequencer {
   }
 
   private close(record: SpanDoneRecord): void {
+    this.checkEdge(record);
+    if (record.ledgerLast > 0) this.last = record.chainLast;
     this.span += 1;
     this.spanDone(record);
   }
 
+  /** @throws CodedError DATA_LOSS / CHAIN_BROKEN where the span does not follow the one before */
+  private checkEdge({ chainFirst }: { chainFirst?: ChainLink }): void {
+    if (chainFirst !== undefined) checkFollows(this.last, chainFirst);
+  }
+
   private forward(slot: Slot): void {
+    this.checkEdge(slot.record);
     // Order is the promise that everything else rests on, so it is checked where it is made, in production too.
     const { ledgerFirst, next, partition = 0 } = slot.record;
     const expected = this.next[partition] ?? this.start;

@@ -32,6 +32,7 @@ export interface EngineOptions {
   ledgerBytesMax: number;
   flushIntervalMs: number;
   onError: OnError;
+  verifyChain: boolean;
   memory: MemoryPlan;
   /** Absent: the plan alone holds memory. */
   guard?: MemoryGuard;

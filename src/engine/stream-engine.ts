@@ -160,6 +160,7 @@ function specOf(stream: number, request: StreamRequest, options: EngineOptions):
     batchBytesMax: options.batchBytesMax,
     ledgerBytesMax: options.ledgerBytesMax,
     onError: options.onError,
+    verifyChain: options.verifyChain,
     assetDelayLedgers: request.learnsAssets ? (options.assetDelayLedgers ?? ASSET_DELAY_LEDGERS) : undefined,
     partitions: request.partitions,
   };

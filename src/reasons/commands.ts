@@ -3,7 +3,6 @@ import { reason } from "./reason.ts";
 
 /** Entries by reason; docs/errors.md shows them under "The command line". */
 export const COMMANDS = {
-  COMPAT: reason("INVALID_ARGUMENT", "The name of the rules about rows is not known.", "Use default or go."),
   CONFIG_FILE_INVALID: reason(
     "INVALID_ARGUMENT",
     "The configuration file cannot be used.",

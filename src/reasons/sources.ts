@@ -5,6 +5,11 @@ import { reason } from "./reason.ts";
 export const SOURCES = {
   BASE64: reason("DATA_LOSS", "A line of a ledger file is no base64.", "Look for line wraps or a cut."),
   BUCKET_NOT_FOUND: reason("NOT_FOUND", "There is no such bucket.", "Check its name, region and endpoint."),
+  CHAIN_BROKEN: reason(
+    "DATA_LOSS",
+    "A ledger does not follow the one before, or its header is not what its hash says.",
+    "Export the ledgers on both sides anew; `gaps` finds all breaks of a lake. VERIFY_CHAIN=off reads them unchecked.",
+  ),
   CREDENTIALS_NOT_FOUND: reason(
     "UNAUTHENTICATED",
     "No credentials are found for a bucket.",

@@ -109,6 +109,7 @@ export async function startEngine(
     ledgerBytesMax: config.ledgerBytesMax,
     flushIntervalMs: config.flushIntervalMs,
     onError: config.onError,
+    verifyChain: config.verifyChain === "on",
     memory,
     guard,
     streamsMax: config.sessionsMax + config.rangesMax,

@@ -1,13 +1,15 @@
 /**
  * A source for load tests: the ledgers of a lake (or of a ledger file) over and over, renumbered, for any range asked.
  *
- * Ledger number n is a copy of template (n - first) mod count, so a lake's own range gives its own ledgers. Only
- * header.ledgerSeq is changed (and closeTime where asked): previousLedgerHash, the hash beside the header, and ledger
- * numbers inside entries stay as they are, so the hash chain of what comes out does not hold.
+ * Ledger number n is a copy of template (n - first) mod count, so a lake's own range gives its own ledgers. The header's
+ * ledgerSeq is changed (and closeTime where asked), and so are previousLedgerHash and the hash beside the header: the
+ * chain of one read holds. It begins with the read's first ledger, so the same number has another hash in another read.
+ * Ledger numbers inside entries stay as they are.
  */
 import { CodedError } from "../error.ts";
+import { type LedgerHeaderInfo, ledgerHeader } from "../ledger/header.ts";
+import { sha256Into } from "../xdr/sha256.ts";
 import { checkRange } from "./check-range.ts";
-import { type HeaderOffsets, headerOffsets } from "./file/header-offsets.ts";
 import { openLedgerInput } from "./file/ledger-file.ts";
 import { LEDGER_SEQUENCE_MAX } from "./limits.ts";
 import type { LedgerObject, LedgerSource } from "./source.ts";
@@ -34,7 +36,10 @@ const TURN_LEDGERS = 8;
 interface Template {
   bytes: Uint8Array;
   view: DataView;
-  offsets: HeaderOffsets;
+  /** Views on `bytes`. */
+  header: LedgerHeaderInfo;
+  /** As it was found. */
+  previousLedgerHash: Uint8Array;
 }
 
 /** Serves any range of ledgers from templates in memory, as fast as it is read. Get one by `open`. */
@@ -57,13 +62,13 @@ export class RepeatingSource implements LedgerSource {
     more: boolean,
     options: RepeatingOptions,
   ) {
-    const { view, offsets } = templates[0]!;
+    const { view, header } = templates[0]!;
     this.#path = path;
     this.#passphrase = passphrase;
     this.#options = options;
     this.#templates = templates;
-    this.#first = view.getUint32(offsets.ledgerSequence);
-    this.#closeTimeFirst = view.getBigUint64(offsets.closeTime);
+    this.#first = header.sequence;
+    this.#closeTimeFirst = view.getBigUint64(header.offsets.closeTime);
     this.description = `${more ? "the first " : ""}${templates.length} ledgers of ${path}, repeated`;
   }
 
@@ -84,8 +89,9 @@ export class RepeatingSource implements LedgerSource {
       }
       bytesLeft -= ledger.bytes.length;
       const bytes = ledger.bytes.slice();
-      const offsets = headerOffsets(`${ledger.path}, ledger ${ledger.ledgerIndex}`, bytes);
-      templates.push({ bytes, view: new DataView(bytes.buffer), offsets });
+      const header = ledgerHeader(bytes);
+      const previousLedgerHash = header.previousLedgerHash.slice();
+      templates.push({ bytes, view: new DataView(bytes.buffer), header, previousLedgerHash });
     }
     if (templates.length === 0) {
       throw new CodedError(
@@ -114,16 +120,19 @@ export class RepeatingSource implements LedgerSource {
       this.#options.reuse === true
         ? new Uint8Array(this.#templates.reduce((max, { bytes }) => Math.max(max, bytes.length), 0))
         : undefined;
+    let before: Uint8Array | undefined;
     for (let ledger = start; ledger <= last; ledger++) {
       if ((ledger - start) % TURN_LEDGERS === TURN_LEDGERS - 1) await new Promise((resolve) => setImmediate(resolve));
       if (signal.aborted || this.#closed) return;
+      const { bytes, hash } = this.#renumbered(ledger, before, memory);
+      before = hash;
       yield {
         name: `${this.#path}, repeated as ledger ${ledger}`,
         ledgerFirst: ledger,
         ledgerLast: ledger,
         encoding: "none",
         container: "ledger",
-        bytes: this.#renumbered(ledger, memory),
+        bytes,
       };
     }
   }
@@ -133,19 +142,26 @@ export class RepeatingSource implements LedgerSource {
     return Promise.resolve();
   }
 
-  /** A copy: the templates are shared by all reads. */
-  #renumbered(ledger: number, memory: Uint8Array | undefined): Uint8Array {
+  /** A copy: the templates are shared by all reads. @param before hash of the ledger before in this read */
+  #renumbered(
+    ledger: number,
+    before: Uint8Array | undefined,
+    memory: Uint8Array | undefined,
+  ): { bytes: Uint8Array; hash: Uint8Array } {
     const count = this.#templates.length;
     const steps = ledger - this.#first;
     const template = this.#templates[((steps % count) + count) % count]!;
-    const { view, offsets } = template;
-    view.setUint32(offsets.ledgerSequence, ledger);
+    const { view, header } = template;
+    view.setUint32(header.offsets.sequence, ledger);
     if (this.#options.closeTimeStep !== undefined) {
       const closeTime = this.#closeTimeFirst + BigInt(Math.round(steps * this.#options.closeTimeStep));
-      view.setBigUint64(offsets.closeTime, closeTime < 0n ? 0n : closeTime);
+      view.setBigUint64(header.offsets.closeTime, closeTime < 0n ? 0n : closeTime);
     }
-    if (memory === undefined) return template.bytes.slice();
+    header.previousLedgerHash.set(before ?? template.previousLedgerHash);
+    sha256Into(header.header, header.hash);
+    const hash = header.hash.slice();
+    if (memory === undefined) return { bytes: template.bytes.slice(), hash };
     memory.set(template.bytes);
-    return memory.subarray(0, template.bytes.length);
+    return { bytes: memory.subarray(0, template.bytes.length), hash };
   }
 }

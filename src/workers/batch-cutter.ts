@@ -190,6 +190,10 @@ export class BatchCutter {
       record.learned = done.learned;
       done.learned = undefined;
     }
+    if (done.chainFirst !== undefined) {
+      record.chainFirst = done.chainFirst;
+      done.chainFirst = undefined;
+    }
     if (this.partition !== undefined) record.partition = this.partition;
     const front = packRecord(record);
     const bodyAt = front.length + align8(header.length);

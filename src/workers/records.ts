@@ -9,6 +9,7 @@
  */
 import { Packr } from "msgpackr";
 import { CodedError, type ErrorRecord } from "../error.ts";
+import type { ChainLink } from "../ledger/chain.ts";
 import type { Compat } from "../vocabulary/compat.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
@@ -17,7 +18,7 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
-const RECORD_VERSION = 3;
+const RECORD_VERSION = 4;
 
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
@@ -79,6 +80,8 @@ export interface StreamSpec {
   batchBytesMax: number;
   ledgerBytesMax: number;
   onError: OnError;
+  /** Whether each ledger has to follow the one before. */
+  verifyChain: boolean;
   /** After how many ledgers what a ledger shows of assets is known; absent: the stream does not learn. */
   assetDelayLedgers?: number;
   /** At least 2: its rows are dealt out to so many partitions by their contract ids. Absent: it has none. */
@@ -139,6 +142,8 @@ export interface BatchRecord {
   filterFrom?: number;
   /** As in SpanDoneRecord: what came before this batch was full. */
   learned?: AssetRecord[];
+  /** As in SpanDoneRecord, in the span's first batch. */
+  chainFirst?: ChainLink;
   headerBytes: number;
   bodyBytes: number;
 }
@@ -167,6 +172,10 @@ export interface SpanDoneRecord {
   skipped?: number[];
   /** Assets that its ledgers showed and the worker did not know, in the order of ledgers; those that no batch has told. */
   learned?: AssetRecord[];
+  /** The span's first ledger, which has to follow the span before; absent where a batch has told it. */
+  chainFirst?: ChainLink;
+  /** The span's last ledger, which the next span has to follow; absent where that was left out. */
+  chainLast?: ChainLink;
   /** Time the worker spent on it. */
   durationMs: number;
   error?: ErrorRecord;

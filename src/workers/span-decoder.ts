@@ -8,6 +8,7 @@
  * A stream with partitions is inflated and decoded once; its rows are then dealt out to a cutter for each partition.
  */
 import { CodedError, type ErrorRecord } from "../error.ts";
+import { LedgerChain } from "../ledger/chain.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import type { LedgerSummary } from "../ledger/decoder-options.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
@@ -57,6 +58,8 @@ export class SpanDecoder {
   private readonly inUse: LedgerBuffer[] = [];
   private retainedBytes = 0;
   private networkChecked = false;
+  /** The chain inside the open span; the sequencer checks where spans meet. */
+  private readonly chain = new LedgerChain();
   /** A failed stream takes nothing more. */
   private failed = false;
   private done: SpanDoneRecord | undefined;
@@ -127,7 +130,8 @@ export class SpanDecoder {
           onMissing,
         )) {
           next = sequence;
-          this.ledgerOrSkip(bytes, next++, name, done);
+          this.ledgerOrSkip(bytes, sequence, name, done);
+          next += 1;
         }
       }
     } catch (thrown) {
@@ -187,6 +191,8 @@ export class SpanDecoder {
 
   private finish(done: SpanDoneRecord): void {
     this.done = undefined;
+    done.chainLast = this.chain.last;
+    this.chain.last = undefined;
     if (done.ledgerLast > 0) done.next = afterLast(this.spec, done.ledgerLast);
     // Each holds the last ones: what one of them has not named, and perhaps more.
     const unnamed = this.cutters.map((cutter) => cutter.takeSkipped());
@@ -240,12 +246,13 @@ export class SpanDecoder {
   /** Whether ON_ERROR lets a ledger with this error be left out: only what is wrong with the ledger itself. */
   private isSkippable(thrown: unknown): boolean {
     if (this.spec.onError !== "skip" || !(thrown instanceof CodedError)) return false;
+    if (thrown.reason === "CHAIN_BROKEN") return false; // nothing tells which of the two ledgers is wrong
     return thrown.code === "DATA_LOSS" || SKIPPABLE_REASONS.has(thrown.reason);
   }
 
   private ledgerOrSkip(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord): void {
     try {
-      this.ledger(xdr, sequence, done);
+      this.ledger(xdr, sequence, name, done);
     } catch (thrown) {
       if (!this.isSkippable(thrown)) throw thrown;
       this.leaveOut(sequence, name, thrown, done);
@@ -257,11 +264,14 @@ export class SpanDecoder {
     done.ledgerLast = ledger;
     done.skips ??= [];
     done.skips.length = Math.min(done.skips.length, SKIPS_TOLD_MAX - 1);
-    done.skips.push({ ledger, error: describeError(CodedError.from(thrown), name, ledger) });
+    const error = describeError(CodedError.from(thrown), name, ledger);
+    if (this.spec.verifyChain) error.message += CHAIN_ANEW;
+    this.chain.last = undefined;
+    done.skips.push({ ledger, error });
     for (const cutter of this.cutters) cutter.leftOut(ledger);
   }
 
-  private ledger(xdr: Uint8Array, sequence: number, done: SpanDoneRecord): void {
+  private ledger(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord): void {
     if (xdr.length > this.spec.ledgerBytesMax) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
@@ -280,6 +290,7 @@ export class SpanDecoder {
     const summary = decoder.decode(xdr, rows);
     try {
       this.checkPlace(summary, sequence);
+      this.checkChain(xdr, name, done);
     } catch (thrown) {
       rows.truncate(length, ledgerCount);
       decoder.takeLearned();
@@ -307,6 +318,13 @@ export class SpanDecoder {
       "CURSOR_BEYOND_LEDGER",
       `the cursor stands behind change ${start.row} of the ledger, which has ${places}: pass the cursor of a batch as it came`,
     );
+  }
+
+  /** @throws CodedError DATA_LOSS / CHAIN_BROKEN */
+  private checkChain(xdr: Uint8Array, name: string, done: SpanDoneRecord): void {
+    if (!this.spec.verifyChain) return;
+    const link = this.chain.take(xdr, name);
+    if (done.ledgers === 0 && done.ledgersSkipped === 0) done.chainFirst = link;
   }
 
   /** What the ledger has shown holds for this worker from now on, and for all others once the span is done. */
@@ -365,7 +383,10 @@ export class SpanDecoder {
 /** Errors beside DATA_LOSS that are about one ledger. */
 const SKIPPABLE_REASONS: ReadonlySet<string> = new Set(["LEDGER_TOO_LARGE", "INFLATED_TOO_LARGE"]);
 
-function describeError(error: CodedError, name: string, ledger: number): ErrorRecord {
-  const known = error.message.includes(name) ? "" : `${name}: `;
-  return { code: error.code, reason: error.reason, message: `ledger ${ledger}: ${known}${error.message}` };
+const CHAIN_ANEW = "; the check of the chain begins anew behind it";
+
+function describeError({ code, reason, message }: CodedError, name: string, ledger: number): ErrorRecord {
+  const place = `ledger ${ledger}: `;
+  if (message.startsWith(place)) return { code, reason, message };
+  return { code, reason, message: `${place}${message.includes(name) ? "" : `${name}: `}${message}` };
 }

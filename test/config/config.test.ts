@@ -65,6 +65,7 @@ test("defaults are those that existing deployments rely on", () => {
     rangesMax: 32,
     partitionsMax: 16,
     onError: loadConfig({}).values.onError,
+    verifyChain: "on",
     sources: new Map(),
     flightCredentials: { credentials: [] },
     flightTokenTtlMs: 86_400_000,

@@ -5,11 +5,12 @@
 import { readFileSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
-import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
+import { ledgerHeader } from "../../src/ledger/header.ts";
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { memoryCgroup } from "../support/cgroup.ts";
+import { link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { serveLakeOver } from "./memory-sources.ts";
@@ -68,11 +69,13 @@ export async function makeLake(kind: Exclude<LakeKind, "repeated">, files: numbe
   const lake = new TemporaryLake(layout, { networkPassphrase: PUBNET });
   const templates: Uint8Array[] = [];
   templates.push(kind === "large" ? madeLedger(400, 60_000, 60_000) : madeLedger(...DENSE));
-  const offsets = templates.map((bytes) => headerOffsets("template", bytes).ledgerSequence);
+  const offsets = templates.map((bytes) => ledgerHeader(bytes).offsets.sequence);
+  let hash: Uint8Array = new Uint8Array(32);
   const ledger = (sequence: number) => {
     const index = sequence % templates.length;
     const bytes = templates[index]!;
     new DataView(bytes.buffer, bytes.byteOffset).setUint32(offsets[index]!, sequence);
+    hash = link(bytes, hash);
     return bytes.slice();
   };
   for (let file = 0; file < files; file++) {

@@ -14,6 +14,7 @@ import { FlightClient } from "../../src/flight-client/client.ts";
 import { headerOffsets } from "../../src/sources/file/header-offsets.ts";
 import { buildLedger, created, id, scBytes, scU32 } from "../ledger/build.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
@@ -50,8 +51,10 @@ async function largeSource(): Promise<RawLedgerServer> {
   const view = new DataView(ledger.buffer, ledger.byteOffset, ledger.length);
   const { ledgerSequence } = headerOffsets("made ledger", ledger);
   return RawLedgerServer.start(async (call) => {
+    let hash: Uint8Array = new Uint8Array(32);
     for (let sequence = call.startLedger; !call.cancelled; sequence++) {
       view.setUint32(ledgerSequence, sequence);
+      hash = link(ledger, hash);
       await call.send(sequence, ledger.slice()); // gRPC reads it later
     }
   });

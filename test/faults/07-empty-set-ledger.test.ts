@@ -11,6 +11,7 @@ import type { LedgerSource } from "../../src/sources/source.ts";
 import { type Bytes, buildLedger, concat, created, id, NETWORK, scSymbol, u32 } from "../ledger/build.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { link } from "../support/chain.ts";
 import { localServer } from "../support/local-server.ts";
 import { runCommand } from "../support/processor.ts";
 import { until } from "../support/until.ts";
@@ -20,11 +21,14 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const row = created({ contract: id(20), key: scSymbol("k"), val: scSymbol("v") });
 /** Ledgers 100 and 102 with a row each, 101 with the empty set. */
-const ledger = (sequence: number): Bytes =>
-  sequence === 101
-    ? buildLedger({ sequence, emptySet: true })
-    : buildLedger({ sequence, transactions: [{ operations: [[row]] }] });
-const three = [100, 101, 102].map(ledger);
+const three: Bytes[] = [];
+for (let sequence = 100, hash = id(0); sequence <= 102; sequence++) {
+  const transactions = [{ operations: [[row]] }];
+  const bytes = buildLedger(sequence === 101 ? { sequence, emptySet: true } : { sequence, transactions });
+  hash = link(bytes, hash);
+  three.push(bytes);
+}
+const ledger = (sequence: number): Bytes => three[sequence - 100]!;
 
 function lake(): TemporaryLake {
   const made = new TemporaryLake(undefined, { networkPassphrase: NETWORK });

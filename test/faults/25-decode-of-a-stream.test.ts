@@ -3,12 +3,13 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { splitBatch } from "../../src/ledger/batch.ts";
+import { link } from "../support/chain.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
 
 const LEDGERS = 250; // of 1.28 MB: 320 MB
 const RESIDENT_GROWTH_MB_MAX = 160; // far below the stream, far above what one ledger and its rows take
 
-/** The dense sample ledger, its sequence number rising with each call. */
+/** The dense sample ledger, its sequence number rising with each call, in a chain that holds. */
 function risingLedgers(): () => Uint8Array {
   const file = join(SAMPLE.folder, "FC7F83FF--58752000-58815999/FC7F83FF--58752000.xdr.zst");
   const [ledger] = splitBatch(Bun.zstdDecompressSync(readFileSync(file)));
@@ -18,8 +19,10 @@ function risingLedgers(): () => Uint8Array {
   record.set(ledger!.bytes, 4);
   const at = Buffer.from(record).indexOf(Buffer.from(new Uint8Array(new Uint32Array([SAMPLE.last]).buffer).reverse()));
   let sequence = SAMPLE.last;
+  let hash: Uint8Array = new Uint8Array(32);
   return () => {
     view.setUint32(at, sequence++);
+    hash = link(record.subarray(4), hash);
     return record.slice();
   };
 }

@@ -1,4 +1,5 @@
 /** Builds small ledgers byte by byte, so that each rule can be shown by a ledger that has nothing else in it. */
+import { chainOf, link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
 
 /** Ledgers that are made here are pubnet's. */
@@ -115,6 +116,9 @@ export interface Transaction {
   after?: Bytes[];
 }
 
+const SEQUENCE = 100; // of a ledger that is given none
+const CLOSE_TIME_MAX = 9_223_372_036_854n; // no header with a later one is read
+
 const VOID_RESULT_CODE = -6; // txBAD_SEQ: a result arm without content
 
 function transactionMeta(tx: Transaction): Bytes {
@@ -148,15 +152,23 @@ export interface Ledger {
   evicted?: Bytes[];
 }
 
-/** A LedgerCloseMeta of version 1. */
+const before = chainOf((sequence) => unlinked({ sequence }));
+
+/** A LedgerCloseMeta of version 1. The chain of those holds whose header says nothing else than its default. */
 export function buildLedger(ledger: Ledger): Bytes {
+  const bytes = unlinked(ledger);
+  if ((ledger.closeTime ?? 0n) <= CLOSE_TIME_MAX) link(bytes, before(ledger.sequence ?? SEQUENCE));
+  return bytes;
+}
+
+function unlinked(ledger: Ledger): Bytes {
   // the transaction set proposed, the hash before it, and a signature (CAP-83)
   const emptySet = (): Bytes => concat(u32(2), id(7), id(8), u32(27), u32(0), id(9), opaque(id(10)));
   const valueExt = ledger.emptySet ? emptySet() : u32(0);
   const scpValue = concat(id(2), u64(ledger.closeTime ?? 1_700_000_000n), u32(0), valueExt);
   const counters = concat(u64(0n), u64(0n), u32(0), u64(0n), u32(100), u32(100), u32(100));
   const header = concat(
-    concat(u32(22), id(3), scpValue, id(4), id(5), u32(ledger.sequence ?? 100)),
+    concat(u32(22), id(3), scpValue, id(4), id(5), u32(ledger.sequence ?? SEQUENCE)),
     concat(counters, id(0), id(0), id(0), id(0), u32(0)),
   );
   const txSet = concat(u32(1), id(3), u32(0));

@@ -11,6 +11,8 @@ const ledger = (sequence: number): Uint8Array => buildLedger({ sequence });
 
 test("a header's numbers and where they lie", () => {
   const bytes = buildLedger({ sequence: 77, closeTime: 1_234_567_890n });
+  bytes.set(id(6), 8); // behind the meta's version and extension
+  bytes.set(id(3), 8 + 32 + 4); // behind that, and the protocol's version
   const header = ledgerHeader(bytes);
   expect(header).toMatchObject({
     metaVersion: 1,

@@ -17,6 +17,7 @@ import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import { clientLine, readGolden } from "../support/goldens.ts";
 import { PUBNET } from "../support/networks.ts";
 import { ROOT, SAMPLE } from "../support/processor.ts";
+import { sampleChain } from "../support/sample-chain.ts";
 import { until } from "../support/until.ts";
 
 const CALL_MS_MAX = 60_000; // a machine under full load
@@ -324,11 +325,15 @@ export class MadeSource implements LedgerSource {
   }
 }
 
-/** The sample's ledgers under any number: what RepeatingSource gives, one at a time. */
+/** The sample's ledgers under any number: what RepeatingSource gives, one at a time, in a chain that holds. */
 export async function sampleLedgers(): Promise<(sequence: number) => Promise<Uint8Array>> {
   const source = await RepeatingSource.open(SAMPLE.folder);
+  const follow = await sampleChain(source);
   return async (sequence) => {
-    for await (const { bytes } of source.read(sequence, sequence, new AbortController().signal)) return bytes;
+    for await (const { bytes } of source.read(sequence, sequence, new AbortController().signal)) {
+      follow(bytes);
+      return bytes;
+    }
     throw new Error(`no ledger ${sequence}`);
   };
 }

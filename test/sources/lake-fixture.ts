@@ -2,12 +2,24 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { chainOf, link } from "../support/chain.ts";
 import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
 
 export const SINGLE: LakeLayout = { ledgersPerBatch: 1, batchesPerPartition: 10, extension: "zst" };
 
-/** The smallest LedgerCloseMeta: V0 with an empty transaction set (412 bytes), with this sequence number. */
-export function tinyLedger(sequence: number, closeTime = 1_700_000_000 + sequence * 5): Uint8Array {
+const tinyBefore = chainOf(unlinkedTiny);
+
+/**
+ * The smallest LedgerCloseMeta: V0 with an empty transaction set (412 bytes), with this sequence number. The chain of
+ * those with the default close time holds.
+ */
+export function tinyLedger(sequence: number, closeTime?: number): Uint8Array {
+  const bytes = unlinkedTiny(sequence, closeTime);
+  link(bytes, tinyBefore(sequence));
+  return bytes;
+}
+
+function unlinkedTiny(sequence: number, closeTime = 1_700_000_000 + sequence * 5): Uint8Array {
   const bytes = new Uint8Array(412);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(4 + 32 + 4 + 32 + 32, BigInt(closeTime));

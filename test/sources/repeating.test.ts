@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import path from "node:path";
 import { CodedError } from "../../src/error.ts";
+import { LedgerChain } from "../../src/ledger/chain.ts";
+import { ledgerHeader } from "../../src/ledger/header.ts";
 import { headerOffsets, headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
@@ -34,19 +36,35 @@ describe("RepeatingSource", () => {
     expect(source.description).toBe(`7 ledgers of ${sample}, repeated`);
   });
 
-  test.each([false, true])("any other range differs in the number alone (reuse %p)", async (reuse) => {
+  test.each([false, true])("any other range differs in number and hashes alone (reuse %p)", async (reuse) => {
     const source = await RepeatingSource.open(sample, { reuse });
     let ledger = 58751990;
     for await (const { name, bytes } of source.read(58751990, 58752011, never)) {
       const template = templates[(ledger - 58751990 + 3) % 7]!;
       expect(headerSequence(name, bytes)).toBe(ledger);
       const copy = bytes.slice();
-      const { ledgerSequence } = headerOffsets(name, bytes);
-      copy.set(template.subarray(ledgerSequence, ledgerSequence + 4), ledgerSequence);
+      const { sequence, hash, previousLedgerHash } = ledgerHeader(template).offsets;
+      for (const [at, length] of [[sequence, 4] as const, [hash, 32] as const, [previousLedgerHash, 32] as const]) {
+        copy.set(template.subarray(at, at + length), at);
+      }
       expect(Buffer.from(copy).equals(template)).toBe(true);
       ledger++;
     }
     expect(ledger).toBe(58752012);
+  });
+
+  test.each([
+    [{ reuse: true }, 58751994], // the second round follows the sample's own chain
+    [{ reuse: false, closeTimeStep: 5 }, 1000],
+  ] as const)("the chain of what it gives holds (%p)", async (options, first) => {
+    const source = await RepeatingSource.open(sample, options);
+    const other = source.read(first + 3, 0, never);
+    const chain = new LedgerChain();
+    for await (const { name, bytes } of source.read(first, first + 30, never)) {
+      expect(chain.take(bytes, name).ledger).toBeGreaterThanOrEqual(first);
+      await other.next(); // which uses the same templates
+    }
+    expect(chain.last!.ledger).toBe(first + 30);
   });
 
   test("without reuse, objects kept stay as they were", async () => {

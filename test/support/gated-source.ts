@@ -2,6 +2,7 @@
 import { RepeatingSource } from "../../src/sources/repeating.ts";
 import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
 import { SAMPLE } from "./processor.ts";
+import { sampleChain } from "./sample-chain.ts";
 
 export class GatedSource implements LedgerSource {
   readonly description = "gated sample";
@@ -15,10 +16,14 @@ export class GatedSource implements LedgerSource {
   /** Reads under way. */
   reading = 0;
 
-  private constructor(private readonly sample: RepeatingSource) {}
+  private constructor(
+    private readonly sample: RepeatingSource,
+    private readonly follow: (ledger: Uint8Array) => void,
+  ) {}
 
   static async open(): Promise<GatedSource> {
-    return new GatedSource(await RepeatingSource.open(SAMPLE.folder));
+    const sample = await RepeatingSource.open(SAMPLE.folder);
+    return new GatedSource(sample, await sampleChain(sample));
   }
 
   async networkPassphrase(): Promise<string | undefined> {
@@ -37,6 +42,7 @@ export class GatedSource implements LedgerSource {
         while (object.ledgerLast > this.tip && !signal.aborted && this.failure === undefined) await Bun.sleep(2);
         if (this.failure !== undefined) throw this.failure;
         if (signal.aborted) break;
+        this.follow(object.bytes);
         yield object;
       }
     } finally {

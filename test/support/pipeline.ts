@@ -88,6 +88,7 @@ export class TestPipeline {
         ledgerBytesMax: 64 << 20,
         flushIntervalMs: 5000,
         onError: "strict",
+        verifyChain: true,
         memory,
         ...options,
       },

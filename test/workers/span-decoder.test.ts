@@ -27,6 +27,7 @@ const SPEC: StreamSpec = {
   schemaVersion: 1,
   compression: "none",
   onError: "strict",
+  verifyChain: true,
   start: { ledger: 1, row: 0 },
   batchRowsMax: 0,
   batchRowsMinTarget: 1000,

@@ -55,6 +55,7 @@ func main() {
 	work := newFixedWork()
 	arrived := make(chan struct{}, count)
 	// give sends the ledgers from the n-th on, which `make` has made ready before each one's time begins.
+	var hash template.Hash
 	give := func(n int, make func(n int) func() error, done <-chan struct{}) error {
 		for ; n < count; n++ {
 			send := make(n)
@@ -77,7 +78,8 @@ func main() {
 	source := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
 	source.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
 		return give(int(start)-int(*first), func(n int) func() error {
-			frame := templates[n%len(templates)].Frame(uint32(*first) + uint32(n))
+			frame, own := templates[n%len(templates)].Frame(uint32(*first)+uint32(n), hash)
+			hash = own
 			return func() error { return stream.SendMsg(frame) }
 		}, stream.Context().Done())
 	}), nil)
@@ -91,7 +93,8 @@ func main() {
 				log.Fatal(err)
 			}
 			log.Fatal(give(0, func(n int) func() error {
-				record := templates[n%len(templates)].Record(uint32(*first) + uint32(n))
+				record, own := templates[n%len(templates)].Record(uint32(*first)+uint32(n), hash)
+				hash = own
 				return func() error { _, err := pipe.Write(record); return err }
 			}, nil))
 		}()

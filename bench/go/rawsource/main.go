@@ -2,6 +2,8 @@
 // RawLedgerService does, over and over, renumbered from the ledger asked for. It prints the address that it listens on.
 //
 //	rawsource [-restart-every N] FILE
+//
+// The chain of ledgers holds in each stream, not from one to the next: with -restart-every, read with VERIFY_CHAIN=off.
 package main
 
 import (
@@ -31,13 +33,16 @@ func main() {
 	}
 	server := grpc.NewServer(grpc.ForceServerCodecV2(rawledger.Codec{}))
 	server.RegisterService(rawledger.Service(func(start uint32, stream grpc.ServerStream) error {
+		var hash template.Hash
 		for n := uint32(0); ; n++ {
 			if *restartEvery > 0 && n >= uint32(*restartEvery) {
 				return status.Error(codes.Unavailable, "the source restarts")
 			}
-			if err := stream.SendMsg(templates[(start+n)%uint32(len(templates))].Frame(start + n)); err != nil {
+			frame, own := templates[(start+n)%uint32(len(templates))].Frame(start+n, hash)
+			if err := stream.SendMsg(frame); err != nil {
 				return err
 			}
+			hash = own
 		}
 	}), nil)
 	fmt.Println(listener.Addr())

@@ -7,7 +7,7 @@ import { explain } from "../../xdr/guard.ts";
 import { headerOffset, readHeader } from "../../xdr/ledger-header.ts";
 
 /** Byte offsets from the first byte of the LedgerCloseMeta. */
-export interface HeaderOffsets {
+interface HeaderOffsets {
   /** LedgerHeader.ledgerSeq, uint32. */
   ledgerSequence: number;
   /** LedgerHeader.scpValue.closeTime, uint64, seconds. */

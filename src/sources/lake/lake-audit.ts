@@ -1,12 +1,10 @@
 /**
  * Looks a lake through for what no reader should meet: holes, damaged objects, ledgers in another's place, and a chain that
- * does not hold. The chain: each header names the hash of the header before it, and that hash is sha256 of the header's
- * bytes (Stellar-ledger.x, LedgerHeader.previousLedgerHash).
+ * does not hold (src/ledger/chain.ts).
  */
 import { CodedError } from "../../error.ts";
-import { ledgerHeader } from "../../ledger/header.ts";
+import { breakBetween, type ChainLink, chainLink } from "../../ledger/chain.ts";
 import type { LedgerRange } from "../../vocabulary/ledger-range.ts";
-import { sha256 } from "../../xdr/sha256.ts";
 import { Inflater } from "../file/inflate.ts";
 import { BATCH_BYTES_MAX } from "../limits.ts";
 import type { Lake } from "./lake.ts";
@@ -27,13 +25,6 @@ interface LakeFinding extends LedgerRange {
 /** Told after each object. */
 type AuditListener = (ledgersDone: number) => void;
 
-/** The header of the ledger before, and where it was found. */
-interface Link {
-  sequence: number;
-  hash: Uint8Array;
-  object: string;
-}
-
 /**
  * What is wrong with the ledgers `ledgerFirst` to `ledgerLast`, in their order; holes side by side are one finding.
  * @throws CodedError UNAVAILABLE, PERMISSION_DENIED where the lake does not answer
@@ -46,7 +37,7 @@ export async function* auditLake(
   const inflater = new Inflater(BATCH_BYTES_MAX);
   const limits = new AheadBySize(lake.follower.storage.readAheadFiles, READ_AHEAD_BYTES);
   let hole: LakeFinding | undefined;
-  let before: Link | undefined;
+  let before: ChainLink | undefined;
   let partition: string | undefined;
   try {
     const batches = batchesOf(lake.layout, ledgerFirst, ledgerLast);
@@ -113,8 +104,8 @@ function auditFile(
   named: LedgerRange,
   wanted: LedgerRange,
   inflater: Inflater,
-  before: Link | undefined,
-): { findings: LakeFinding[]; last: Link | undefined } {
+  before: ChainLink | undefined,
+): { findings: LakeFinding[]; last: ChainLink | undefined } {
   const findings: LakeFinding[] = [];
   let last = before;
   const tell = (kind: LakeFinding["kind"], ledgerFirst: number, ledgerLast: number, detail: string) =>
@@ -125,20 +116,11 @@ function auditFile(
     const onMissing = (error: CodedError, first: number, end: number) =>
       void tell("missing", first, end, error.message);
     for (const { sequence, bytes } of ledgersOfLakeFile({ name: object, named, wanted }, xdr, onMissing)) {
-      const { header, hash, previousLedgerHash } = ledgerHeader(bytes);
-      if (!same(sha256(header), hash)) {
-        tell(
-          "wrong hash",
-          sequence,
-          sequence,
-          `it says that its header has the hash ${hex(hash)}, and it is ${hex(sha256(header))}`,
-        );
-      }
-      if (last?.sequence === sequence - 1 && !same(last.hash, previousLedgerHash)) {
-        const detail = `it follows ${hex(previousLedgerHash)}, and ledger ${last.sequence} in ${last.object} is ${hex(last.hash)}`;
-        tell("broken chain", sequence, sequence, detail);
-      }
-      last = { sequence, hash: hash.slice(), object };
+      const { fault, ...link } = chainLink(bytes, object);
+      if (fault !== undefined) tell("wrong hash", sequence, sequence, fault);
+      const broken = breakBetween(last, link);
+      if (broken !== undefined) tell("broken chain", sequence, sequence, broken);
+      last = link;
       next = sequence + 1;
     }
   } catch (thrown) {
@@ -148,12 +130,4 @@ function auditFile(
     last = undefined;
   }
   return { findings, last };
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }
