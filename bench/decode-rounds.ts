@@ -7,7 +7,6 @@ import { createInterface } from "node:readline";
 import { RecordBatchReader } from "apache-arrow";
 import { BatchEncoder } from "../src/columns/batch-encoder.ts";
 import { encapsulate, encapsulatedSchema, STREAM_END } from "../src/columns/ipc.ts";
-import { LedgerChain } from "../src/ledger/chain.ts";
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
 import { RowSet } from "../src/ledger/row-set.ts";
 import { InflateBuffer, Inflater } from "../src/sources/file/inflate.ts";
@@ -18,12 +17,8 @@ import { readFrames } from "./support/frames.ts";
 import { neutralText } from "./support/neutral-text.ts";
 import type { Round } from "./support/peer.ts";
 
-/**
- * What a pass does: all rows and their columns (and the chain of ledgers checked), no row because a filter selects none,
- * or the walk and nothing else.
- */
-const WORK = (process.env.WORK ?? "columns") as "columns" | "chain" | "no contract" | "no asset" | "walk";
-const MAKES_ROWS = WORK === "columns" || WORK === "chain";
+/** What a pass does: all rows and their columns, no row because a filter selects none, or the walk and nothing else. */
+const WORK = (process.env.WORK ?? "columns") as "columns" | "no contract" | "no asset" | "walk";
 const NO_ASSET_CODE = "NONE0000XYZ0";
 const NO_CONTRACT = formatStrkey(new Uint8Array(32).fill(0xee), STRKEY_CONTRACT);
 const FILTERS: Readonly<Record<string, RowFilter>> = {
@@ -41,7 +36,6 @@ class OwnDecoder {
   private decoder!: LedgerDecoder;
   private encoder!: BatchEncoder;
   private readonly rows = new RowSet();
-  private readonly chain = new LedgerChain();
   private body = new Uint8Array(1 << 20);
   private readonly inflater = new Inflater(INFLATED_BYTES_MAX);
   /** Rows point into their ledgers' bytes until they are written, so each waiting ledger has memory of its own. */
@@ -63,7 +57,7 @@ class OwnDecoder {
       round.passes++;
     }
     const { user, system } = process.cpuUsage(cpu);
-    if (!MAKES_ROWS && round.rows > 0) round.error = `${round.rows} rows, although there should be none`;
+    if (WORK !== "columns" && round.rows > 0) round.error = `${round.rows} rows, although there should be none`;
     return { ...round, wallNanos: (performance.now() - begun) * 1e6, cpuNanos: (user + system) * 1e3 };
   }
 
@@ -85,16 +79,15 @@ class OwnDecoder {
       const ledger = this.isZstd ? this.inflate(frame, waiting) : frame;
       if (WORK === "walk") walk(ledger);
       else this.decoder.decode(ledger, this.rows);
-      if (WORK === "chain") this.chain.take(ledger, "frame");
       round.ledgers++;
       round.bytes += ledger.length;
       waiting++;
-      if (!MAKES_ROWS) continue;
+      if (WORK !== "columns") continue;
       if (this.rows.length < BATCH_ROWS && waiting < SLOTS) continue;
       this.flush(round, each);
       waiting = 0;
     }
-    if (MAKES_ROWS) this.flush(round, each);
+    if (WORK === "columns") this.flush(round, each);
     else round.rows += this.rows.length;
   }
 

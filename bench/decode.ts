@@ -21,9 +21,6 @@ const WARM_UP_ROUNDS = 2; // the JIT is done after the first
 const NOTHING_MATCHES = "no contract";
 const NO_ASSET = "no asset";
 const WALK = "walk";
-const CHAIN = "chain";
-/** What the check of the chain leaves of the rate: 1 % is its limit, and medians of a run differ by as much again. */
-const CHAIN_TIMES_MIN = 0.98;
 /** A filter is asked about each change of contract data; the walk alone knows none, so this is a little below 1. */
 const NOTHING_MATCHES_TIMES_MIN = 0.8;
 
@@ -72,12 +69,6 @@ const TARGETS: readonly Target[] = [
     of: (r: Record<string, Rate>) => r[NOTHING_MATCHES]!.ledgers / r[WALK]!.ledgers,
     least: NOTHING_MATCHES_TIMES_MIN,
   })),
-  ...["58752000", "load-test", "lake"].map((input) => ({
-    input,
-    what: "times own, where the chain is checked",
-    of: (r: Record<string, Rate>) => r[CHAIN]!.ledgers / r.own!.ledgers,
-    least: CHAIN_TIMES_MIN,
-  })),
 ];
 
 const scratch = mkdtempSync(join(tmpdir(), "bench-decode-"));
@@ -102,7 +93,6 @@ function startPeers(): Peer[] {
   const env = { GOMAXPROCS: "1", BATCH_ROWS: flags["batch-rows"] };
   return [
     new Peer("own", own, env),
-    new Peer(CHAIN, own, { ...env, WORK: CHAIN }),
     new Peer(NOTHING_MATCHES, own, { ...env, WORK: NOTHING_MATCHES }),
     new Peer(NO_ASSET, own, { ...env, WORK: NO_ASSET }),
     new Peer(WALK, own, { ...env, WORK: "walk" }),

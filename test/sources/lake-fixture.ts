@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { chainOf, link } from "../support/chain.ts";
 import { batchRange, type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
+import { chainOf, link } from "../support/chain.ts";
 
 export const SINGLE: LakeLayout = { ledgersPerBatch: 1, batchesPerPartition: 10, extension: "zst" };
 
