@@ -27,6 +27,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "look at all that the configuration names, and say what is wrong",
     load: () => import("./cli/doctor.ts"),
   },
+  { name: "api-key", summary: "make an API key for a name", load: () => import("./cli/api-key.ts") },
   ...CONTROL_COMMANDS,
   {
     name: "tail",

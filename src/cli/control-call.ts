@@ -1,6 +1,7 @@
 /** What the control commands share: where the server is, and how its answers are printed. */
+import { readFileSync } from "node:fs";
 import { dialTarget, parseAddress } from "../config/address.ts";
-import type { SettingType } from "../config/types.ts";
+import { type SettingType, text } from "../config/types.ts";
 import { type ControlClient, connectControl } from "../control/client.ts";
 import { option, toggle } from "./flags.ts";
 import { UsageError } from "./usage-error.ts";
@@ -23,24 +24,49 @@ export const ADDRESS_FLAG = option({
   type: serverAddress,
   summary: `The server's control address. Default: ${ADDRESS_DEFAULT}, or GRPC_ADDRESS where that is set.`,
 });
+/** The file of an API key; the same flag for every command that calls a server. */
+export const TOKEN_FLAG = option({
+  placeholder: "FILE",
+  type: text,
+  summary: "File of the API key or other bearer token to send. Default: ACCESS_TOKEN of the environment, or none.",
+});
 /** Machine-readable output; the same flag for every control command. */
 export const JSON_FLAG = toggle({ summary: "Print one JSON object, with the names of the control API." });
 /** How many arguments a command takes whose only one is a session id. */
 export const SESSION_ARGUMENT = { min: 1, max: 1 } as const;
 
 interface CallContext {
-  flags: { address: string | undefined };
+  flags: { address: string | undefined; "token-file": string | undefined };
   env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Runs `work` with a client for the server that the command line or the environment names. */
 export async function withControl<T>(context: CallContext, work: (client: ControlClient) => Promise<T>): Promise<T> {
-  const client = connectControl(context.flags.address ?? addressOf(context.env.GRPC_ADDRESS) ?? ADDRESS_DEFAULT);
+  const address = context.flags.address ?? addressOf(context.env.GRPC_ADDRESS) ?? ADDRESS_DEFAULT;
+  const client = connectControl(address, { token: tokenOf(context.flags["token-file"], context.env) });
   try {
     return await work(client);
   } finally {
     client.close();
   }
+}
+
+/**
+ * The bearer token that calls carry: of the file, or of the environment; undefined where there is none.
+ * @throws UsageError for a file that cannot be read, or that holds no token
+ */
+export function tokenOf(file: string | undefined, env: CallContext["env"]): string | undefined {
+  if (file === undefined) return env.ACCESS_TOKEN || undefined;
+  let token: string;
+  try {
+    token = readFileSync(file, "utf8").trim();
+  } catch (thrown) {
+    throw new UsageError(
+      `--token-file ${file} cannot be read (${(thrown as NodeJS.ErrnoException).code ?? "unknown"})`,
+    );
+  }
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UsageError(`--token-file ${file} has to hold one token on one line`);
 }
 
 function addressOf(variable: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
+import { ADDRESS_FLAG, JSON_FLAG, SESSION_ARGUMENT, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
 import { toggle } from "./flags.ts";
 import { sessionJson } from "./session-text.ts";
 
@@ -10,6 +10,7 @@ export const command = defineCommand({
   flags: {
     force: toggle({ summary: "Also one that is active: it is stopped first, and what was not delivered is dropped." }),
     address: ADDRESS_FLAG,
+    "token-file": TOKEN_FLAG,
     json: JSON_FLAG,
   },
   examples: [

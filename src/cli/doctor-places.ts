@@ -4,8 +4,11 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { type Address, dialTarget, formatAddress } from "../config/address.ts";
 import { readCredentials } from "../config/credentials.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
+import { asksWho, readAccess } from "../security/access.ts";
+import { isLoopback, safeListening } from "../server/safe-listening.ts";
 import type { Finding } from "./finding.ts";
 
 /** DATA_DIR: whether sessions can be kept there. Nothing is made or written. */
@@ -66,12 +69,34 @@ export async function lookAtListener(subject: string, address: Address): Promise
   return { subject, state: "trouble", detail: `${shown} cannot be listened on (${error.code}): name another address` };
 }
 
+/** Who is asked for credentials, and what is open to everybody who reaches it. */
+export function lookAtAccess(loaded: LoadedConfig): Finding {
+  const subject = "API_KEYS_FILE";
+  try {
+    readAccess(loaded.values);
+  } catch (thrown) {
+    const { reason, message } = CodedError.from(thrown);
+    return { subject: reason === "ACCESS_FILE" ? reason : subject, state: "trouble", detail: message };
+  }
+  const asks = asksWho(loaded.values);
+  const quiet = { info: () => {}, warn: () => {} };
+  const { grpcAddress, flightAddress, healthAddress } = safeListening(loaded, quiet);
+  const listeners = { control: grpcAddress, flight: flightAddress, http: healthAddress };
+  const open = (["control", "flight", "http"] as const).filter((listener) => !asks[listener]);
+  if (open.length === 0) return { subject, state: "ok", detail: "every listener asks for credentials" };
+  const shown = open.map((listener) => {
+    const { host } = listeners[listener];
+    return `${listener} (${formatAddress(listeners[listener])}, ${isLoopback(host) ? "this machine alone" : "whoever reaches it"})`;
+  });
+  return { subject, state: "note", detail: `open without credentials: ${shown.join(", ")}` };
+}
+
 /** The file of FLIGHT_CREDENTIALS, where it names one. */
 export function lookAtCredentials({ flightCredentials }: Config): Finding {
   const subject = "FLIGHT_CREDENTIALS";
   try {
     const { length } = readCredentials(flightCredentials, subject);
-    if (length === 0) return { subject, state: "note", detail: "not set: everybody who reaches Flight may read" };
+    if (length === 0) return { subject, state: "note", detail: "not set: see API_KEYS_FILE for who may read" };
     return { subject, state: "ok", detail: `${length} ${length === 1 ? "name" : "names"} may read` };
   } catch (thrown) {
     return { subject, state: "trouble", detail: CodedError.from(thrown).message };

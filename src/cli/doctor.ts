@@ -5,10 +5,11 @@ import { oneOf } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import type { Logger } from "../ops/log.ts";
 import { fitMemory } from "../server/fit-memory.ts";
+import { safeListening } from "../server/safe-listening.ts";
 import { sourceAccess } from "../sources/source-access.ts";
 import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
-import { lookAtCredentials, lookAtDataDir, lookAtListener } from "./doctor-places.ts";
+import { lookAtAccess, lookAtCredentials, lookAtDataDir, lookAtListener } from "./doctor-places.ts";
 import { lookAtSource } from "./doctor-source.ts";
 import { type Finding, findingText } from "./finding.ts";
 import { option } from "./flags.ts";
@@ -49,15 +50,17 @@ export const command = defineCommand({
         member,
       }));
     });
+    const listening = safeListening(loaded, { info() {}, warn() {} }); // lookAtAccess tells of it
     const options = { access: sourceAccess(values), network, interrupted };
     // All at once: one that does not answer takes as long as all of them.
     const findings = [
       ...places.map(({ subject, member }) => lookAtSource(subject, member, options)),
       lookAtDataDir(values),
-      lookAtListener("GRPC_ADDRESS", values.grpcAddress),
-      lookAtListener("FLIGHT_ADDRESS", values.flightAddress),
-      lookAtListener("HEALTH_PORT", values.healthAddress),
+      lookAtListener("GRPC_ADDRESS", listening.grpcAddress),
+      lookAtListener("FLIGHT_ADDRESS", listening.flightAddress),
+      lookAtListener("HEALTH_PORT", listening.healthAddress),
       lookAtCredentials(values),
+      lookAtAccess(loaded),
       lookAtMemory(loaded),
     ];
     let troubles = 0;

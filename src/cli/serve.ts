@@ -9,6 +9,7 @@ import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
 import type { Reason } from "../reasons/registry.ts";
 import { fitMemory } from "../server/fit-memory.ts";
+import { safeListening } from "../server/safe-listening.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
 import { windowBytesOf } from "../server/source-windows.ts";
 import { Lake } from "../sources/lake/lake.ts";
@@ -56,7 +57,11 @@ export const command = defineCommand({
       level: loaded.values.debug ? "debug" : loaded.values.logLevel,
       format: context.stderr.isTTY ? "pretty" : "json",
     });
-    const values: Config = { ...loaded.values, ...fitMemory(loaded, containerMemoryLimit(), log) };
+    const values: Config = {
+      ...loaded.values,
+      ...fitMemory(loaded, containerMemoryLimit(), log),
+      ...safeListening(loaded, log),
+    };
     const access = sourceAccess(values);
     let source: LedgerSource | undefined;
     let processor: RunningProcessor | undefined;

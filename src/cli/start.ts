@@ -4,7 +4,7 @@ import { CodedError } from "../error.ts";
 import { Compression, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, withControl } from "./control-call.ts";
+import { ADDRESS_FLAG, JSON_FLAG, TOKEN_FLAG, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
 import { option, optionOr, repeated, required } from "./flags.ts";
 import { label } from "./label.ts";
@@ -80,6 +80,7 @@ own the session has the server's.`,
     }),
     ...FILTER_FLAGS,
     address: ADDRESS_FLAG,
+    "token-file": TOKEN_FLAG,
     json: JSON_FLAG,
   },
   examples: [

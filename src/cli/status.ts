@@ -3,7 +3,16 @@ import { duration } from "../config/types.ts";
 import type { ControlClient } from "../control/client.ts";
 import { type GetStatusResponse, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { defineCommand, type Output } from "./command.ts";
-import { ADDRESS_FLAG, columns, grouped, JSON_FLAG, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
+import {
+  ADDRESS_FLAG,
+  columns,
+  grouped,
+  JSON_FLAG,
+  SESSION_ARGUMENT,
+  sessionId,
+  TOKEN_FLAG,
+  withControl,
+} from "./control-call.ts";
 import { optionOr, toggle } from "./flags.ts";
 import { sessionJson, statusName } from "./session-text.ts";
 
@@ -24,6 +33,7 @@ that is renewed, elsewhere one line for every change.`,
       summary: "How often --watch asks. Default: 1s.",
     }),
     address: ADDRESS_FLAG,
+    "token-file": TOKEN_FLAG,
     json: JSON_FLAG,
   },
   examples: [

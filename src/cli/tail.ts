@@ -5,6 +5,7 @@ import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { defineCommand, type Output } from "./command.ts";
+import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
 import { FILTER_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts";
 import { isClosedByReader, write } from "./output.ts";
@@ -51,6 +52,7 @@ const FLAGS = {
     type: dialAddress,
     summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
   }),
+  "token-file": TOKEN_FLAG,
   session: option({
     placeholder: "ID",
     type: text,
@@ -86,7 +88,7 @@ const FLAGS = {
 
 export const command = defineCommand({
   usage: "[flags]",
-  description: `Reads one session, or with --start-ledger a range of ledgers, through Arrow Flight and prints its rows until the stream ends. A range needs no session, and filters of its own go with it; without any it has the server's. The cursor behind the last row is printed on stderr, also when an error ends it, with the flags that go on right there. Where --limit has cut a batch, the cursor is of the batch's beginning, and --skip leaves out the rows of it that were printed. Where the server asks for credentials, they are taken from FLIGHT_LOGIN (name:password) in the environment.`,
+  description: `Reads one session, or with --start-ledger a range of ledgers, through Arrow Flight and prints its rows until the stream ends. A range needs no session, and filters of its own go with it; without any it has the server's. The cursor behind the last row is printed on stderr, also when an error ends it, with the flags that go on right there. Where --limit has cut a batch, the cursor is of the batch's beginning, and --skip leaves out the rows of it that were printed. Where the server asks who is calling, give an API key (--token-file, or ACCESS_TOKEN in the environment), or name and password as FLIGHT_LOGIN (name:password) in the environment.`,
   flags: FLAGS,
   examples: [
     { command: `${PROGRAM} tail`, meaning: "the newest session, as a table" },
@@ -101,7 +103,7 @@ export const command = defineCommand({
     checkTogether(flags);
     const signal = interrupt();
     const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
-    const client = new FlightClient(address);
+    const client = new FlightClient(address, { token: tokenOf(flags["token-file"], env) });
     const place = new TailPlace(rangeWords(flags));
     let session = flags.session ?? "";
     let stopped = "";

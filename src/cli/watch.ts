@@ -1,7 +1,7 @@
 import { duration } from "../config/types.ts";
 import { GetStatusResponse_Status as Status, type WatchSessionResponse } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, sessionId, withControl } from "./control-call.ts";
+import { ADDRESS_FLAG, JSON_FLAG, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
 import { optionOr } from "./flags.ts";
 import { sessionJson, sessionLine } from "./session-text.ts";
 
@@ -20,6 +20,7 @@ all sessions until Ctrl-C; with one, until that session has ended, and exits wit
       summary: "Least time between two lines of progress. Default: 1s.",
     }),
     address: ADDRESS_FLAG,
+    "token-file": TOKEN_FLAG,
     json: JSON_FLAG,
   },
   examples: [{ command: "contract-data-processor watch", meaning: "everything that happens" }],

@@ -16,7 +16,8 @@ type CredentialsSetting = { credentials: Credential[]; file?: undefined } | { fi
 
 const CREDENTIALS_MAX = 1000; // people and programs; more belong to a directory of their own
 const CREDENTIALS_FILE_BYTES_MAX = 1 << 20; // a thousand lines of a kilobyte
-const NAME = /^[^:\s#@][^:\s]{0,127}$/; // a colon ends it in the protocol, a # is a comment, an @ a file
+/** What a name of a client may be. */
+export const NAME = /^[^:\s#@][^:\s]{0,127}$/; // a colon ends it in the protocol, a # is a comment, an @ a file
 
 /** A credential of a name and a password in clear. */
 export function credentialOf(name: string, password: string): Credential {

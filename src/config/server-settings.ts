@@ -63,6 +63,8 @@ export const SERVER_SETTINGS = {
     group: "Network",
     type: listenAddress,
     default: ":50054",
+    defaultNote:
+      ":50054, on 127.0.0.1 alone; on every interface where credentials are asked for, or with INSECURE_LISTEN",
     description: "Where the control plane listens (gRPC).",
     example: "127.0.0.1:50054",
   }),
@@ -71,6 +73,8 @@ export const SERVER_SETTINGS = {
     group: "Network",
     type: listenAddress,
     default: ":8816",
+    defaultNote:
+      ":8816, on 127.0.0.1 alone; on every interface where credentials are asked for, or with INSECURE_LISTEN",
     description: "Where the Arrow Flight server listens.",
     example: "127.0.0.1:8816",
   }),
@@ -89,6 +93,8 @@ export const SERVER_SETTINGS = {
     group: "Network",
     type: listenPort,
     default: "8089",
+    defaultNote:
+      "8089, on 127.0.0.1 alone; on every interface where credentials are asked for, or with INSECURE_LISTEN",
     description: "Where health, metrics and the status page are served over HTTP: a port, or host:port.",
     example: "127.0.0.1:8089",
   }),

@@ -130,6 +130,18 @@ export function list(item: RegExp, what: string, itemsMax: number): SettingType<
   };
 }
 
+/** Any of a few words, comma-separated. */
+export function listOf<const W extends readonly string[]>(words: W): SettingType<W[number][]> {
+  return {
+    name: "list",
+    accepts: `any of ${words.join(", ")}, separated by commas,`,
+    parse(value) {
+      const items = itemsOf(value);
+      return items.every((item) => words.includes(item)) ? items : undefined;
+    },
+  };
+}
+
 function itemsOf(value: string): string[] {
   return value
     .split(",")

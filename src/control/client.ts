@@ -2,7 +2,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import { ControlService } from "../grpc/generated/control.ts";
-import { errorOf, type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
+import { bearerMetadata, errorOf, type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
 import { explainUnreachable } from "../grpc/unreachable.ts";
 
 const DEADLINE_MS = 10_000; // calls answer in milliseconds; a server that needs longer is stuck
@@ -18,17 +18,21 @@ export interface ControlClient extends ServiceClient<typeof ControlService> {
 }
 
 /**
- * A client for `address` (host:port); it connects at the first call.
+ * A client for `address` (host:port); it connects at the first call. `token` goes with every call.
  * Calls reject with the CodedError that the server threw. UNAVAILABLE / SERVER_UNREACHABLE when there is none to
  * talk to, DEADLINE_EXCEEDED / SERVER_SILENT when it does not answer within `deadlineMs`.
  */
-export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {}): ControlClient {
+export function connectControl(
+  address: string,
+  { deadlineMs = DEADLINE_MS, token }: { deadlineMs?: number; token?: string } = {},
+): ControlClient {
+  const metadata = bearerMetadata(token);
   const client = new grpc.Client(address, grpc.credentials.createInsecure());
   const calls = serviceClient(client, ControlService);
   const explained =
     <Request, Response>(call: (request: Request, options?: UnaryOptions) => Promise<Response>) =>
     async (request: Request, options: UnaryOptions = {}) => {
-      const withDeadline = { deadlineMs, ...options };
+      const withDeadline = { deadlineMs, metadata, ...options };
       try {
         return await call(request, withDeadline);
       } catch (error) {
@@ -45,7 +49,7 @@ export function connectControl(address: string, { deadlineMs = DEADLINE_MS } = {
     getSession: explained(calls.getSession),
     resumeSession: explained(calls.resumeSession),
     deleteSession: explained(calls.deleteSession),
-    watchSession: calls.watchSession,
+    watchSession: (request, options) => calls.watchSession(request, { metadata, ...options }),
     explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, deadlineMs),
     close: () => client.close(),
   };

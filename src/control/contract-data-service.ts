@@ -8,6 +8,8 @@ import { ContractDataService, type FilterConfig } from "../grpc/generated/contra
 import { ContractDataService as StellarContractDataService } from "../grpc/generated/contract-data-service-stellar.ts";
 import type { Timestamp } from "../grpc/generated/google-protobuf-timestamp.ts";
 import type { Handlers } from "../grpc/service.ts";
+import { identityOf } from "../security/grant.ts";
+import { scopedSessions } from "../sessions/scoped-sessions.ts";
 import type { SessionService, SessionSnapshot } from "../sessions/session-service.ts";
 import { isActive } from "../sessions/states.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
@@ -50,9 +52,10 @@ const FEATURES = [
  * @throws CodedError INVALID_ARGUMENT from UpdateFilterConfig, as SessionService.configureFilters does
  */
 export function contractDataHandlers(
-  sessions: SessionService,
+  all: SessionService,
   service: ServiceDescription,
 ): Handlers<typeof ContractDataService> {
+  const of = (call: object) => scopedSessions(all, identityOf(call));
   return {
     getServiceInfo: (_, call) => ({
       name: service.name,
@@ -63,19 +66,20 @@ export function contractDataHandlers(
       startedAt: timestamp(service.startedUnixMs),
     }),
 
-    getStatus: () => {
-      const all = sessions.list();
-      const active = all.filter(({ state }) => isActive(state));
+    getStatus: (_, call) => {
+      const sessions = of(call).list();
+      const active = sessions.filter(({ state }) => isActive(state));
       // What is over says something only while nothing else is under way.
-      const seen = active.length > 0 ? active : all.slice(0, 1);
+      const seen = active.length > 0 ? active : sessions.slice(0, 1);
       const failed = seen.find(({ state }) => state === "ERROR");
-      const sum = (value: (session: SessionSnapshot) => number) => all.reduce((total, each) => total + value(each), 0);
+      const sum = (value: (session: SessionSnapshot) => number) =>
+        sessions.reduce((total, each) => total + value(each), 0);
       return {
         currentLedger: Math.max(0, ...seen.map(({ ledgerCurrent }) => ledgerCurrent)),
         contractsProcessed: sum(({ entriesProcessed }) => entriesProcessed),
         recordsStreamed: sum(({ rowsDelivered }) => rowsDelivered),
         processingRatePerSecond: sum(({ ratePerSecond }) => ratePerSecond),
-        lastUpdate: timestamp(Math.max(service.startedUnixMs, ...all.map(({ updatedUnixMs }) => updatedUnixMs))),
+        lastUpdate: timestamp(Math.max(service.startedUnixMs, ...sessions.map(({ updatedUnixMs }) => updatedUnixMs))),
         isHealthy: failed === undefined,
         errorMessage: failed?.error?.message,
         bytesProcessed: sum(({ bytesProcessed }) => bytesProcessed),
@@ -84,7 +88,7 @@ export function contractDataHandlers(
 
     getFilterConfig: () => {
       const { contractIds, assetCodes, assetIssuers, balanceHolders, includeDeleted, balanceMin, modifiedAfterLedger } =
-        sessions.defaultFilter;
+        all.defaultFilter;
       return {
         contractIds: [...(contractIds ?? [])],
         assetCodes: [...(assetCodes ?? [])],
@@ -96,8 +100,8 @@ export function contractDataHandlers(
       };
     },
 
-    updateFilterConfig: (config) => {
-      sessions.configureFilters({ replace: filterOf(config) });
+    updateFilterConfig: (config, call) => {
+      of(call).configureFilters({ replace: filterOf(config) });
       return {};
     },
   };

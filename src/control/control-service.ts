@@ -10,6 +10,8 @@ import {
   StopMode,
 } from "../grpc/generated/control.ts";
 import type { Handlers, Init } from "../grpc/service.ts";
+import { identityOf } from "../security/grant.ts";
+import { scopedSessions } from "../sessions/scoped-sessions.ts";
 import type { SessionService } from "../sessions/session-service.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -28,11 +30,12 @@ const SESSION_ID_LENGTH_MAX = 64; // ids are UUIDs of 36 characters; what is lon
 const DEADLINE_MS_MAX = 3_600_000; // a stop that waits for longer than an hour is a mistake in the unit
 
 /** The handlers; none answers before the session service has. */
-export function controlHandlers(sessions: SessionService, watches: SessionWatches): Handlers<typeof ControlService> {
+export function controlHandlers(all: SessionService, watches: SessionWatches): Handlers<typeof ControlService> {
+  const of = (call: object) => scopedSessions(all, identityOf(call));
   return {
-    startProcessing: (request) => started(sessions, request),
+    startProcessing: (request, call) => started(of(call), request),
 
-    async stopProcessing({ sessionId, mode, deadlineMs }) {
+    async stopProcessing({ sessionId, mode, deadlineMs }, call) {
       const known = knownId(sessionId);
       if (deadlineMs > DEADLINE_MS_MAX) {
         throw new CodedError(
@@ -42,7 +45,7 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
         );
       }
       const drop = mode === StopMode.STOP_MODE_DROP;
-      const session = await sessions.stop(known, { mode: drop ? "drop" : "drain", deadlineMs });
+      const session = await of(call).stop(known, { mode: drop ? "drop" : "drain", deadlineMs });
       return {
         success: true,
         message: session.message || `session is ${session.state}`,
@@ -50,8 +53,8 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
       };
     },
 
-    getStatus({ sessionId }) {
-      const session = sessions.get(knownId(sessionId));
+    getStatus({ sessionId }, call) {
+      const session = of(call).get(knownId(sessionId));
       return {
         status: GetStatusResponse_Status[session.state],
         currentLedger: session.ledgerCurrent,
@@ -62,32 +65,32 @@ export function controlHandlers(sessions: SessionService, watches: SessionWatche
       };
     },
 
-    configureFilters: (request) => configured(sessions, request),
+    configureFilters: (request, call) => configured(of(call), request),
 
-    getMetrics({ sessionId }) {
-      return metricsMessage(sessions.get(knownId(sessionId)));
+    getMetrics({ sessionId }, call) {
+      return metricsMessage(of(call).get(knownId(sessionId)));
     },
 
-    listSessions(request) {
-      const { page, nextPageToken, total } = listPage(sessions.list(), request);
+    listSessions(request, call) {
+      const { page, nextPageToken, total } = listPage(of(call).list(), request);
       return { sessions: page.map(sessionMessage), nextPageToken, total };
     },
 
-    async getSession({ sessionId }) {
-      return { session: detailsMessage(await sessions.details(knownId(sessionId))) };
+    async getSession({ sessionId }, call) {
+      return { session: detailsMessage(await of(call).details(knownId(sessionId))) };
     },
 
     watchSession(call) {
-      watches.begin(call, call.request.sessionId === "" ? undefined : knownId(call.request.sessionId));
+      watches.begin(of(call), call, call.request.sessionId === "" ? undefined : knownId(call.request.sessionId));
     },
 
-    async resumeSession({ sessionId }) {
-      const session = await sessions.resume(knownId(sessionId));
+    async resumeSession({ sessionId }, call) {
+      const session = await of(call).resume(knownId(sessionId));
       return { success: true, message: `session is ${session.state}`, session: sessionMessage(session) };
     },
 
-    async deleteSession({ sessionId, force }) {
-      await sessions.remove(knownId(sessionId), force);
+    async deleteSession({ sessionId, force }, call) {
+      await of(call).remove(knownId(sessionId), force);
       return { success: true, message: "session deleted" };
     },
   };

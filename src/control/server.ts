@@ -10,6 +10,7 @@ import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.t
 import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
+import type { Gate } from "../security/gate.ts";
 import type { SessionService } from "../sessions/session-service.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
@@ -34,6 +35,8 @@ interface ControlServerOptions {
   host: string;
   /** 0 = any free one. */
   port: number;
+  /** Who may call; absent: everybody. */
+  gate?: Gate;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
   onUnexpected: OnUnexpected;
 }
@@ -55,18 +58,21 @@ export async function startControlServer(options: ControlServerOptions): Promise
       "grpc.max_send_message_length": CONTROL_MESSAGE_BYTES_MAX,
     }),
   );
+  const { onUnexpected } = options;
+  const admit = options.gate?.admit;
   const health = healthService(options.health);
-  const watches = new SessionWatches(options.sessions);
-  addService(server, ControlService, controlHandlers(options.sessions, watches), options.onUnexpected);
+  const watches = new SessionWatches();
+  addService(server, ControlService, controlHandlers(options.sessions, watches), onUnexpected, admit);
   for (const service of CONTRACT_DATA_SERVICES) {
-    addService(server, service, contractDataHandlers(options.sessions, options.service), options.onUnexpected);
+    addService(server, service, contractDataHandlers(options.sessions, options.service), onUnexpected, admit);
   }
-  addService(server, Health, health.handlers, options.onUnexpected);
-  addReflection(server, [...CONTROL_SERVICES, Health.typeName]);
+  addService(server, Health, health.handlers, onUnexpected, admit);
+  addReflection(server, [...CONTROL_SERVICES, Health.typeName], admit);
   addWrongPort(
     server,
     FlightService,
     "this is the control plane's port (GRPC_ADDRESS); Arrow Flight is at the port of FLIGHT_ADDRESS, 8816 by default",
+    admit,
   );
   const descriptors = new Descriptors();
   const listening = await listenGrpc(server, {

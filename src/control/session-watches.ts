@@ -20,13 +20,12 @@ type WatchCall = grpc.ServerWritableStream<WatchSessionRequest, Init<WatchSessio
 export class SessionWatches {
   private readonly calls = new Set<WatchCall>();
 
-  constructor(private readonly sessions: SessionService) {}
-
   /**
+   * @param sessions those that the caller may watch
    * @param id undefined = all sessions
    * @throws CodedError NOT_FOUND, RESOURCE_EXHAUSTED / SESSION_WATCHES, INVALID_ARGUMENT / INTERVAL
    */
-  begin(call: WatchCall, id: string | undefined): void {
+  begin(sessions: SessionService, call: WatchCall, id: string | undefined): void {
     const intervalMs = call.request.intervalMs || INTERVAL_MS_DEFAULT;
     if (intervalMs < INTERVAL_MS_MIN) {
       throw new CodedError(
@@ -43,7 +42,7 @@ export class SessionWatches {
       );
     }
     const watch = new Watch(call, id, intervalMs);
-    const end = this.sessions.watch(id, (session, event) => watch.told(session, event));
+    const end = sessions.watch(id, (session, event) => watch.told(session, event));
     this.calls.add(call);
     // grpc-js emits it after every end of a call, not only when the client cancels.
     call.on("cancelled", () => {
@@ -51,7 +50,7 @@ export class SessionWatches {
       watch.close();
       this.calls.delete(call);
     });
-    const now = id === undefined ? this.sessions.list().reverse() : [this.sessions.get(id)];
+    const now = id === undefined ? sessions.list().reverse() : [sessions.get(id)];
     for (const session of now) watch.told(session, "state");
   }
 

@@ -14,7 +14,14 @@ import {
   type FlightInfo,
   FlightService,
 } from "../grpc/generated/flight.ts";
-import { errorOf, type Init, methodDefinition, type ServiceClient, serviceClient } from "../grpc/service.ts";
+import {
+  bearerMetadata,
+  errorOf,
+  type Init,
+  methodDefinition,
+  type ServiceClient,
+  serviceClient,
+} from "../grpc/service.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
 
@@ -70,13 +77,15 @@ export class FlightClient {
   private readonly client: grpc.Client;
   private readonly calls: ServiceClient<typeof FlightService>;
   /** Sent with every call. */
-  private readonly metadata = new grpc.Metadata();
+  private readonly metadata: grpc.Metadata;
 
   /**
    * @param address host:port
-   * @param windowBytes what the server may send ahead of the reader
+   * @param options.windowBytes what the server may send ahead of the reader
+   * @param options.token an API key, or another bearer token
    */
-  constructor(address: string, windowBytes = WINDOW_BYTES) {
+  constructor(address: string, { windowBytes = WINDOW_BYTES, token }: { windowBytes?: number; token?: string } = {}) {
+    this.metadata = bearerMetadata(token);
     holdClientStreams();
     this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,

@@ -20,6 +20,7 @@ import type { FlightAction } from "./producer.ts";
 import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { ENDPOINTS_MAX } from "./range-ticket.ts";
 import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
+import { checkSessionScope, checkWholeScope, readableSessions } from "./scope.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
 /** What the actions need of the producer that offers them. */
@@ -94,11 +95,11 @@ function sessionsAction({ options: { main } }: ActionParts): FlightAction {
   return {
     type: "sessions",
     description: 'All sessions, newest first. Body: empty or {"state":"RUNNING"}; result: {"sessions":[…]}.',
-    async run(body) {
+    async run(body, { identity }) {
       const json = bodyOf(body, '{"state":"RUNNING"}');
       const state = json.text("state");
       json.end();
-      const { sessions } = await main.ask("sessions", {});
+      const sessions = readableSessions(identity, (await main.ask("sessions", {})).sessions);
       return [jsonBytes({ sessions: sessions.filter((each) => state === undefined || each.state === state) })];
     },
   };
@@ -108,12 +109,13 @@ function sessionAction({ options: { hub, main } }: ActionParts): FlightAction {
   return {
     type: "session",
     description: 'One session, and who reads it. Body: {"session":"<id>"}; result: the session.',
-    async run(body) {
+    async run(body, { identity }) {
       const json = bodyOf(body, '{"session":"<id>"}');
       const id = json.text("session");
       json.end();
       if (id === undefined) throw json.missing("session", "a session id");
       const { sessions } = await main.ask("sessions", { id });
+      await checkSessionScope(identity, id, async () => sessions);
       const stream = hub.session(id);
       return [jsonBytes({ ...sessions[0], stream: stream === undefined ? undefined : describeStream(stream) })];
     },
@@ -125,8 +127,9 @@ function streamsAction({ options: { hub, totals } }: ActionParts): FlightAction 
     type: "streams",
     description:
       'Every open stream, and for every client of it: batches, rows, bytes on the wire, lag in ledgers and bytes, time blocked on the client. Body: empty; result: {"totals":{…},"streams":[…]}.',
-    async run(body) {
+    async run(body, { identity }) {
       bodyOf(body, "{}").end();
+      checkWholeScope(identity, "about all streams");
       return [jsonBytes({ totals: totals.read(), streams: hub.all().map(describeStream) })];
     },
   };

@@ -28,6 +28,7 @@ import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { filterOfRange, pinned, type RangeTicket } from "./range-ticket.ts";
 import { type SchemaForms, Schemas } from "./schemas.ts";
+import { checkRangeScope, checkSessionScope, readableSessions } from "./scope.ts";
 import { SlowClients } from "./slow-clients.ts";
 import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
 import { EmptyStream, WaitingStream } from "./waiting-stream.ts";
@@ -59,8 +60,8 @@ export class ContractDataProducer implements FlightProducer {
     this.flights.sweep();
   }
 
-  async listFlights(criteria: Uint8Array): Promise<Iterable<Init<FlightInfo>>> {
-    const selects = await this.selection(criteria);
+  async listFlights(criteria: Uint8Array, context: CallContext): Promise<Iterable<Init<FlightInfo>>> {
+    const selects = await this.selection(criteria, context);
     const streams = this.options.hub.sessions().reverse().filter(selects);
     const totals = await this.totalsOf(streams);
     return streams.map((stream) => sessionInfo(stream, this.formsOf(stream), {}, totals.get(stream.opening.id)));
@@ -138,11 +139,19 @@ export class ContractDataProducer implements FlightProducer {
     totals.set("lagBytes", bytes);
   }
 
+  /** The session that is asked for, which the caller may read. @throws CodedError as `find`, PERMISSION_DENIED / SCOPE */
+  async session(read: Exclude<ReadRequest, { kind: "range" }>, context: CallContext): Promise<HubStream> {
+    const stream = await this.find(read, context);
+    const summaryOf = async (id: string) => (await this.options.main.ask("sessions", { id })).sessions;
+    await checkSessionScope(context.identity, stream.opening.id, summaryOf);
+    return stream;
+  }
+
   /**
    * The session that is asked for.
    * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION; FAILED_PRECONDITION when it is encoded otherwise
    */
-  async session(read: Exclude<ReadRequest, { kind: "range" }>, context: CallContext): Promise<HubStream> {
+  private async find(read: Exclude<ReadRequest, { kind: "range" }>, context: CallContext): Promise<HubStream> {
     const { hub } = this.options;
     if (read.kind === "session") {
       const stream = hub.session(read.id) ?? (await this.afterMainThread(read.id)).session(read.id);
@@ -222,7 +231,8 @@ export class ContractDataProducer implements FlightProducer {
     return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals, told);
   }
 
-  private async rangeStream(range: RangeTicket, { peer, signal }: CallContext): Promise<OutgoingStream> {
+  private async rangeStream(range: RangeTicket, { peer, signal, identity }: CallContext): Promise<OutgoingStream> {
+    checkRangeScope(identity, range);
     this.flights.check(range);
     const opening = messagesOf(this.formsOfRange(range));
     const { ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
@@ -273,8 +283,9 @@ export class ContractDataProducer implements FlightProducer {
   private async rangeInfo(
     asked: RangeTicket,
     descriptor: FlightDescriptor,
-    { announce, signal }: CallContext,
+    { announce, signal, identity }: CallContext,
   ): Promise<Init<FlightInfo>> {
+    checkRangeScope(identity, asked);
     const forms = this.formsOfRange(asked);
     const { source, ledgerLatest, defaultFilter } = await this.options.main.ask("rangeSource", {});
     if (ledgerLatest !== undefined && asked.ledgerEnd > ledgerLatest) {
@@ -291,7 +302,7 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   /** `{"state":"RUNNING","session":"<start of an id>"}`, both optional; nothing at all selects every session. */
-  private async selection(criteria: Uint8Array): Promise<(stream: HubStream) => boolean> {
+  private async selection(criteria: Uint8Array, { identity }: CallContext): Promise<(stream: HubStream) => boolean> {
     const json =
       criteria.length === 0
         ? new JsonObject({}, "criteria")
@@ -300,8 +311,9 @@ export class ContractDataProducer implements FlightProducer {
     const prefix = json.text("session") ?? "";
     json.end();
     const { sessions } = await this.options.main.ask("sessions", {}); // asked in any case: see afterMainThread
-    const states = new Map(sessions.map((session) => [session.session, session.state]));
-    return ({ opening: { id } }) => id.startsWith(prefix) && (state === undefined || states.get(id) === state);
+    const states = new Map(readableSessions(identity, sessions).map((session) => [session.session, session.state]));
+    return ({ opening: { id } }) =>
+      id.startsWith(prefix) && states.has(id) && (state === undefined || states.get(id) === state);
   }
 }
 

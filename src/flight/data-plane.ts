@@ -16,11 +16,12 @@ import { Health } from "../grpc/generated/health.ts";
 import { healthService } from "../grpc/health-service.ts";
 import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
-import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { type GrpcListener, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
-import { BasicAuthenticator } from "../security/auth.ts";
+import { Gate } from "../security/gate.ts";
+import { Refusals } from "../security/refusals.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
 import { BEAT_MS, Heartbeat } from "../threads/heartbeat.ts";
@@ -80,7 +81,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   });
   const served = flightPort(data, producer, post);
   const descriptors = new Descriptors();
-  let listener: Awaited<ReturnType<typeof listenGrpc>>;
+  let listener: GrpcListener;
   try {
     listener = await listenGrpc(served.server, {
       host: data.host,
@@ -109,8 +110,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   }, PRESSURE_LOOK_MS);
   const lagLook = setInterval(() => {
     producer.measureLag();
-    totals.set("connectionsRefused", listener.connectionsRefused);
-    totals.set("callsRefused", listener.callsRefused);
+    countRefused(totals, listener, served.refusals);
   }, LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
     if (message.type === "close") void close(message.graceMs);
@@ -128,6 +128,13 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   }
   post({ type: "listening", port: listener.port });
   await hub.run();
+}
+
+function countRefused(totals: FlightTotals, listener: GrpcListener, { counts }: Refusals): void {
+  totals.set("connectionsRefused", listener.connectionsRefused);
+  totals.set("callsRefused", listener.callsRefused);
+  totals.set("unauthenticated", counts.unauthenticated);
+  totals.set("denied", counts.denied);
 }
 
 /** What messages of the main thread are for. */
@@ -178,6 +185,8 @@ function handle(message: Exclude<ToDataPlane, { type: "close" }>, { hub, main, s
 
 interface FlightPort {
   server: grpc.Server;
+  /** What its gate has refused. */
+  refusals: Refusals;
   /** Every session that there was before is open: calls are answered from now on. */
   restored(): void;
   /** Health says that the port goes away, and its watches end. */
@@ -196,23 +205,27 @@ function flightPort(
     const fields = { method, error: String(error), stack };
     post({ type: "log", level: "error", message: "unexpected error in a Flight call", fields });
   };
+  const refusals = new Refusals("flight", (message, fields) => post({ type: "log", level: "warn", message, fields }));
+  const gate = data.access && new Gate(data.access, refusals.told);
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   addFlightService(server, producer, {
     refusal: () => (restored ? undefined : STARTING),
-    authenticator: data.access && new BasicAuthenticator(data.access.credentials, data.access),
+    gate,
     onUnexpected,
   });
   const health = new HealthState([FlightService.typeName]);
   const healthCalls = healthService(health);
-  addService(server, Health, healthCalls.handlers, onUnexpected);
-  addReflection(server, [FlightService.typeName, Health.typeName]);
+  addService(server, Health, healthCalls.handlers, onUnexpected, gate?.admit);
+  addReflection(server, [FlightService.typeName, Health.typeName], gate?.admit);
   addWrongPort(
     server,
     ControlService,
     "this is the Arrow Flight port (FLIGHT_ADDRESS); the control plane is at the port of GRPC_ADDRESS, 50054 by default",
+    gate?.admit,
   );
   return {
     server,
+    refusals,
     restored: () => {
       restored = true;
       health.set(FlightService.typeName, true);

@@ -6,7 +6,8 @@ import { CodedError } from "../error.ts";
 import { FlightInfo, FlightService } from "../grpc/generated/flight.ts";
 import { announceAnswer } from "../grpc/grpc-internals.ts";
 import { addService, type Handlers, type Init, type OnUnexpected } from "../grpc/service.ts";
-import type { BasicAuthenticator } from "../security/auth.ts";
+import type { Gate } from "../security/gate.ts";
+import { identityOf } from "../security/grant.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
 import { refuseSqlAction } from "./no-sql.ts";
@@ -14,7 +15,7 @@ import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
 
 interface FlightServerOptions {
   /** Who may call; absent: everybody. */
-  authenticator?: BasicAuthenticator;
+  gate?: Gate;
   /** Why no call is answered at present, if that is so. */
   refusal?: () => CodedError | undefined;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
@@ -47,13 +48,13 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       doExchange: { ...doExchange, request: FLIGHT_DATA, response: FLIGHT_DATA },
     },
   };
-  const { authenticator, onUnexpected } = options;
+  const { gate, onUnexpected } = options;
 
-  /** @throws CodedError UNAUTHENTICATED, or the refusal */
+  /** @throws CodedError the refusal */
   const contextOf = (call: AnyCall): CallContext => {
     const refusal = options.refusal?.();
     if (refusal !== undefined) throw refusal;
-    const identity = authenticator?.identify(call.metadata);
+    const identity = identityOf(call);
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
     const sendHeaders = (headers: grpc.Metadata) => call.sendMetadata(headers);
@@ -63,10 +64,10 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
 
   const handlers: Handlers<typeof service> = {
     async handshake(call) {
-      if (authenticator === undefined) {
+      if (gate === undefined) {
         throw unimplemented("Handshake", "this server asks for no credentials; call it without");
       }
-      await handshake(call, authenticator);
+      await handshake(call, gate);
     },
     async listFlights(call) {
       const infos = [...(await producer.listFlights(call.request.expression, contextOf(call)))];
@@ -109,7 +110,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       call.end();
     },
   };
-  addService(server, service, handlers, onUnexpected);
+  addService(server, service, handlers, onUnexpected, gate?.admit);
 }
 
 /**
@@ -146,14 +147,11 @@ function findAction(actions: readonly FlightAction[], type: string): FlightActio
 }
 
 /** Answers the first request with a token, in the header and in the payload. */
-async function handshake(
-  call: Parameters<Handlers<typeof FlightService>["handshake"]>[0],
-  authenticator: BasicAuthenticator,
-): Promise<void> {
+async function handshake(call: Parameters<Handlers<typeof FlightService>["handshake"]>[0], gate: Gate): Promise<void> {
   let answered = false;
-  const answer = (payload: Uint8Array) => {
+  const answer = async (payload: Uint8Array) => {
     answered = true;
-    const { token } = authenticator.login(call.metadata, payload);
+    const token = await gate.login(call, payload);
     const headers = new grpc.Metadata();
     headers.set("authorization", `Bearer ${token}`);
     call.sendMetadata(headers);
@@ -162,13 +160,13 @@ async function handshake(
   const iterator: AsyncIterable<{ payload: Uint8Array }> = call.iterator({ destroyOnReturn: false });
   try {
     for await (const request of iterator) {
-      if (!answered) answer(request.payload);
+      if (!answered) await answer(request.payload);
       // Flight's older clients send their message and wait for the answer before they close their side.
     }
   } catch (thrown) {
     if (call.cancelled && !(thrown instanceof CodedError)) return; // it has its answer, or wants none
     throw thrown;
   }
-  if (!answered) answer(new Uint8Array(0)); // the header may be all that there is
+  if (!answered) await answer(new Uint8Array(0)); // the header may be all that there is
   call.end();
 }

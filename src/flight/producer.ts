@@ -2,6 +2,7 @@
 import type * as grpc from "@grpc/grpc-js";
 import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
+import type { Identity } from "../security/grant.ts";
 import type { FlightDataMessage, OutgoingFlightData } from "./flight-data.ts";
 
 /** What a handler knows of the call that it answers. */
@@ -11,7 +12,7 @@ export interface CallContext {
   /** Request headers. */
   readonly metadata: grpc.Metadata;
   /** Who the client has proved to be; undefined where nobody has to. */
-  readonly identity: string | undefined;
+  readonly identity: Identity | undefined;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
   /** Sends response headers, before the first message. */

@@ -9,7 +9,7 @@ import {
   type ServerReflectionResponse,
 } from "./generated/reflection-v1.ts";
 import { ServerReflection as ServerReflectionAlpha } from "./generated/reflection-v1alpha.ts";
-import { addService, type FileDescriptor, type Init, statusOf } from "./service.ts";
+import { type Admit, addService, type FileDescriptor, type Init, statusOf } from "./service.ts";
 
 const NAME_LENGTH_MAX = 256; // no name of ours comes near it; what is longer is not repeated in an answer
 
@@ -19,8 +19,8 @@ type ReflectionCall = grpc.ServerDuplexStream<ServerReflectionRequest, Answer>;
 const FILES_BY_NAME = new Map(FILE_DESCRIPTORS.map((file) => [file.name, file]));
 const FILES_BY_SYMBOL = new Map(FILE_DESCRIPTORS.flatMap((file) => file.symbols.map((symbol) => [symbol, file])));
 
-/** Adds both versions to a server. `services`: full names of what it serves beside them. */
-export function addReflection(server: grpc.Server, services: readonly string[]): void {
+/** Adds both versions to a server, behind the gate. `services`: full names of what it serves beside them. */
+export function addReflection(server: grpc.Server, services: readonly string[], admit?: Admit): void {
   const names = [...services, ServerReflection.typeName, ServerReflectionAlpha.typeName].sort();
   const serverReflectionInfo = (call: ReflectionCall) => {
     call.on("data", (request: ServerReflectionRequest) => {
@@ -36,8 +36,8 @@ export function addReflection(server: grpc.Server, services: readonly string[]):
     call.on("end", () => call.end());
     call.on("error", () => {}); // the client went away; there is nobody left to tell
   };
-  addService(server, ServerReflection, { serverReflectionInfo });
-  addService(server, ServerReflectionAlpha, { serverReflectionInfo });
+  addService(server, ServerReflection, { serverReflectionInfo }, undefined, admit);
+  addService(server, ServerReflectionAlpha, { serverReflectionInfo }, undefined, admit);
 }
 
 /** What one request is answered with. */

@@ -142,7 +142,31 @@ export function errorOf(error: grpc.ServiceError): CodedError {
   return CodedError.received(code, reason, error.details || error.message, { cause: error });
 }
 
+/** What is asked of a call before its handler runs. Each kind of call of grpc-js has it. */
+interface IncomingCall {
+  readonly metadata: grpc.Metadata;
+  readonly cancelled: boolean;
+  getPeer(): string;
+}
+
+/**
+ * Lets a call of `path` (`package.Service/Method`) in, or throws or rejects to refuse it: the handler does not run then.
+ */
+export type Admit = (call: IncomingCall, path: string) => Promise<void>;
+
 type AnyHandler = (...args: unknown[]) => unknown;
+
+/** The handler behind the gate. A client that has left meanwhile, which nobody tells a handler twice, finds none. */
+function admitted(handler: AnyHandler, path: string, admit: Admit | undefined, kind: MethodKind): AnyHandler {
+  if (admit === undefined) return handler;
+  return async (...args) => {
+    const call = args.at(-1) as IncomingCall;
+    await admit(call, path);
+    if (!call.cancelled) return await handler(...args);
+    if (kind === "unary" || kind === "clientStream")
+      throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
+  };
+}
 
 /**
  * The handler as grpc-js calls it: whatever it throws ends its own call with a status, and what grpc-js throws at that
@@ -183,23 +207,20 @@ function guarded(method: MethodInfo, path: string, handler: AnyHandler, onUnexpe
   };
 }
 
-/** Registers `handlers` for all methods of `service`. */
+/** Registers `handlers` for all methods of `service`. @param admit the gate that every call passes; absent: none */
 export function addService<S extends ServiceType>(
   server: grpc.Server,
   service: S,
   handlers: Handlers<S>,
   onUnexpected: OnUnexpected = () => {},
+  admit?: Admit,
 ): void {
   const implementation = Object.fromEntries(
-    Object.entries(service.methods).map(([key, method]) => [
-      key,
-      guarded(
-        method,
-        `${service.typeName}/${method.name}`,
-        handlers[key as keyof S["methods"]] as AnyHandler,
-        onUnexpected,
-      ),
-    ]),
+    Object.entries(service.methods).map(([key, method]) => {
+      const path = `${service.typeName}/${method.name}`;
+      const handler = admitted(handlers[key as keyof S["methods"]] as AnyHandler, path, admit, method.kind);
+      return [key, guarded(method, path, handler, onUnexpected)];
+    }),
   );
   server.addService(serviceDefinition(service), implementation as grpc.UntypedServiceImplementation);
 }
@@ -211,6 +232,13 @@ export interface UnaryOptions {
   metadata?: grpc.Metadata;
   /** Cancels the call. */
   signal?: AbortSignal;
+}
+
+/** Headers of calls that carry a bearer token; none where it is undefined. */
+export function bearerMetadata(token: string | undefined): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+  return metadata;
 }
 
 type ClientCall<M extends MethodInfo> = M["kind"] extends "unary"

@@ -4,17 +4,23 @@
  */
 import type * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
-import { addService, type Handlers, type ServiceType } from "./service.ts";
+import { type Admit, addService, type Handlers, type ServiceType } from "./service.ts";
 
 /**
  * Answers every method of `service` with UNIMPLEMENTED / WRONG_PORT. Leave the service out of reflection.
  *
  * @param sentence which port this is, and at which setting's port the service is
  */
-export function addWrongPort<S extends ServiceType>(server: grpc.Server, service: S, sentence: string): void {
+export function addWrongPort<S extends ServiceType>(
+  server: grpc.Server,
+  service: S,
+  sentence: string,
+  admit?: Admit,
+): void {
   const refuse = () => {
     throw new CodedError("UNIMPLEMENTED", "WRONG_PORT", sentence);
   };
   const handlers = Object.fromEntries(Object.keys(service.methods).map((key) => [key, refuse]));
-  addService(server, service, handlers as unknown as Handlers<S>); // a handler that throws at once fits every kind of method
+  // a handler that throws at once fits every kind of method
+  addService(server, service, handlers as unknown as Handlers<S>, undefined, admit);
 }

@@ -1,6 +1,9 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
 import { type Context, Hono } from "hono";
 import { compress } from "hono/compress";
+import { CodedError } from "../error.ts";
+import { headerCredentials } from "../security/call-credentials.ts";
+import type { Gate } from "../security/gate.ts";
 import { allowedHosts } from "./allowed-hosts.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import { publicValue } from "./public-text.ts";
@@ -12,10 +15,18 @@ import { statusPage } from "./status-page.ts";
 
 const NO_STORE = { "Cache-Control": "no-store" } as const;
 
-/** Everything that is served; each answers GET and HEAD. */
-const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
+/** Every path that is served; each answers GET and HEAD. */
+export const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
+
+/** What the server says of a request beside the request itself. */
+export interface OpsEnv {
+  /** Address of the client. */
+  peer: string;
+}
 
 interface OpsOptions {
+  /** Who may ask; absent: everybody. */
+  gate?: Gate;
   /** Told of each error that a request ran into and that is not the client's. */
   onUnexpected?: (error: unknown) => void;
   /** Names under which browsers may read /status.json, beside this machine's own; HTTP_ALLOWED_HOSTS. */
@@ -36,6 +47,8 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
     await next();
     context.header("X-Content-Type-Options", "nosniff");
   });
+
+  addGate(app, options.gate);
 
   app.get("/health", (context) => {
     const report = healthReport(source);
@@ -94,6 +107,27 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
 
   addFallbacks(app, options);
   return app;
+}
+
+/** Every request passes the gate, which a browser gets through by asking for name and password. */
+function addGate(app: Hono, gate: Gate | undefined): void {
+  if (gate === undefined) return;
+  app.use(async (context, next) => {
+    const header = context.req.header("authorization");
+    try {
+      await gate.identityFor({
+        path: context.req.path,
+        peer: (context.env as OpsEnv | undefined)?.peer ?? "",
+        credentials: () => (header === undefined ? undefined : headerCredentials(header)),
+      });
+    } catch (thrown) {
+      const { code, reason, message } = CodedError.from(thrown);
+      const status = code === "UNAUTHENTICATED" ? 401 : code === "PERMISSION_DENIED" ? 403 : 503;
+      if (status === 401) context.header("WWW-Authenticate", 'Basic realm="contract-data", Bearer');
+      return context.json({ error: message, reason }, status, NO_STORE);
+    }
+    await next();
+  });
 }
 
 /** What answers where nothing else does: wrong methods, unknown paths, errors. */

@@ -2,6 +2,7 @@
  * The process's totals in Prometheus' text format. The names are those that existing dashboards ask for. Each help says
  * what is counted: sessions alone, or everything that is decoded or sent (docs/operations.md repeats the helps).
  */
+import type { RefusalCounts } from "../security/refusals.ts";
 
 /** Totals of the whole process at one moment. Counters never fall while the process lives. */
 export interface ProcessMetrics {
@@ -32,6 +33,8 @@ export interface ProcessMetrics {
   flight?: FlightMetrics;
   /** Counters by listener: what its limits have refused. */
   refused?: Readonly<Record<string, { connections: number; calls: number }>>;
+  /** Counters by listener: what its gate has refused. */
+  accessRefused?: Readonly<Record<string, RefusalCounts>>;
   flowctlRegistered: boolean;
   /** Counters. */
   flowctlHeartbeatsSent: number;
@@ -180,6 +183,7 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     ...rows.map(([name, kind, help, value]) => `${head(name, kind, help)}${name} ${number(value)}\n`),
     metrics.flight === undefined ? "" : flightText(metrics.flight),
     refusedText(metrics.refused ?? {}),
+    accessRefusedText(metrics.accessRefused ?? {}),
     stages(
       "contract_data_stage_seconds_total",
       "Time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits are stages of their own.",
@@ -273,6 +277,17 @@ function refusedText(refused: NonNullable<ProcessMetrics["refused"]>): string {
     ),
     of("calls", "Calls refused by a listener for what all calls hold together (CALLS_MAX, CALL_BYTES, CALL_STALLED)."),
   ].join("");
+}
+
+function accessRefusedText(refused: NonNullable<ProcessMetrics["accessRefused"]>): string {
+  const name = "contract_data_access_refused_total";
+  const lines = Object.entries(refused).flatMap(([listener, counts]) =>
+    Object.entries(counts).map(
+      ([why, count]) => `${name}{listener="${label(listener)}",why="${label(why)}"} ${number(count)}\n`,
+    ),
+  );
+  if (lines.length === 0) return "";
+  return `${head(name, "counter", "Calls refused by a listener for who makes them: unauthenticated, or denied what their role does not include.")}${lines.join("")}`;
 }
 
 function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {

@@ -1,6 +1,8 @@
 /** Serves the ops app over HTTP. */
 import type { Hono } from "hono";
+import { formatAddress } from "../config/address.ts";
 import { CodedError } from "../error.ts";
+import type { OpsEnv } from "./app.ts";
 import { requestPath } from "./request-path.ts";
 
 const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
@@ -44,7 +46,11 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       maxRequestBodySize: REQUEST_BYTES_MAX,
       development: false,
       reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
-      fetch: (request) => app.fetch(answeredAsGet(request)),
+      fetch: (request, server) => {
+        const { address = "", port = 0 } = server.requestIP(request) ?? {};
+        const env: OpsEnv = { peer: formatAddress({ host: address, port }) };
+        return app.fetch(answeredAsGet(request), env);
+      },
     });
   let server: ReturnType<typeof listen>;
   try {

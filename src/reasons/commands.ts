@@ -3,6 +3,7 @@ import { reason } from "./reason.ts";
 
 /** Entries by reason; docs/errors.md shows them under "The command line". */
 export const COMMANDS = {
+  ACCESS_FILE: reason("INVALID_ARGUMENT", "ACCESS_FILE cannot be used.", "The message names the line and the field."),
   CONFIG_FILE_INVALID: reason(
     "INVALID_ARGUMENT",
     "The configuration file cannot be used.",
@@ -16,7 +17,7 @@ export const COMMANDS = {
   CREDENTIALS_FILE: reason(
     "INVALID_ARGUMENT",
     "The file of credentials cannot be used.",
-    "Write one name:password a line.",
+    "The message names the file and the line.",
   ),
   FORMAT: reason("INVALID_ARGUMENT", "The output format cannot have what is asked for.", "Use another format."),
   LOGIN: reason("INVALID_ARGUMENT", "FLIGHT_LOGIN is not name:password.", "Write it so."),

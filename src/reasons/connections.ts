@@ -11,7 +11,7 @@ export const CONNECTIONS = {
   CREDENTIALS: reason(
     "UNAUTHENTICATED",
     "Name and password, or the token, are missing or wrong.",
-    "Call Handshake with name and password.",
+    "Send an API key as a bearer token, or call Handshake with name and password.",
   ),
   HTTP_ADDRESS_UNAVAILABLE: reason(
     "UNAVAILABLE",
@@ -19,6 +19,16 @@ export const CONNECTIONS = {
     "Set HEALTH_PORT to a free port.",
   ),
   LISTEN_FAILED: reason("INTERNAL", "The system refuses to listen.", "The message has its reason."),
+  ROLE: reason(
+    "PERMISSION_DENIED",
+    "The caller is known, and its role does not include this call.",
+    "Ask whoever keeps ACCESS_FILE for another role.",
+  ),
+  SCOPE: reason(
+    "PERMISSION_DENIED",
+    "The caller may use some sessions or contracts only, and this is another one.",
+    "Name one of those that ACCESS_FILE gives to the caller.",
+  ),
   SERVER_SILENT: reason("DEADLINE_EXCEEDED", "The server did not answer in time.", "Try again; see its /health."),
   SERVER_STOPPING: reason("UNAVAILABLE", "The server is shutting down.", "Come back with the cursor."),
   SERVER_UNREACHABLE: reason("UNAVAILABLE", "Nobody answers at the address.", "Start the server, or name its address."),

@@ -43,6 +43,7 @@ function summaryOf(session: SessionSnapshot): SessionSummary {
     batch_bytes: session.batchBytes,
     clients: session.clients,
     partitions: session.request.partitions,
+    labels: session.request.labels,
     created_unix_ms: session.createdUnixMs,
     message: session.message,
     error: session.error,

@@ -1,6 +1,5 @@
 /** Starts what decodes and delivers: memory, workers, the data-plane thread, the engine. */
-import { readCredentials } from "../config/credentials.ts";
-import { type Config, SETTINGS } from "../config/schema.ts";
+import type { Config } from "../config/schema.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { MemoryGuard } from "../engine/memory-guard.ts";
 import { planMemory } from "../engine/memory-plan.ts";
@@ -9,8 +8,8 @@ import { CodedError } from "../error.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import type { HealthState } from "../grpc/health-state.ts";
 import type { Logger } from "../ops/log.ts";
+import type { ListenerAccess } from "../security/access.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
-import type { DataPlaneAccess } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
 import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
@@ -32,6 +31,8 @@ export interface StartContext {
   stop: StopOrder;
   /** Whether the server is on its way down, and whether stored sessions are open again. */
   life: { closing: boolean; restored: boolean };
+  /** Who may call. */
+  access: ListenerAccess;
   /** A part that nothing can do without has died. */
   fail: (error: Error) => void;
 }
@@ -55,7 +56,7 @@ export async function startEngine(
   context: StartContext,
   options: DataPlaneOptions & { ownsProcess?: boolean },
 ): Promise<EngineParts> {
-  const { config, log, stop } = context;
+  const { config, log, stop, access } = context;
   const late: { engine?: StreamEngine; answer: DataPlaneEvents["asked"] } = { answer: () => Promise.reject(NOT_READY) };
   const bell = Bell.create();
   const flightTotals = FlightTotals.create();
@@ -79,7 +80,7 @@ export async function startEngine(
       slotBytesMax: memory.streamsBytesMax,
       networkPassphrase: config.networkPassphrase,
       service: { name: config.serviceName, version: config.serviceVersion },
-      access: flightAccess(config),
+      access: access.flight,
     },
     dataPlaneEvents(context, late),
     options,
@@ -153,13 +154,6 @@ function warnOfSettings({ flowctlEnabled, flowctlEndpoint }: Config, log: Logger
   log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
     endpoint: flowctlEndpoint,
   });
-}
-
-/** Who may read over Flight; undefined where nobody is asked. @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE */
-function flightAccess(config: Config): DataPlaneAccess | undefined {
-  const credentials = readCredentials(config.flightCredentials, SETTINGS.flightCredentials.env);
-  if (credentials.length === 0) return undefined;
-  return { credentials, tokenTtlMs: config.flightTokenTtlMs, tokensMax: config.flightTokensMax };
 }
 
 const CLIENT_LINES = {

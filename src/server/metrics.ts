@@ -2,6 +2,7 @@
 import type { RunningServer } from "../control/server.ts";
 import { logLinesLost } from "../ops/log-output.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
+import type { RefusalCounts } from "../security/refusals.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
 import { LEDGER_DURATION_BOUNDS_MS } from "../workers/ledger-durations.ts";
@@ -13,6 +14,7 @@ export function processMetrics(
   pool: DecodePool,
   flightTotals: FlightTotals,
   control: RunningServer["refused"],
+  access: Readonly<Record<"control" | "http", RefusalCounts>>,
 ): ProcessMetrics {
   const flight = flightTotals.read();
   const totals = sessions.totals();
@@ -35,6 +37,7 @@ export function processMetrics(
     flightRecordsStreamed: flight.rowsSent,
     flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
     refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
+    accessRefused: { ...access, flight: { unauthenticated: flight.unauthenticated, denied: flight.denied } },
     flowctlRegistered: false,
     flowctlHeartbeatsSent: 0,
     flowctlHeartbeatErrors: 0,

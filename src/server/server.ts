@@ -15,6 +15,9 @@ import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
 import { startOpsServer } from "../ops/server.ts";
+import { readAccess } from "../security/access.ts";
+import { Gate } from "../security/gate.ts";
+import { Refusals } from "../security/refusals.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
@@ -70,7 +73,8 @@ export async function startServer(
   failed.catch(() => {}); // whoever waits for it is told; nobody has to
   const stop = new StopOrder(log);
   const health = new HealthState([...CONTROL_SERVICES, FlightService.typeName]);
-  const context: StartContext = { config, log, health, stop, life: { closing: false, restored: false }, fail };
+  const access = readAccess(config);
+  const context: StartContext = { config, log, health, stop, access, life: { closing: false, restored: false }, fail };
   try {
     const parts = await startEngine(context, options);
     const sessions = await startSessions(context, parts, source);
@@ -123,7 +127,7 @@ async function startSessions(
 
 /** The control plane and HTTP; both accept connections when it resolves. */
 async function startListeners(
-  { config, log, health, stop, life }: StartContext,
+  { config, log, health, stop, life, access }: StartContext,
   { dataPlane, pool, flightTotals }: EngineParts,
   sessions: Sessions,
   source: LedgerSource,
@@ -132,11 +136,15 @@ async function startListeners(
   const service = { name: config.serviceName, version: config.serviceVersion };
   const network = config.networkPassphrase;
   const flight = { host: config.flightAddress.host, port: dataPlane.flightPort };
+  const refusals = refusalsOf(log);
+  const gateOf = (listener: "control" | "http") =>
+    access[listener] && new Gate(access[listener], refusals[listener].told);
   const control: RunningServer = await startControlServer({
     sessions,
     health,
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
+    gate: gateOf("control"),
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
   });
@@ -155,10 +163,15 @@ async function startListeners(
       source: source.description,
       components: () => [...components(health, life.closing, dataPlane.silenceMs), ...workOf(source, sessions)],
       sessions: () => sessions.list(),
-      metrics: () => processMetrics(sessions, pool, flightTotals, control.refused),
+      metrics: () =>
+        processMetrics(sessions, pool, flightTotals, control.refused, {
+          control: refusals.control.counts,
+          http: refusals.http.counts,
+        }),
       endpoints: () => addresses,
     },
     {
+      gate: gateOf("http"),
       onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
       allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
     },
@@ -169,4 +182,10 @@ async function startListeners(
   const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
   stop.listeners.push(async () => endWatch());
   return addresses;
+}
+
+/** What the gates of this thread's listeners refuse. */
+function refusalsOf(log: Logger): Record<"control" | "http", Refusals> {
+  const of = (listener: string) => new Refusals(listener, (message, fields) => log.warn(message, fields));
+  return { control: of("control"), http: of("http") };
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ErrorRecord } from "../error.ts";
+import type { Access } from "../security/access.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
@@ -35,15 +36,7 @@ export interface DataPlaneData {
   networkPassphrase: string;
   service: { name: string; version: string };
   /** Who may call; absent: everybody. */
-  access?: DataPlaneAccess;
-}
-
-/** Who may read over Flight. */
-export interface DataPlaneAccess {
-  credentials: Array<{ name: string; passwordSha256: string }>;
-  tokenTtlMs: number;
-  /** Tokens of one name at once. */
-  tokensMax: number;
+  access?: Access;
 }
 
 /** What a stream serves: a session with its readers, a range of one client, or what a session's client has missed. */
@@ -132,6 +125,7 @@ export interface SessionSummary {
   clients: number;
   /** Where it has several. */
   partitions?: number;
+  labels?: Readonly<Record<string, string>>;
   created_unix_ms: number;
   message: string;
   error?: ErrorRecord;

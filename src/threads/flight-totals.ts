@@ -29,6 +29,9 @@ const FLIGHT_COUNTERS = [
   /** Refused by the listener's limits (grpc/listen.ts), ever. */
   "connectionsRefused",
   "callsRefused",
+  /** Refused by the gate (security/gate.ts), ever: UNAUTHENTICATED, and everything else. */
+  "unauthenticated",
+  "denied",
 ] as const;
 type FlightCounter = (typeof FLIGHT_COUNTERS)[number];
 

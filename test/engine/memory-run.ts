@@ -77,7 +77,7 @@ export async function memoryRun(options: {
     "--flight-message-bytes-max=1MiB",
   ]);
   const control = connectControl(processor.control);
-  const client = new FlightClient(processor.flight, 64 << 10);
+  const client = new FlightClient(processor.flight, { windowBytes: 64 << 10 });
   const fastClient = new FlightClient(processor.flight);
   let sampling: ReturnType<typeof setInterval> | undefined;
   try {

@@ -7,11 +7,12 @@ import { runDoGet } from "../../src/flight/do-get.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import { statusOf } from "../../src/grpc/service.ts";
 import { CLOSE_MS_MAX } from "../../src/http2/http2-window-shim.ts";
-import { BasicAuthenticator } from "../../src/security/auth.ts";
+import { Gate } from "../../src/security/gate.ts";
 import { type Client, goClient, pythonClient } from "../clients/toolchain.ts";
 import { DO_GET_PATH, encodeTicket, fixtureMessages, flightFixture } from "../flight/flight-fixture.ts";
 import { settings } from "../http2/frames.ts";
 import { RawCall, start } from "../http2/raw-call.ts";
+import { accessOf } from "../support/access.ts";
 import { until } from "../support/until.ts";
 
 const KEEPALIVE = { "grpc.keepalive_time_ms": 300, "grpc.keepalive_timeout_ms": 300 };
@@ -191,17 +192,17 @@ describe("a call that the server ends while its client is blocked", () => {
 test("a token that expires refuses the next call at once, also beside a blocked one, which goes on", async () => {
   let nowMs = 0;
   const credentials = [credentialOf("alice", "secret")];
-  const authenticator = new BasicAuthenticator(credentials, { tokenTtlMs: 1000, tokensMax: 1, nowMs: () => nowMs });
+  const gate = new Gate(accessOf({ credentials, tokenTtlMs: 1000, tokensMax: 1 }), undefined, () => nowMs);
   const metadata = new Metadata();
   metadata.set("authorization", `Basic ${Buffer.from("alice:secret").toString("base64")}`);
-  const { token } = authenticator.login(metadata, new Uint8Array(0));
+  const token = await gate.login({ metadata, getPeer: () => "127.0.0.1:1" }, new Uint8Array(0));
   const server = new Server(grpcServerOptions());
   const { definition, implementation } = flightFixture();
   const { DoGet } = implementation as { DoGet: (call: ServerWritableStream<string, unknown>) => void };
   server.addService(definition, {
-    DoGet: (call: ServerWritableStream<string, unknown>) => {
+    DoGet: async (call: ServerWritableStream<string, unknown>) => {
       try {
-        authenticator.identify(call.metadata);
+        await gate.admit(call, "arrow.flight.protocol.FlightService/DoGet");
       } catch (thrown) {
         return void call.emit("error", statusOf(thrown));
       }

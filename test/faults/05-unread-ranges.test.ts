@@ -45,7 +45,7 @@ function unreadRange(): RawCall {
 const totals = () => flightTotals(processor.flight);
 
 test("a range that nobody reads is ended for one that waits, with its cursor, and only then", async () => {
-  const client = new FlightClient(single.flight, WINDOW_BYTES);
+  const client = new FlightClient(single.flight, { windowBytes: WINDOW_BYTES });
   const first = client.doGet(Buffer.from(JSON.stringify(ENDLESS)))[Symbol.asyncIterator]();
   let rows = (await first.next()).value.table.numRows as number; // and then it looks away
   await Bun.sleep(3 * GRACE_MS);

@@ -4,8 +4,10 @@ import { Metadata } from "@grpc/grpc-js";
 import { credentialOf } from "../../src/config/credentials.ts";
 import { CodedError } from "../../src/error.ts";
 import { BasicAuth } from "../../src/grpc/generated/flight.ts";
-import { BasicAuthenticator } from "../../src/security/auth.ts";
+import { Gate } from "../../src/security/gate.ts";
+import { identityOf } from "../../src/security/grant.ts";
 import { pythonInterpreter } from "../clients/toolchain.ts";
+import { accessOf } from "../support/access.ts";
 import { serveFixture } from "./conformance-fixture.ts";
 
 const DAY_MS = 86_400_000;
@@ -17,56 +19,65 @@ const headers = (entries: Record<string, string | Buffer>) => {
 };
 const basic = (text: string) => headers({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (thrown) {
-    return CodedError.from(thrown).code;
-  }
-  return "none";
-}
+const from = (metadata: Metadata) => ({ metadata, getPeer: () => "127.0.0.1:1" });
 
 describe("basic credentials", () => {
   let now = 0;
-  const authenticator = new BasicAuthenticator([credentialOf("ann", "pass:word"), credentialOf("eve", "x")], {
-    tokenTtlMs: DAY_MS,
-    tokensMax: 3,
-    nowMs: () => now,
-  });
-
-  test("become a token that names who called, as long as it is valid", () => {
-    const { token } = authenticator.login(basic("ann:pass:word"), none);
-    const bearer = headers({ authorization: `Bearer ${token}` });
-    expect(authenticator.identify(bearer)).toBe("ann");
-    expect(authenticator.identify(headers({ "auth-token-bin": Buffer.from(token) }))).toBe("ann");
-    now += DAY_MS + 1;
-    expect(codeOf(() => authenticator.identify(bearer))).toBe("UNAUTHENTICATED");
-    const payload = BasicAuth.encode({ username: "ann", password: "pass:word" });
-    expect(authenticator.login(new Metadata(), payload).identity).toBe("ann");
-  });
-
-  test("give a name as many tokens as may be valid at once, and end nobody else's", () => {
-    const bearer = (text: string) =>
-      headers({ authorization: `Bearer ${authenticator.login(basic(text), none).token}` });
-    const other = bearer("ann:pass:word");
-    const tokens = [1, 2, 3, 4].map(() => bearer("eve:x"));
-    expect(tokens.map((each) => codeOf(() => authenticator.identify(each)))).toEqual([
-      "UNAUTHENTICATED",
-      ...["none", "none", "none"],
-    ]);
-    expect(authenticator.identify(other)).toBe("ann");
-  });
-
-  test("that are wrong, and tokens that are not ours, are refused", () => {
-    for (const wrong of ["ann:wrong", "bob:pass:word", "ann", ":", "bob:"]) {
-      expect(
-        codeOf(() => authenticator.login(basic(wrong), none)),
-        wrong,
-      ).toBe("UNAUTHENTICATED");
+  const refused: string[] = [];
+  const gate = new Gate(
+    accessOf({
+      credentials: [credentialOf("ann", "pass:word"), credentialOf("eve", "x")],
+      tokenTtlMs: DAY_MS,
+      tokensMax: 3,
+    }),
+    ({ name }) => refused.push(name ?? "?"),
+    () => now,
+  );
+  const login = (metadata: Metadata, payload: Uint8Array = none) => gate.login(from(metadata), payload);
+  /** Who a call with these headers is of, or its error's code. */
+  const caller = async (metadata: Metadata) => {
+    const call = from(metadata);
+    try {
+      await gate.admit(call, "arrow.flight.protocol.FlightService/DoGet");
+      return identityOf(call)?.name;
+    } catch (thrown) {
+      return CodedError.from(thrown).code;
     }
-    expect(codeOf(() => authenticator.login(new Metadata(), Buffer.from("\xff\xff")))).toBe("UNAUTHENTICATED");
-    expect(codeOf(() => authenticator.identify(new Metadata()))).toBe("UNAUTHENTICATED");
-    expect(codeOf(() => authenticator.identify(headers({ authorization: "Bearer x" })))).toBe("UNAUTHENTICATED");
+  };
+
+  test("become a token that names who called, as long as it is valid", async () => {
+    const token = await login(basic("ann:pass:word"));
+    const bearer = headers({ authorization: `Bearer ${token}` });
+    expect(await caller(bearer)).toBe("ann");
+    expect(await caller(headers({ "auth-token-bin": Buffer.from(token) }))).toBe("ann");
+    now += DAY_MS + 1;
+    expect(await caller(bearer)).toBe("UNAUTHENTICATED");
+    const payload = BasicAuth.encode({ username: "ann", password: "pass:word" });
+    expect(await caller(headers({ authorization: `Bearer ${await login(new Metadata(), payload)}` }))).toBe("ann");
+  });
+
+  test("are accepted on each call too", async () => {
+    expect(await caller(basic("ann:pass:word"))).toBe("ann");
+    expect(await caller(basic("ann:pass"))).toBe("UNAUTHENTICATED");
+  });
+
+  test("give a name as many tokens as may be valid at once, and end nobody else's", async () => {
+    const bearer = async (text: string) => headers({ authorization: `Bearer ${await login(basic(text))}` });
+    const other = await bearer("ann:pass:word");
+    const tokens = [await bearer("eve:x"), await bearer("eve:x"), await bearer("eve:x"), await bearer("eve:x")];
+    expect(await Promise.all(tokens.map(caller))).toEqual(["UNAUTHENTICATED", "eve", "eve", "eve"]);
+    expect(await caller(other)).toBe("ann");
+  });
+
+  test("that are wrong, and tokens that are not ours, are refused", async () => {
+    refused.length = 0;
+    for (const wrong of ["ann:wrong", "bob:pass:word", "ann", ":", "bob:"]) {
+      expect(await login(basic(wrong)).catch((thrown) => CodedError.from(thrown).code), wrong).toBe("UNAUTHENTICATED");
+    }
+    expect(refused).toEqual(["ann", "bob", "?", "", "bob"]);
+    expect(login(new Metadata(), Buffer.from("\xff\xff"))).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect(await caller(new Metadata())).toBe("UNAUTHENTICATED");
+    expect(await caller(headers({ authorization: "Bearer x" }))).toBe("UNAUTHENTICATED");
   });
 });
 

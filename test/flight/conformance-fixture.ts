@@ -29,7 +29,8 @@ import {
 } from "../../src/grpc/generated/flight.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
 import type { Init } from "../../src/grpc/service.ts";
-import { BasicAuthenticator } from "../../src/security/auth.ts";
+import { Gate } from "../../src/security/gate.ts";
+import { accessOf } from "../support/access.ts";
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
 const invalid = (message: string) => CodedError.received("INVALID_ARGUMENT", "FIXTURE", message);
@@ -93,7 +94,7 @@ class ConformanceFixture implements FlightProducer {
 
   constructor(authenticated: boolean) {
     this.actions = authenticated
-      ? [{ type: "", description: "who calls", run: async (_, { identity }) => [Buffer.from(identity ?? "")] }]
+      ? [{ type: "", description: "who calls", run: async (_, { identity }) => [Buffer.from(identity?.name ?? "")] }]
       : [
           { type: "CancelFlightInfo", description: "cancels", run: async (body) => [this.cancel(body)] },
           { type: "RenewFlightEndpoint", description: "renews", run: async (body) => [this.renew(body)] },
@@ -232,9 +233,7 @@ export async function serveFixture(authenticated = false): Promise<{ port: numbe
   const server = new grpc.Server(grpcServerOptions());
   const fixture = new ConformanceFixture(authenticated);
   addFlightService(server, fixture, {
-    authenticator: authenticated
-      ? new BasicAuthenticator([credentialOf("arrow", "flight")], { tokenTtlMs: 60_000, tokensMax: 100 })
-      : undefined,
+    gate: authenticated ? new Gate(accessOf({ credentials: [credentialOf("arrow", "flight")] })) : undefined,
     onUnexpected: (error, method) => console.error(method, error),
   });
   const listener = await listenGrpc(server, { host: "127.0.0.1", port: 0 });

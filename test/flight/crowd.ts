@@ -113,7 +113,7 @@ async function readSlowly(
   const digest = new RowDigest();
   let ended = 0;
   for (let from: string | undefined; ; ) {
-    const client = new FlightClient(address, SLOW_WINDOW_BYTES);
+    const client = new FlightClient(address, { windowBytes: SLOW_WINDOW_BYTES });
     let count = 0;
     try {
       const resumed = from === undefined ? ticket : { ...ticket, from };

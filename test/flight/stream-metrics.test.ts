@@ -60,7 +60,7 @@ test("batches, rows, bytes, lag and time blocked move for each client, and in al
   expect(before.value("batches_sent_total")).toBe(0);
 
   // A client that stops after a batch; alone, it holds the source back, and nobody ends it.
-  const client = new FlightClient(processor.flight, 65_536);
+  const client = new FlightClient(processor.flight, { windowBytes: 65_536 });
   const reading = client.doGet(Buffer.from(JSON.stringify({ session, from: "start" })));
   await reading.next();
   await until(async () => (await streamNow()).clients[0]!.lag_batches >= 5, "the client is behind");

@@ -63,7 +63,9 @@ test("the container and the unit set what can be set, and run what is built", ()
   const set = [...container.matchAll(/^ENV (\w+)=/gm), ...unit.matchAll(/^Environment=(\w+)=/gm)].map(
     ([, name]) => name!,
   );
-  expect(set).toEqual(["DATA_DIR", "DATA_DIR"]);
+  // addresses too: without them a server that asks for no credentials listens on loopback alone
+  const each = ["DATA_DIR", "FLIGHT_ADDRESS", "GRPC_ADDRESS", "HEALTH_PORT"];
+  expect(set.toSorted()).toEqual([...each, ...each].toSorted());
   for (const name of set) expect(known.has(name)).toBe(true);
   expect(container).toContain("/src/dist/contract-data-processor /usr/local/bin/contract-data-processor");
   expect(unit).toContain("ExecStart=/usr/local/bin/contract-data-processor serve");

@@ -45,7 +45,7 @@ export async function readAt(
   each: (read: Read) => unknown = () => {},
   windowBytes?: number,
 ): Promise<Read> {
-  const client = new FlightClient(flight, windowBytes);
+  const client = new FlightClient(flight, { windowBytes });
   const read: Read = { rows: [], metadata: [], cursor: undefined };
   try {
     for await (const { table, metadata } of client.doGet(Buffer.from(JSON.stringify(ticket)))) {

@@ -1,0 +1,51 @@
+/** The settings that say who may call, and what they may do. */
+import { setting } from "./setting.ts";
+import { boolean, listOf, text } from "./types.ts";
+
+/** What can be opened to everybody where credentials are asked for; ACCESS_OPEN. */
+const OPEN_PARTS = ["health", "metrics", "status", "reflection"] as const;
+/** One of OPEN_PARTS. */
+export type OpenPart = (typeof OPEN_PARTS)[number];
+
+/** See schema.ts. */
+export const ACCESS_SETTINGS = {
+  apiKeysFile: setting({
+    env: "API_KEYS_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none",
+    description:
+      "File of API keys, one a line, as the command api-key writes them: a name and a hash, never the key. Clients send a key as a bearer token with each call, and all three listeners ask for one then.",
+    example: "/etc/contract-data/api-keys",
+  }),
+  accessFile: setting({
+    env: "ACCESS_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none: everybody who has proved a name is a reader",
+    description:
+      "JSON file that gives names a role (reader, operator, admin), what they may read, and limits: docs/security.md.",
+    example: "/etc/contract-data/access.json",
+  }),
+  accessOpen: setting({
+    env: "ACCESS_OPEN",
+    group: "Security",
+    type: listOf(OPEN_PARTS),
+    default: "",
+    defaultNote: "only /livez, /ready, /readyz and gRPC health",
+    description:
+      "What else is answered without credentials where the server asks for some: health (/health), metrics (/metrics), status (/ and /status.json), reflection (gRPC server reflection).",
+    example: "metrics,reflection",
+  }),
+  insecureListen: setting({
+    env: "INSECURE_LISTEN",
+    group: "Security",
+    type: boolean,
+    default: "false",
+    description:
+      "Whether a listener whose address is not set, and which asks for no credentials, may listen on every interface. Otherwise it listens on 127.0.0.1; an address that is set is kept in any case.",
+    example: "true",
+  }),
+} as const;

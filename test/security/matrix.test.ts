@@ -1,0 +1,204 @@
+/** Every method of every listener × every role × every kind of credential, at the real server. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import * as grpc from "@grpc/grpc-js";
+import { connectControl } from "../../src/control/client.ts";
+import { ContractDataService } from "../../src/grpc/generated/contract-data-service.ts";
+import { ContractDataService as StellarContractDataService } from "../../src/grpc/generated/contract-data-service-stellar.ts";
+import { ControlService } from "../../src/grpc/generated/control.ts";
+import { FlightService } from "../../src/grpc/generated/flight.ts";
+import { Health } from "../../src/grpc/generated/health.ts";
+import { ServerReflection } from "../../src/grpc/generated/reflection-v1.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
+import { PATHS } from "../../src/ops/app.ts";
+import { SAMPLE } from "../support/processor.ts";
+import { until } from "../support/until.ts";
+import { basic, bearer, type GuardedServer, type Name, rawCall, startGuarded } from "./support.ts";
+
+/** What each method asks for, by its name or, where names repeat, with its service's. Written by hand: a new one has to be added. */
+const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "operator" | "whole operator">> = {
+  StartProcessing: "whole operator", // without a label
+  StopProcessing: "operator",
+  ConfigureFilters: "whole operator", // without a session
+  ResumeSession: "operator",
+  DeleteSession: "operator",
+  GetStatus: "reader",
+  GetMetrics: "reader",
+  ListSessions: "reader",
+  GetSession: "reader",
+  WatchSession: "whole reader", // without a session
+  GetServiceInfo: "reader",
+  GetFilterConfig: "reader",
+  UpdateFilterConfig: "whole operator",
+  ListFlights: "reader",
+  GetFlightInfo: "reader",
+  PollFlightInfo: "reader",
+  GetSchema: "reader",
+  DoGet: "reader",
+  DoPut: "reader",
+  DoExchange: "reader",
+  DoAction: "reader",
+  ListActions: "reader",
+  Check: "nothing",
+  Watch: "nothing",
+  ServerReflectionInfo: "reader",
+  "/livez": "nothing",
+  "/ready": "nothing",
+  "/readyz": "nothing",
+  "/health": "whole reader",
+  "/metrics": "whole reader",
+  "/": "whole reader",
+  "/status.json": "whole reader",
+};
+
+const CONTROL_PORT = [ControlService, ContractDataService, StellarContractDataService];
+const BOTH_PORTS = [Health, ServerReflection, ServerReflectionAlpha];
+const methodsOf = (services: readonly (typeof CONTROL_PORT)[number][] | typeof BOTH_PORTS | [typeof FlightService]) =>
+  services.flatMap(({ typeName, methods }) => Object.values(methods).map(({ name }) => ({ typeName, name })));
+const ON_CONTROL = [...methodsOf(CONTROL_PORT), ...methodsOf(BOTH_PORTS)];
+// Handshake is where names are proved: it has tests of its own.
+const ON_FLIGHT = [...methodsOf([FlightService]), ...methodsOf(BOTH_PORTS)].filter(({ name }) => name !== "Handshake");
+
+type Caller = Name | "nobody" | "stranger";
+const CALLERS: readonly Caller[] = [
+  ...(["nobody", "stranger", "unlisted", "reader", "some-reader"] as const),
+  ...(["operator", "some-operator", "admin"] as const),
+];
+
+/** How a call is to end. */
+function expected(asks: string, caller: Caller): "in" | "UNAUTHENTICATED" | "PERMISSION_DENIED" {
+  if (asks === "nothing") return "in";
+  if (caller === "nobody" || caller === "stranger") return "UNAUTHENTICATED";
+  if (caller === "unlisted") return "PERMISSION_DENIED";
+  if (asks.endsWith("operator") && caller.endsWith("reader")) return "PERMISSION_DENIED";
+  return asks.startsWith("whole") && caller.startsWith("some-") ? "PERMISSION_DENIED" : "in";
+}
+
+let server: GuardedServer;
+let control: grpc.Client;
+let flight: grpc.Client;
+
+beforeAll(async () => {
+  server = await startGuarded();
+  control = new grpc.Client(server.processor.control, grpc.credentials.createInsecure());
+  flight = new grpc.Client(server.processor.flight, grpc.credentials.createInsecure());
+  const client = connectControl(server.processor.control, { token: server.keys.operator });
+  await client.startProcessing({ startLedger: SAMPLE.first, endLedger: SAMPLE.last });
+  client.close();
+}, 60_000);
+
+afterAll(async () => {
+  control.close();
+  flight.close();
+  await server.close();
+});
+
+/** The kinds of credential: headers for a name, and for a stranger. */
+const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string>>> = {
+  "an API key": (caller) => {
+    if (caller === "nobody") return {};
+    return bearer(caller === "stranger" ? "cdp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" : server.keys[caller]);
+  },
+};
+
+function ending(code: string): string {
+  return code === "UNAUTHENTICATED" || code === "PERMISSION_DENIED" ? code : "in";
+}
+
+describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
+  test.each([
+    ["control", ON_CONTROL],
+    ["flight", ON_FLIGHT],
+  ] as const)(
+    "every method of the %s port lets in whom it should",
+    async (port, methods) => {
+      for (const { typeName, name } of methods) {
+        const asks = ASKS[name];
+        expect(asks, `${typeName}/${name} has no rule here: add it to ASKS`).toBeString();
+        const client = port === "control" ? control : flight;
+        const ends = await Promise.all(
+          CALLERS.map(async (caller) => {
+            const { code, reason } = await rawCall(client, `${typeName}/${name}`, headersOf(caller));
+            if (code === "PERMISSION_DENIED") expect(["ROLE", "SCOPE"]).toContain(reason);
+            if (code === "UNAUTHENTICATED") expect(reason).toBe("CREDENTIALS");
+            return [`${name} by ${caller}`, ending(code)];
+          }),
+        );
+        expect(ends).toEqual(CALLERS.map((caller) => [`${name} by ${caller}`, expected(asks!, caller)]));
+      }
+    },
+    120_000,
+  );
+
+  test("every path of HTTP lets in whom it should", async () => {
+    for (const path of PATHS) {
+      const asks = ASKS[path];
+      expect(asks, `${path} has no rule here: add it to ASKS`).toBeString();
+      for (const caller of CALLERS) {
+        const { status, headers } = await fetch(`http://${server.processor.http}${path}`, {
+          headers: headersOf(caller),
+        });
+        const wanted = expected(asks!, caller);
+        const code = status === 401 ? "UNAUTHENTICATED" : status === 403 ? "PERMISSION_DENIED" : "in";
+        expect([path, caller, code]).toEqual([path, caller, wanted]);
+        if (code === "UNAUTHENTICATED") expect(headers.get("WWW-Authenticate")).toContain("Basic");
+      }
+    }
+  });
+});
+
+test("the matrix has every service that reflection tells of", async () => {
+  const tell = async (client: grpc.Client) => {
+    const { serverReflectionInfo: method } = ServerReflection.methods;
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Bearer ${server.keys.admin}`);
+    const call = client.makeBidiStreamRequest(
+      `/${ServerReflection.typeName}/${method.name}`,
+      (request: Uint8Array) => Buffer.from(request),
+      (bytes: Buffer) => method.response.decode(bytes),
+      metadata,
+    );
+    call.write(method.request.encode({ listServices: "" }));
+    call.end();
+    const names: string[] = [];
+    for await (const { listServicesResponse } of call as AsyncIterable<ReturnType<typeof method.response.decode>>) {
+      names.push(...(listServicesResponse?.service ?? []).map(({ name }) => name));
+    }
+    return names.sort();
+  };
+  const named = (services: readonly { typeName: string }[]) => services.map(({ typeName }) => typeName).sort();
+  expect(await tell(control)).toEqual(named([...CONTROL_PORT, ...BOTH_PORTS]));
+  expect(await tell(flight)).toEqual(named([FlightService, ...BOTH_PORTS]));
+});
+
+test("a method without a rule is for admins alone, and a path too", async () => {
+  const status = async (headers: Record<string, string>) =>
+    (await fetch(`http://${server.processor.http}/nothing-here`, { headers })).status;
+  expect(await status({})).toBe(401);
+  expect(await status(bearer(server.keys.operator))).toBe(403);
+  expect(await status(bearer(server.keys.admin))).toBe(404);
+});
+
+test("no key is in the log or on a page, and refusals are counted and logged with name and peer", async () => {
+  const { processor, keys } = server;
+  const scrape = async () => (await fetch(`http://${processor.http}/metrics`, { headers: bearer(keys.reader) })).text();
+  let page = await scrape();
+  await until(async () => {
+    page = await scrape(); // counts of the Flight thread come every second
+    return !/access_refused_total{listener="flight",why="\w+"} 0/.test(page);
+  }, "counts of the Flight port");
+  for (const listener of ["control", "flight", "http"]) {
+    for (const why of ["unauthenticated", "denied"]) {
+      const [, count] = new RegExp(`access_refused_total{listener="${listener}",why="${why}"} (\\d+)`).exec(page) ?? [];
+      expect([listener, why, Number(count) > 0]).toEqual([listener, why, true]);
+    }
+  }
+  await rawCall(control, "contractdata.v1.ControlService/GetStatus", basic(keys.admin, "x"));
+  const status = await (await fetch(`http://${processor.http}/status.json`, { headers: bearer(keys.reader) })).text();
+  const log = processor.output();
+  expect(log).toContain('"reason":"ROLE"');
+  expect(log).toMatch(/"name":"reader"/);
+  expect(log).toMatch(/"peer":"127\.0\.0\.1:\d+"/);
+  for (const key of Object.values(keys)) {
+    for (const text of [log, page, status]) expect(text.includes(key)).toBe(false);
+  }
+});

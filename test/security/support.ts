@@ -1,0 +1,91 @@
+/** A server that asks who is calling, and raw calls of any method by any caller. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
+import { newApiKey } from "../../src/security/api-keys.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+
+export const CONTRACT = "CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC";
+export const OTHER_CONTRACT = "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA";
+
+/** The names that tests use, with what ACCESS_FILE gives to them. */
+const NAMES = {
+  reader: { role: "reader" },
+  "some-reader": { role: "reader", sessions: ["team=a"], contract_ids: [CONTRACT] },
+  operator: { role: "operator" },
+  "some-operator": { role: "operator", sessions: ["team=a"] },
+  admin: { role: "admin" },
+} as const;
+/** One of NAMES, or a name that ACCESS_FILE does not have. */
+export type Name = keyof typeof NAMES | "unlisted";
+const ALL_NAMES: readonly Name[] = [...(Object.keys(NAMES) as (keyof typeof NAMES)[]), "unlisted"];
+
+export interface GuardedServer {
+  processor: Processor;
+  folder: string;
+  keys: Record<Name, string>;
+  close(): Promise<void>;
+}
+
+/** Writes the files of credentials, and starts `serve` on the sample with them. */
+export async function startGuarded(env: Record<string, string> = {}): Promise<GuardedServer> {
+  const folder = mkdtempSync(join(tmpdir(), "access-"));
+  const made = ALL_NAMES.map((name) => [name, newApiKey(name)] as const);
+  const settings = {
+    API_KEYS_FILE: join(folder, "api-keys"),
+    ACCESS_FILE: join(folder, "access.json"),
+    DATA_DIR: join(folder, "data"),
+    INCLUDE_DELETED: "true",
+    ...env,
+  };
+  writeFileSync(settings.API_KEYS_FILE, made.map(([, { line }]) => `${line}\n`).join(""));
+  writeFileSync(settings.ACCESS_FILE, JSON.stringify({ names: NAMES }));
+  const processor = await startProcessor(["--source-endpoint", SAMPLE.folder], { env: settings });
+  return {
+    processor,
+    folder,
+    keys: Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>,
+    async close() {
+      await processor.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+interface RawEnd {
+  /** Name of the status; OK also for a call that has begun to answer. */
+  code: string;
+  reason: string;
+  message: string;
+}
+
+/** Calls a method with one message of these bytes, whatever kind it is, until it answers anything. */
+export function rawCall(
+  client: grpc.Client,
+  path: string,
+  headers: Record<string, string>,
+  message: Uint8Array = new Uint8Array(0),
+): Promise<RawEnd> {
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  const bytes = (value: Uint8Array) => Buffer.from(value);
+  const call = client.makeBidiStreamRequest(`/${path}`, bytes, bytes, metadata, { deadline: Date.now() + 20_000 });
+  return new Promise((resolve) => {
+    call.on("data", () => {
+      resolve({ code: "OK", reason: "", message: "" });
+      call.cancel();
+    });
+    call.on("error", () => {});
+    call.on("status", ({ code, details, metadata: trailers }) => {
+      resolve({ code: grpc.status[code]!, reason: String(trailers.get("reason")[0] ?? ""), message: details });
+    });
+    call.write(message);
+    call.end();
+  });
+}
+
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+export const basic = (name: string, password: string) => ({
+  authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
+});
