@@ -24,11 +24,75 @@ is made from \`proto/schemas/\` by \`bun scripts/generate-docs.ts\`; examples ar
 in the middle.
 `;
 
+const BALANCES = `## Balances
+
+An entry is a balance where its key is \`Vec[Symbol("Balance"), Address]\` and its value has one of two shapes, which
+\`balance_kind\` tells apart:
+
+| balance_kind | value | durability | where it counts |
+|---|---|---|---|
+| \`asset_contract\` | \`Map{amount: i128, authorized: bool, clawback: bool}\`, these three in this order, amount at least 0 | any | version 1, for holders that are contracts; version 2, for every holder |
+| \`token\` | \`i128\` alone, at least 0 | persistent | version 2, but not with \`COMPAT=go\` |
+
+Stellar Asset Contracts write the first. The second is what the Rust SDK makes of \`Balance(Address)\` in a
+\`#[contracttype]\` enum with an \`i128\` under it. The published SEP-41 tokens keep their balances so: the token of
+soroban-examples and what is made after it (the pair tokens of Soroswap, the share tokens of Aquarius, Blend's
+b-tokens), and the fungible token of OpenZeppelin's stellar-contracts with its extensions (vaults too).
+
+Neither shape can be taken for the other, or another entry for one of them: types, counts, symbols and sizes of key and
+value are all compared. So none of these is a balance:
+
+- another symbol (\`balance\`, \`Balances\`), a string for the symbol, or no address behind it;
+- a key of more parts, as tokens of many kinds have it (\`Balance(Address, id)\`);
+- an amount of another type: \`u32\`, which non-fungible tokens count in, \`u64\`, \`u128\`, \`i64\`;
+- an \`i128\` inside a vec or another map, or in an instance's storage;
+- an allowance, which has a key of its own, and whatever a token keeps for a while only (temporary);
+- a negative amount, which no token has.
+
+What a shape does not say is what the contract is. Any contract may write such an entry: a vault that keeps deposits as
+\`i128\` under \`Balance(Address)\` has balances here, in its own unit. \`is_sac\` is true where the contract is proven to be an
+asset's; whether another one has the interface of SEP-41, and how many decimals, its entries do not tell.
+
+An evicted entry has its key alone, so it has a holder, and neither amount nor kind. The filters by holder and by least
+balance select balances of both kinds; \`balances\` selects all rows that have a \`balance_holder\`, and nothing else.
+`;
+
 type Row = Readonly<Record<string, unknown>>;
 
 /** The page's text. */
 export function columnsPage(): string {
-  return [INTRODUCTION, ...([1, 2] as const).map(section)].join("\n");
+  return [INTRODUCTION, ...([1, 2] as const).map(section), BALANCES, compatibility()].join("\n");
+}
+
+/** What readers of a version may rely on; test/columns/compatibility.test.ts holds it against rows. */
+function compatibility(): string {
+  const [one, two] = [describeSchema(1), describeSchema(2)];
+  const changed = one.fields.flatMap((before, index) => {
+    const after = two.fields[index]!;
+    const [was, is] = [before, after].map((field) => `${typeOf(field)}${field.nullable ? ", null" : ""}`);
+    return was === is ? [] : [`| \`${before.name}\` | ${was} | ${is} |`];
+  });
+  return `## Compatibility
+
+Version 1 stays as it is: its columns, and which rows and values there are, are for good.
+
+Version 2 may grow, in these ways alone: a column comes behind the last one; a dictionary gets a word behind its last one; a
+column that had no null may have nulls; a value comes where there was null, since more is understood (as the balances of
+tokens were). Names, places, types, dictionary numbers and the natural key are for good. So read columns by their names, and
+pass over those that you do not know. A change of any other kind is a new version; \`proto/schemas/\` is what the build
+compares with.
+
+From version 1 to version 2: all columns of version 1 are in version 2, with the same names in the same places. Without
+filters all rows of version 1 are rows of version 2, in the same order; version 2 also has evicted entries. A cursor holds in
+both. These columns have another type:
+
+| name | version 1 | version 2 |
+|---|---|---|
+${changed.join("\n")}
+
+Values are the same, but that \`asset_code\`, \`asset_issuer\`, \`asset_type\`, \`balance_holder\` and \`balance\` have some
+where version 1 has null: on balances of other holders and of tokens, over 63 bits, and of known assets.
+`;
 }
 
 function section(version: SchemaVersion): string {
@@ -39,13 +103,15 @@ function section(version: SchemaVersion): string {
       ? "No set of columns identifies a row: two changes of one entry in one ledger may differ in their values alone."
       : `${natural_key.map((name) => `\`${name}\``).join(", ")} together identify a row, are never null, and make a primary key.`;
   const lines = fields.map((field, index) => {
-    const type =
-      field.dictionary === undefined ? field.type : `${field.type} in a dictionary of ${field.dictionary.index_type}`;
-    const cells = [String(index), `\`${field.name}\``, type, field.nullable ? "yes" : "no", field.description];
+    const cells = [String(index), `\`${field.name}\``, typeOf(field), field.nullable ? "yes" : "no", field.description];
     return `| ${[...cells, exampleOf(field, rows)].join(" | ")} |`;
   });
   const head = "| # | name | Arrow type | null | meaning | example |\n|---|---|---|---|---|---|";
   return `## Schema version ${version}\n\n${key}\n\n${head}\n${lines.join("\n")}\n`;
+}
+
+function typeOf({ type, dictionary }: FieldDescription): string {
+  return dictionary === undefined ? type : `${type} in a dictionary of ${dictionary.index_type}`;
 }
 
 function exampleOf({ name }: FieldDescription, rows: readonly Row[]): string {

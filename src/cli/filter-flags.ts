@@ -17,6 +17,7 @@ interface FlagOf {
   word: Flag<"temporary" | "persistent" | undefined>;
   ledger: Flag<number | undefined>;
   switch: Flag<boolean>;
+  only: Flag<boolean>;
 }
 
 type Kind = (typeof FILTER_KINDS)[number];
@@ -33,6 +34,7 @@ function flagOf({ type, placeholder, summary }: FilterKind): Flag<unknown> {
     case "ledger":
       return option({ placeholder, type: integer(0, LEDGER_SEQUENCE_MAX), summary });
     case "switch":
+    case "only":
       return toggle({ summary });
   }
 }
@@ -56,10 +58,10 @@ const LISTS = Object.fromEntries(LIST_KINDS.map(({ flag, name }) => [flag, name]
 
 /** Whether some filter is given. */
 export function anyFilter(flags: Given): boolean {
-  const { "min-balance": minBalance, durability, "include-deleted": includeDeleted } = flags;
-  const lists = (Object.keys(LISTS) as ListFlag[]).some((name) => flags[name].length > 0);
-  const after = flags["modified-after-ledger"];
-  return lists || minBalance !== undefined || durability !== undefined || after !== undefined || includeDeleted;
+  return FILTER_KINDS.some(({ flag }) => {
+    const value = flags[flag];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+  });
 }
 
 /** The flags as the filters of a ticket; undefined where none is given. */
@@ -83,6 +85,7 @@ export function filtersOf(flags: Given): Init<Filters> {
   return {
     ...listsOf(flags),
     minBalance: flags["min-balance"],
+    balances: flags.balances,
     durability: flags.durability,
     modifiedAfterLedger: flags["modified-after-ledger"],
     includeDeleted: flags["include-deleted"],
@@ -94,6 +97,7 @@ export function decoderFilterOf(flags: FlagValues<typeof KIND_FLAGS>, includeDel
   const record = checkedFilter({
     ...(listsOf(flags) as FilterRecord),
     balanceMin: flags["min-balance"],
+    balances: flags.balances,
     durability: flags.durability,
     modifiedAfterLedger: flags["modified-after-ledger"],
     includeDeleted,
@@ -129,6 +133,7 @@ export function patchOf(flags: Given, removals: readonly Removal[], includeDelet
     remove,
     includeDeleted: flags["include-deleted"] ? true : includeDeleted,
     minBalance: flags["min-balance"],
+    balances: flags.balances || undefined,
     durability: flags.durability,
     modifiedAfterLedger: flags["modified-after-ledger"],
   };

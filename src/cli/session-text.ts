@@ -102,8 +102,9 @@ function time(unixMs: number): string {
 export function filterText(filters: Filters | undefined): string {
   if (filters === undefined) return "everything";
   const kinds = Object.entries(filters)
-    .filter(([, value]) => (Array.isArray(value) ? value.length > 0 : typeof value !== "boolean" && Boolean(value)))
+    .filter(([name, value]) => (Array.isArray(value) ? value.length > 0 : name !== "includeDeleted" && Boolean(value)))
     .map(([name, value]) => {
+      if (value === true) return snake(name);
       if (!Array.isArray(value)) return `${snake(name)} ${value}`;
       return `${snake(name)} ${value.length > 3 ? `(${value.length})` : value.join(" ")}`;
     });

@@ -3,10 +3,15 @@
  * key and value are bytes, last_modified_ledger may be null, and columns of few words are dictionaries.
  */
 
+import { AMOUNT_IN_VAL } from "../ledger/balance.ts";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
 import {
   ASSET_NONE,
   ASSET_TYPE_NAMES,
+  BALANCE_KIND_ASSET_CONTRACT,
+  BALANCE_KIND_NAMES,
+  BALANCE_KIND_NONE,
+  BALANCE_KIND_TOKEN,
   CHANGE_EVICTED,
   CHANGE_TYPE_NAMES,
   DURABILITY_NAMES,
@@ -41,7 +46,7 @@ import { XdrJsonColumn } from "./json-column.ts";
 import { BinaryColumn, HexColumn, KeyHashColumn, StrkeyColumn } from "./text-columns.ts";
 
 /** Dictionary ids: a column's for good, in every stream. */
-const DICTIONARY = { keyType: 0, durability: 1, assetType: 2, instanceType: 3, changeType: 4 } as const;
+const DICTIONARY = { keyType: 0, durability: 1, assetType: 2, instanceType: 3, changeType: 4, balanceKind: 5 } as const;
 
 const OPERATION = REASON_NAMES.indexOf("operation");
 
@@ -57,6 +62,13 @@ function isAssetContract(rows: RowSet, row: number): boolean | null {
   if (rows.contractAsset[row] !== NONE || rows.assetType[row] !== ASSET_NONE) return true;
   const instance = rows.instanceType[row]!;
   return instance === INSTANCE_NONE ? null : instance === INSTANCE_STELLAR_ASSET;
+}
+
+/** The two shapes have their amount at different places of the value. */
+function balanceKind(rows: RowSet, row: number): number {
+  const at = rows.balanceAt[row]!;
+  if (at === NONE) return BALANCE_KIND_NONE;
+  return at === rows.valAt[row]! + AMOUNT_IN_VAL ? BALANCE_KIND_ASSET_CONTRACT : BALANCE_KIND_TOKEN;
 }
 
 const isNoInstance = (rows: RowSet, row: number): boolean => rows.instanceType[row] === INSTANCE_NONE;
@@ -234,7 +246,7 @@ function transactionColumns(): Column[] {
   ];
 }
 
-/** What version 2 reads out of keys, values and instances, and the key's part that came last. */
+/** What version 2 reads out of keys, values and instances, and the columns that came last. */
 function readableColumns(): Column[] {
   return [
     new XdrJsonColumn(optional("key_json", "The key's ScVal as XDR-JSON (SEP-51)"), (rows) => rows.keyAt),
@@ -265,6 +277,15 @@ function readableColumns(): Column[] {
         "transaction_order",
         "transaction_index, or 4294967295 where the ledger itself made the change (evicted entries, upgrades): part of the natural key, and so never null",
       ),
+    ),
+    new DictionaryColumn(
+      optional(
+        "balance_kind",
+        "Whose shape a balance has: asset_contract (amount, authorized, clawback) or token (an amount alone); null on evicted entries, whose value is not there",
+      ),
+      DICTIONARY.balanceKind,
+      BALANCE_KIND_NAMES,
+      balanceKind,
     ),
   ];
 }

@@ -131,6 +131,15 @@ export const ROW_SETTINGS = {
     description: "Only balances of at least this, in the token's smallest unit: up to 2^127 - 1.",
     example: "10000000",
   }),
+  filterBalances: setting({
+    env: "FILTER_BALANCES",
+    group: "Filters",
+    type: boolean,
+    default: "false",
+    description:
+      "Whether only rows that are balances are sent: of asset contracts, and in schema version 2 of other tokens too (docs/columns.md).",
+    example: "true",
+  }),
   filterKeyTypes: setting({
     env: "FILTER_KEY_TYPES",
     group: "Filters",

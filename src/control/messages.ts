@@ -93,7 +93,7 @@ function filterOf(filters: Filters): FilterRecord {
 }
 
 /** What a kind that a filter does not have is in a message. */
-const ABSENT = { texts: [], amount: "", word: "", ledger: 0, switch: true } as const;
+const ABSENT = { texts: [], amount: "", word: "", ledger: 0, switch: true, only: false } as const;
 
 /** The inverse of `filterOf`; every field is set. */
 export function filtersMessage(filter: FilterRecord): Init<Filters> {
@@ -118,14 +118,14 @@ export function filterChangeOf(request: ConfigureFiltersRequest): FilterChange {
 }
 
 function patchOf(patch: FilterPatch): FilterChange {
-  const { add, remove, includeDeleted, minBalance, durability, modifiedAfterLedger } = patch;
+  const { add, remove, includeDeleted, minBalance, balances, durability, modifiedAfterLedger } = patch;
   for (const [name, part] of Object.entries({ add, remove })) {
     if (part === undefined) continue;
-    if (!(part.includeDeleted || part.minBalance || part.durability || part.modifiedAfterLedger)) continue;
+    if (FIELDS.every(({ type, field }) => type === "texts" || !part[field])) continue;
     throw new CodedError(
       "INVALID_ARGUMENT",
       "PATCH_FIELDS",
-      `patch.${name} has more than lists: include_deleted, min_balance, durability and modified_after_ledger are fields of the patch itself`,
+      `patch.${name} has more than lists: include_deleted, min_balance, balances, durability and modified_after_ledger are fields of the patch itself`,
     );
   }
   return {
@@ -134,6 +134,7 @@ function patchOf(patch: FilterPatch): FilterChange {
       remove: remove === undefined ? {} : listsOf(remove),
       includeDeleted,
       balanceMin: minBalance,
+      balances,
       durability,
       modifiedAfterLedger,
     },

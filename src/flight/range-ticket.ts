@@ -220,6 +220,7 @@ function takeFilter(json: JsonObject): FilterRecord {
   }
   filter.durability = json.oneOf("durability", ["temporary", "persistent"]);
   filter.includeDeleted = json.boolean("include_deleted");
+  filter.balances = json.boolean("balances");
   const least = json.take("min_balance");
   if (least !== undefined) {
     // as decimal text where it is beyond what JSON numbers hold exactly

@@ -1,11 +1,16 @@
 /**
- * Which rows are balances, as upstream's ContractBalanceFromContractData has it: key Vec[Sym "Balance", Address],
- * value Map{amount: I128 >= 0, authorized: Bool, clawback: Bool}, exactly and in this order. Any contract may write such
- * an entry; neither its being a Stellar Asset Contract nor its durability is looked at. Upstream (and schema version 1)
- * knows contracts as holders only; schema version 2 knows every kind of address.
+ * Which rows are balances. Both shapes have the key Vec[Sym "Balance", Address].
+ *
+ * - Of asset contracts, as upstream's ContractBalanceFromContractData has it: the value is Map{amount: I128 >= 0,
+ *   authorized: Bool, clawback: Bool}, exactly and in this order. Durability is not looked at.
+ * - Of tokens, in schema version 2: the value is an I128 >= 0 and the entry persistent. This is how the SDK writes
+ *   `Balance(Address)` of a `contracttype` enum, which the published SEP-41 implementations keep an i128 under.
+ *
+ * Any contract may write such an entry: whether it is an asset contract, or a token at all, is not looked at. Upstream
+ * (and schema version 1) knows contracts as holders only; schema version 2 knows every kind of address.
  */
 import { SymbolPattern } from "./symbol.ts";
-import { SCV_ADDRESS, SCV_I128, SCV_MAP, SCV_VEC } from "./terms.ts";
+import { DURABILITY_PERSISTENT, SCV_ADDRESS, SCV_I128, SCV_MAP, SCV_VEC } from "./terms.ts";
 
 const BALANCE = new SymbolPattern("Balance");
 const AMOUNT = new SymbolPattern("amount");
@@ -33,8 +38,10 @@ const VAL_BYTES = CLAWBACK_VALUE + BOOL;
 
 /** In the key of a balance, counted from its end: the holder's 32 bytes. */
 export const HOLDER_BEFORE_KEY_END = 32;
-/** In the value of a balance: the 16-byte amount. */
+/** In the value of an asset contract's balance: the 16-byte amount. */
 export const AMOUNT_IN_VAL = AMOUNT_VALUE + 4;
+/** In the value of a token's balance: the 16-byte amount. */
+export const AMOUNT_IN_TOKEN_VAL = 4;
 
 /** Address type (SCAddressType) of the holder that the ScVal at `keyAt` names, if it is the key of a balance; else -1. */
 export function balanceHolderKind(d: DataView, keyAt: number, keyBytes: number): number {
@@ -52,7 +59,7 @@ export function balanceHolderKind(d: DataView, keyAt: number, keyBytes: number):
   return keyBytes === ADDRESS_TYPE + ADDRESS_BYTES[kind]! ? kind : -1;
 }
 
-/** Whether the ScVal at `valAt` is what a balance's value is. */
+/** Whether the ScVal at `valAt` is what the value of an asset contract's balance is. */
 export function isBalanceValue(d: DataView, valAt: number, valBytes: number): boolean {
   return (
     valBytes === VAL_BYTES &&
@@ -66,5 +73,15 @@ export function isBalanceValue(d: DataView, valAt: number, valBytes: number): bo
     d.getInt32(valAt + AUTHORIZED_VALUE) === SCV_BOOL &&
     CLAWBACK.matches(d, valAt + CLAWBACK_KEY) &&
     d.getInt32(valAt + CLAWBACK_VALUE) === SCV_BOOL
+  );
+}
+
+/** Whether the ScVal at `valAt`, of an entry of that durability, is what the value of a token's balance is. */
+export function isTokenBalanceValue(d: DataView, valAt: number, valBytes: number, durability: number): boolean {
+  return (
+    valBytes === I128 &&
+    d.getInt32(valAt) === SCV_I128 &&
+    d.getInt32(valAt + AMOUNT_IN_TOKEN_VAL) >= 0 &&
+    durability === DURABILITY_PERSISTENT
   );
 }

@@ -152,6 +152,7 @@ const TEXTS: Check = [
   (value) => Array.isArray(value) && value.every((each) => typeof each === "string"),
   "a list of texts",
 ];
+const BOOLEAN: Check = [(value) => typeof value === "boolean", "a boolean"];
 
 /** What a value of each type is in a RowFilter. */
 const CHECK_OF: Readonly<Record<FilterValueType, Check>> = {
@@ -159,7 +160,8 @@ const CHECK_OF: Readonly<Record<FilterValueType, Check>> = {
   amount: [(value) => typeof value === "bigint", "a bigint"],
   word: [(value) => typeof value === "string", "a text"],
   ledger: [(value) => typeof value === "number", "a number"],
-  switch: [(value) => typeof value === "boolean", "a boolean"],
+  switch: BOOLEAN,
+  only: BOOLEAN,
 };
 
 /** What a kind may be; more is checked where its values are read. For programs that no type checker has seen. */
@@ -199,6 +201,8 @@ export class CompiledFilter {
   private readonly shardCount: number;
   /** The least balance as four 32-bit words, high to low; undefined where balances do not matter. */
   private readonly balanceWords: readonly [number, number, number, number] | undefined;
+  /** Whether it selects balances only, for whichever reason. */
+  private readonly isOfBalances: boolean;
   /** Whether the second or the third part can refuse a row at all. */
   readonly needsFacts: boolean;
   /** Whether it asks for the rows' assets. */
@@ -241,10 +245,10 @@ export class CompiledFilter {
       this.balanceWords = [word(3n), word(2n), word(1n), word(0n)];
     }
     this.namesAssets = this.codes !== undefined || this.issuers !== undefined;
-    const isOfBalances = this.holders !== undefined || this.balanceWords !== undefined;
-    this.needsFacts = this.namesAssets || isOfBalances;
+    this.isOfBalances = this.holders !== undefined || this.balanceWords !== undefined || filter.balances === true;
+    this.needsFacts = this.namesAssets || this.isOfBalances;
     // Balances have keys of one type, and assets belong to them and to instances: nothing else has to be looked at.
-    if (isOfBalances) this.keyTypes &= 1 << SCV_VEC;
+    if (this.isOfBalances) this.keyTypes &= 1 << SCV_VEC;
     if (this.namesAssets) this.keyTypes &= (1 << SCV_VEC) | (1 << SCV_LEDGER_KEY_CONTRACT_INSTANCE);
   }
 
@@ -270,6 +274,7 @@ export class CompiledFilter {
 
   /** Second part, on a balance's holder and amount. */
   selectsBalance(d: DataView, rows: RowSet, row: number): boolean {
+    if (this.isOfBalances && rows.holderAt[row] === NONE) return false;
     if (this.holders !== undefined && !this.hasHolder(d, rows, row, this.holders)) return false;
     return this.balanceWords === undefined || this.hasBalance(d, rows, row, this.balanceWords);
   }
@@ -296,7 +301,6 @@ export class CompiledFilter {
 
   private hasHolder(d: DataView, rows: RowSet, row: number, byKind: readonly (IdSet | undefined)[]): boolean {
     const at = rows.holderAt[row]!;
-    if (at === NONE) return false;
     const kind = rows.holderKind[row]!;
     const ids = byKind[kind];
     return ids?.has(d, kind === ADDRESS_MUXED ? at - MUXED_ID_BYTES : at) ?? false;

@@ -3,7 +3,14 @@
  */
 import { LIST_OPERATION, skipContractExecutable } from "../xdr/generated/skip.ts";
 import type { AssetFinder } from "./asset.ts";
-import { AMOUNT_IN_VAL, balanceHolderKind, HOLDER_BEFORE_KEY_END, isBalanceValue } from "./balance.ts";
+import {
+  AMOUNT_IN_TOKEN_VAL,
+  AMOUNT_IN_VAL,
+  balanceHolderKind,
+  HOLDER_BEFORE_KEY_END,
+  isBalanceValue,
+  isTokenBalanceValue,
+} from "./balance.ts";
 import type { Candidates } from "./candidates.ts";
 import type { CompiledFilter } from "./filter.ts";
 import { NONE, type RowSet } from "./row-set.ts";
@@ -52,7 +59,7 @@ export class ChangePlace {
 /** What decides about a row's facts; constant for a decoder. */
 export interface RowRules {
   isGo: boolean;
-  /** Whether there are evicted rows, and every kind of holder. */
+  /** Whether there are evicted rows, every kind of holder, and balances of tokens. */
   isComplete: boolean;
   /** Whether the filter's third part waits for the ledger's end, when the rows' assets are known. */
   filtersLate: boolean;
@@ -131,12 +138,22 @@ export class RowAppender {
     const kind = balanceHolderKind(d, keyAt, keyBytes);
     if (kind < 0 || (kind !== ADDRESS_CONTRACT && !this.rules.isComplete)) return;
     if (change !== CHANGE_EVICTED) {
-      const valAt = rows.valAt[row]!;
-      if (!isBalanceValue(d, valAt, rows.valBytes[row]!)) return;
-      rows.balanceAt[row] = valAt + AMOUNT_IN_VAL;
+      const amountIn = this.amountIn(d, row);
+      if (amountIn < 0) return;
+      rows.balanceAt[row] = rows.valAt[row]! + amountIn;
     }
     rows.holderAt[row] = keyAt + keyBytes - HOLDER_BEFORE_KEY_END;
     rows.holderKind[row] = kind;
+  }
+
+  /** Where in its value a balance's amount is; -1 where the value is none of a balance. */
+  private amountIn(d: DataView, row: number): number {
+    const { rows } = this;
+    const valAt = rows.valAt[row]!;
+    const valBytes = rows.valBytes[row]!;
+    if (isBalanceValue(d, valAt, valBytes)) return AMOUNT_IN_VAL;
+    const isToken = this.rules.isComplete && isTokenBalanceValue(d, valAt, valBytes, rows.durability[row]!);
+    return isToken ? AMOUNT_IN_TOKEN_VAL : -1;
   }
 
   /** ScContractInstance at `p`: executable, storage. */

@@ -90,5 +90,11 @@ export const INSTANCE_STELLAR_ASSET = 2;
 /** `external_ref` is newer than the Go service, which knows only the first two. */
 export const INSTANCE_TYPE_NAMES = ["", "wasm", "stellar_asset", "external_ref"] as const;
 
+/** Whose shape a balance has, by number; 0 is none, or not known. */
+export const BALANCE_KIND_NONE = 0;
+export const BALANCE_KIND_ASSET_CONTRACT = 1;
+export const BALANCE_KIND_TOKEN = 2;
+export const BALANCE_KIND_NAMES = ["", "asset_contract", "token"] as const;
+
 /** Why an entry changed, by the number of the change list it stood in (generated/skip.ts, LIST_…). */
 export const REASON_NAMES = ["fee", "transaction", "operation", "fee_refund", "upgrade", "eviction"] as const;

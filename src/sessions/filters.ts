@@ -45,6 +45,7 @@ export function checkedFilter(filter: FilterRecord): FilterRecord {
     }
     checked.balanceMin = balanceMin;
   }
+  if (filter.balances) checked.balances = true;
   if (durability !== undefined && (durability as string) !== "") checked.durability = durability;
   if (modifiedAfterLedger !== undefined && modifiedAfterLedger !== 0) checked.modifiedAfterLedger = modifiedAfterLedger;
   new CompiledFilter(rowFilterOf(checked)); // knows what every kind may hold
@@ -80,6 +81,7 @@ function patched(before: FilterRecord, patch: FilterPatch): FilterRecord {
   }
   if (patch.includeDeleted !== undefined) after.includeDeleted = patch.includeDeleted;
   if (patch.balanceMin !== undefined) after.balanceMin = patch.balanceMin;
+  if (patch.balances !== undefined) after.balances = patch.balances;
   if (patch.modifiedAfterLedger !== undefined) after.modifiedAfterLedger = patch.modifiedAfterLedger;
   if (patch.durability !== undefined) after.durability = patch.durability as FilterRecord["durability"];
   return after;

@@ -156,6 +156,8 @@ export interface FilterPatch {
   includeDeleted?: boolean;
   /** Empty text: any. */
   balanceMin?: string;
+  /** False: other rows too. */
+  balances?: boolean;
   /** Empty text: both. */
   durability?: string;
   /** 0: any. */

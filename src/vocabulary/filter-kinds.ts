@@ -5,8 +5,8 @@
  */
 import type { FilterRecord } from "./row-filter.ts";
 
-/** How a kind's value is written. */
-export type FilterValueType = "texts" | "amount" | "word" | "ledger" | "switch";
+/** How a kind's value is written. `switch` and `only` are true or false; where they are absent, true and false. */
+export type FilterValueType = "texts" | "amount" | "word" | "ledger" | "switch" | "only";
 
 /** One kind of filter. */
 export interface FilterKind {
@@ -71,6 +71,15 @@ export const FILTER_KINDS = [
     type: "amount",
     placeholder: "AMOUNT",
     summary: "Only balances of at least this, in the token's smallest unit.",
+  },
+  {
+    name: "balances",
+    key: "balances",
+    flag: "balances",
+    setting: "filterBalances",
+    type: "only",
+    placeholder: "",
+    summary: "Only rows that are balances, of asset contracts and in schema version 2 of other tokens.",
   },
   {
     name: "keyTypes",

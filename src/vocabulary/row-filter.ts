@@ -21,6 +21,8 @@ export interface RowFilter {
   balanceHolders?: readonly string[];
   /** In the token's smallest unit, 0 to 2^127 - 1; balance rows of at least this only. */
   balanceMin?: bigint;
+  /** True: rows that are balances only, which have a `balance_holder`. Evicted ones are told by their keys. Default false. */
+  balances?: boolean;
   /** `ScValTypeScvVec`, or short: `ScvVec`, `Vec`. */
   keyTypes?: readonly string[];
   durability?: "temporary" | "persistent";

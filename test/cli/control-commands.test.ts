@@ -204,6 +204,7 @@ describe("filters", () => {
       "EURC",
       "--remove",
       "asset-code=USDC",
+      "--balances",
       "--modified-after-ledger",
       "12",
       "--json",
@@ -223,6 +224,7 @@ describe("filters", () => {
           durability: "",
           change_types: [],
           modified_after_ledger: 12,
+          balances: true,
         },
       },
     ]);
@@ -250,8 +252,10 @@ describe("filters", () => {
     const json = JSON.parse((await run("filters", "--session", id, "--json")).out);
     expect(json).toMatchObject({ session_id: id, from_ledger: 15, filters: { asset_codes: ["USDC"] } });
     expect((await run("filters", "--session", id)).out).toBe(shown.out);
-    expect((await run("filters", "--clear", "--session", id)).out).toContain("from ledger 25");
-    expect((await run("filters", "--session", id)).out).toContain("from ledger 25: everything, without");
+    await run("filters", "--session", id, "--balances");
+    expect((await run("filters", "--session", id)).out).toContain(": balances, without removed entries\n");
+    expect((await run("filters", "--clear", "--session", id)).out).toContain("from ledger 35");
+    expect((await run("filters", "--session", id)).out).toContain("from ledger 35: everything, without");
     expect((await run("filters", "--clear", "--include-deleted")).code).toBe(0);
     expect(sessions.defaultFilter).toEqual({ includeDeleted: true });
     expect((await run("filters", "--session", "nope")).err).toContain("there is no session nope");

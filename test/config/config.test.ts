@@ -52,6 +52,7 @@ test("defaults are those that existing deployments rely on", () => {
     filterAssetIssuers: [],
     filterBalanceHolders: [],
     filterMinBalance: "",
+    filterBalances: false,
     filterKeyTypes: [],
     filterDurability: "both",
     filterChangeTypes: [],

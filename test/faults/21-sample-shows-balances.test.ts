@@ -20,11 +20,11 @@ async function rowsOf(lake: string, version: number): Promise<Array<Record<strin
     .map((line) => JSON.parse(line));
 }
 
-test("demo prints the balance of a known asset first", async () => {
+test("demo prints the balance of a known asset", async () => {
   const { code, out } = await cli(["demo"], COMMANDS);
   expect(code).toBe(0);
-  const [, , first] = out.split("\n");
-  expect(first?.trim().split(/\s+/)).toEqual([
+  const lines = out.split("\n").map((line) => line.trim().split(/\s+/));
+  expect(lines).toContainEqual([
     "58752000",
     "CB23W…OUOV",
     "Vec",

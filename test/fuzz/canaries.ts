@@ -1,4 +1,5 @@
 /** Decoders that are wrong, each in one way: a judge that lets one of them pass cannot be believed. */
+import { AMOUNT_IN_TOKEN_VAL } from "../../src/ledger/balance.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { DecoderOptions, LearnedAsset } from "../../src/ledger/decoder-options.ts";
 import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
@@ -64,6 +65,14 @@ export const CANARIES: Readonly<Record<string, MakeDecoder>> = {
     for (let row = 0; row < rows.length; row++) {
       if (rows.holderAt[row] !== NONE && rows.holderKind[row] === ADDRESS_ACCOUNT) {
         rows.holderKind[row] = ADDRESS_LIQUIDITY_POOL;
+      }
+    }
+  }),
+  "does not know the balances of tokens": after((rows) => {
+    for (let row = 0; row < rows.length; row++) {
+      if (rows.balanceAt[row] === rows.valAt[row]! + AMOUNT_IN_TOKEN_VAL) {
+        rows.holderAt[row] = NONE;
+        rows.balanceAt[row] = NONE;
       }
     }
   }),

@@ -42,7 +42,7 @@ import {
 interface PlainSettings {
   passphrase: string;
   compat: "default" | "go";
-  /** Version 2 has evicted rows and every kind of holder, but not in the setting `go`. */
+  /** Version 2 has evicted rows, every kind of holder and balances of tokens, but not in the setting `go`. */
   schemaVersion: 1 | 2;
   /** What ledgers before this one have shown. */
   knownAssets?: PlainKnownAssets;
@@ -202,8 +202,8 @@ class LedgerContext {
     row.change = change.kind;
     row.valXdr = Buffer.from(rawOf(val)).toString("base64");
     const holder = holderOf(keyVal, this.isComplete);
-    const balance = balanceOf(val);
-    if (holder !== undefined && balance !== undefined) Object.assign(row, { holder, balance });
+    const balance = balanceOf(val, this.isComplete && row.durability.endsWith("Persistent"));
+    if (holder !== undefined && balance !== undefined) Object.assign(row, { holder, ...balance });
     const isInstance = keyVal.number === SCV_LEDGER_KEY_CONTRACT_INSTANCE && armOf(val) === "instance";
     if (isInstance) this.instance(row, val.children[0]!, rawOf(field(data, "contract").children[0]!));
     return row;
@@ -221,7 +221,7 @@ class LedgerContext {
       keyType: goName(keyVal),
       durability: `ContractDataDurability${unsigned(field(data, "durability")) === 1 ? "Persistent" : "Temporary"}`,
       ...{ assetCode: "", hasAssetCode: false, assetIssuer: "", assetType: "", contractAsset: undefined },
-      ...{ holder: "", balance: undefined, instanceType: "", wasmHash: "", storage: undefined },
+      ...{ holder: "", balance: undefined, balanceKind: "", instanceType: "", wasmHash: "", storage: undefined },
       ...{ lastModified: 0, change: 0, liveUntil: 0 },
       keyHash: hex(sha256(ledgerKeyOf(data))),
       keyXdr: Buffer.from(rawOf(keyVal)).toString("base64"),

@@ -20,6 +20,7 @@ export interface PlainRow {
   assetType: string;
   holder: string;
   balance: bigint | undefined;
+  balanceKind: string;
   lastModified: number;
   change: number;
   keyHash: string;

@@ -61,16 +61,26 @@ export function holderOf(keyVal: XdrNode, isAny: boolean): string | undefined {
   }
 }
 
-export function balanceOf(val: XdrNode): bigint | undefined {
+/** What a balance's value says; `isTokenToo`: an amount alone is one too. */
+export function balanceOf(val: XdrNode, isTokenToo: boolean): { balance: bigint; balanceKind: string } | undefined {
+  const [balance, balanceKind] =
+    isTokenToo && armOf(val) === "i128" ? [amountOf(val), "token"] : [assetBalanceOf(val), "asset_contract"];
+  return balance === undefined || balance < 0n ? undefined : { balance, balanceKind };
+}
+
+function assetBalanceOf(val: XdrNode): bigint | undefined {
   const entries = mapOf(val);
   if (entries?.length !== 3) return undefined;
   const [amount, authorized, clawback] = entries;
   if (!isSymbol(amount!.key, "amount") || armOf(amount!.val) !== "i128") return undefined;
   if (!isSymbol(authorized!.key, "authorized") || armOf(authorized!.val) !== "b") return undefined;
   if (!isSymbol(clawback!.key, "clawback") || armOf(clawback!.val) !== "b") return undefined;
-  const parts = Buffer.from(rawOf(amount!.val.children[0]!));
-  const balance = (parts.readBigInt64BE(0) << 64n) | parts.readBigUInt64BE(8);
-  return balance < 0n ? undefined : balance;
+  return amountOf(amount!.val);
+}
+
+function amountOf(val: XdrNode): bigint {
+  const parts = Buffer.from(rawOf(val.children[0]!));
+  return (parts.readBigInt64BE(0) << 64n) | parts.readBigUInt64BE(8);
 }
 
 export function unsigned(node: XdrNode): number {

@@ -43,7 +43,7 @@ export function schemaV2Cells(row: PlainRow): PlainCell[] {
     isEvicted ? null : json(row.valXdr),
     ...[row.storage === undefined ? null : `${row.storage.entries}`],
     ...[row.storage === undefined ? null : `${row.storage.bytes}`, isAsset ? "true" : isInstanceOfAsset],
-    hasTransaction ? `${row.txIndex}` : "4294967295",
+    ...[hasTransaction ? `${row.txIndex}` : "4294967295", orNull(row.balanceKind)],
   ];
 }
 

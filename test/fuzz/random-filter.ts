@@ -21,6 +21,7 @@ export function randomFilter(dice: Dice, rows: readonly PlainRow[]): RowFilter {
     () => ({ assetIssuers: values((row) => assetOf(row).issuer) }),
     () => ({ balanceHolders: values((row) => row.holder) }),
     () => ({ balanceMin: balances.length > 0 ? dice.pick(balances) + BigInt(dice.chance(0.5) ? 0 : 1) : 1n }),
+    () => ({ balances: dice.chance(0.8) }),
     () => ({ keyTypes: values((row) => row.keyType) }),
     () => ({ durability: dice.pick(["temporary", "persistent"]) }),
     () => ({ changeTypes: [dice.pick(["created", "updated", "removed", "restored", "evicted"])] }),
@@ -49,6 +50,7 @@ export function selects(filter: RowFilter, row: PlainRow): boolean {
     among(filter.keyTypes, row.keyType) &&
     among(filter.changeTypes, CHANGE_TYPES[row.change]!) &&
     (filter.balanceMin === undefined || (row.balance !== undefined && row.balance >= filter.balanceMin)) &&
+    (!filter.balances || row.holder !== "") &&
     (filter.durability === undefined || row.durability.toLowerCase().endsWith(filter.durability)) &&
     (filter.modifiedAfterLedger === undefined ||
       filter.modifiedAfterLedger === 0 ||

@@ -12,7 +12,18 @@ const DEPTH_RICH = 12; // below this many containers every arm may be taken, dee
 const ITEMS_MAX = 3;
 const CLOSE_TIME_MAX_USUAL = 2n ** 42n;
 const GROUPS_MAX = 5;
-const SCV = { bool: 0, i128: 10, bytes: 13, string: 14, symbol: 15, vec: 16, map: 17, address: 18, instance: 19 };
+const SCV = {
+  bool: 0,
+  u128: 9,
+  i128: 10,
+  bytes: 13,
+  string: 14,
+  symbol: 15,
+  vec: 16,
+  map: 17,
+  address: 18,
+  instance: 19,
+};
 const SC_VAL = shapeNamed("ScVal");
 const SC_ADDRESS = shapeNamed("ScAddress");
 const LEDGER_ENTRY = shapeNamed("LedgerEntry");
@@ -218,10 +229,13 @@ function map(...entries: [Uint8Array, Uint8Array][]): Uint8Array {
   return concat(int(SCV.map), int(1), int(entries.length), ...entries.flat());
 }
 
+/** Of an asset contract, or of a token: the amount alone. */
 function balance(dice: Dice): Uint8Array {
   const high = dice.chance(0.6) ? new Uint8Array(8) : dice.bytes(8);
+  const amount = concat(int(dice.chance(0.95) ? SCV.i128 : SCV.u128), high, dice.bytes(8));
+  if (dice.chance(0.4)) return amount;
   const entries: [Uint8Array, Uint8Array][] = [
-    [symbol("amount"), concat(int(SCV.i128), high, dice.bytes(8))],
+    [symbol("amount"), amount],
     [symbol("authorized"), concat(int(SCV.bool), int(dice.below(2)))],
     [symbol("clawback"), concat(int(SCV.bool), int(dice.below(2)))],
   ];

@@ -47,6 +47,8 @@ const outermost = new Map<string, Place>();
 
 function collectOutermost(ledger: Uint8Array, node: XdrNode): void {
   const { shape } = node;
+  // A key there is to be the one of the state before it.
+  if ("name" in shape && shape.name === "LedgerEntryChange") return;
   if ("name" in shape && NESTING.has(shape.name)) {
     if (!outermost.has(shape.name)) outermost.set(shape.name, { ledger, node });
     return;

@@ -115,6 +115,11 @@ const KINDS: Kind[] = [
     selects: (row, value) => balanceOf(row) >= BigInt(value),
   },
   {
+    ...{ env: "FILTER_BALANCES", message: "balances", key: "balances", flag: "balances" },
+    value: () => "true",
+    selects: (row) => row.balance_holder != null,
+  },
+  {
     ...{ env: "FILTER_KEY_TYPES", message: "keyTypes", key: "key_types", flag: "key-type" },
     value: text("contract_key_type"),
     selects: among("contract_key_type"),
@@ -156,9 +161,10 @@ for (const kind of KINDS) {
     expect(loadConfig({ env: { [env]: value } }).values).toEqual(byFlag);
     expect(loadConfig({ file }).values).toEqual(byFlag);
 
-    const isList = key.endsWith("s");
+    const isToggle = key === "balances";
+    const isList = key.endsWith("s") && !isToggle;
     const isNumber = message === "modifiedAfterLedger";
-    const given = isList ? [value] : isNumber ? Number(value) : value;
+    const given = isList ? [value] : isNumber ? Number(value) : isToggle ? true : value;
     const filters = { [message]: given, includeDeleted: true } as Init<Filters>;
     const keys = (rows: Row[]) => rows.map((row) => row.key);
     const configured = await localServer(source, { [flagOf(env)]: value });
@@ -179,7 +185,7 @@ for (const kind of KINDS) {
 
     const { stdout } = await runCommand([
       ...["decode", SAMPLE.folder, "--format", "ndjson", "--schema-version", "2"],
-      ...[`--${flag}`, value],
+      ...[`--${flag}`, ...(isToggle ? [] : [value])],
     ]);
     const lines = stdout
       .trim()

@@ -40,6 +40,8 @@ export interface Filters {
    * and are left out. 0 = any.
    */
   modifiedAfterLedger: number;
+  /** Rows that are balances only: of asset contracts, and in schema version 2 of other tokens too. */
+  balances: boolean;
 }
 
 export const Filters: Codec<Filters> = {
@@ -56,11 +58,12 @@ export const Filters: Codec<Filters> = {
     if (message.durability) writer.uint32(66).string(message.durability);
     for (const value of message.changeTypes ?? []) writer.uint32(74).string(value);
     if (message.modifiedAfterLedger) writer.uint32(80).uint32(message.modifiedAfterLedger);
+    if (message.balances) writer.uint32(88).bool(message.balances);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: Filters = { contractIds: [], assetCodes: [], assetIssuers: [], balanceHolders: [], includeDeleted: false, minBalance: "", keyTypes: [], durability: "", changeTypes: [], modifiedAfterLedger: 0 };
+    const message: Filters = { contractIds: [], assetCodes: [], assetIssuers: [], balanceHolders: [], includeDeleted: false, minBalance: "", keyTypes: [], durability: "", changeTypes: [], modifiedAfterLedger: 0, balances: false };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -94,6 +97,9 @@ export const Filters: Codec<Filters> = {
         case 80:
           message.modifiedAfterLedger = reader.uint32();
           break;
+        case 88:
+          message.balances = reader.bool();
+          break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
       }
@@ -111,11 +117,12 @@ export interface FilterPatch {
   add?: Filters;
   /** What its lists hold is taken out; what is not there is no error. Other fields of it must be empty. */
   remove?: Filters;
-  /** Each replaces the value in force where it is set. Empty texts and 0 select everything. */
+  /** Each replaces the value in force where it is set. Empty texts, 0 and false for balances select everything. */
   includeDeleted?: boolean;
   minBalance?: string;
   durability?: string;
   modifiedAfterLedger?: number;
+  balances?: boolean;
 }
 
 export const FilterPatch: Codec<FilterPatch> = {
@@ -128,6 +135,7 @@ export const FilterPatch: Codec<FilterPatch> = {
     if (message.minBalance !== undefined) writer.uint32(34).string(message.minBalance);
     if (message.durability !== undefined) writer.uint32(42).string(message.durability);
     if (message.modifiedAfterLedger !== undefined) writer.uint32(48).uint32(message.modifiedAfterLedger);
+    if (message.balances !== undefined) writer.uint32(56).bool(message.balances);
     return writer.finish();
   },
   decode(bytes) {
@@ -153,6 +161,9 @@ export const FilterPatch: Codec<FilterPatch> = {
           break;
         case 48:
           message.modifiedAfterLedger = reader.uint32();
+          break;
+        case 56:
+          message.balances = reader.bool();
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
