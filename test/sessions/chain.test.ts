@@ -7,7 +7,9 @@ import { Lake } from "../../src/sources/lake/lake.ts";
 import { type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { cli } from "../cli/harness.ts";
 import { buildLedger, created, id, NETWORK, scU32 } from "../ledger/build.ts";
+import { join, lakeMember, rawMember } from "../sources/join/join-parts.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
+import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { link } from "../support/chain.ts";
 import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
 import { until } from "../support/until.ts";
@@ -31,6 +33,18 @@ type Change = (sequence: number, bytes: Uint8Array) => void;
 
 /** A lake whose chain holds but for what `change` does to a ledger before the next one follows it. */
 function lakeOf(layout: LakeLayout, change: Change): TemporaryLake {
+  const made = chainWith(change);
+  const lake = new TemporaryLake(layout, { networkPassphrase: NETWORK });
+  closers.push(() => lake[Symbol.dispose]());
+  const { ledgersPerBatch } = layout;
+  for (let first = FIRST; first <= LAST; first += ledgersPerBatch) {
+    const content = batchOf(first, first + ledgersPerBatch - 1, (sequence) => made.get(sequence)!);
+    lake.write(lakeKey(layout, first), new Uint8Array(Bun.zstdCompressSync(content as Uint8Array<ArrayBuffer>)));
+  }
+  return lake;
+}
+
+function chainWith(change: Change): Map<number, Uint8Array> {
   const made = new Map<number, Uint8Array>();
   let hash = id(0);
   for (let sequence = FIRST; sequence <= LAST; sequence++) {
@@ -40,14 +54,7 @@ function lakeOf(layout: LakeLayout, change: Change): TemporaryLake {
     hash = ledgerHeader(bytes).hash.slice();
     made.set(sequence, bytes);
   }
-  const lake = new TemporaryLake(layout, { networkPassphrase: NETWORK });
-  closers.push(() => lake[Symbol.dispose]());
-  const { ledgersPerBatch } = layout;
-  for (let first = FIRST; first <= LAST; first += ledgersPerBatch) {
-    const content = batchOf(first, first + ledgersPerBatch - 1, (sequence) => made.get(sequence)!);
-    lake.write(lakeKey(layout, first), new Uint8Array(Bun.zstdCompressSync(content as Uint8Array<ArrayBuffer>)));
-  }
-  return lake;
+  return made;
 }
 
 async function serverOver(lake: TemporaryLake, flags: Record<string, string> = {}, lines?: LogLine[]) {
@@ -190,4 +197,22 @@ test("ON_ERROR=skip leaves no break out, and says where the check begins anew", 
   const line = await until(() => lines.find(({ message }) => message === "a ledger was skipped"), "the skip is logged");
   expect(line).toMatchObject({ ledger: 110, why: expect.stringContaining(anew) });
   expect((await server.control.getStatus({ sessionId })).errorMessage).toContain(anew);
+});
+
+test("where a join goes from its lake to a tip of another chain", async () => {
+  const lake = lakeOf(LAYOUTS[0]!, () => {});
+  for (let ledger = 120; ledger <= LAST; ledger++) lake.remove(ledger);
+  const ledgers = chainWith(mixed(120));
+  using tip = await RawLedgerServer.start(async (call) => {
+    for (let at = call.startLedger; at <= LAST && !call.cancelled; at++) await call.send(at, ledgers.get(at));
+  });
+  const source = await join([lakeMember(lake.folder), rawMember(tip.address)]);
+  const server = await localServer(source, { "network-passphrase": NETWORK });
+  closers.push(
+    () => source.close(),
+    () => server.close(),
+  );
+  const { ledgers: read, error } = await session(server);
+  expect([read, error!.reason]).toEqual([upTo(119), "CHAIN_BROKEN"]);
+  for (const object of [lake.pathOf(119), tip.address]) expect(error!.message).toContain(object);
 });
