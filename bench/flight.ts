@@ -2,12 +2,13 @@
  * `make bench-flight`: DoGet throughput and server CPU, ours beside arrow-go's server and pyarrow's C++ server, in one
  * run, with pyarrow's and Go's clients at their defaults.
  *
- *   bun bench/flight.ts [--bytes 1000000000] [--rounds 3]
+ *   bun bench/flight.ts [--bytes 1000000000] [--rounds 3] [--tls]
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { goClient, pythonClient, pythonInterpreter, runClient } from "../test/clients/toolchain.ts";
+import { Certificates } from "../test/support/certificates.ts";
 
 const CLOCK_TICKS = 100; // of /proc/<pid>/stat, a second; fixed in Linux's ABI
 const BODIES = [64 << 10, 1 << 20, 2 << 20];
@@ -15,7 +16,11 @@ const ROOT = join(import.meta.dir, "..");
 const HERE = join(import.meta.dir, "flight");
 
 const { values } = parseArgs({
-  options: { bytes: { type: "string", default: "1000000000" }, rounds: { type: "string", default: "3" } },
+  options: {
+    bytes: { type: "string", default: "1000000000" },
+    rounds: { type: "string", default: "3" },
+    tls: { type: "boolean", default: false },
+  },
 });
 const bytes = Number(values.bytes);
 
@@ -45,6 +50,11 @@ async function serve(command: string[]): Promise<{ pid: number; port: string; st
   return { pid: child.pid, port: new TextDecoder().decode(value).trim(), stop };
 }
 
+const certificates = values.tls ? new Certificates() : undefined;
+const own = certificates?.issue("server");
+const serverFiles = own === undefined ? [] : [own.cert, own.key];
+const clientFlags = certificates === undefined ? [] : ["-ca", certificates.ca.cert];
+
 const clients = { pyarrow: await pythonClient(), go: await goClient() };
 const python = await pythonInterpreter();
 const binary = join(ROOT, ".cache", "bin", "flightserver");
@@ -60,13 +70,22 @@ const best = new Map<string, Measured>();
 // Rounds from outside, so that a busy minute of the machine meets all servers alike.
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const [server, command] of Object.entries(servers)) {
-    const { pid, port, stop } = await serve(command);
+    const { pid, port, stop } = await serve([...command, ...serverFiles]);
     for (const [client, { command: run }] of Object.entries(clients)) {
       if (run === undefined) continue;
       for (const body of BODIES) {
         const batches = Math.ceil(bytes / body);
         const before = cpuSeconds(pid);
-        const args = ["get", "-addr", `127.0.0.1:${port}`, "-ticket", `${body}:${batches}`, "-max-seconds", "120"];
+        const args = [
+          "get",
+          "-addr",
+          `127.0.0.1:${port}`,
+          "-ticket",
+          `${body}:${batches}`,
+          "-max-seconds",
+          "120",
+          ...clientFlags,
+        ];
         const { results } = await runClient({ command: run }, args);
         const result = results[0]!;
         if (result.error !== undefined || result.batches !== batches) throw new Error(JSON.stringify(result));
@@ -89,8 +108,9 @@ for (let round = 0; round < Number(values.rounds); round++) {
   }
 }
 
+certificates?.remove();
 console.log(
-  `best of ${values.rounds} rounds of ${(bytes / 1e9).toFixed(1)} GB, fresh connections, all work-arounds on`,
+  `best of ${values.rounds} rounds of ${(bytes / 1e9).toFixed(1)} GB, fresh connections, all work-arounds on${values.tls ? ", TLS" : ""}`,
 );
 console.log("body     client   server        MB/s   server CPU s/GB   CPU against ours");
 for (const body of BODIES) {

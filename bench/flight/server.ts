@@ -1,7 +1,9 @@
 /**
  * Our Flight server of `make bench-flight`: the service's transport, codec and DoGet loop with all work-arounds, over
- * one batch in memory; the ticket is "<body bytes>:<batches>". Prints its port.
+ * one batch in memory; the ticket is "<body bytes>:<batches>". With the files of a certificate and its key it speaks TLS.
+ * Prints its port.
  */
+import { readFileSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";
 import { Field, Int64, makeData, RecordBatch, Schema, Struct, Table, tableToIPC } from "apache-arrow";
 import { addFlightService } from "../../src/flight/flight-server.ts";
@@ -37,5 +39,7 @@ const producer: FlightProducer = {
 
 const server = new grpc.Server(grpcServerOptions());
 addFlightService(server, producer, { onUnexpected: (error, method) => console.error(method, error) });
-const { port } = await listenGrpc(server, { host: "127.0.0.1", port: 0 });
+const [cert, key] = process.argv.slice(2).map((file) => readFileSync(file, "utf8"));
+const tls = cert === undefined || key === undefined ? undefined : { cert, key, requiresClientCert: false };
+const { port } = await listenGrpc(server, { host: "127.0.0.1", port: 0, tls });
 console.log(port);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { dialTarget, parseAddress } from "../config/address.ts";
 import { type SettingType, text } from "../config/types.ts";
 import { type ControlClient, connectControl } from "../control/client.ts";
+import { clientTls, TLS_FLAGS, type TlsFlags } from "./client-tls.ts";
 import { option, toggle } from "./flags.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,32 +19,37 @@ const serverAddress: SettingType<string> = {
   },
 };
 
-/** Where the server is; the same flag for every control command. */
-export const ADDRESS_FLAG = option({
-  placeholder: "HOST:PORT",
-  type: serverAddress,
-  summary: `The server's control address. Default: ${ADDRESS_DEFAULT}, or GRPC_ADDRESS where that is set.`,
-});
-/** The file of an API key; the same flag for every command that calls a server. */
+/** File of an API key; every command that calls a server has the flag. */
 export const TOKEN_FLAG = option({
   placeholder: "FILE",
   type: text,
   summary: "File of the API key or other bearer token to send. Default: ACCESS_TOKEN of the environment, or none.",
 });
+/** Where the server is, and how to connect; the same flags for every control command. */
+export const SERVER_FLAGS = {
+  address: option({
+    placeholder: "HOST:PORT",
+    type: serverAddress,
+    summary: `The server's control address. Default: ${ADDRESS_DEFAULT}, or GRPC_ADDRESS where that is set.`,
+  }),
+  "token-file": TOKEN_FLAG,
+  ...TLS_FLAGS,
+};
 /** Machine-readable output; the same flag for every control command. */
 export const JSON_FLAG = toggle({ summary: "Print one JSON object, with the names of the control API." });
 /** How many arguments a command takes whose only one is a session id. */
 export const SESSION_ARGUMENT = { min: 1, max: 1 } as const;
 
 interface CallContext {
-  flags: { address: string | undefined; "token-file": string | undefined };
+  flags: { address: string | undefined; "token-file": string | undefined } & TlsFlags;
   env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Runs `work` with a client for the server that the command line or the environment names. */
 export async function withControl<T>(context: CallContext, work: (client: ControlClient) => Promise<T>): Promise<T> {
-  const address = context.flags.address ?? addressOf(context.env.GRPC_ADDRESS) ?? ADDRESS_DEFAULT;
-  const client = connectControl(address, { token: tokenOf(context.flags["token-file"], context.env) });
+  const { flags, env } = context;
+  const address = flags.address ?? addressOf(env.GRPC_ADDRESS) ?? ADDRESS_DEFAULT;
+  const client = connectControl(address, { token: tokenOf(flags["token-file"], env), tls: clientTls(flags, env) });
   try {
     return await work(client);
   } finally {

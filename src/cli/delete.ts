@@ -1,5 +1,5 @@
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, SESSION_ARGUMENT, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { toggle } from "./flags.ts";
 import { sessionJson } from "./session-text.ts";
 
@@ -9,8 +9,7 @@ export const command = defineCommand({
   args: SESSION_ARGUMENT,
   flags: {
     force: toggle({ summary: "Also one that is active: it is stopped first, and what was not delivered is dropped." }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

@@ -4,10 +4,12 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { type Address, dialTarget, formatAddress } from "../config/address.ts";
 import { readCredentials } from "../config/credentials.ts";
+import { LISTENERS, readListenerTls } from "../config/listener-tls.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
 import { asksWho, readAccess } from "../security/access.ts";
+import { CERTIFICATE_WARNING_MS, stateOf } from "../server/certificates.ts";
 import { isLoopback, safeListening } from "../server/safe-listening.ts";
 import type { Finding } from "./finding.ts";
 
@@ -89,6 +91,33 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
     return `${listener} (${formatAddress(listeners[listener])}, ${isLoopback(host) ? "this machine alone" : "whoever reaches it"})`;
   });
   return { subject, state: "note", detail: `open without credentials: ${shown.join(", ")}` };
+}
+
+/** The certificates of the listeners. */
+export function lookAtTls(config: Config): Finding {
+  const subject = "TLS_CERT_FILE";
+  try {
+    const all = LISTENERS.map((listener) => [listener, readListenerTls(config, listener)] as const);
+    const open = all.filter(([, tls]) => tls === undefined).map(([listener]) => listener);
+    if (open.length === all.length)
+      return { subject, state: "note", detail: "not set: whoever is on the way reads all" };
+    const now = Date.now();
+    const shown = all.flatMap(([listener, tls]) => (tls === undefined ? [] : [{ listener, ...tls }]));
+    const worst = shown.reduce((one, other) => (other.validity.untilUnixMs < one.validity.untilUnixMs ? other : one));
+    const notYet = shown.find(({ validity }) => validity.fromUnixMs > now);
+    const { certFile, validity } = notYet ?? worst;
+    const said = [`the certificate of ${certFile.path} ${stateOf(validity, now)}`];
+    if (open.length > 0) said.push(`without TLS: ${open.join(", ")}`);
+    const isValid = validity.fromUnixMs <= now && validity.untilUnixMs > now;
+    const isWell = open.length === 0 && validity.untilUnixMs - now > CERTIFICATE_WARNING_MS;
+    return {
+      subject: certFile.setting,
+      state: isValid ? (isWell ? "ok" : "note") : "trouble",
+      detail: said.join("; "),
+    };
+  } catch (thrown) {
+    return { subject, state: "trouble", detail: CodedError.from(thrown).message };
+  }
 }
 
 /** The file of FLIGHT_CREDENTIALS, where it names one. */

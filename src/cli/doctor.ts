@@ -9,7 +9,7 @@ import { safeListening } from "../server/safe-listening.ts";
 import { sourceAccess } from "../sources/source-access.ts";
 import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
-import { lookAtAccess, lookAtCredentials, lookAtDataDir, lookAtListener } from "./doctor-places.ts";
+import { lookAtAccess, lookAtCredentials, lookAtDataDir, lookAtListener, lookAtTls } from "./doctor-places.ts";
 import { lookAtSource } from "./doctor-source.ts";
 import { type Finding, findingText } from "./finding.ts";
 import { option } from "./flags.ts";
@@ -59,6 +59,7 @@ export const command = defineCommand({
       lookAtListener("GRPC_ADDRESS", listening.grpcAddress),
       lookAtListener("FLIGHT_ADDRESS", listening.flightAddress),
       lookAtListener("HEALTH_PORT", listening.healthAddress),
+      lookAtTls(values),
       lookAtCredentials(values),
       lookAtAccess(loaded),
       lookAtMemory(loaded),

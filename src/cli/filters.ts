@@ -1,6 +1,6 @@
 import { text } from "../config/types.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf, patchOf, removal } from "./filter-flags.ts";
 import { option, repeated, toggle } from "./flags.ts";
 import { filterText, sessionJson } from "./session-text.ts";
@@ -26,8 +26,7 @@ With --session alone nothing is changed: those in force are shown.`,
       summary: "With --patch: take this value out, as in asset-code=USDC.",
     }),
     "exclude-deleted": toggle({ summary: "With --patch: no more rows of removed entries." }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

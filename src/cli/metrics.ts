@@ -1,21 +1,12 @@
 import { defineCommand } from "./command.ts";
-import {
-  ADDRESS_FLAG,
-  columns,
-  grouped,
-  JSON_FLAG,
-  SESSION_ARGUMENT,
-  sessionId,
-  TOKEN_FLAG,
-  withControl,
-} from "./control-call.ts";
+import { columns, grouped, JSON_FLAG, SERVER_FLAGS, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { sessionJson } from "./session-text.ts";
 
 export const command = defineCommand({
   usage: "SESSION [flags]",
   description: "The counters of one session. The whole server's counters are at /metrics of its HTTP port.",
   args: SESSION_ARGUMENT,
-  flags: { address: ADDRESS_FLAG, "token-file": TOKEN_FLAG, json: JSON_FLAG },
+  flags: { ...SERVER_FLAGS, json: JSON_FLAG },
   examples: [
     {
       command: "contract-data-processor metrics 5f1a2c0e-6d0b-4a9e-9a53-0d2b8f1c7e11 --json",

@@ -1,5 +1,5 @@
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, SESSION_ARGUMENT, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { sessionJson } from "./session-text.ts";
 
 export const command = defineCommand({
@@ -7,7 +7,7 @@ export const command = defineCommand({
   description:
     "Goes on right after the session's checkpoint, with its id, filters and clients' cursors. One that runs is no error.",
   args: SESSION_ARGUMENT,
-  flags: { address: ADDRESS_FLAG, "token-file": TOKEN_FLAG, json: JSON_FLAG },
+  flags: { ...SERVER_FLAGS, json: JSON_FLAG },
   examples: [
     {
       command: "contract-data-processor resume 5f1a2c0e-6d0b-4a9e-9a53-0d2b8f1c7e11",

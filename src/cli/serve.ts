@@ -1,5 +1,6 @@
 import { unlessAborted } from "../base/unless-aborted.ts";
-import { dialTarget } from "../config/address.ts";
+import { type Address, dialTarget } from "../config/address.ts";
+import { advertisedAddress } from "../config/advertised.ts";
 import { containerMemoryLimit } from "../config/container-memory.ts";
 import type { Config } from "../config/schema.ts";
 import { type MemberEndpoint, membersOf } from "../config/source-endpoint.ts";
@@ -185,9 +186,10 @@ function banner(
   source: LedgerSource,
   session: string | undefined,
 ): string {
-  const control = dialTarget(addresses.control);
-  const flight = dialTarget(addresses.flight);
-  const http = dialTarget(addresses.http);
+  // A certificate is for a name, which is the one that others use.
+  const shown = (address: Address & Secured) =>
+    address.tls ? advertisedAddress(address, config.advertisedHost) : dialTarget(address);
+  const [control, flight] = [shown(addresses.control), shown(addresses.flight)];
   const { flightCredentials } = config;
   const asks = flightCredentials.file !== undefined || flightCredentials.credentials.length > 0;
   const [login, options] = asks
@@ -198,20 +200,37 @@ function banner(
     : ["", ""];
   // The session's own path: the newest one may by then be another, of another schema version.
   const path = session === undefined ? "" : `, "${session}"`;
+  const over = ({ tls }: Secured) => (tls ? " over TLS" : "");
   return `${PROGRAM} is ready
   source    ${source.description} (${config.networkPassphrase})
-  control   ${control}   gRPC: contractdata.v1.ControlService, health, reflection
-  flight    ${flight}    Arrow Flight
-  http      http://${http}/    status page; /health /ready /metrics
-${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control} --start-ledger N\n` : `  session   ${session}\n`}
-Read it from Python (pip install pyarrow):
+  control   ${control}   gRPC${over(addresses.control)}: contractdata.v1.ControlService, health, reflection
+  flight    ${flight}    Arrow Flight${over(addresses.flight)}
+  http      ${addresses.http.tls ? "https" : "http"}://${shown(addresses.http)}/    status page; /health /ready /metrics
+${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control}${tlsFlags(addresses.control)} --start-ledger N\n` : `  session   ${session}\n`}
+Read it from Python (pip install pyarrow${addresses.flight.tls ? "; ca.pem is the authority of the server's certificate" : ""}):
 
 import pyarrow.flight as flight
-client = flight.connect("grpc://${flight}")${login}
+client = flight.connect(${pythonTarget(flight, addresses.flight)})${login}
 info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data"${path})${options})
 for endpoint in info.endpoints:
     for chunk in client.do_get(endpoint.ticket${options}):
         print(chunk.data.num_rows, "rows", chunk.app_metadata.to_pybytes().decode())
 
 `;
+}
+
+interface Secured {
+  tls: boolean;
+  needsCert: boolean;
+}
+
+function tlsFlags({ tls, needsCert }: Secured): string {
+  return `${tls ? " --ca-file ca.pem" : ""}${needsCert ? " --cert-file client.pem --key-file client.key" : ""}`;
+}
+
+/** What `flight.connect` is given. */
+function pythonTarget(address: string, { tls, needsCert }: Secured): string {
+  if (!tls) return `"grpc://${address}"`;
+  const own = ', cert_chain=open("client.pem").read(), private_key=open("client.key").read()';
+  return `"grpc+tls://${address}", tls_root_certs=open("ca.pem").read()${needsCert ? own : ""}`;
 }

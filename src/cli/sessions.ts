@@ -1,7 +1,7 @@
 import { oneOf, text } from "../config/types.ts";
 import { GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, sessionId, withControl } from "./control-call.ts";
 import { option, repeated } from "./flags.ts";
 import { label } from "./label.ts";
 import { sessionJson, sessionLine, sessionTable } from "./session-text.ts";
@@ -20,8 +20,7 @@ export const command = defineCommand({
       summary: "Only sessions in this state.",
     }),
     after: option({ placeholder: "ID", type: text, summary: "Only sessions that are older than this one." }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

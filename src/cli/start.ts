@@ -4,7 +4,7 @@ import { CodedError } from "../error.ts";
 import { Compression, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
 import { option, optionOr, repeated, required } from "./flags.ts";
 import { label } from "./label.ts";
@@ -79,8 +79,7 @@ own the session has the server's.`,
       summary: "The same command with the same key again is answered with the first one's session.",
     }),
     ...FILTER_FLAGS,
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

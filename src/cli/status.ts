@@ -3,16 +3,7 @@ import { duration } from "../config/types.ts";
 import type { ControlClient } from "../control/client.ts";
 import { type GetStatusResponse, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { defineCommand, type Output } from "./command.ts";
-import {
-  ADDRESS_FLAG,
-  columns,
-  grouped,
-  JSON_FLAG,
-  SESSION_ARGUMENT,
-  sessionId,
-  TOKEN_FLAG,
-  withControl,
-} from "./control-call.ts";
+import { columns, grouped, JSON_FLAG, SERVER_FLAGS, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { optionOr, toggle } from "./flags.ts";
 import { sessionJson, statusName } from "./session-text.ts";
 
@@ -32,8 +23,7 @@ that is renewed, elsewhere one line for every change.`,
       otherwise: INTERVAL_MS,
       summary: "How often --watch asks. Default: 1s.",
     }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

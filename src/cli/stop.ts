@@ -1,7 +1,7 @@
 import { duration } from "../config/types.ts";
 import { StopMode } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, SESSION_ARGUMENT, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, SESSION_ARGUMENT, sessionId, withControl } from "./control-call.ts";
 import { option, toggle } from "./flags.ts";
 import { sessionJson } from "./session-text.ts";
 
@@ -19,8 +19,7 @@ error: its last state is printed.`,
       type: duration(1, 3_600_000),
       summary: "Wait for connected clients to take what is left, at most so long; then drop it.",
     }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [

@@ -1,4 +1,5 @@
 /** What the server's errors mean to somebody who typed a `tail`: its sentences name calls and tickets of Flight. */
+import type { ChannelCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import { explainUnreachable } from "../grpc/unreachable.ts";
 import type { Reason } from "../reasons/registry.ts";
@@ -8,6 +9,7 @@ import { PROGRAM } from "./program.ts";
 interface Asked {
   /** host:port of the Flight server. */
   address: string;
+  credentials: ChannelCredentials;
   /** Id of the session; empty for a range, or before it is known. */
   session: string;
   /** The value of --from. */
@@ -49,10 +51,13 @@ const SENTENCES: Partial<Record<Reason, Sentence>> = {
 /** The error in a shell user's terms; the same where they are those of the server. */
 export function tailError(thrown: unknown, asked: Asked): unknown {
   if (!(thrown instanceof CodedError)) return thrown;
-  const { address, hasBegun } = asked;
+  const { address, credentials, hasBegun } = asked;
   if (thrown.reason === "GRPC_UNAVAILABLE") {
     if (!hasBegun) {
-      return explainUnreachable(thrown, { what: "Flight server", address, port: "FLIGHT_ADDRESS, 8816 by default" });
+      return explainUnreachable(thrown, {
+        ...{ what: "Flight server", address, port: "FLIGHT_ADDRESS, 8816 by default" },
+        credentials,
+      });
     }
     const message = `the Flight server at ${address} has gone away: ${thrown.message}`;
     return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", message, { cause: thrown });

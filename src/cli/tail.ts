@@ -4,6 +4,7 @@ import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { ArrowCells } from "./arrow-cells.ts";
+import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
 import { FILTER_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
@@ -53,6 +54,7 @@ const FLAGS = {
     summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
   }),
   "token-file": TOKEN_FLAG,
+  ...TLS_FLAGS,
   session: option({
     placeholder: "ID",
     type: text,
@@ -103,7 +105,10 @@ export const command = defineCommand({
     checkTogether(flags);
     const signal = interrupt();
     const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
-    const client = new FlightClient(address, { token: tokenOf(flags["token-file"], env) });
+    const client = new FlightClient(address, {
+      token: tokenOf(flags["token-file"], env),
+      tls: clientTls(flags, env),
+    });
     const place = new TailPlace(rangeWords(flags));
     let session = flags.session ?? "";
     let stopped = "";
@@ -123,7 +128,7 @@ export const command = defineCommand({
       if (!signal.aborted || stdout.errored) {
         const hasBegun = place.cursor !== undefined;
         if (hasBegun || place.rows > 0) stderr.write(`${place.summary()}\n${place.wayOn()}\n`);
-        throw tailError(thrown, { address, session, from: flags.from, hasBegun });
+        throw tailError(thrown, { address, credentials: client.credentials, session, from: flags.from, hasBegun });
       }
     } finally {
       client.close();

@@ -1,7 +1,7 @@
 import { duration } from "../config/types.ts";
 import { GetStatusResponse_Status as Status, type WatchSessionResponse } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
-import { ADDRESS_FLAG, JSON_FLAG, sessionId, TOKEN_FLAG, withControl } from "./control-call.ts";
+import { JSON_FLAG, SERVER_FLAGS, sessionId, withControl } from "./control-call.ts";
 import { optionOr } from "./flags.ts";
 import { sessionJson, sessionLine } from "./session-text.ts";
 
@@ -19,8 +19,7 @@ all sessions until Ctrl-C; with one, until that session has ended, and exits wit
       otherwise: 1000,
       summary: "Least time between two lines of progress. Default: 1s.",
     }),
-    address: ADDRESS_FLAG,
-    "token-file": TOKEN_FLAG,
+    ...SERVER_FLAGS,
     json: JSON_FLAG,
   },
   examples: [{ command: "contract-data-processor watch", meaning: "everything that happens" }],

@@ -1,6 +1,7 @@
 /** The settings of the server itself: its name, its listeners, who may read, where it remembers. */
 import { credentialsSetting } from "./credentials.ts";
 import { DAY_MS } from "./duration.ts";
+import { LISTENER_TLS_SETTINGS, TLS_SETTINGS } from "./listener-tls.ts";
 import { outgoingTlsSettings } from "./outgoing-tls.ts";
 import { setting } from "./setting.ts";
 import {
@@ -127,6 +128,8 @@ export const SERVER_SETTINGS = {
       "Further sources, as name=source with the sources of SOURCE_ENDPOINT; StartProcessing may name one of them. Each is opened when it is first asked for.",
     example: "archive=/data/lake,live=localhost:50053",
   }),
+  ...TLS_SETTINGS,
+  ...LISTENER_TLS_SETTINGS,
   flightCredentials: setting({
     env: "FLIGHT_CREDENTIALS",
     group: "Security",
@@ -135,7 +138,7 @@ export const SERVER_SETTINGS = {
     defaultNote: "none: Flight asks nobody",
     secret: true,
     description:
-      "Who may read over Flight: name:password, or @ and the path of a file with one a line. A client turns them into a bearer token by Handshake, and every other Flight call needs it. They travel as they are: use them on networks that you trust. A command line shows in the list of processes: prefer the file.",
+      "Who may read over Flight: name:password, or @ and the path of a file with one a line. A client turns them into a bearer token by Handshake, and every other Flight call needs it. Without TLS they travel as they are. A command line shows in the list of processes: prefer the file.",
     example: "@/run/secrets/flight-credentials",
   }),
   flightTokenTtlMs: setting({

@@ -1,8 +1,10 @@
 /** The typed client of ControlService, for our own commands and tests. */
 import * as grpc from "@grpc/grpc-js";
+import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { bearerMetadata, errorOf, type ServiceClient, serviceClient, type UnaryOptions } from "../grpc/service.ts";
+import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { explainUnreachable } from "../grpc/unreachable.ts";
 
 const DEADLINE_MS = 10_000; // calls answer in milliseconds; a server that needs longer is stuck
@@ -17,17 +19,25 @@ export interface ControlClient extends ServiceClient<typeof ControlService> {
   close(): void;
 }
 
+interface ControlOptions {
+  deadlineMs?: number;
+  token?: string;
+  /** Absent: no TLS. */
+  tls?: OutgoingTls;
+}
+
 /**
  * A client for `address` (host:port); it connects at the first call. `token` goes with every call.
  * Calls reject with the CodedError that the server threw. UNAVAILABLE / SERVER_UNREACHABLE when there is none to
- * talk to, DEADLINE_EXCEEDED / SERVER_SILENT when it does not answer within `deadlineMs`.
+ * talk to, SERVER_TLS where its handshake fails, DEADLINE_EXCEEDED / SERVER_SILENT when it does not answer within `deadlineMs`.
  */
 export function connectControl(
   address: string,
-  { deadlineMs = DEADLINE_MS, token }: { deadlineMs?: number; token?: string } = {},
+  { deadlineMs = DEADLINE_MS, token, tls }: ControlOptions = {},
 ): ControlClient {
   const metadata = bearerMetadata(token);
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+  const credentials = clientCredentials(address, tls);
+  const client = new grpc.Client(address, credentials);
   const calls = serviceClient(client, ControlService);
   const explained =
     <Request, Response>(call: (request: Request, options?: UnaryOptions) => Promise<Response>) =>
@@ -36,7 +46,7 @@ export function connectControl(
       try {
         return await call(request, withDeadline);
       } catch (error) {
-        throw explain(error, address, withDeadline.deadlineMs);
+        throw explain(error, address, credentials, withDeadline.deadlineMs);
       }
     };
   return {
@@ -50,13 +60,13 @@ export function connectControl(
     resumeSession: explained(calls.resumeSession),
     deleteSession: explained(calls.deleteSession),
     watchSession: (request, options) => calls.watchSession(request, { metadata, ...options }),
-    explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, deadlineMs),
+    explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, credentials, deadlineMs),
     close: () => client.close(),
   };
 }
 
 /** Errors that no server sent: say what they mean here. */
-function explain(error: unknown, address: string, deadlineMs: number): unknown {
+function explain(error: unknown, address: string, credentials: grpc.ChannelCredentials, deadlineMs: number): unknown {
   if (!(error instanceof CodedError)) return error;
   if (error.reason === "GRPC_DEADLINE_EXCEEDED") {
     return new CodedError(
@@ -66,5 +76,8 @@ function explain(error: unknown, address: string, deadlineMs: number): unknown {
       { cause: error },
     );
   }
-  return explainUnreachable(error, { what: "control server", address, port: "GRPC_ADDRESS, 50054 by default" });
+  return explainUnreachable(error, {
+    ...{ what: "control server", address, port: "GRPC_ADDRESS, 50054 by default" },
+    credentials,
+  });
 }

@@ -25,10 +25,13 @@ export interface ServiceDescription {
   network: string;
   startedUnixMs: number;
   /** Where Flight listens. An empty host is every interface. */
-  flight: Address;
+  flight: Address & { tls: boolean };
   /** ADVERTISED_HOST; empty where it is not set. */
   advertisedHost: string;
 }
+
+/** In front of the address: without TLS it stands alone, as clients have always read it. */
+const FLIGHT_OVER_TLS = "grpc+tls://";
 
 const FEATURES = [
   "arrow_flight",
@@ -62,7 +65,7 @@ export function contractDataHandlers(
       version: service.version,
       network: service.network,
       supportedFeatures: FEATURES,
-      arrowFlightEndpoint: advertisedAddress(service.flight, service.advertisedHost, call.getHost()),
+      arrowFlightEndpoint: `${service.flight.tls ? FLIGHT_OVER_TLS : ""}${advertisedAddress(service.flight, service.advertisedHost, call.getHost())}`,
       startedAt: timestamp(service.startedUnixMs),
     }),
 

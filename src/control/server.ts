@@ -8,6 +8,7 @@ import { healthService } from "../grpc/health-service.ts";
 import type { HealthState } from "../grpc/health-state.ts";
 import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
 import { addReflection } from "../grpc/reflection-service.ts";
+import type { ServerTls } from "../grpc/server-tls.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { Gate } from "../security/gate.ts";
@@ -37,6 +38,8 @@ interface ControlServerOptions {
   port: number;
   /** Who may call; absent: everybody. */
   gate?: Gate;
+  /** Absent: no TLS. */
+  tls?: ServerTls;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
   onUnexpected: OnUnexpected;
 }
@@ -46,6 +49,8 @@ export interface RunningServer {
   port: number;
   /** Refused by the listener's limits so far (grpc/listen.ts). */
   readonly refused: { connections: number; calls: number };
+  /** Other certificates, for handshakes from now on. */
+  renewTls(tls: ServerTls): void;
   /** Stops listening, lets running calls end for `graceMs`, then ends them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -79,6 +84,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     host: options.host,
     port: options.port,
     setting: "GRPC_ADDRESS",
+    tls: options.tls,
     peerConnectionsMax: PEER_CONNECTIONS_MAX,
     hasRoom: () => descriptors.hasRoom("control"),
   });
@@ -87,6 +93,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     get refused() {
       return { connections: listening.connectionsRefused, calls: listening.callsRefused };
     },
+    renewTls: (tls) => listening.renewTls(tls),
     async close(graceMs) {
       health.close();
       watches.close();

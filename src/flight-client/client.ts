@@ -6,6 +6,7 @@ import { type Table, tableFromIPC } from "apache-arrow";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, STREAM_END } from "../columns/ipc.ts";
 import { checkMessage } from "../columns/ipc-reader.ts";
+import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
 import {
@@ -22,6 +23,7 @@ import {
   type ServiceClient,
   serviceClient,
 } from "../grpc/service.ts";
+import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { registerBodyCodecs } from "./body-codecs.ts";
 
@@ -69,11 +71,19 @@ interface SessionFlight {
   tickets: Uint8Array[];
 }
 
+interface FlightClientOptions {
+  windowBytes?: number;
+  token?: string;
+  tls?: OutgoingTls;
+}
+
 /**
- * One server over a plaintext connection of its own, opened at the first call. Calls reject with the CodedError that
+ * One server over a connection of its own, opened at the first call. Calls reject with the CodedError that
  * the server threw. `close` ends the connection.
  */
 export class FlightClient {
+  /** What failures of the connection are explained by. */
+  readonly credentials: grpc.ChannelCredentials;
   private readonly client: grpc.Client;
   private readonly calls: ServiceClient<typeof FlightService>;
   /** Sent with every call. */
@@ -83,11 +93,13 @@ export class FlightClient {
    * @param address host:port
    * @param options.windowBytes what the server may send ahead of the reader
    * @param options.token an API key, or another bearer token
+   * @param options.tls absent: no TLS
    */
-  constructor(address: string, { windowBytes = WINDOW_BYTES, token }: { windowBytes?: number; token?: string } = {}) {
+  constructor(address: string, { windowBytes = WINDOW_BYTES, token, tls }: FlightClientOptions = {}) {
     this.metadata = bearerMetadata(token);
     holdClientStreams();
-    this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
+    this.credentials = clientCredentials(address, tls);
+    this.client = new grpc.Client(address, this.credentials, {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": windowBytes,
       "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection

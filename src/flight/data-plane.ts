@@ -84,8 +84,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   let listener: GrpcListener;
   try {
     listener = await listenGrpc(served.server, {
-      host: data.host,
-      port: data.port,
+      ...{ host: data.host, port: data.port, tls: data.tls },
       setting: "FLIGHT_ADDRESS",
       connectionsMax: data.connectionsMax,
       peerConnectionsMax: Math.ceil(data.connectionsMax / PEER_CONNECTIONS_SHARE),
@@ -114,6 +113,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   }, LAG_LOOK_MS);
   port.on("message", (message: ToDataPlane) => {
     if (message.type === "close") void close(message.graceMs);
+    else if (message.type === "renewTls") listener.renewTls(message.tls);
     else handle(message, { hub, main, served, post });
   });
   async function close(graceMs: number): Promise<void> {
@@ -145,8 +145,11 @@ interface Addressees {
   post: (message: FromDataPlane) => void;
 }
 
-/** Does what the main thread says; `close` is the caller's. */
-function handle(message: Exclude<ToDataPlane, { type: "close" }>, { hub, main, served, post }: Addressees): void {
+/** Does what the main thread says, but for what concerns the listener. */
+function handle(
+  message: Exclude<ToDataPlane, { type: "close" | "renewTls" }>,
+  { hub, main, served, post }: Addressees,
+): void {
   switch (message.type) {
     case "ring":
       hub.ring(message.index, message.memory);

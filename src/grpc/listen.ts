@@ -16,8 +16,10 @@ import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
 import { CLOSE_MS_MAX, WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { budgetCalls, CALL_LIMITS_DEFAULT, CallBudget, type CallLimits } from "./call-budget.ts";
+import { Connections } from "./connections.ts";
 import { shortenEchoedHeaders } from "./echoed-headers.ts";
 import { createInjector } from "./grpc-internals.ts";
+import { createTlsServer, isAcceptable, renewTls, type ServerTls } from "./server-tls.ts";
 
 /** Connections of one listener. */
 export const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
@@ -38,7 +40,7 @@ export function grpcServerOptions(overrides: ServerOptions = {}): ServerOptions 
   };
 }
 
-/** Where a listener listens, its limits, and what tests or TLS replace. */
+/** Where a listener listens, its limits, and what tests replace. */
 export interface ListenOptions extends Address {
   /** Name of the setting behind the address, for error messages (for example "FLIGHT_ADDRESS"). */
   setting?: string;
@@ -50,8 +52,8 @@ export interface ListenOptions extends Address {
   hasRoom?: () => boolean;
   /** What all calls may hold together. Default CALL_LIMITS_DEFAULT. */
   callLimits?: CallLimits;
-  /** Makes the listening server. Default: plain TCP. For TLS: `(onSocket) => tls.createServer({…, ALPNProtocols: ["h2"]}, onSocket)`. */
-  createTransport?: (onSocket: (socket: net.Socket) => void) => net.Server;
+  /** Default: plain TCP. */
+  tls?: ServerTls;
   /** Credentials for the injector, which carry interceptors. Default: insecure. */
   credentials?: ServerCredentials;
   /** Limits of each connection. */
@@ -65,12 +67,14 @@ export interface GrpcListener {
   /** Where it listens; the port is the real one when 0 was asked for. */
   readonly host: string;
   readonly port: number;
-  /** Open connections. */
+  /** Open connections, those in the TLS handshake too. */
   readonly connections: number;
   /** Connections closed at once because of `connectionsMax`, `peerConnectionsMax` or `hasRoom`. */
   readonly connectionsRefused: number;
   /** Calls refused because of `callLimits`. */
   readonly callsRefused: number;
+  /** Where it has TLS: handshakes from now on have these certificates; connections that there are stay as they are. */
+  renewTls(tls: ServerTls): void;
   /**
    * Stops accepting, tells every client by GOAWAY, lets running calls end for `graceMs` (default CLOSE_GRACE_MS), then
    * gives up what is left, as WindowShim does, within CLOSE_MS_MAX. Resolves when no connection is left. The grpc-js
@@ -81,51 +85,38 @@ export interface GrpcListener {
 
 const onBun = process.versions.bun !== undefined;
 
-function plainTransport(onSocket: (socket: net.Socket) => void): net.Server {
-  return net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS }, onSocket);
-}
-
 /**
  * Listens on `options.host`:`options.port` and serves `server` there; add services before or after, and do not call
  * `server.bindAsync` or `server.start`. Rejects with UNAVAILABLE / ADDRESS_IN_USE, PERMISSION_DENIED / ADDRESS_FORBIDDEN,
  * INVALID_ARGUMENT / ADDRESS_NOT_LOCAL or INTERNAL / LISTEN_FAILED.
  */
 export async function listenGrpc(server: Server, options: ListenOptions): Promise<GrpcListener> {
-  const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
   const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
-  const hasRoom = options.hasRoom ?? (() => true);
-  const peerConnectionsMax = options.peerConnectionsMax ?? connectionsMax;
-  const sockets = new Map<net.Socket, WindowShim | undefined>();
-  const peerSockets = new Map<string, number>(); // remote address -> its connections
-  let connectionsRefused = 0;
-
-  const transport = (options.createTransport ?? plainTransport)((socket) => {
-    socket.on("error", () => socket.destroy());
-    const peer = socket.remoteAddress ?? "";
-    const ofPeer = peerSockets.get(peer) ?? 0;
-    if (sockets.size >= connectionsMax || ofPeer >= peerConnectionsMax || !hasRoom()) {
-      connectionsRefused++;
+  const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
+  const connections = new Connections({
+    connectionsMax,
+    peerConnectionsMax: options.peerConnectionsMax ?? connectionsMax,
+    hasRoom: options.hasRoom ?? (() => true),
+  });
+  const tlsServer = options.tls && createTlsServer(options.tls);
+  const transport = tlsServer ?? net.createServer();
+  transport.on("connection", (socket: net.Socket) => connections.admit(socket));
+  transport.on(tlsServer === undefined ? "connection" : "secureConnection", (socket: net.Socket) => {
+    if (!connections.has(socket)) return;
+    if (tlsServer !== undefined && !isAcceptable(socket)) {
       socket.destroy();
       return;
     }
-    const shim = windowShim ? new WindowShim(socket, options.connection) : undefined;
-    sockets.set(socket, shim);
-    peerSockets.set(peer, ofPeer + 1);
-    socket.once("close", () => {
-      sockets.delete(socket);
-      const left = (peerSockets.get(peer) ?? 1) - 1;
-      if (left === 0) peerSockets.delete(peer);
-      else peerSockets.set(peer, left);
-    });
-    if (shim !== undefined) {
-      shim.on("error", () => shim.destroy());
-      injector.injectConnection(shim);
-    } else {
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    if (!windowShim) {
       injector.injectConnection(socket);
+      return;
     }
+    const shim = new WindowShim(socket, options.connection);
+    connections.shimmed(socket, shim);
+    injector.injectConnection(shim);
   });
-  // Handshakes that fail are the client's affair; the socket is closed by the TLS server itself.
-  transport.on("tlsClientError", () => {});
   const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
   guardWakeups(http2Server, wakeupGuard);
   shortenEchoedHeaders(http2Server);
@@ -139,16 +130,20 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
     host: options.host === "" ? bound.address : options.host,
     port: bound.port,
     get connections() {
-      return sockets.size;
+      return connections.size;
     },
     get connectionsRefused() {
-      return connectionsRefused;
+      return connections.refused;
     },
     get callsRefused() {
       return budget.refused;
     },
+    renewTls(tls) {
+      if (tlsServer !== undefined) renewTls(tlsServer, tls);
+    },
     close(graceMs = CLOSE_GRACE_MS) {
-      closed ??= closeAll(server, transport, sockets, graceMs);
+      if (closed === undefined && windowShim) connections.dropShimless();
+      closed ??= closeAll(server, transport, connections, graceMs);
       return closed;
     },
   };
@@ -203,39 +198,22 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): Code
 async function closeAll(
   server: Server,
   transport: net.Server,
-  sockets: Map<net.Socket, WindowShim | undefined>,
+  connections: Connections,
   graceMs: number,
 ): Promise<void> {
   const stoppedAccepting = new Promise<void>((resolve) => transport.close(() => resolve()));
   server.tryShutdown(() => {}); // sends GOAWAY; see the head of this file for why its callback says nothing
-  await allClosed(sockets, graceMs);
-  const stopping = new CodedError(
-    "UNAVAILABLE",
-    "SERVER_STOPPING",
-    `the server stops, and running calls had ${graceMs} ms to end: connect again`,
+  await connections.allClosed(graceMs);
+  connections.giveUp(
+    new CodedError(
+      "UNAVAILABLE",
+      "SERVER_STOPPING",
+      `the server stops, and running calls had ${graceMs} ms to end: connect again`,
+    ),
   );
-  for (const shim of sockets.values()) shim?.destroy(stopping);
   server.forceShutdown();
-  await allClosed(sockets, CLOSE_MS_MAX);
-  for (const socket of sockets.keys()) socket.destroy();
-  await allClosed(sockets);
+  await connections.allClosed(CLOSE_MS_MAX);
+  connections.drop();
+  await connections.allClosed();
   await stoppedAccepting;
-}
-
-/** Resolves when the last of `sockets` has closed, or after `msMax`. */
-async function allClosed(sockets: ReadonlyMap<net.Socket, unknown>, msMax?: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const closed = [...sockets.keys()].map(
-    (socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())),
-  );
-  const waits: Promise<unknown>[] = [Promise.all(closed)];
-  if (msMax !== undefined) {
-    waits.push(
-      new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, msMax);
-      }),
-    );
-  }
-  await Promise.race(waits);
-  clearTimeout(timer);
 }

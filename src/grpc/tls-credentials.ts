@@ -6,6 +6,7 @@
 import { isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
+import { parseAddress } from "./address.ts";
 
 const HANDSHAKE_MS_MAX = 10_000; // three round trips; a busy server takes a second
 /** As TLS calls it where the server notices first (RFC 7301). */
@@ -73,4 +74,12 @@ export class TlsCredentials extends grpc.ChannelCredentials {
       secured.once("close", () => fail(new Error("the server closed the connection in the TLS handshake")));
     });
   }
+}
+
+/** Credentials of a client for `address` (host:port). @param tls absent: no TLS */
+export function clientCredentials(
+  address: string,
+  tls?: Pick<ConnectionOptions, "ca" | "cert" | "key">,
+): grpc.ChannelCredentials {
+  return tls === undefined ? grpc.credentials.createInsecure() : new TlsCredentials(parseAddress(address).host, tls);
 }

@@ -79,8 +79,8 @@ export class WindowShim extends Duplex {
     const written = () => this.#written();
     this.#outbound = new OutboundFrames({
       write: (bytes) => {
-        // A plain socket that was idle has sent or copied the bytes before it returns; of TLS that is not known.
-        this.#room = socket.write(this.secure ? new Uint8Array(bytes) : bytes, written);
+        // A socket that was idle has sent the bytes, or copied them, before it returns: by TLS too.
+        this.#room = socket.write(bytes, written);
       },
       get idle() {
         return socket.writableLength === 0 && !socket.destroyed;
@@ -332,6 +332,7 @@ function goawayCodeOf(error: Error): number {
 }
 
 function readPeerCertificate(socket: TLSSocket): DetailedPeerCertificate | undefined {
+  if (!socket.authorized) return undefined;
   const certificate = socket.getPeerCertificate(true);
   // Without a client certificate TLS sockets answer with an empty object.
   return certificate && Object.keys(certificate).length > 0 ? certificate : undefined;

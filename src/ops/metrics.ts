@@ -35,6 +35,8 @@ export interface ProcessMetrics {
   refused?: Readonly<Record<string, { connections: number; calls: number }>>;
   /** Counters by listener: what its gate has refused. */
   accessRefused?: Readonly<Record<string, RefusalCounts>>;
+  /** Gauges by listener with TLS: when its certificate, or one of its chain, ends; since 1970. */
+  certificateExpirySeconds?: Readonly<Record<string, number>>;
   flowctlRegistered: boolean;
   /** Counters. */
   flowctlHeartbeatsSent: number;
@@ -184,14 +186,25 @@ export function metricsText(metrics: ProcessMetrics, version: string): string {
     metrics.flight === undefined ? "" : flightText(metrics.flight),
     refusedText(metrics.refused ?? {}),
     accessRefusedText(metrics.accessRefused ?? {}),
-    stages(
+    labelled(
+      "contract_data_tls_certificate_expiry_timestamp_seconds",
+      "gauge",
+      "When the TLS certificate of a listener, or one of its chain, ends, since 1970.",
+      "listener",
+      metrics.certificateExpirySeconds ?? {},
+    ),
+    labelled(
       "contract_data_stage_seconds_total",
+      "counter",
       "Time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits are stages of their own.",
+      "stage",
       metrics.stageSeconds?.wall ?? {},
     ),
-    stages(
+    labelled(
       "contract_data_stage_cpu_seconds_total",
+      "counter",
       "CPU time of all threads by stage of the pipeline, for sessions, catch-ups and ranges; waits take none.",
+      "stage",
       metrics.stageSeconds?.cpu ?? {},
     ),
     histogram(
@@ -290,10 +303,18 @@ function accessRefusedText(refused: NonNullable<ProcessMetrics["accessRefused"]>
   return `${head(name, "counter", "Calls refused by a listener for who makes them: unauthenticated, or denied what their role does not include.")}${lines.join("")}`;
 }
 
-function stages(name: string, help: string, seconds: Readonly<Record<string, number>>): string {
-  const lines = Object.entries(seconds).map(([stage, value]) => `${name}{stage="${label(stage)}"} ${number(value)}\n`);
-  if (lines.length === 0) return "";
-  return `${head(name, "counter", help)}${lines.join("")}`;
+/** One line for each value of a label; nothing at all without any. */
+function labelled(
+  name: string,
+  kind: Kind,
+  help: string,
+  labelName: string,
+  values: Readonly<Record<string, number>>,
+): string {
+  const lines = Object.entries(values).map(
+    ([value, count]) => `${name}{${labelName}="${label(value)}"} ${number(count)}\n`,
+  );
+  return lines.length === 0 ? "" : `${head(name, kind, help)}${lines.join("")}`;
 }
 
 function histogram(name: string, help: string, { boundsSeconds, counts, sumSeconds }: DurationHistogram): string {

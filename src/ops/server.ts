@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import { formatAddress } from "../config/address.ts";
 import { CodedError } from "../error.ts";
+import type { ServerTls } from "../grpc/server-tls.ts";
 import type { OpsEnv } from "./app.ts";
 import { requestPath } from "./request-path.ts";
 
@@ -10,6 +11,7 @@ const REQUEST_BYTES_MAX = 16 * 2 ** 10; // no request here has a body
 const LISTEN_AGAIN_MS = 50; // after an attempt for which there was no descriptor
 const SHED_AGAIN_MS = 5000; // connections that are back by then are a flood …
 const SHED_PAUSE_MS = 500; // … which is refused by the system meanwhile: accepting it takes all of a core
+const TLS_1_2 = 0x0303; // as TLS writes its versions
 const STOP_GRACE_MS = 1000; // answers take milliseconds
 
 /** An HTTP server that accepts connections on `port` (the real one where 0 was asked for). */
@@ -17,6 +19,8 @@ export interface OpsServer {
   port: number;
   /** Closes every connection, and listens again on the same port: at once, or soon when that has just been done. */
   shed(): void;
+  /** Where it has TLS: connections from now on have these certificates; answers under way come to their end. */
+  renewTls(tls: ServerTls): void;
   /** Stops listening, lets answers under way end, then cuts what is still open. */
   close(): Promise<void>;
 }
@@ -32,16 +36,24 @@ function answeredAsGet(request: Request): Request {
   return new Request(`http://localhost${requestPath(request)}`, { headers });
 }
 
+function tlsOptions({ cert, key, ca, requiresClientCert }: ServerTls): Bun.TLSOptions & { minVersion: number } {
+  const clients = { ca, requestCert: ca !== undefined, rejectUnauthorized: requiresClientCert };
+  return { cert, key, ...clients, minVersion: TLS_1_2 };
+}
+
 /**
  * @param options.host empty = every interface
  * @param options.port 0 = any free one
+ * @param options.tls absent: no TLS
  * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
  */
-export function startOpsServer(app: Hono, options: { host: string; port: number }): OpsServer {
+export function startOpsServer(app: Hono, options: { host: string; port: number; tls?: ServerTls }): OpsServer {
+  let { tls } = options;
   const listen = (port: number) =>
     Bun.serve({
       port,
       hostname: options.host || undefined,
+      tls: tls && tlsOptions(tls),
       idleTimeout: IDLE_SECONDS_MAX,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       development: false,
@@ -87,6 +99,14 @@ export function startOpsServer(app: Hono, options: { host: string; port: number 
       if (nowMs - shedAtMs > SHED_AGAIN_MS) listenAgain();
       else retry = setTimeout(listenAgain, SHED_PAUSE_MS);
       shedAtMs = nowMs;
+    },
+    renewTls(renewed) {
+      if (tls === undefined) return;
+      tls = renewed;
+      if (!listening) return; // it soon does
+      listening = false;
+      void server.stop();
+      listenAgain();
     },
     async close() {
       clearTimeout(retry);

@@ -115,13 +115,16 @@ function draw(status) {
   }
   byId("sessions").replaceChildren(...rows);
   byId("components").replaceChildren(...Object.entries(health.components).map(([name, component]) => componentCard(name, component)));
+  const flightUrl = (status.endpoints.flight.tls ? "grpc+tls://" : "grpc://") + target(status.endpoints.flight);
   byId("endpoints").replaceChildren(
-    endpointCard("Arrow Flight", "grpc://" + target(status.endpoints.flight)),
-    endpointCard("Control plane (gRPC, with reflection)", target(status.endpoints.control)),
+    endpointCard("Arrow Flight", flightUrl),
+    endpointCard("Control plane (gRPC" + (status.endpoints.control.tls ? " over TLS" : "") + ", with reflection)", target(status.endpoints.control)),
     endpointCard("Prometheus", location.origin + "/metrics"));
   const newest = status.sessions.at(0);
   const path = newest ? ', "' + newest.id + '"' : "";
-  const address = '"grpc://' + target(status.endpoints.flight) + '"';
+  const { tls, needsCert } = status.endpoints.flight;
+  const address = '"' + flightUrl + '"' + (tls ? ', tls_root_certs=open("ca.pem").read()' : "")
+    + (needsCert ? ', cert_chain=open("client.pem").read(), private_key=open("client.key").read()' : "");
   const snippet = [
     ...(newest?.partitions ? ["from concurrent.futures import ThreadPoolExecutor"] : []),
     "import pyarrow.flight as flight",

@@ -19,6 +19,9 @@ export interface Component {
 interface Endpoint {
   host: string;
   port: number;
+  tls: boolean;
+  /** Clients are refused without a certificate. */
+  needsCert: boolean;
 }
 
 /** What the ops server asks the rest of the process. Each is called at every request and has to be cheap. */

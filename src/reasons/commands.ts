@@ -31,6 +31,7 @@ export const COMMANDS = {
     "A file of certificates or of a private key cannot be used.",
     "The message names the setting, the file and what is wrong with it.",
   ),
+  TLS_SETTING: reason("INVALID_ARGUMENT", "Settings of TLS do not go together.", "The message names what is missing."),
   WORKER_COUNT: reason(
     "INVALID_ARGUMENT",
     "The number of workers is out of its range.",

@@ -31,6 +31,11 @@ export const CONNECTIONS = {
   ),
   SERVER_SILENT: reason("DEADLINE_EXCEEDED", "The server did not answer in time.", "Try again; see its /health."),
   SERVER_STOPPING: reason("UNAVAILABLE", "The server is shutting down.", "Come back with the cursor."),
+  SERVER_TLS: reason(
+    "UNAVAILABLE",
+    "The TLS handshake of a command with the server has failed.",
+    "The message names the flag that mends it.",
+  ),
   SERVER_UNREACHABLE: reason("UNAVAILABLE", "Nobody answers at the address.", "Start the server, or name its address."),
   STARTING: reason("UNAVAILABLE", "The server is still starting.", "Try again."),
   WRONG_PORT: reason(

@@ -14,6 +14,7 @@ import { FlightTotals } from "../threads/flight-totals.ts";
 import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
 import { StageTimes } from "../workers/stage-times.ts";
+import type { ListenerCertificates } from "./certificates.ts";
 import { metaStreamsOf } from "./source-windows.ts";
 import type { StopOrder } from "./stop-order.ts";
 
@@ -33,6 +34,7 @@ export interface StartContext {
   life: { closing: boolean; restored: boolean };
   /** Who may call. */
   access: ListenerAccess;
+  certificates: ListenerCertificates;
   /** A part that nothing can do without has died. */
   fail: (error: Error) => void;
 }
@@ -56,7 +58,7 @@ export async function startEngine(
   context: StartContext,
   options: DataPlaneOptions & { ownsProcess?: boolean },
 ): Promise<EngineParts> {
-  const { config, log, stop, access } = context;
+  const { config, log, stop, access, certificates } = context;
   const late: { engine?: StreamEngine; answer: DataPlaneEvents["asked"] } = { answer: () => Promise.reject(NOT_READY) };
   const bell = Bell.create();
   const flightTotals = FlightTotals.create();
@@ -70,6 +72,7 @@ export async function startEngine(
     {
       host: config.flightAddress.host,
       port: config.flightAddress.port,
+      tls: certificates.of("flight"),
       workerCount: config.workerCount,
       bell: bell.cells,
       slowClientGraceMs: config.slowClientGraceMs,
@@ -85,6 +88,7 @@ export async function startEngine(
     dataPlaneEvents(context, late),
     options,
   );
+  certificates.onRenewed("flight", (tls) => dataPlane.send({ type: "renewTls", tls }));
   stop.listeners.push((graceMs) => dataPlane.close(graceMs));
   const workerDied = (index: number, error: CodedError) => {
     log.error("a decode worker died and is replaced", { worker: index, error });

@@ -15,6 +15,7 @@ export function processMetrics(
   flightTotals: FlightTotals,
   control: RunningServer["refused"],
   access: Readonly<Record<"control" | "http", RefusalCounts>>,
+  certificateExpirySeconds: ProcessMetrics["certificateExpirySeconds"],
 ): ProcessMetrics {
   const flight = flightTotals.read();
   const totals = sessions.totals();
@@ -38,6 +39,7 @@ export function processMetrics(
     flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
     refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
     accessRefused: { ...access, flight: { unauthenticated: flight.unauthenticated, denied: flight.denied } },
+    certificateExpirySeconds,
     flowctlRegistered: false,
     flowctlHeartbeatsSent: 0,
     flowctlHeartbeatErrors: 0,

@@ -4,6 +4,8 @@
  * metrics.ts.
  */
 import { Descriptors } from "../base/descriptors.ts";
+import type { Address } from "../config/address.ts";
+import type { Listener } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
 import type { DataPlaneOptions } from "../engine/data-plane-client.ts";
@@ -25,6 +27,7 @@ import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { sourceAccess } from "../sources/source-access.ts";
 import { answersOf } from "./answers.ts";
+import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
 import { processMetrics } from "./metrics.ts";
 import { components, workOf } from "./readiness.ts";
@@ -34,12 +37,14 @@ import { StopOrder, within } from "./stop-order.ts";
 
 const CATCH_UPS_MAX = 16; // clients that read a session's past at once; more wait for their turn
 
+type ListenAddress = Address & { tls: boolean; needsCert: boolean };
+
 /** Where the server listens. */
 interface ServerAddresses {
   /** Host as given; ports as they are in use. */
-  control: { host: string; port: number };
-  flight: { host: string; port: number };
-  http: { host: string; port: number };
+  control: ListenAddress;
+  flight: ListenAddress;
+  http: ListenAddress;
 }
 
 /** A server that accepts connections. */
@@ -56,6 +61,7 @@ export interface RunningProcessor {
 interface ServerOptions extends DataPlaneOptions {
   /** The process does nothing else, so that its resident memory is the server's: it is held to MAX_MEMORY_MB. */
   ownsProcess?: boolean;
+  certificates?: CertificateOptions;
 }
 
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
@@ -74,7 +80,10 @@ export async function startServer(
   const stop = new StopOrder(log);
   const health = new HealthState([...CONTROL_SERVICES, FlightService.typeName]);
   const access = readAccess(config);
-  const context: StartContext = { config, log, health, stop, access, life: { closing: false, restored: false }, fail };
+  const certificates = new ListenerCertificates(config, log, options.certificates);
+  stop.ops.push(async () => certificates.close());
+  const life = { closing: false, restored: false };
+  const context: StartContext = { config, log, health, stop, access, life, certificates, fail };
   try {
     const parts = await startEngine(context, options);
     const sessions = await startSessions(context, parts, source);
@@ -127,7 +136,7 @@ async function startSessions(
 
 /** The control plane and HTTP; both accept connections when it resolves. */
 async function startListeners(
-  { config, log, health, stop, life, access }: StartContext,
+  { config, log, health, stop, life, access, certificates }: StartContext,
   { dataPlane, pool, flightTotals }: EngineParts,
   sessions: Sessions,
   source: LedgerSource,
@@ -135,7 +144,11 @@ async function startListeners(
   const startedUnixMs = Date.now();
   const service = { name: config.serviceName, version: config.serviceVersion };
   const network = config.networkPassphrase;
-  const flight = { host: config.flightAddress.host, port: dataPlane.flightPort };
+  const tlsOf = (listener: Listener) => {
+    const tls = certificates.of(listener);
+    return { tls: tls !== undefined, needsCert: tls?.requiresClientCert ?? false };
+  };
+  const flight = { host: config.flightAddress.host, port: dataPlane.flightPort, ...tlsOf("flight") };
   const refusals = refusalsOf(log);
   const gateOf = (listener: "control" | "http") =>
     access[listener] && new Gate(access[listener], refusals[listener].told);
@@ -145,15 +158,17 @@ async function startListeners(
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
     gate: gateOf("control"),
+    tls: certificates.of("control"),
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
   });
+  certificates.onRenewed("control", (tls) => control.renewTls(tls));
   for (const name of CONTROL_SERVICES) health.set(name, true);
   stop.listeners.push((graceMs) => control.close(graceMs));
   const addresses: ServerAddresses = {
-    control: { host: config.grpcAddress.host, port: control.port },
+    control: { host: config.grpcAddress.host, port: control.port, ...tlsOf("control") },
     flight,
-    http: { host: config.healthAddress.host, port: 0 },
+    http: { host: config.healthAddress.host, port: 0, ...tlsOf("http") },
   };
   const app = createOpsApp(
     {
@@ -163,11 +178,11 @@ async function startListeners(
       source: source.description,
       components: () => [...components(health, life.closing, dataPlane.silenceMs), ...workOf(source, sessions)],
       sessions: () => sessions.list(),
-      metrics: () =>
-        processMetrics(sessions, pool, flightTotals, control.refused, {
-          control: refusals.control.counts,
-          http: refusals.http.counts,
-        }),
+      metrics: () => {
+        const refused = { control: refusals.control.counts, http: refusals.http.counts };
+        const expiry = certificates.expirySeconds();
+        return processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry);
+      },
       endpoints: () => addresses,
     },
     {
@@ -176,7 +191,8 @@ async function startListeners(
       allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
     },
   );
-  const ops = startOpsServer(app, config.healthAddress);
+  const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
+  certificates.onRenewed("http", (tls) => ops.renewTls(tls));
   addresses.http.port = ops.port;
   stop.ops.push(() => ops.close());
   const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());

@@ -1,7 +1,8 @@
 /** What connections to sources carry: whom they trust, the certificate that they show, an authorization. */
 import { type ConfigInputs, loadConfig } from "../config/load.ts";
-import { type OutgoingTls, readOutgoingTls } from "../config/outgoing-tls.ts";
+import { readOutgoingTls } from "../config/outgoing-tls.ts";
 import type { Config } from "../config/schema.ts";
+import type { OutgoingTls } from "../config/tls-files.ts";
 
 /** One for all sources of a kind. */
 export interface SourceAccess {

@@ -4,6 +4,7 @@
  */
 
 import type { ErrorRecord } from "../error.ts";
+import type { ServerTls } from "../grpc/server-tls.ts";
 import type { Access } from "../security/access.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { Partition } from "../vocabulary/partition.ts";
@@ -17,6 +18,8 @@ import type { ClientEvent } from "./client-event.ts";
 export interface DataPlaneData {
   host: string;
   port: number;
+  /** Absent: Flight speaks no TLS. */
+  tls?: ServerTls;
   workerCount: number;
   /** Rung by every decode worker. */
   bell: Int32Array;
@@ -164,6 +167,8 @@ export type ToDataPlane =
   | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
   /** Who reads a stream; answered by `clients`. */
   | { type: "clientsOf"; number: number; stream: number }
+  /** Other certificates, for handshakes from now on. */
+  | { type: "renewTls"; tls: ServerTls }
   | { type: "close"; graceMs: number };
 
 /** What the data plane says to the main thread. */

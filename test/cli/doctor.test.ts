@@ -147,6 +147,6 @@ test("a port that is taken, a file in the place of a folder, credentials that ca
 test("the text for people: a line for each thing", async () => {
   const { out } = await cli(["doctor", ...PORTS, "--source-endpoint", SAMPLE.folder], COMMANDS);
   const lines = out.trimEnd().split("\n");
-  expect(lines.length).toBe(8);
+  expect(lines.length).toBe(9);
   expect(lines[0]).toStartWith(`ok      SOURCE_ENDPOINT: lake ${SAMPLE.folder} is of`);
 });

@@ -25,6 +25,14 @@ function configFile(name: string, content: string): string {
 /** How loading from these fails. */
 const refusal = (inputs: ConfigInputs) => thrownBy(() => loadConfig(inputs));
 
+/** The four settings of TLS with that prefix, not set. */
+function noTls<P extends string>(
+  prefix: P,
+): Record<`${P}${"CertFile" | "KeyFile" | "ClientCaFile" | "ClientAuth"}`, ""> {
+  const keys = ["CertFile", "KeyFile", "ClientCaFile", "ClientAuth"];
+  return Object.fromEntries(keys.map((key) => [`${prefix}${key}`, ""])) as ReturnType<typeof noTls<P>>;
+}
+
 /** The values with `env` set. */
 const withEnv = (env: Record<string, string>) => loadConfig({ env }).values;
 
@@ -39,6 +47,10 @@ test("defaults are those that existing deployments rely on", () => {
     flightAddress: { host: "", port: 8816 },
     healthAddress: { host: "", port: 8089 },
     advertisedHost: "",
+    ...noTls("tls"),
+    ...noTls("controlTls"),
+    ...noTls("flightTls"),
+    ...noTls("httpTls"),
     httpAllowedHosts: [],
     sourceEndpoint: { kind: "grpc", address: { host: "localhost", port: 50053 } },
     batchRows: 0,

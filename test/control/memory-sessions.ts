@@ -173,6 +173,6 @@ export const SERVICE = {
   version: "9.8.7",
   network: TESTNET,
   startedUnixMs: 1_700_000_000_500,
-  flight: { host: "", port: 8816 },
+  flight: { host: "", port: 8816, tls: false },
   advertisedHost: "",
 };

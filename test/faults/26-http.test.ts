@@ -31,7 +31,10 @@ const source: OpsSource = {
     flowctlHeartbeatsSent: 0,
     flowctlHeartbeatErrors: 0,
   }),
-  endpoints: () => ({ control: { host: "", port: 1 }, flight: { host: "", port: 2 } }),
+  endpoints: () => ({
+    control: { host: "", port: 1, tls: false, needsCert: false },
+    flight: { host: "", port: 2, tls: false, needsCert: false },
+  }),
 };
 const app = createOpsApp(source, { allowedHosts: ["Processor.example.org"] });
 const server = startOpsServer(app, { host: "127.0.0.1", port: 0 });

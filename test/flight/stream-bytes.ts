@@ -2,11 +2,14 @@
  * `make stream-1gb`: many bytes from one DoGet, again and again, on fresh connections, with clients of other people.
  * The sample is replayed and renumbered. Ends with 1 if a run stalls or a row is missing.
  *
- *   bun test/flight/stream-bytes.ts [--bytes N] [--runs N]
+ *   bun test/flight/stream-bytes.ts [--bytes N] [--runs N] [--tls] [--binary dist/contract-data-processor]
  */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { connectControl } from "../../src/control/client.ts";
 import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
+import { Certificates, contentOf } from "../support/certificates.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 
 const STALL_SECONDS = 120; // a run takes seconds; one that needs this long has stalled
@@ -14,18 +17,32 @@ const CYCLE_LEDGERS = 7; // the sample once …
 const CYCLE_BYTES = 258_000; // … makes a little more Arrow data than this
 
 const { values } = parseArgs({
-  options: { bytes: { type: "string", default: "1000000000" }, runs: { type: "string", default: "10" } },
+  options: {
+    bytes: { type: "string", default: "1000000000" },
+    runs: { type: "string", default: "10" },
+    tls: { type: "boolean", default: false },
+    binary: { type: "string" },
+  },
 });
 const cycles = Math.ceil(Number(values.bytes) / CYCLE_BYTES);
 const ledgers = cycles * CYCLE_LEDGERS;
 let failures = 0;
 
-const processor = await startProcessor([
-  `--source-endpoint=repeat:${SAMPLE.folder}`,
-  "--include-deleted",
-  "--worker-count=2",
-]);
-const control = connectControl(processor.control);
+const certificates = values.tls ? new Certificates() : undefined;
+const pair = certificates?.issue("both");
+const ca = certificates?.ca.cert;
+const tlsFlags =
+  pair === undefined
+    ? []
+    : [`--tls-cert-file=${pair.cert}`, `--tls-key-file=${pair.key}`, `--tls-client-ca-file=${ca}`];
+const processor = await startProcessor(
+  [`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted", "--worker-count=2", ...tlsFlags],
+  values.binary === undefined ? {} : { command: [resolve(values.binary)] },
+);
+const control = connectControl(processor.control, {
+  tls: pair && { ca: [readFileSync(ca!, "utf8")], ...contentOf(pair) },
+});
+const clientFlags = pair === undefined ? [] : ["-ca", ca!, "-cert", pair.cert, "-key", pair.key];
 for (const [name, client] of [
   ["pyarrow", await pythonClient()],
   ["arrow-go", await goClient()],
@@ -40,6 +57,7 @@ for (const [name, client] of [
     const ticket = JSON.stringify({ session: sessionId, from: "start" });
     const { results } = await runClient(client, [
       ...["get", "-addr", processor.flight, "-ticket", ticket, "-max-seconds", String(STALL_SECONDS)],
+      ...clientFlags,
     ]);
     const { rows, bytes, batches, seconds, error } = results[0]!;
     const ok = error === undefined && rows === cycles * SAMPLE.rows;
@@ -51,6 +69,7 @@ for (const [name, client] of [
   }
 }
 control.close();
+certificates?.remove();
 const rss = await residentMegabytes(processor.pid);
 const exit = await processor.stop();
 console.log(`server: resident ${rss} MB at the end, exit ${exit}; ${failures} runs failed`);

@@ -5,7 +5,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import tls from "node:tls";
 import { Client, credentials, Server } from "@grpc/grpc-js";
 import { peerCertificateOf } from "../../src/grpc/grpc-internals.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
@@ -195,7 +194,7 @@ describe("behind TLS", () => {
         ...["-keyout", key, "-out", cert, "-subj", subject, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
       ]);
       expect(made.stderr.toString() && made.status).toBe(0);
-      return { key: readFileSync(key), cert: readFileSync(cert) };
+      return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
     };
     const serverPair = make("server", "/CN=localhost");
     const clientPair = make("client", "/CN=some client");
@@ -220,17 +219,17 @@ describe("behind TLS", () => {
     );
     const listener = await listenGrpc(server, {
       ...{ host: "127.0.0.1", port: 0 },
-      createTransport: (onSocket) =>
-        tls.createServer(
-          { ...serverPair, ca: clientPair.cert, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ["h2"] },
-          onSocket,
-        ),
+      tls: { ...serverPair, ca: [clientPair.cert], requiresClientCert: false },
     });
     cleanups.push(() => listener.close(0));
     for (const own of [clientPair, { key: null, cert: null }]) {
       const client = new Client(
         `localhost:${listener.port}`,
-        credentials.createSsl(serverPair.cert, own.key, own.cert),
+        credentials.createSsl(
+          Buffer.from(serverPair.cert),
+          own.key === null ? null : Buffer.from(own.key),
+          own.cert === null ? null : Buffer.from(own.cert),
+        ),
       );
       cleanups.push(() => client.close());
       const large = Buffer.alloc(3 << 20, 7);

@@ -41,6 +41,10 @@ function reset(): void {
 reset();
 afterEach(reset);
 
+const ENDPOINTS = {
+  control: { host: "", port: 50054, tls: false, needsCert: false },
+  flight: { host: "127.0.0.1", port: 8816, tls: false, needsCert: false },
+};
 const source: OpsSource = {
   service: { name: "contract-data-processor", version: "9.8.7" },
   startedUnixMs: Date.now() - 5000,
@@ -49,7 +53,7 @@ const source: OpsSource = {
   components: () => components,
   sessions: () => sessions.list(),
   metrics: () => metrics,
-  endpoints: () => ({ control: { host: "", port: 50054 }, flight: { host: "127.0.0.1", port: 8816 } }),
+  endpoints: () => ENDPOINTS,
 };
 const app = createOpsApp(source);
 
@@ -254,7 +258,7 @@ describe("status page", () => {
       health: { status: "healthy" },
       network: TESTNET,
       source: "lake ./sample",
-      endpoints: { control: { host: "", port: 50054 }, flight: { host: "127.0.0.1", port: 8816 } },
+      endpoints: ENDPOINTS,
       sessions: [{ id: session.id, state: "RUNNING" }],
     });
   });

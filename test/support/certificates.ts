@@ -17,6 +17,10 @@ interface Issued {
   days?: number;
   /** Default: the test's own authority. */
   authority?: KeyPair;
+  /** What it may be used for, as extendedKeyUsage has it; default: anything. */
+  usage?: string;
+  /** It is valid only in the far future. */
+  isFuture?: boolean;
 }
 
 /** False where openssl is not there, which says so; throws that under CI=true. */
@@ -40,13 +44,24 @@ export class Certificates {
     return { cert, key };
   }
 
-  issue(name: string, { names = "DNS:localhost,IP:127.0.0.1", days = 30, authority = this.ca }: Issued = {}): KeyPair {
+  issue(name: string, issued: Issued = {}): KeyPair {
+    const { names = "DNS:localhost,IP:127.0.0.1", days = 30, authority = this.ca, usage, isFuture } = issued;
     const { cert, key } = this.pair(name);
     const [request, extensions] = [this.file(`${name}.csr`), this.file(`${name}.ext`)];
-    writeFileSync(extensions, `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n`);
+    writeFileSync(
+      extensions,
+      `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n${usage === undefined ? "" : `extendedKeyUsage=${usage}\n`}`,
+    );
     openssl(["req", ...EC_KEY, "-nodes", "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
     const by = ["-CA", authority.cert, "-CAkey", authority.key, "-set_serial", String(Date.now())];
-    openssl(["x509", "-req", "-in", request, ...by, "-days", String(days), "-extfile", extensions, "-out", cert]);
+    if (isFuture) {
+      const config = this.file(`${name}.cnf`, FUTURE.replaceAll("FOLDER", this.folder));
+      this.file("index", "");
+      const dates = ["-startdate", "20400101000000Z", "-enddate", "20410101000000Z"];
+      const files = ["-in", request, "-extfile", extensions, "-out", cert, "-cert", authority.cert];
+      openssl(["ca", "-batch", "-notext", "-config", config, ...dates, ...files, "-keyfile", authority.key]);
+    } else
+      openssl(["x509", "-req", "-in", request, ...by, "-days", String(days), "-extfile", extensions, "-out", cert]);
     return { cert, key };
   }
 
@@ -70,6 +85,19 @@ export class Certificates {
 export function contentOf({ cert, key }: KeyPair): KeyPair {
   return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
 }
+
+/** What openssl needs to choose the day from which a certificate is valid. */
+const FUTURE = `[ca]
+default_ca=test
+[test]
+database=FOLDER/index
+new_certs_dir=FOLDER
+rand_serial=yes
+default_md=sha256
+policy=any
+[any]
+commonName=supplied
+`;
 
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 

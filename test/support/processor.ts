@@ -63,7 +63,7 @@ export async function startProcessor(flags: string[], options: ProcessorOptions 
       reject(new Error(`serve exited with ${code}:\n${output}`));
     });
   });
-  const address = (name: string) => new RegExp(`^ *${name} +(?:http://)?([^ /]+)`, "m").exec(output)?.[1] ?? "";
+  const address = (name: string) => new RegExp(`^ *${name} +(?:https?://)?([^ /]+)`, "m").exec(output)?.[1] ?? "";
   return {
     control: address("control"),
     flight: address("flight"),

@@ -1,5 +1,6 @@
 // Command flightserver is the arrow-go server of `make bench-flight`: DoGet of a ticket "<body bytes>:<batches>" answers
-// with that many record batches of one int64 column. Prints its port.
+// with that many record batches of one int64 column. With the files of a
+// certificate and its key it speaks TLS. Prints its port.
 package main
 
 import (
@@ -13,7 +14,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 )
 
@@ -46,7 +49,16 @@ func (*server) DoGet(ticket *flight.Ticket, stream flight.FlightService_DoGetSer
 }
 
 func main() {
-	srv := flight.NewServerWithMiddleware(nil)
+	var options []grpc.ServerOption
+	if len(os.Args) > 2 {
+		transport, err := credentials.NewServerTLSFromFile(os.Args[1], os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		options = append(options, grpc.Creds(transport))
+	}
+	srv := flight.NewServerWithMiddleware(nil, options...)
 	if err := srv.Init("127.0.0.1:0"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -1,6 +1,6 @@
 /** A lake's objects in a store that speaks S3: AWS, R2, MinIO, Ceph, SeaweedFS. */
 import { AwsV4Signer } from "aws4fetch";
-import type { OutgoingTls } from "../../config/outgoing-tls.ts";
+import type { OutgoingTls } from "../../config/tls-files.ts";
 import type { Send, StoreAnswer, StoreRequestOptions } from "../store-request.ts";
 import { fetchOverTls } from "../tls-fault.ts";
 import { BucketStorage, type NamesPage, type PageRequest } from "./bucket-storage.ts";

@@ -7,7 +7,7 @@
  *     301, 302, 303, 307, 308    followed, but not from https to http, and without the password to another host
  *     405, 501 to a HEAD         a GET for the first byte asks instead, from then on
  */
-import type { OutgoingTls } from "../../config/outgoing-tls.ts";
+import type { OutgoingTls } from "../../config/tls-files.ts";
 import { CodedError } from "../../error.ts";
 import { LAKE_MANIFEST_KEY } from "../lake/lake-manifest.ts";
 import type { KnownOfLake, LakeStorage, StoredObject } from "../lake/lake-storage.ts";

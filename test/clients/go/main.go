@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
@@ -33,6 +36,9 @@ type options struct {
 	maxBatches int
 	repeat     int
 	login      string
+	ca         string
+	cert       string
+	key        string
 }
 
 type callError struct {
@@ -63,6 +69,9 @@ func main() {
 	flags.IntVar(&o.maxBatches, "max-batches", 0, "get: cancel after this many batches (0: read all)")
 	flags.IntVar(&o.repeat, "repeat", 1, "times to run, each on a fresh connection")
 	flags.StringVar(&o.login, "login", "", "NAME:PASSWORD, turned into a token by Handshake")
+	flags.StringVar(&o.ca, "ca", "", "connect by TLS, and trust the authorities of this file")
+	flags.StringVar(&o.cert, "cert", "", "file of the client's certificate")
+	flags.StringVar(&o.key, "key", "", "file of its key")
 	flags.Parse(os.Args[2:])
 	if o.addr == "" {
 		fail("flightclient: -addr is missing")
@@ -97,9 +106,13 @@ func main() {
 }
 
 func once(run func(context.Context, flight.Client, *options) (any, error), o *options) (any, error) {
+	transport, err := transportOf(o)
+	if err != nil {
+		return nil, err
+	}
 	// The only dial option is the one without which grpc-go refuses to dial: windows and sizes stay at the defaults.
 	client, err := flight.NewClientWithMiddleware(o.addr, nil, nil,
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+		grpc.WithTransportCredentials(transport))
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +125,27 @@ func once(run func(context.Context, flight.Client, *options) (any, error), o *op
 		}
 	}
 	return run(ctx, client, o)
+}
+
+func transportOf(o *options) (credentials.TransportCredentials, error) {
+	if o.ca == "" {
+		return insecure.NewCredentials(), nil
+	}
+	pem, err := os.ReadFile(o.ca)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(pem)
+	if o.cert != "" {
+		own, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, err
+		}
+		// Shown whatever authorities the server names, so that tests see how it judges.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
+	}
+	return credentials.NewTLS(config), nil
 }
 
 func descriptor(o *options) *flight.FlightDescriptor {

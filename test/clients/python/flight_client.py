@@ -184,6 +184,18 @@ def action(client, options, args, result):
         result["results"] = [r.body.to_pybytes().decode() for r in results]
 
 
+def connect(args):
+    if not args.ca:
+        return fl.connect(f"grpc://{args.addr}")
+    own = {"cert_chain": read(args.cert), "private_key": read(args.key)} if args.cert else {}
+    return fl.connect(f"grpc+tls://{args.addr}", tls_root_certs=read(args.ca), **own)
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
 COMMANDS = {"get": get, "info": info, "schema": schema, "list": list_flights, "action": action}
 
 
@@ -203,12 +215,15 @@ def main():
     parser.add_argument("-max-batches", type=int, default=0)
     parser.add_argument("-repeat", type=int, default=1)
     parser.add_argument("-login", default="")
+    parser.add_argument("-ca", default="")
+    parser.add_argument("-cert", default="")
+    parser.add_argument("-key", default="")
     args = parser.parse_args()
     failed = False
     for _ in range(args.repeat):
         result = {}
         try:
-            with fl.connect(f"grpc://{args.addr}") as client:
+            with connect(args) as client:
                 headers = [client.authenticate_basic_token(*args.login.split(":", 1))] if args.login else []
                 options = fl.FlightCallOptions(timeout=args.max_seconds, headers=headers)
                 COMMANDS[args.command](client, options, args, result)

@@ -1,5 +1,7 @@
 import java.io.BufferedOutputStream;
+import java.io.FileInputStream;
 import java.io.FileOutputStream;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -31,6 +33,22 @@ import org.apache.arrow.vector.dictionary.DictionaryEncoder;
  * output and text of rows.
  */
 public final class FlightGet {
+  private static FlightClient connect(RootAllocator allocator, Map<String, String> flags, String host, int port)
+      throws Exception {
+    if (!flags.containsKey("-ca")) {
+      return FlightClient.builder(allocator, Location.forGrpcInsecure(host, port)).build();
+    }
+    try (InputStream ca = new FileInputStream(flags.get("-ca"))) {
+      var builder =
+          FlightClient.builder(allocator, Location.forGrpcTls(host, port)).useTls().trustedCertificates(ca);
+      if (!flags.containsKey("-cert")) return builder.build();
+      try (InputStream cert = new FileInputStream(flags.get("-cert"));
+          InputStream key = new FileInputStream(flags.get("-key"))) {
+        return builder.clientCertificate(cert, key).build();
+      }
+    }
+  }
+
   public static void main(String[] args) throws Exception {
     Map<String, String> flags = new TreeMap<>();
     for (int i = 1; i + 1 < args.length; i += 2) flags.put(args[i], args[i + 1]);
@@ -41,8 +59,7 @@ public final class FlightGet {
     String lastAppMetadata = "";
     long begun = System.nanoTime();
     try (RootAllocator allocator = new RootAllocator();
-        FlightClient client =
-            FlightClient.builder(allocator, Location.forGrpcInsecure(address[0], Integer.parseInt(address[1]))).build();
+        FlightClient client = connect(allocator, flags, address[0], Integer.parseInt(address[1]));
         OutputStream out =
             flags.containsKey("-rows-out")
                 ? new BufferedOutputStream(new FileOutputStream(flags.get("-rows-out")))
