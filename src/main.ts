@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./cli/doctor.ts"),
   },
   { name: "api-key", summary: "make an API key for a name", load: () => import("./cli/api-key.ts") },
+  {
+    name: "hash-password",
+    summary: "make the line that lets a name in with a password",
+    load: () => import("./cli/hash-password.ts"),
+  },
   ...CONTROL_COMMANDS,
   {
     name: "tail",

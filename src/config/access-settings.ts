@@ -19,6 +19,16 @@ export const ACCESS_SETTINGS = {
       "File of API keys, one a line, as the command api-key writes them: a name and a hash, never the key. Clients send a key as a bearer token with each call, and all three listeners ask for one then.",
     example: "/etc/contract-data/api-keys",
   }),
+  passwordsFile: setting({
+    env: "PASSWORDS_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none",
+    description:
+      "File of names and passwords, one a line, as the command hash-password writes them: a name and a slow hash. Clients send both with each call (Basic), or turn them into a Flight token by Handshake; all three listeners ask for credentials then.",
+    example: "/etc/contract-data/passwords",
+  }),
   accessFile: setting({
     env: "ACCESS_FILE",
     group: "Security",

@@ -1,6 +1,7 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
 import { type Context, Hono } from "hono";
 import { compress } from "hono/compress";
+import type { Code } from "../codes.ts";
 import { CodedError } from "../error.ts";
 import { headerCredentials } from "../security/call-credentials.ts";
 import type { Gate } from "../security/gate.ts";
@@ -13,6 +14,11 @@ import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
+const HTTP_STATUS: Partial<Record<Code, 401 | 403 | 429>> = {
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  RESOURCE_EXHAUSTED: 429,
+};
 const NO_STORE = { "Cache-Control": "no-store" } as const;
 
 /** Every path that is served; each answers GET and HEAD. */
@@ -122,7 +128,7 @@ function addGate(app: Hono, gate: Gate | undefined): void {
       });
     } catch (thrown) {
       const { code, reason, message } = CodedError.from(thrown);
-      const status = code === "UNAUTHENTICATED" ? 401 : code === "PERMISSION_DENIED" ? 403 : 503;
+      const status = HTTP_STATUS[code] ?? 503;
       if (status === 401) context.header("WWW-Authenticate", 'Basic realm="contract-data", Bearer');
       return context.json({ error: message, reason }, status, NO_STORE);
     }

@@ -3,6 +3,11 @@ import { reason } from "./reason.ts";
 
 /** Entries by reason; docs/errors.md shows them under "Limits". */
 export const LIMITS = {
+  LOGINS_MAX: reason(
+    "RESOURCE_EXHAUSTED",
+    "Too many passwords are being checked at once, in all or of one address.",
+    "Try again; send a token or an API key in place of the password.",
+  ),
   BATCH_TOO_LARGE: reason(
     "RESOURCE_EXHAUSTED",
     "A batch has a larger body than Arrow clients take.",

@@ -49,7 +49,7 @@ export class Gate {
     nowMs?: () => number,
   ) {
     this.keys = new Map(access.keys.map(({ name, sha256 }) => [sha256, name]));
-    this.passwords = new Passwords(access.credentials);
+    this.passwords = new Passwords(access.credentials, access.passwords, nowMs);
     this.tokens = new HandshakeTokens({ ...access, nowMs });
   }
 
@@ -76,7 +76,7 @@ export class Gate {
     try {
       const credentials = call.credentials();
       if (credentials !== undefined && "name" in credentials) name = credentials.name;
-      name = await this.nameFor(credentials);
+      name = await this.nameFor(credentials, addressOf(call.peer));
       return permitted({ name, ...this.grantOf(name) }, rule);
     } catch (thrown) {
       throw this.refused(call, name, thrown);
@@ -88,17 +88,17 @@ export class Gate {
     let login: Login | undefined;
     try {
       login = loginOf(call.metadata, payload);
-      this.passwords.check(login);
+      await this.passwords.check(login, addressOf(call.getPeer()));
       return this.tokens.issue(login.name);
     } catch (thrown) {
       throw this.refused({ path: "Handshake", peer: call.getPeer() }, login?.name, thrown);
     }
   }
 
-  private async nameFor(credentials: CallCredentials): Promise<string> {
+  private async nameFor(credentials: CallCredentials, address: string): Promise<string> {
     if (credentials === undefined) throw refusal(this.wanted());
     if ("name" in credentials) {
-      this.passwords.check(credentials);
+      await this.passwords.check(credentials, address);
       return credentials.name;
     }
     const hash = sha256(credentials.token);
@@ -109,10 +109,12 @@ export class Gate {
 
   /** What a caller can do about it. */
   private wanted(): string {
-    const { credentials, keys } = this.access;
+    const { credentials, keys, passwords } = this.access;
     const ways = [];
     if (keys.length > 0) ways.push("send an API key, authorization: Bearer <key>");
-    if (credentials.length > 0) ways.push("call Handshake with name and password, and send its token");
+    if (credentials.length + passwords.length > 0) {
+      ways.push("send name and password, authorization: Basic … (to Flight's Handshake for a token)");
+    }
     return `this server asks who is calling: ${ways.join(", or ")}`;
   }
 
@@ -127,6 +129,11 @@ export class Gate {
     this.told({ path: call.path, peer: call.peer, name, error: thrown });
     return thrown;
   }
+}
+
+/** The peer without its port. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, "");
 }
 
 /** The identity, where the rule lets it in. @throws CodedError PERMISSION_DENIED / ROLE, SCOPE */

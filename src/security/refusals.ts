@@ -29,7 +29,7 @@ export class Refusals {
   ) {}
 
   readonly told = ({ path, peer, name, error }: Refusal): void => {
-    this.counts[error.code === "UNAUTHENTICATED" ? "unauthenticated" : "denied"]++;
+    this.counts[error.code === "PERMISSION_DENIED" ? "denied" : "unauthenticated"]++;
     const nowMs = this.nowMs();
     if (nowMs - this.windowMs >= LINES_MS) {
       this.windowMs = nowMs;
@@ -44,7 +44,7 @@ export class Refusals {
     if (name !== undefined) fields.name = TOKEN_LIKE.test(name) ? "[hidden]" : shortened(name, NAME_LENGTH_MAX);
     if (this.unwritten > 0) fields.unwritten = String(this.unwritten);
     this.unwritten = 0;
-    this.warn(error.code === "UNAUTHENTICATED" ? "a caller is not known" : "a caller may not do that", {
+    this.warn(error.code === "PERMISSION_DENIED" ? "a caller may not do that" : "a caller is not known", {
       ...fields,
       why: error.message,
     });

@@ -33,7 +33,7 @@ export function safeListening(
       const address = { ...values[key], host: LOOPBACK };
       addresses[key] = address;
       log.info(
-        `${setting} is not set, and no credentials are asked for: only this machine can connect. Set API_KEYS_FILE to ask for credentials, or ${setting} (or INSECURE_LISTEN=true) to listen to everybody`,
+        `${setting} is not set, and no credentials are asked for: only this machine can connect. Set API_KEYS_FILE or PASSWORDS_FILE to ask for credentials, or ${setting} (or INSECURE_LISTEN=true) to listen to everybody`,
         { listener, address: formatAddress(address) },
       );
     } else if (!isLoopback(values[key].host)) {

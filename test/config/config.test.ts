@@ -82,6 +82,7 @@ test("defaults are those that existing deployments rely on", () => {
     sources: new Map(),
     flightCredentials: { credentials: [] },
     apiKeysFile: "",
+    passwordsFile: "",
     accessFile: "",
     accessOpen: [],
     insecureListen: false,

@@ -98,6 +98,11 @@ const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string>>
     if (caller === "nobody") return {};
     return bearer(caller === "stranger" ? "cdp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" : server.keys[caller]);
   },
+  "name and password": (caller) => {
+    if (caller === "nobody") return {};
+    // Wrong passwords are slowed down, and have tests of their own.
+    return caller === "stranger" ? { authorization: "Basic !" } : basic(caller, server.passwords[caller]);
+  },
 };
 
 function ending(code: string): string {
@@ -111,20 +116,22 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
   ] as const)(
     "every method of the %s port lets in whom it should",
     async (port, methods) => {
-      for (const { typeName, name } of methods) {
-        const asks = ASKS[name];
-        expect(asks, `${typeName}/${name} has no rule here: add it to ASKS`).toBeString();
-        const client = port === "control" ? control : flight;
-        const ends = await Promise.all(
-          CALLERS.map(async (caller) => {
-            const { code, reason } = await rawCall(client, `${typeName}/${name}`, headersOf(caller));
-            if (code === "PERMISSION_DENIED") expect(["ROLE", "SCOPE"]).toContain(reason);
-            if (code === "UNAUTHENTICATED") expect(reason).toBe("CREDENTIALS");
-            return [`${name} by ${caller}`, ending(code)];
-          }),
-        );
-        expect(ends).toEqual(CALLERS.map((caller) => [`${name} by ${caller}`, expected(asks!, caller)]));
-      }
+      await Promise.all(
+        methods.map(async ({ typeName, name }) => {
+          const asks = ASKS[name];
+          expect(asks, `${typeName}/${name} has no rule here: add it to ASKS`).toBeString();
+          const client = port === "control" ? control : flight;
+          const ends = await Promise.all(
+            CALLERS.map(async (caller) => {
+              const { code, reason } = await rawCall(client, `${typeName}/${name}`, headersOf(caller));
+              if (code === "PERMISSION_DENIED") expect(["ROLE", "SCOPE"]).toContain(reason);
+              if (code === "UNAUTHENTICATED") expect(reason).toBe("CREDENTIALS");
+              return [`${name} by ${caller}`, ending(code)];
+            }),
+          );
+          expect(ends).toEqual(CALLERS.map((caller) => [`${name} by ${caller}`, expected(asks!, caller)]));
+        }),
+      );
     },
     120_000,
   );

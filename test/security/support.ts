@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { newApiKey } from "../../src/security/api-keys.ts";
+import { passwordLine } from "../../src/security/password-hashes.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
 export const CONTRACT = "CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC";
@@ -25,6 +26,7 @@ export interface GuardedServer {
   processor: Processor;
   folder: string;
   keys: Record<Name, string>;
+  passwords: Record<Name, string>;
   close(): Promise<void>;
 }
 
@@ -34,18 +36,23 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
   const made = ALL_NAMES.map((name) => [name, newApiKey(name)] as const);
   const settings = {
     API_KEYS_FILE: join(folder, "api-keys"),
+    PASSWORDS_FILE: join(folder, "passwords"),
     ACCESS_FILE: join(folder, "access.json"),
     DATA_DIR: join(folder, "data"),
     INCLUDE_DELETED: "true",
     ...env,
   };
   writeFileSync(settings.API_KEYS_FILE, made.map(([, { line }]) => `${line}\n`).join(""));
+  const passwords = ALL_NAMES.map((name) => [name, `pass:word of ${name}`] as const);
+  const lines = await Promise.all(passwords.map(([name, password]) => passwordLine(name, password)));
+  writeFileSync(settings.PASSWORDS_FILE, `${lines.join("\n")}\n`);
   writeFileSync(settings.ACCESS_FILE, JSON.stringify({ names: NAMES }));
   const processor = await startProcessor(["--source-endpoint", SAMPLE.folder], { env: settings });
   return {
     processor,
     folder,
     keys: Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>,
+    passwords: Object.fromEntries(passwords) as Record<Name, string>,
     async close() {
       await processor.stop();
       rmSync(folder, { recursive: true });

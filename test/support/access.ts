@@ -5,6 +5,7 @@ import { READERS_ALONE } from "../../src/security/access-file.ts";
 export function accessOf(parts: Partial<Access>): Access {
   return {
     keys: [],
+    passwords: [],
     credentials: [],
     tokenTtlMs: 60_000,
     tokensMax: 100,
