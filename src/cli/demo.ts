@@ -21,7 +21,7 @@ const ROWS_SHOWN = 12; // fits a small terminal with the summary
 export const command = defineCommand({
   usage: "[flags]",
   description:
-    "Starts a server on loopback over seven real pubnet ledgers, starts a session through its control plane, reads it through Arrow Flight, prints some rows, those with a balance before others, in ledger order, and one line of totals. Nothing stays behind.",
+    "Starts a server on loopback over seven real pubnet ledgers, starts a session through its control plane, reads it through Arrow Flight, prints some rows, those with a balance first, and one line of totals. Nothing stays behind.",
   flags: {
     ledgers: option({
       placeholder: "N",
@@ -98,17 +98,10 @@ export const command = defineCommand({
   },
 });
 
-interface NumberedLine {
-  /** The row's, from 0. */
-  number: number;
-  line: string;
-}
-
-/** The rows that are printed, in their order: those with a balance, since they have most columns, and the first others. */
+/** The rows that are printed: those with a balance first, since they have most columns, then the first others. */
 class TellingRows {
-  private readonly balances: NumberedLine[] = [];
-  private readonly others: NumberedLine[] = [];
-  private rows = 0;
+  private readonly balances: string[] = [];
+  private readonly others: string[] = [];
 
   constructor(private readonly rowsMax: number) {}
 
@@ -117,15 +110,13 @@ class TellingRows {
     for (let row = 0; row < table.numRows && this.balances.length < this.rowsMax; row++) {
       const cell = (column: string) => cells.value(row, column);
       const kind = cell("balance_holder") === null ? this.others : this.balances;
-      if (kind.length < this.rowsMax) kind.push({ number: this.rows + row, line: tableRow(cell) });
+      if (kind.length < this.rowsMax) kind.push(tableRow(cell));
     }
-    this.rows += table.numRows;
   }
 
   /** @param rows how many were read */
   text(rows: number): string {
-    const chosen = [...this.balances, ...this.others].slice(0, this.rowsMax);
-    const shown = chosen.sort((a, b) => a.number - b.number).map(({ line }) => line);
+    const shown = [...this.balances, ...this.others].slice(0, this.rowsMax);
     const more = rows > shown.length ? [`… and ${rows - shown.length} rows more`] : [];
     return [tableHead(), ...shown, ...more].join("\n");
   }

@@ -112,11 +112,3 @@ test("a broken manifest says what to do", async () => {
   rmSync(join(folder, ".config.json"));
   expect((await run("decode", folder)).code).toBe(0);
 });
-
-test("demo prints its rows in ledger order", async () => {
-  const { code, out } = await run("demo", "--rows", "20");
-  const ledgers = [...out.matchAll(/^ +(\d{8}) /gm)].map(([, ledger]) => Number(ledger));
-  expect([code, ledgers.length]).toEqual([0, 20]);
-  expect(ledgers).toEqual([...ledgers].sort((a, b) => a - b));
-  expect(out).toContain("KALE");
-});

@@ -10,6 +10,7 @@ import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts"
 
 const PLACES = 4; // RANGES_MAX
 const GRACE_MS = 400; // SLOW_CLIENT_GRACE
+const ROOM_MS_MAX = 30_000; // a busy machine takes long to fill a window
 const WINDOW_BYTES = 65_536; // of the client that looks away: its library does not read ahead for it
 const ENDLESS = { start_ledger: 1000, end_ledger: 0 };
 const SHORT = { start_ledger: 1000, end_ledger: 1006 };
@@ -42,6 +43,17 @@ function unreadRange(): RawCall {
   return call;
 }
 
+/** Reads the short range, once a range that nobody reads has stood still for the grace: until then it is refused. */
+async function readWithRoom(address: string): ReturnType<typeof readRows> {
+  const begun = performance.now();
+  for (;;) {
+    const reading = await readRows(address, SHORT);
+    const isRefused = reading.error?.reason === "RANGES_MAX";
+    if (!isRefused || performance.now() - begun > ROOM_MS_MAX) return reading;
+    await Bun.sleep(50);
+  }
+}
+
 const totals = () => flightTotals(processor.flight);
 
 test("a range that nobody reads is ended for one that waits, with its cursor, and only then", async () => {
@@ -51,7 +63,7 @@ test("a range that nobody reads is ended for one that waits, with its cursor, an
   await Bun.sleep(3 * GRACE_MS);
   expect(await flightTotals(single.flight)).toMatchObject({ ranges: 1, slowClientsEnded: 0 }); // nobody waits
 
-  const reading = await readRows(single.flight, SHORT);
+  const reading = await readWithRoom(single.flight);
   expect(reading.error).toBeUndefined();
   expect(reading.rows).toHaveLength(SAMPLE.rows);
   expect((await flightTotals(single.flight)).slowClientsEnded).toBe(1);
@@ -84,7 +96,7 @@ test("as many are ended as wait, whoever left before its turn not counted", asyn
   abort.abort();
   await gone;
   expect((await totals()).ranges).toBe(PLACES);
-  const readings = await Promise.all([1, 2, 3].map(() => readRows(processor.flight, SHORT)));
+  const readings = await Promise.all([1, 2, 3].map(() => readWithRoom(processor.flight)));
   for (const { rows, error } of readings) expect([rows.length, error]).toEqual([SAMPLE.rows, undefined]);
   const ended = (await totals()).slowClientsEnded! - before.slowClientsEnded!;
   expect(ended).toBeGreaterThan(0);
