@@ -56,8 +56,8 @@ bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
 bench-pipeline: $(INSTALLED) ## lake and gRPC source to a Flight client, against a Go pipeline (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/pipeline.ts && $(BUN) $(BUN_FLAGS) bench/latency.ts && $(BUN) $(BUN_FLAGS) bench/resident.ts
 
-bench-sources: $(INSTALLED) ## lakes from a folder and a bucket, beside a bare loop of GETs (needs Python)
-	@$(BUN) $(BUN_FLAGS) bench/sources.ts
+bench-sources: $(INSTALLED) ## every kind of source, stores beside a bare loop of GETs (needs Python and Go)
+	@$(BUN) $(BUN_FLAGS) bench/source-kinds.ts && $(BUN) $(BUN_FLAGS) bench/sources.ts
 
 bench-control: $(INSTALLED) ## control calls, idle and under load, against an empty grpc-go server (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/control.ts

