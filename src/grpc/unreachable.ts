@@ -27,14 +27,21 @@ const FLAGS = { ca: "--ca-file", cert: "--cert-file", key: "--key-file" };
  */
 export function explainUnreachable(error: unknown, { what, address, port, credentials }: Peer): unknown {
   if (!(error instanceof CodedError) || error.reason !== "GRPC_UNAVAILABLE") return error;
-  const tlsFault = credentials instanceof TlsCredentials ? tlsSentence(credentials.failure, FLAGS) : undefined;
+  const isPlain = !(credentials instanceof TlsCredentials);
+  const tlsFault = isPlain ? plainFault(error.message) : tlsSentence(credentials.failure, FLAGS);
   if (tlsFault !== undefined) {
     return new CodedError("UNAVAILABLE", "SERVER_TLS", `the ${what} at ${address}: ${tlsFault}`, { cause: error });
   }
   if (/Protocol error|NGHTTP2_PROTOCOL_ERROR|HTTP_1_1_REQUIRED/.test(error.message)) {
-    const sentence = `what answers at ${address} does not speak gRPC (an HTTP port, or one with TLS?): the ${what} is at the port of ${port}`;
+    const sentence = `what answers at ${address} does not speak gRPC (an HTTP port?): the ${what} is at the port of ${port}`;
     return new CodedError("UNAVAILABLE", "WRONG_PORT", sentence, { cause: error });
   }
   const sentence = `cannot reach the ${what} at ${address}: is it running? Start one with "contract-data-processor serve", or name another with --address`;
   return new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", sentence, { cause: error });
+}
+
+/** grpc-js says so where a connection is made, and ended before anything comes. */
+function plainFault(message: string): string | undefined {
+  if (!message.includes("Last error: Failed to connect")) return undefined;
+  return "it ends each connection before it says anything; does it speak TLS? Then give --ca-file FILE with its authority, or --tls where that is a public one";
 }

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { COMMANDS } from "../../src/main.ts";
+import { Certificates, hasOpenssl, type KeyPair } from "../support/certificates.ts";
 import { GoSource } from "../support/go-source.ts";
 import { PUBNET, TESTNET } from "../support/networks.ts";
 import { PORTS, SAMPLE } from "../support/processor.ts";
@@ -143,6 +144,38 @@ test("a port that is taken, a file in the place of a folder, credentials that ca
   expect(of("DATA_DIR")).toMatchObject({ state: "trouble", detail: `${file} is a file: name a folder` });
   expect(of("FLIGHT_CREDENTIALS")?.state).toBe("trouble");
 });
+
+test("certificates of the listeners: how long they are valid, who has none, what cannot be used", async () => {
+  if (!hasOpenssl()) return;
+  const made = new Certificates();
+  try {
+    const look = async (pair: KeyPair, ...flags: string[]) => {
+      const files = ["--tls-cert-file", pair.cert, "--tls-key-file", pair.key];
+      const { code, of } = await doctor("--source-endpoint", SAMPLE.folder, ...files, ...flags);
+      const { state, detail } = of("TLS_CERT_FILE") ?? {};
+      return [code, state, detail];
+    };
+    const good = made.issue("good", { days: 90 });
+    expect(await look(good)).toEqual([0, "ok", expect.stringMatching(/is valid until .*, for 89 days$/)]);
+    expect(await look(good, "--health-tls-cert-file=off")).toEqual([
+      0,
+      "note",
+      expect.stringMatching(/without TLS: http$/),
+    ]);
+    expect(await look(made.issue("short", { days: 9 }))).toEqual([
+      0,
+      "note",
+      expect.stringMatching(/8 days: renew it$/),
+    ]);
+    expect(await look(made.issue("old", { days: -1 }))).toEqual([1, "trouble", expect.stringContaining("has expired")]);
+    const early = made.issue("early", { isFuture: true });
+    expect(await look(early)).toEqual([1, "trouble", expect.stringContaining("not valid before 2040-01-01")]);
+    const [code, state, detail] = await look({ ...good, key: early.key });
+    expect([code, state, detail]).toEqual([1, "trouble", expect.stringContaining("is not the key of")]);
+  } finally {
+    made.remove();
+  }
+}, 60_000);
 
 test("the text for people: a line for each thing", async () => {
   const { out } = await cli(["doctor", ...PORTS, "--source-endpoint", SAMPLE.folder], COMMANDS);
