@@ -8,7 +8,6 @@
 
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
 import { EventLoopTurns } from "../base/event-loop-turns.ts";
-import { freeBytes } from "../base/free-bytes.ts";
 import { pause } from "../base/pause.ts";
 import { settlesWithin } from "../base/settles-within.ts";
 import { CodedError } from "../error.ts";
@@ -267,7 +266,7 @@ export class SpanPump {
     this.pool.times.addWait("creditWait", performance.now() - begun);
     const storedBytes = object.bytes.length;
     this.storedBytesLast = storedBytes;
-    if (object.ownsBytes) freeBytes(object.bytes);
+    if (object.release !== undefined) object.release();
     else this.dropped.add(storedBytes);
     this.nextLedger = ledgerLast + 1;
     this.sourceSkips = 0;

@@ -134,12 +134,24 @@ export function statusOf(thrown: unknown): { code: grpc.status; details: string;
 
 const CODE_NAMES = new Map<number, Code>(Object.entries(CODE_NUMBERS).map(([name, code]) => [code, name as Code]));
 
-/** A failed call as the CodedError that the server threw; reason `GRPC_<status>` where the server gave none. */
+/**
+ * The status of a failed call as the CodedError that the server threw; reason `GRPC_<status>` where the server gave none.
+ * @param details the status' message
+ */
+export function receivedError(
+  status: { code: grpc.status; details: string; reason?: string },
+  cause?: unknown,
+): CodedError {
+  const code = CODE_NAMES.get(status.code) ?? "INTERNAL";
+  const reason = status.reason ?? `GRPC_${grpc.status[status.code] ?? status.code}`;
+  return CodedError.received(code, reason, status.details, { cause });
+}
+
+/** `receivedError` of a call of grpc-js. */
 export function errorOf(error: grpc.ServiceError): CodedError {
-  const code = CODE_NAMES.get(error.code) ?? "INTERNAL";
   const given = error.metadata?.get("reason")[0];
-  const reason = typeof given === "string" ? given : `GRPC_${grpc.status[error.code] ?? error.code}`;
-  return CodedError.received(code, reason, error.details || error.message, { cause: error });
+  const reason = typeof given === "string" ? given : undefined;
+  return receivedError({ code: error.code, details: error.details || error.message, reason }, error);
 }
 
 /** What is asked of a call before its handler runs. Each kind of call of grpc-js has it. */

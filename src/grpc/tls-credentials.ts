@@ -4,13 +4,16 @@
  * underscore are its own affair (1.14.7): the compiler says so when a newer one has moved them.
  */
 import { isIP, type Socket } from "node:net";
-import { type ConnectionOptions, connect } from "node:tls";
+import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { parseAddress } from "./address.ts";
 
 const HANDSHAKE_MS_MAX = 10_000; // three round trips; a busy server takes a second
 /** As TLS calls it where the server notices first (RFC 7301). */
 const NO_HTTP2 = "NO_APPLICATION_PROTOCOL";
+
+/** Authorities, and a certificate of the client's own. */
+export type ClientTls = Pick<ConnectionOptions, "ca" | "cert" | "key">;
 
 type SecureConnector = ReturnType<grpc.ChannelCredentials["_createSecureConnector"]>;
 
@@ -25,7 +28,7 @@ export class TlsCredentials extends grpc.ChannelCredentials {
    */
   constructor(
     private readonly host: string,
-    private readonly options: Pick<ConnectionOptions, "ca" | "cert" | "key"> = {},
+    private readonly options: ClientTls = {},
   ) {
     super();
   }
@@ -48,10 +51,8 @@ export class TlsCredentials extends grpc.ChannelCredentials {
   }
 
   private shake(socket: Socket): Promise<Socket> {
-    const { host, options } = this;
     return new Promise((resolve, reject) => {
-      const servername = isIP(host) ? undefined : host;
-      const secured = connect({ ...options, socket, host, servername, ALPNProtocols: ["h2"] });
+      const secured = connect({ ...tlsOptions(this.host, this.options), socket });
       const fail = (error: Error) => {
         this.failure ??= error;
         clearTimeout(timer);
@@ -66,9 +67,9 @@ export class TlsCredentials extends grpc.ChannelCredentials {
       secured.once("secureConnect", () => {
         clearTimeout(timer);
         this.failure = undefined;
-        if (!secured.authorized) fail(secured.authorizationError);
-        else if (secured.alpnProtocol !== "h2") fail(Object.assign(new Error("no HTTP/2"), { code: NO_HTTP2 }));
-        else resolve(secured);
+        const fault = handshakeFault(secured);
+        if (fault === undefined) resolve(secured);
+        else fail(fault);
       });
       secured.on("error", fail);
       secured.once("close", () => fail(new Error("the server closed the connection in the TLS handshake")));
@@ -76,10 +77,18 @@ export class TlsCredentials extends grpc.ChannelCredentials {
   }
 }
 
+/** What `connect` of node:tls is given for a gRPC server on `host`, a name or an IP address. */
+export function tlsOptions(host: string, options: ClientTls): ConnectionOptions {
+  return { ...options, host, servername: isIP(host) ? undefined : host, ALPNProtocols: ["h2"] };
+}
+
+/** What is wrong with a connection whose handshake is done; undefined where it can be used. */
+export function handshakeFault(socket: TLSSocket): Error | undefined {
+  if (!socket.authorized) return socket.authorizationError;
+  return socket.alpnProtocol === "h2" ? undefined : Object.assign(new Error("no HTTP/2"), { code: NO_HTTP2 });
+}
+
 /** Credentials of a client for `address` (host:port). @param tls absent: no TLS */
-export function clientCredentials(
-  address: string,
-  tls?: Pick<ConnectionOptions, "ca" | "cert" | "key">,
-): grpc.ChannelCredentials {
+export function clientCredentials(address: string, tls?: ClientTls): grpc.ChannelCredentials {
   return tls === undefined ? grpc.credentials.createInsecure() : new TlsCredentials(parseAddress(address).host, tls);
 }

@@ -1,10 +1,11 @@
-/** The few parts of RFC 9113's framing that the transport work-arounds look at. */
+/** The parts of RFC 9113's framing that the transport work-arounds and the client of our own look at. */
 
 /** Length of the frame header: length (3), type (1), flags (1), stream id (4). Section 4.1. */
 export const FRAME_HEADER_BYTES = 9;
 
-/** "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", which a client sends first. Section 3.4. */
-export const CLIENT_PREFACE_BYTES = 24;
+/** What a client sends first. Section 3.4. */
+export const CLIENT_PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+export const CLIENT_PREFACE_BYTES = CLIENT_PREFACE.length;
 
 /** Frame types, section 6. */
 export const FrameType = {
@@ -12,6 +13,7 @@ export const FrameType = {
   HEADERS: 1,
   RST_STREAM: 3,
   SETTINGS: 4,
+  PUSH_PROMISE: 5,
   PING: 6,
   GOAWAY: 7,
   WINDOW_UPDATE: 8,
@@ -23,15 +25,23 @@ export const Http2ErrorCode = {
   NO_ERROR: 0,
   PROTOCOL_ERROR: 1,
   INTERNAL_ERROR: 2,
+  FLOW_CONTROL_ERROR: 3,
+  FRAME_SIZE_ERROR: 6,
+  REFUSED_STREAM: 7,
   CANCEL: 8,
+  COMPRESSION_ERROR: 9,
   ENHANCE_YOUR_CALM: 11,
+  INADEQUATE_SECURITY: 12,
 } as const;
 
 /** Frame flags; ACK and END_STREAM share a bit on different types. */
-export const FrameFlag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4 } as const;
+export const FrameFlag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
 
 export const SETTINGS_ENTRY_BYTES = 6; // identifier (2), value (4): section 6.5.1
-export const SETTINGS_INITIAL_WINDOW_SIZE = 4; // section 6.5.2
+export const SETTINGS_ENABLE_PUSH = 2; // section 6.5.2, like those below
+export const SETTINGS_INITIAL_WINDOW_SIZE = 4;
+export const SETTINGS_MAX_HEADER_LIST_SIZE = 6;
+export const FRAME_BYTES_MAX_DEFAULT = 16384; // SETTINGS_MAX_FRAME_SIZE where nothing else is announced
 export const INITIAL_WINDOW_BYTES_DEFAULT = 65535; // section 6.9.2
 export const WINDOW_BYTES_MAX = 0x7fffffff; // section 6.9.1
 export const STREAM_ID_MASK = 0x7fffffff; // the top bit is reserved
@@ -52,6 +62,25 @@ export function putFrameHeader(
   target[offset + 3] = type;
   target[offset + 4] = flags;
   target.writeUInt32BE(streamId, offset + 5);
+}
+
+/** A frame with the payload given. */
+export function frameOf(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length);
+  putFrameHeader(frame, 0, payload.length, type, flags, streamId);
+  frame.set(payload, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/** A SETTINGS frame of pairs of (identifier, value). */
+export function settingsFrame(pairs: readonly number[]): Buffer {
+  const payload = Buffer.allocUnsafe((pairs.length / 2) * SETTINGS_ENTRY_BYTES);
+  for (let i = 0; i < pairs.length; i += 2) {
+    const at = (i / 2) * SETTINGS_ENTRY_BYTES;
+    payload.writeUInt16BE(pairs[i] as number, at);
+    payload.writeUInt32BE(pairs[i + 1] as number, at + 2);
+  }
+  return frameOf(FrameType.SETTINGS, 0, 0, payload);
 }
 
 /** A RST_STREAM frame with an error code of section 7. */

@@ -43,6 +43,7 @@ export async function* ledgersOfSource(
     const wanted = { ledgerFirst, ledgerLast: ledgerLast === 0 ? LEDGER_SEQUENCE_MAX : ledgerLast };
     for await (const object of source.read(ledgerFirst, ledgerLast, signal, onTrouble)) {
       yield* ledgersOfObject(object, wanted, inflater);
+      object.release?.();
       wanted.ledgerFirst = object.ledgerLast + 1;
     }
   } finally {

@@ -19,8 +19,8 @@ export interface LedgerObject {
   /** What the inflated bytes are: one LedgerCloseMeta, or a LedgerCloseMetaBatch (SEP-54). */
   container: "ledger" | "batch";
   bytes: Uint8Array;
-  /** Set where `bytes` has memory of its own: the reader may free it once it has copied what it needs. */
-  ownsBytes?: boolean;
+  /** Gives the memory of `bytes` back at once: for a reader that has copied what it needs. Nobody may use them afterwards. */
+  release?: () => void;
 }
 
 /**

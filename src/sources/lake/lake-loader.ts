@@ -15,6 +15,7 @@
  * Settled is what has not changed for SETTLED_FILE_MS.
  */
 
+import { freeBytes } from "../../base/free-bytes.ts";
 import { pause } from "../../base/pause.ts";
 import { unlessAborted } from "../../base/unless-aborted.ts";
 import { CodedError } from "../../error.ts";
@@ -112,7 +113,7 @@ export class LakeLoader {
         // Nothing but decoding tells whether holes of an upload are left; the newest file is one every few seconds.
         if (end === 0 && (await this.#isNewest(batch.ledgerLast))) this.#checkWhole(stored, bytes);
         this.follower.noted(batch);
-        return { name, ...batch, encoding: "zstd", container: "batch", bytes, ownsBytes: true };
+        return { name, ...batch, encoding: "zstd", container: "batch", bytes, release: () => freeBytes(bytes) };
       } catch (thrown) {
         const now = Date.now();
         if (sizeSeen === -1) changedAt = Math.min(stored.modifiedUnixMs, now);

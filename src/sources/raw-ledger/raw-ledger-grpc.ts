@@ -9,14 +9,14 @@ import { backoffMs } from "../../base/backoff.ts";
 import { pause } from "../../base/pause.ts";
 import type { Code } from "../../codes.ts";
 import { CodedError } from "../../error.ts";
-import { errorOf } from "../../grpc/service.ts";
+import { receivedError } from "../../grpc/service.ts";
 import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import { withoutSecret } from "../source-access.ts";
 import { tlsFault } from "../tls-fault.ts";
-import { type RawLedgerAccess, RawLedgerStream } from "./raw-ledger-stream.ts";
+import { type RawLedgerAccess, type RawLedgerEvent, RawLedgerStream } from "./raw-ledger-stream.ts";
 
 /** How the service is connected to, and what may be set otherwise, mostly by tests: each defaults to the constant of the same name below. */
 export interface RawLedgerOptions extends RawLedgerAccess {
@@ -107,7 +107,9 @@ export class RawLedgerSource implements LedgerSource {
     const stream = new RawLedgerStream(this.#address, LEDGER_SEQUENCE_MAX, this.#options);
     try {
       const event = await stream.next(REACH_MS);
-      if (event.kind === "garbage" || event.kind === "failed") throw this.#trouble(event);
+      if (event.kind === "garbage" || (event.kind === "ended" && event.status.code !== grpc.status.OK)) {
+        throw this.#trouble(event);
+      }
     } catch (thrown) {
       if (!NO_SUCH_LEDGER.has(CodedError.from(thrown).code)) throw thrown;
     } finally {
@@ -145,12 +147,15 @@ export class RawLedgerSource implements LedgerSource {
           }
           const { sequence, ledgerCloseMetaXdr } = event.ledger;
           const verdict = progress.judge(sequence);
-          if (verdict === "duplicate") continue;
+          if (verdict === "duplicate") {
+            event.release();
+            continue;
+          }
           if (verdict === "gap") {
             trouble = progress.gap(sequence);
             break;
           }
-          yield this.#object(sequence, ledgerCloseMetaXdr);
+          yield this.#object(sequence, ledgerCloseMetaXdr, event.release);
           if (stop.aborted) return;
           progress.took();
         }
@@ -170,7 +175,7 @@ export class RawLedgerSource implements LedgerSource {
     return Promise.resolve();
   }
 
-  #object(sequence: number, bytes: Uint8Array): LedgerObject {
+  #object(sequence: number, bytes: Uint8Array, release: () => void): LedgerObject {
     const name = `${this.description}, ledger ${sequence}`;
     if (bytes.length > LEDGER_BYTES_MAX) {
       throw new CodedError(
@@ -183,11 +188,11 @@ export class RawLedgerSource implements LedgerSource {
     if (found !== sequence) {
       throw new CodedError("DATA_LOSS", "LEDGER_OUT_OF_STEP", `${name}: its header says ledger ${found}`);
     }
-    return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes };
+    return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes, release };
   }
 
   /** Why the stream is over, as an error that may be tried again (UNAVAILABLE). @throws CodedError where it may not */
-  #trouble(event: Exclude<Awaited<ReturnType<RawLedgerStream["next"]>>, { kind: "ledger" }>): CodedError {
+  #trouble(event: Exclude<RawLedgerEvent, { kind: "ledger" }>): CodedError {
     switch (event.kind) {
       case "garbage":
         throw new CodedError("DATA_LOSS", "RAW_LEDGER", `${this.description}: a message that is no RawLedger`, {
@@ -195,20 +200,22 @@ export class RawLedgerSource implements LedgerSource {
         });
       case "stalled":
         return this.#unavailable(`nothing came for ${this.#options.stallMsMax} ms`);
-      case "ended":
-        return this.#unavailable("the source ended the stream");
       case "closed":
         return this.#unavailable("the stream was closed");
-      case "failed":
-        break;
+      case "ended":
+        return this.#ended(event);
     }
-    const { error, tlsFailure } = event;
-    const fault = tlsFault(this.description, tlsFailure, "SOURCE");
+  }
+
+  /** As `#trouble`, for a call that has ended by itself. */
+  #ended({ status, cause: thrown, stage }: Extract<RawLedgerEvent, { kind: "ended" }>): CodedError {
+    if (status.code === grpc.status.OK) return this.#unavailable("the source ended the stream");
+    const fault = tlsFault(this.description, thrown, "SOURCE");
     if (fault !== undefined) throw fault;
-    const { code, reason, message: said } = errorOf(error);
+    const { code, reason, message: said } = receivedError(status);
     const message = withoutSecret(said, this.#options);
-    const cause = message === said ? error : undefined; // logs show causes
-    if (error.code === grpc.status.RESOURCE_EXHAUSTED && message.includes("larger than max")) {
+    const cause = message === said ? thrown : undefined; // logs show causes
+    if (status.code === grpc.status.RESOURCE_EXHAUSTED && message.includes("larger than max")) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "LEDGER_TOO_LARGE",
@@ -216,16 +223,12 @@ export class RawLedgerSource implements LedgerSource {
         { cause },
       );
     }
-    if (!RETRYABLE.has(error.code)) {
+    if (!RETRYABLE.has(status.code)) {
       throw CodedError.received(code, reason, `${this.description}: ${message}`, { cause });
     }
-    if (message.includes("Failed to connect") && !this.#options.isSecure) {
-      return this.#unavailable(
-        "it ends each connection before it says anything: does it speak TLS? Then write grpcs://",
-        cause,
-      );
-    }
-    return this.#unavailable(`${grpc.status[error.code] ?? error.code}: ${message}`, cause);
+    const isMute = stage === "greeting" && status.code !== grpc.status.DEADLINE_EXCEEDED && !this.#options.isSecure;
+    const hint = isMute ? "; no gRPC was spoken: does it speak TLS? Then write grpcs://" : "";
+    return this.#unavailable(`${grpc.status[status.code] ?? status.code}: ${message}${hint}`, cause);
   }
 
   #unavailable(detail: string, cause?: unknown): CodedError {

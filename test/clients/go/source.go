@@ -9,12 +9,15 @@ import (
 	"math"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -40,6 +43,10 @@ func (frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // with a certificate alone; with -authorization it refuses whoever does not send that. It prints {"addr"} first, and then {"sent"}, the messages that
 // grpc-go has taken for all streams, every 50 ms.
 //
+// With -gzip it compresses; with -ping it asks idle connections so often whether they are there; with -metadata it sends so many
+// bytes of it before and behind the ledgers; with -goaway-at it tells the connection at that many ledgers that it will
+// end, and goes on; with -end it ends the stream after -count ledgers with that status.
+//
 // With -records it serves the ledgers of a file, each behind its length (4 bytes, big-endian), numbered from -first on,
 // and begins with the one asked for; what is not in the file yet is looked for every 10 ms.
 func source(args []string) {
@@ -53,6 +60,11 @@ func source(args []string) {
 	key := flags.String("key", "", "PEM file of its key")
 	clientCa := flags.String("client-ca", "", "PEM file of the authority that clients' certificates are from")
 	authorization := flags.String("authorization", "", "what clients send as authorization")
+	compressed := flags.Bool("gzip", false, "compress messages")
+	ping := flags.Duration("ping", 0, "time between pings of an idle connection, 1s or more")
+	extra := flags.Int("metadata", 0, "bytes of metadata")
+	goawayAt := flags.Uint64("goaway-at", math.MaxUint64, "ledgers before GOAWAY")
+	end := flags.Int("end", -1, "status code to end with")
 	records := flags.String("records", "", "a file of ledgers, in place of -size and -count")
 	flags.Parse(args)
 	ledger := make([]byte, *size)
@@ -64,6 +76,7 @@ func source(args []string) {
 		ledger = read
 	}
 	var sent atomic.Int64
+	var server *grpc.Server
 	stream := func(_ any, stream grpc.ServerStream) error {
 		request := &frame{}
 		if err := stream.RecvMsg(request); err != nil {
@@ -73,14 +86,29 @@ func source(args []string) {
 		if values := given.Get("authorization"); *authorization != "" && (len(values) != 1 || values[0] != *authorization) {
 			return status.Errorf(codes.Unauthenticated, "who is %v?", values)
 		}
+		if *compressed {
+			if err := grpc.SetSendCompressor(stream.Context(), gzip.Name); err != nil {
+				return err
+			}
+		}
+		if *extra > 0 {
+			stream.SetHeader(metadata.Pairs("x-extra", strings.Repeat("x", *extra), "x-unicode-bin", "\x00\xff"))
+			stream.SetTrailer(metadata.Pairs("x-extra", strings.Repeat("x", *extra)))
+		}
 		if *records != "" {
 			return sendRecords(stream, *records, *first, startLedger(request.bytes), &sent)
 		}
 		for sequence := *first; sequence-*first < *count; sequence++ {
+			if sequence-*first == *goawayAt {
+				go server.GracefulStop() // waits for this stream
+			}
 			if err := sendLedger(stream, sequence, ledger); err != nil {
 				return err
 			}
 			sent.Add(1)
+		}
+		if *end >= 0 {
+			return status.Error(codes.Code(*end), "ended on purpose: 100 % \u00fc")
 		}
 		<-stream.Context().Done()
 		return nil
@@ -89,7 +117,10 @@ func source(args []string) {
 	if *cert != "" {
 		options = append(options, grpc.Creds(credentials.NewTLS(tlsConfig(*cert, *key, *clientCa))))
 	}
-	server := grpc.NewServer(options...)
+	if *ping > 0 {
+		options = append(options, grpc.KeepaliveParams(keepalive.ServerParameters{Time: *ping, Timeout: *ping}))
+	}
+	server = grpc.NewServer(options...)
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: "raw_ledger_service.RawLedgerService",
 		HandlerType: (*any)(nil),
