@@ -1,6 +1,6 @@
 /** The settings that say who may call, and what they may do. */
 import { setting } from "./setting.ts";
-import { boolean, listOf, text } from "./types.ts";
+import { boolean, httpUrl, listOf, text } from "./types.ts";
 
 /** What can be opened to everybody where credentials are asked for; ACCESS_OPEN. */
 const OPEN_PARTS = ["health", "metrics", "status", "reflection"] as const;
@@ -28,6 +28,55 @@ export const ACCESS_SETTINGS = {
     description:
       "File of names and passwords, one a line, as the command hash-password writes them: a name and a slow hash. Clients send both with each call (Basic), or turn them into a Flight token by Handshake; all three listeners ask for credentials then.",
     example: "/etc/contract-data/passwords",
+  }),
+  jwtIssuer: setting({
+    env: "JWT_ISSUER",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none: JWTs are not accepted",
+    description:
+      "The issuer (iss) whose JWTs are accepted as bearer tokens, by all three listeners. Needs JWT_AUDIENCE, and JWT_JWKS_URL or JWT_KEY_FILE.",
+    example: "https://login.example.org/",
+  }),
+  jwtAudience: setting({
+    env: "JWT_AUDIENCE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none",
+    description: "The audience (aud) that a JWT has to be for.",
+    example: "contract-data",
+  }),
+  jwtJwksUrl: setting({
+    env: "JWT_JWKS_URL",
+    group: "Security",
+    type: httpUrl,
+    default: "",
+    defaultNote: "none",
+    description:
+      "Where the issuer's public keys are (a JWK set). They are read every 5 minutes, and when a token has a new key; while the issuer is away, those that were read last hold.",
+    example: "https://login.example.org/.well-known/jwks.json",
+  }),
+  jwtKeyFile: setting({
+    env: "JWT_KEY_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none",
+    description:
+      "File of the issuer's public keys, in place of JWT_JWKS_URL: a JWK set, a JWK, or a public key in PEM (RS256, ES256, EdDSA).",
+    example: "/etc/contract-data/issuer.pem",
+  }),
+  jwtRoleClaim: setting({
+    env: "JWT_ROLE_CLAIM",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "none: ACCESS_FILE gives roles",
+    description:
+      "The claim of a JWT with a role (reader, operator or admin), a word or a list; a dotted name leads into objects. ACCESS_FILE's entry for the name (sub) comes first.",
+    example: "realm_access.roles",
   }),
   accessFile: setting({
     env: "ACCESS_FILE",

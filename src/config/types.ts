@@ -142,6 +142,17 @@ export function listOf<const W extends readonly string[]>(words: W): SettingType
   };
 }
 
+/** An http or https URL, as it is; empty is accepted. */
+export const httpUrl: SettingType<string> = {
+  name: "url",
+  accepts: "an http or https URL",
+  parse(value) {
+    if (value === "") return value;
+    const url = URL.parse(value);
+    return url?.protocol === "https:" || url?.protocol === "http:" ? value : undefined;
+  },
+};
+
 function itemsOf(value: string): string[] {
   return value
     .split(",")

@@ -18,6 +18,11 @@ export const CONNECTIONS = {
     "The HTTP address cannot be listened on.",
     "Set HEALTH_PORT to a free port.",
   ),
+  JWKS_AWAY: reason(
+    "UNAVAILABLE",
+    "The keys of the JWTs' issuer have not been read yet, and cannot be.",
+    "Try again; see JWT_JWKS_URL.",
+  ),
   LISTEN_FAILED: reason("INTERNAL", "The system refuses to listen.", "The message has its reason."),
   ROLE: reason(
     "PERMISSION_DENIED",

@@ -5,6 +5,8 @@ import { type Config, SETTINGS } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
 import { type AccessRules, READERS_ALONE, readAccessFile } from "./access-file.ts";
 import { type ApiKey, readApiKeys } from "./api-keys.ts";
+import { readKeyFile } from "./jwks.ts";
+import type { JwtAccess } from "./jwt.ts";
 import { type PasswordHash, readPasswords } from "./password-hashes.ts";
 
 /** What one listener asks for. */
@@ -17,6 +19,8 @@ export interface Access {
   /** How long a token that Handshake gives is valid, and how many one name has at once. */
   tokenTtlMs: number;
   tokensMax: number;
+  /** Absent: JWTs are not accepted. */
+  jwt?: JwtAccess;
   rules: AccessRules;
   open: readonly OpenPart[];
 }
@@ -29,45 +33,43 @@ export interface ListenerAccess {
 }
 
 /** Which listeners ask who is calling, by their settings; no file is read. */
-export function asksWho({
-  apiKeysFile,
-  passwordsFile,
-  flightCredentials,
-}: AccessConfig): Record<keyof ListenerAccess, boolean> {
-  const everywhere = apiKeysFile !== "" || passwordsFile !== "";
+export function asksWho(config: AccessConfig): Record<keyof ListenerAccess, boolean> {
+  const { apiKeysFile, passwordsFile, jwtIssuer, flightCredentials } = config;
+  const everywhere = apiKeysFile !== "" || passwordsFile !== "" || jwtIssuer !== "";
   const flightOnly = flightCredentials.file !== undefined || flightCredentials.credentials.length > 0;
   return { control: everywhere, flight: everywhere || flightOnly, http: everywhere };
 }
 
 type AccessConfig = Pick<
   Config,
-  | "apiKeysFile"
-  | "passwordsFile"
-  | "accessFile"
-  | "accessOpen"
-  | "flightCredentials"
-  | "flightTokenTtlMs"
-  | "flightTokensMax"
+  | ("apiKeysFile" | "passwordsFile" | "accessFile" | "accessOpen")
+  | ("jwtIssuer" | "jwtAudience" | "jwtJwksUrl" | "jwtKeyFile" | "jwtRoleClaim")
+  | ("flightCredentials" | "flightTokenTtlMs" | "flightTokensMax")
 >;
 
 /**
  * Reads the files that the settings name. FLIGHT_CREDENTIALS are for Flight alone; everything else is for all listeners.
- * @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE, ACCESS_FILE
+ * @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE, ACCESS_FILE, CONFIG_INVALID
  */
 export function readAccess(config: AccessConfig): ListenerAccess {
-  const { apiKeysFile, accessFile, accessOpen, flightTokenTtlMs: tokenTtlMs, flightTokensMax: tokensMax } = config;
-  const keys = apiKeysFile === "" ? [] : readApiKeys(SETTINGS.apiKeysFile.env, apiKeysFile);
-  const { passwordsFile } = config;
-  const passwords = passwordsFile === "" ? [] : readPasswords(SETTINGS.passwordsFile.env, passwordsFile);
+  const { apiKeysFile, passwordsFile, accessFile, accessOpen } = config;
   const flightOnly = readCredentials(config.flightCredentials, SETTINGS.flightCredentials.env);
-  const rules = accessFile === "" ? READERS_ALONE : readAccessFile(accessFile);
-  const access: Access = { keys, passwords, credentials: [], tokenTtlMs, tokensMax, rules, open: accessOpen };
+  const access: Access = {
+    keys: apiKeysFile === "" ? [] : readApiKeys(SETTINGS.apiKeysFile.env, apiKeysFile),
+    passwords: passwordsFile === "" ? [] : readPasswords(SETTINGS.passwordsFile.env, passwordsFile),
+    credentials: [],
+    tokenTtlMs: config.flightTokenTtlMs,
+    tokensMax: config.flightTokensMax,
+    jwt: readJwt(config),
+    rules: accessFile === "" ? READERS_ALONE : readAccessFile(accessFile),
+    open: accessOpen,
+  };
   const everywhere = asksWho(config).control ? access : undefined;
   if (accessFile !== "" && everywhere === undefined && flightOnly.length === 0) {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "ACCESS_FILE",
-      "ACCESS_FILE gives roles to names, and no setting says who has a name: set API_KEYS_FILE or PASSWORDS_FILE too",
+      "ACCESS_FILE gives roles to names, and no setting says who has a name: set API_KEYS_FILE, PASSWORDS_FILE or JWT_ISSUER too",
     );
   }
   const flight = everywhere ?? { ...access, open: [...accessOpen, "reflection"] }; // as open as ever
@@ -76,4 +78,24 @@ export function readAccess(config: AccessConfig): ListenerAccess {
     http: everywhere,
     flight: flightOnly.length === 0 ? everywhere : { ...flight, credentials: flightOnly },
   };
+}
+
+function readJwt({
+  jwtIssuer,
+  jwtAudience,
+  jwtJwksUrl,
+  jwtKeyFile,
+  jwtRoleClaim,
+}: AccessConfig): JwtAccess | undefined {
+  const wrong = (what: string) => new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", what);
+  if (jwtIssuer === "") {
+    if (jwtAudience + jwtJwksUrl + jwtKeyFile + jwtRoleClaim === "") return undefined;
+    throw wrong("JWT_ISSUER is missing: the other settings of JWTs need it");
+  }
+  if (jwtAudience === "") throw wrong("JWT_AUDIENCE is missing: set it beside JWT_ISSUER");
+  if ((jwtJwksUrl === "") === (jwtKeyFile === "")) {
+    throw wrong("JWT_ISSUER needs the issuer's keys: set one of JWT_JWKS_URL and JWT_KEY_FILE");
+  }
+  const keys = jwtJwksUrl === "" ? readKeyFile(SETTINGS.jwtKeyFile.env, jwtKeyFile) : jwtJwksUrl;
+  return { issuer: jwtIssuer, audience: jwtAudience, keys, roleClaim: jwtRoleClaim };
 }

@@ -7,6 +7,7 @@ import { sha256 } from "./api-keys.ts";
 import { type CallCredentials, credentialsOf, type Login, loginOf, refusal } from "./call-credentials.ts";
 import { type Grant, type Identity, identify, includes, isConfined } from "./grant.ts";
 import { HandshakeTokens } from "./handshake-tokens.ts";
+import { isJwt, type JwtIdentity, JwtVerifier } from "./jwt.ts";
 import { type MethodRule, ruleOf } from "./method-rules.ts";
 import { Passwords } from "./passwords.ts";
 
@@ -41,6 +42,7 @@ export class Gate {
   private readonly keys: ReadonlyMap<string, string>;
   private readonly passwords: Passwords;
   private readonly tokens: HandshakeTokens;
+  private readonly jwt: JwtVerifier | undefined;
 
   /** @param told hears of every refusal */
   constructor(
@@ -50,6 +52,7 @@ export class Gate {
   ) {
     this.keys = new Map(access.keys.map(({ name, sha256 }) => [sha256, name]));
     this.passwords = new Passwords(access.credentials, access.passwords, nowMs);
+    this.jwt = access.jwt && new JwtVerifier(access.jwt);
     this.tokens = new HandshakeTokens({ ...access, nowMs });
   }
 
@@ -76,8 +79,9 @@ export class Gate {
     try {
       const credentials = call.credentials();
       if (credentials !== undefined && "name" in credentials) name = credentials.name;
-      name = await this.nameFor(credentials, addressOf(call.peer));
-      return permitted({ name, ...this.grantOf(name) }, rule);
+      const proved = await this.proved(credentials, addressOf(call.peer));
+      name = proved.name;
+      return permitted({ name, ...this.grantOf(proved) }, rule);
     } catch (thrown) {
       throw this.refused(call, name, thrown);
     }
@@ -95,31 +99,34 @@ export class Gate {
     }
   }
 
-  private async nameFor(credentials: CallCredentials, address: string): Promise<string> {
+  private async proved(credentials: CallCredentials, address: string): Promise<JwtIdentity> {
     if (credentials === undefined) throw refusal(this.wanted());
     if ("name" in credentials) {
       await this.passwords.check(credentials, address);
-      return credentials.name;
+      return { name: credentials.name };
     }
     const hash = sha256(credentials.token);
     const name = this.keys.get(hash) ?? this.tokens.nameOf(hash);
-    if (name !== undefined) return name;
+    if (name !== undefined) return { name };
+    if (this.jwt !== undefined && isJwt(credentials.token)) return await this.jwt.identityOf(credentials.token);
     throw refusal(`the token is unknown or has expired; ${this.wanted()}`);
   }
 
   /** What a caller can do about it. */
   private wanted(): string {
-    const { credentials, keys, passwords } = this.access;
+    const { credentials, keys, passwords, jwt } = this.access;
     const ways = [];
     if (keys.length > 0) ways.push("send an API key, authorization: Bearer <key>");
+    if (jwt !== undefined) ways.push(`send a JWT of ${jwt.issuer}, authorization: Bearer <token>`);
     if (credentials.length + passwords.length > 0) {
       ways.push("send name and password, authorization: Basic … (to Flight's Handshake for a token)");
     }
     return `this server asks who is calling: ${ways.join(", or ")}`;
   }
 
-  private grantOf(name: string): Grant {
-    const grant = this.access.rules.names.get(name) ?? this.access.rules.others;
+  private grantOf({ name, role }: JwtIdentity): Grant {
+    const { names, others } = this.access.rules;
+    const grant = names.get(name) ?? (role === undefined ? others : { role });
     if (grant !== undefined) return grant;
     throw new CodedError("PERMISSION_DENIED", "ROLE", `${quoted(name)} has no role here: ACCESS_FILE gives roles`);
   }

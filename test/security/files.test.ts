@@ -77,6 +77,6 @@ test.each([
 test("roles without anybody who has a name are refused", () => {
   const env = { ACCESS_FILE: written("roles", '{"names":{}}') };
   expect(faultOf(() => readAccess(loadConfig({ env }).values)).message).toContain(
-    "set API_KEYS_FILE or PASSWORDS_FILE too",
+    "set API_KEYS_FILE, PASSWORDS_FILE or JWT_ISSUER too",
   );
 });

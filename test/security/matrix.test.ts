@@ -93,10 +93,15 @@ afterAll(async () => {
 });
 
 /** The kinds of credential: headers for a name, and for a stranger. */
-const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string>>> = {
+const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string> | Promise<Record<string, string>>>> = {
   "an API key": (caller) => {
     if (caller === "nobody") return {};
     return bearer(caller === "stranger" ? "cdp_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" : server.keys[caller]);
+  },
+  "a JWT": async (caller) => {
+    if (caller === "nobody") return {};
+    const jwt = await server.jwt({ sub: caller });
+    return bearer(caller === "stranger" ? jwt.slice(0, -8) : jwt);
   },
   "name and password": (caller) => {
     if (caller === "nobody") return {};
@@ -123,7 +128,7 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
           const client = port === "control" ? control : flight;
           const ends = await Promise.all(
             CALLERS.map(async (caller) => {
-              const { code, reason } = await rawCall(client, `${typeName}/${name}`, headersOf(caller));
+              const { code, reason } = await rawCall(client, `${typeName}/${name}`, await headersOf(caller));
               if (code === "PERMISSION_DENIED") expect(["ROLE", "SCOPE"]).toContain(reason);
               if (code === "UNAUTHENTICATED") expect(reason).toBe("CREDENTIALS");
               return [`${name} by ${caller}`, ending(code)];
@@ -142,7 +147,7 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
       expect(asks, `${path} has no rule here: add it to ASKS`).toBeString();
       for (const caller of CALLERS) {
         const { status, headers } = await fetch(`http://${server.processor.http}${path}`, {
-          headers: headersOf(caller),
+          headers: await headersOf(caller),
         });
         const wanted = expected(asks!, caller);
         const code = status === 401 ? "UNAUTHENTICATED" : status === 403 ? "PERMISSION_DENIED" : "in";

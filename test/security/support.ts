@@ -3,12 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
+import { exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { newApiKey } from "../../src/security/api-keys.ts";
 import { passwordLine } from "../../src/security/password-hashes.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
 export const CONTRACT = "CDLZFC3SYJYDZT7K67VZ75HPJVIEUVNIXF47ZG2FB2RMQQVU2HHGCYSC";
 export const OTHER_CONTRACT = "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA";
+
+export const ISSUER = "https://issuer.example";
+export const AUDIENCE = "contract-data";
 
 /** The names that tests use, with what ACCESS_FILE gives to them. */
 const NAMES = {
@@ -27,6 +31,8 @@ export interface GuardedServer {
   folder: string;
   keys: Record<Name, string>;
   passwords: Record<Name, string>;
+  /** A JWT of the issuer that the server trusts. */
+  jwt(claims: JWTPayload): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -36,6 +42,9 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
   const made = ALL_NAMES.map((name) => [name, newApiKey(name)] as const);
   const settings = {
     API_KEYS_FILE: join(folder, "api-keys"),
+    JWT_ISSUER: ISSUER,
+    JWT_AUDIENCE: AUDIENCE,
+    JWT_KEY_FILE: join(folder, "issuer.pem"),
     PASSWORDS_FILE: join(folder, "passwords"),
     ACCESS_FILE: join(folder, "access.json"),
     DATA_DIR: join(folder, "data"),
@@ -46,6 +55,8 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
   const passwords = ALL_NAMES.map((name) => [name, `pass:word of ${name}`] as const);
   const lines = await Promise.all(passwords.map(([name, password]) => passwordLine(name, password)));
   writeFileSync(settings.PASSWORDS_FILE, `${lines.join("\n")}\n`);
+  const issuer = await generateKeyPair("ES256");
+  writeFileSync(settings.JWT_KEY_FILE, await exportSPKI(issuer.publicKey));
   writeFileSync(settings.ACCESS_FILE, JSON.stringify({ names: NAMES }));
   const processor = await startProcessor(["--source-endpoint", SAMPLE.folder], { env: settings });
   return {
@@ -53,6 +64,13 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
     folder,
     keys: Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>,
     passwords: Object.fromEntries(passwords) as Record<Name, string>,
+    jwt: (claims) =>
+      new SignJWT(claims)
+        .setProtectedHeader({ alg: "ES256" })
+        .setIssuer(ISSUER)
+        .setAudience(AUDIENCE)
+        .setExpirationTime("1h")
+        .sign(issuer.privateKey),
     async close() {
       await processor.stop();
       rmSync(folder, { recursive: true });
