@@ -90,6 +90,10 @@ both. These columns have another type:
 |---|---|---|
 ${changed.join("\n")}
 
+Version 2 without dictionaries (\`dictionaries\` false in a ticket or in StartProcessing, or \`DICTIONARIES=false\` for all that
+do not say) differs in the Arrow type of ${two.fields.filter(({ dictionary }) => dictionary !== undefined).length} columns alone: their words are utf8. It is for readers that
+have none: the Flight client of Apache Arrow for .NET refuses dictionary batches. Version 1 has none in any case.
+
 Values are the same, but that \`asset_code\`, \`asset_issuer\`, \`asset_type\`, \`balance_holder\` and \`balance\` have some
 where version 1 has null: on balances of other holders and of tokens, over 63 bits, and of known assets.
 `;

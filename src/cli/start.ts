@@ -6,7 +6,7 @@ import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { defineCommand } from "./command.ts";
 import { JSON_FLAG, SERVER_FLAGS, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
-import { option, optionOr, repeated, required } from "./flags.ts";
+import { option, optionOr, repeated, required, toggle } from "./flags.ts";
 import { label } from "./label.ts";
 import { sessionJson } from "./session-text.ts";
 import { UsageError } from "./usage-error.ts";
@@ -49,6 +49,10 @@ own the session has the server's.`,
       type: integer(1, 2),
       otherwise: 1,
       summary: "Of the Arrow schema, 1 or 2. Default: 1.",
+    }),
+    "no-dictionaries": toggle({
+      summary:
+        "Of schema version 2: columns of few words as text, for readers that have no dictionaries. Default: as the server is configured.",
     }),
     compression: optionOr({
       placeholder: "CODEC",
@@ -106,6 +110,7 @@ own the session has the server's.`,
         source,
         filters: anyFilter(context.flags) ? filtersOf(context.flags) : undefined,
         schemaVersion: context.flags["schema-version"],
+        dictionaries: context.flags["no-dictionaries"] ? false : undefined,
         knownAssets: context.flags["known-asset"].flat(),
         compression: Compression[`COMPRESSION_${compression.toUpperCase()}` as keyof typeof Compression],
         partitions,

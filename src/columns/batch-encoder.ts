@@ -44,6 +44,8 @@ export interface BatchEncoderOptions {
   networkPassphrase: string;
   /** Which columns, in which order; absent: all of the schema version. */
   columns?: readonly string[];
+  /** False: columns of words are text, and no dictionary is sent. Schema version 1 has none in any case. Default true. */
+  dictionaries?: boolean;
 }
 
 /** One record batch decided on, not yet written. */
@@ -84,7 +86,8 @@ export class BatchEncoder {
         `schema version ${options.schemaVersion} is not one of ${Object.keys(SCHEMAS).join(", ")}`,
       );
     }
-    this.columns = project(definition.columns(), options.columns);
+    const columns = project(definition.columns(), options.columns);
+    this.columns = options.dictionaries === false ? columns.map(withoutDictionary) : columns;
     this.needsKeyHash = this.columns.some((column) => column.needsKeyHash);
     this.decoderOptions = {
       schemaVersion: options.schemaVersion,
@@ -106,7 +109,7 @@ export class BatchEncoder {
 
   /**
    * The DictionaryBatch messages that a reader needs after the schema and before the first batch: one for each column
-   * that is a dictionary, always the same. None in schema version 1.
+   * that is a dictionary, always the same. None in schema version 1, and where the options say so.
    */
   dictionaryMessages(): IpcMessage[] {
     return this.columns.filter((column) => column instanceof DictionaryColumn).map((column) => column.message());
@@ -235,6 +238,10 @@ export class BatchEncoder {
     }
     return bytes;
   }
+}
+
+function withoutDictionary(column: Column): Column {
+  return column instanceof DictionaryColumn ? column.plain() : column;
 }
 
 function project(all: Column[], names: readonly string[] | undefined): Column[] {

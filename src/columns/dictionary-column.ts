@@ -6,7 +6,8 @@
 import { Dictionary, Int8, Utf8 } from "apache-arrow";
 import { BufferRegion, DictionaryBatch, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import type { RowSet } from "../ledger/row-set.ts";
-import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement } from "./column.ts";
+import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
+import { wordViews, writeWord } from "./encode.ts";
 import type { Value } from "./fixed-columns.ts";
 
 const WORDS_MAX = 127; // indices are int8
@@ -33,15 +34,15 @@ export class DictionaryColumn extends Column {
   constructor(
     spec: ColumnSpec,
     readonly id: number,
-    words: readonly string[],
+    private readonly wordsByCode: readonly string[],
     private readonly code: Value,
     leftOut: readonly string[] = [],
     override readonly needsAssets = false,
   ) {
     super(spec);
-    this.words = words.filter((word) => word !== "" && !leftOut.includes(word));
+    this.words = wordsByCode.filter((word) => word !== "" && !leftOut.includes(word));
     if (this.words.length > WORDS_MAX) throw new RangeError(`${spec.name} has ${this.words.length} words`);
-    this.indices = Int8Array.from(words, (word) => this.words.indexOf(word));
+    this.indices = Int8Array.from(wordsByCode, (word) => this.words.indexOf(word));
     this.type = new Dictionary(new Utf8(), new Int8(), id, false);
   }
 
@@ -65,6 +66,11 @@ export class DictionaryColumn extends Column {
     return this.words[this.indices[this.code(rows, row)]!] ?? null;
   }
 
+  /** The same column as text, for readers that have no dictionaries. */
+  plain(): Column {
+    return new PlainWordColumn(this.spec, this.wordsByCode, this.code, this.needsAssets);
+  }
+
   /** The DictionaryBatch that a reader needs before the first record batch. */
   message(): IpcMessage {
     const texts = this.words.map((word) => new TextEncoder().encode(word));
@@ -83,5 +89,30 @@ export class DictionaryColumn extends Column {
     const regions = [new BufferRegion(0, 0), new BufferRegion(0, offsetsBytes), new BufferRegion(dataAt, dataBytes)];
     const batch = new RecordBatch(texts.length, [new FieldNode(texts.length, 0)], regions, null);
     return { header: Message.encode(Message.from(new DictionaryBatch(batch, this.id, false), body.length)), body };
+  }
+}
+
+/** Words by code as text; the empty word is null. */
+class PlainWordColumn extends TextColumn {
+  private readonly words: readonly DataView[];
+
+  constructor(
+    spec: ColumnSpec,
+    wordsByCode: readonly string[],
+    private readonly code: Value,
+    override readonly needsAssets: boolean,
+  ) {
+    super(spec);
+    this.words = wordViews(wordsByCode);
+  }
+
+  length(rows: RowSet, row: number): number {
+    return this.words[this.code(rows, row)]!.byteLength;
+  }
+  isNull(rows: RowSet, row: number): boolean {
+    return this.length(rows, row) === 0;
+  }
+  writeValue(rows: RowSet, row: number, _d: DataView, out: DataView, q: number): number {
+    return writeWord(this.words[this.code(rows, row)]!, out, q);
   }
 }

@@ -48,6 +48,15 @@ export const ROW_SETTINGS = {
       "Finished batches that a session keeps for its slowest client, and for clients that come back, before its source has to wait; fewer where many sessions share MAX_MEMORY_MB.",
     example: "32",
   }),
+  dictionaries: setting({
+    env: "DICTIONARIES",
+    group: "Processing",
+    type: boolean,
+    default: "true",
+    description:
+      "Whether schema version 2 has its columns of few words (`change_type`, …) in dictionaries, where a session or ticket does not say; false sends them as text, for readers that have no dictionaries. Sessions that are there keep what they were started with.",
+    example: "false",
+  }),
   compat: setting({
     env: "COMPAT",
     group: "Processing",

@@ -163,8 +163,8 @@ export class StreamPart {
 
 /** A record batch of no rows: its header's size, and header, padding and body as a worker lays them down. */
 function emptyBatch(opening: StreamOpening): { front: number; bytes: Uint8Array } {
-  const { schemaVersion, networkPassphrase, columns } = opening;
-  const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+  const { schemaVersion, networkPassphrase, columns, dictionaries } = opening;
+  const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
   const rows = new RowSet();
   const plan = encoder.plan(rows, 0, 0);
   const header = encoder.header(plan);

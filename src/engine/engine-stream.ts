@@ -64,6 +64,8 @@ export interface StreamRequest {
   learnsAssets?: boolean;
   schemaVersion: SchemaVersion;
   columns?: string[];
+  /** False: columns of words are text. Absent: dictionaries. */
+  dictionaries?: boolean;
   compression: Compression;
   /** 0 = about the target size. */
   batchRows: number;

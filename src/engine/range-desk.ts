@@ -96,7 +96,7 @@ export class RangeDesk {
     const of = this.engine.stream(session);
     if (of === undefined) throw new CodedError("NOT_FOUND", "SESSION_GONE", "the session has been removed");
     assertSeekable(of.request.source, "what a session no longer retains");
-    const { id, source, assets, schemaVersion, columns, compression, batchRows } = of.request;
+    const { id, source, assets, schemaVersion, columns, dictionaries, compression, batchRows } = of.request;
     const until = performance.now() + CATCH_UP_WAIT_MS;
     for (;;) {
       await this.turn(until);
@@ -113,6 +113,7 @@ export class RangeDesk {
           assets, // all that the session had learned when it made these rows
           schemaVersion,
           columns,
+          dictionaries,
           compression,
           batchRows,
           slotsMax: RANGE_SLOTS,

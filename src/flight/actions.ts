@@ -19,7 +19,7 @@ import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { ENDPOINTS_MAX } from "./range-ticket.ts";
-import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
+import { hasDictionaries, incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { checkSessionScope, checkWholeScope, readableSessions } from "./scope.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
@@ -27,7 +27,7 @@ import { parseTicket, ticketOf } from "./tickets.ts";
 interface ActionParts {
   readonly options: Pick<
     ContractDataOptions,
-    "hub" | "main" | "totals" | "networkPassphrase" | "service" | "slowClientGraceMs"
+    "hub" | "main" | "totals" | "networkPassphrase" | "dictionaries" | "service" | "slowClientGraceMs"
   >;
   readonly flights: RangeFlights;
   readonly schemas: Schemas;
@@ -135,20 +135,22 @@ function streamsAction({ options: { hub, totals } }: ActionParts): FlightAction 
   };
 }
 
-function schemaAction({ schemas, options: { networkPassphrase } }: ActionParts): FlightAction {
+function schemaAction({ schemas, options }: ActionParts): FlightAction {
   return {
     type: "schema",
     description:
-      'The schemas: columns, types, nullability, what they mean. Body: empty or {"schema_version":1,"columns":[…],"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
+      'The schemas: columns, types, nullability, what they mean. Body: empty or {"schema_version":1,"columns":[…],"dictionaries":true,"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
     async run(body) {
       const json = bodyOf(body, '{"schema_version":1}');
       const version = json.integer("schema_version", 1, 1000) as SchemaVersion | undefined;
       const columns = json.texts("columns");
+      const dictionaries = json.boolean("dictionaries") ?? options.dictionaries;
       const schema = json.text("schema");
       json.end();
+      const wanted = { networkPassphrase: options.networkPassphrase, columns, dictionaries };
       const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
       const described = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
-        const { schema: offered, fields } = schemas.get(each, networkPassphrase, columns);
+        const { schema: offered, fields } = schemas.get({ ...wanted, schemaVersion: each });
         const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
         const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
         return { schema_version: each, metadata: Object.fromEntries(offered.metadata), fields, ...fit };
@@ -193,6 +195,7 @@ function describeStream({ opening, cell, log, over, parts, isShared }: HubStream
     end_ledger: opening.ledgerEnd,
     current_ledger: cell.get("ledgerCurrent"),
     schema_version: opening.schemaVersion,
+    dictionaries: hasDictionaries(opening),
     compression: opening.compression,
     over,
     rows: cell.get("rows"),

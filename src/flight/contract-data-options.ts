@@ -10,6 +10,8 @@ export interface ContractDataOptions {
   main: MainThread;
   totals: FlightTotals;
   networkPassphrase: string;
+  /** DICTIONARIES: for ranges whose tickets do not say. */
+  dictionaries: boolean;
   service: { name: string; version: string };
   slowClientGraceMs: number;
   nowMs: () => number;

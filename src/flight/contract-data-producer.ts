@@ -27,7 +27,7 @@ import { parsePoll } from "./poll.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { filterOfRange, pinned, type RangeTicket } from "./range-ticket.ts";
-import { type SchemaForms, Schemas } from "./schemas.ts";
+import { hasDictionaries, type SchemaForms, Schemas } from "./schemas.ts";
 import { checkRangeScope, checkSessionScope, readableSessions } from "./scope.ts";
 import { SlowClients } from "./slow-clients.ts";
 import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
@@ -210,17 +210,24 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   formsOf({ opening }: HubStream): SchemaForms {
-    return this.schemas.get(opening.schemaVersion, opening.networkPassphrase, opening.columns);
+    return this.schemas.get(opening);
   }
 
   private legacyForms(): SchemaForms {
     const newest = this.options.hub.newest();
     if (newest?.opening.schemaVersion === 1) return this.formsOf(newest);
-    return this.schemas.get(1, this.options.networkPassphrase);
+    return this.schemas.get({ schemaVersion: 1, networkPassphrase: this.options.networkPassphrase });
   }
 
-  private formsOfRange({ schemaVersion, columns }: RangeTicket): SchemaForms {
-    return this.schemas.get(schemaVersion, this.options.networkPassphrase, columns);
+  private formsOfRange(range: RangeTicket): SchemaForms {
+    const { schemaVersion, columns } = range;
+    const { networkPassphrase } = this.options;
+    return this.schemas.get({ schemaVersion, networkPassphrase, columns, dictionaries: this.dictionariesOf(range) });
+  }
+
+  /** Whether a range has dictionaries: as its ticket says, or else the server's setting. */
+  private dictionariesOf({ dictionaries }: RangeTicket): boolean {
+    return dictionaries ?? this.options.dictionaries;
   }
 
   private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
@@ -246,6 +253,7 @@ export class ContractDataProducer implements FlightProducer {
       assets,
       schemaVersion,
       columns,
+      dictionaries: this.dictionariesOf(range),
       compression,
       batchRows,
     };
@@ -295,7 +303,12 @@ export class ContractDataProducer implements FlightProducer {
         `ledgers up to ${asked.ledgerEnd} were asked for, and ${source} ends with ${ledgerLatest} for now: end there, or follow it with end_ledger 0`,
       );
     }
-    const range = { ...pinned(asked, defaultFilter), id: randomUUID(), expiresAtUnixMs: Date.now() + TICKET_TTL_MS };
+    const range = {
+      ...pinned(asked, defaultFilter),
+      dictionaries: asked.schemaVersion === 1 ? undefined : this.dictionariesOf(asked), // there are none in version 1
+      id: randomUUID(),
+      expiresAtUnixMs: Date.now() + TICKET_TTL_MS,
+    };
     if (range.endpoints > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
     if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
     return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce);
@@ -339,6 +352,7 @@ function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): 
   const compare = [
     ["schema_version", wants.schemaVersion, opening.schemaVersion],
     ["columns", wants.columns?.join(","), opening.columns?.join(",") ?? "all"],
+    ["dictionaries", wants.dictionaries, hasDictionaries(opening)],
     ["batch_size", wants.batchRows, opening.batchRows],
     ["compression", wants.compression, opening.compression],
   ] as const;

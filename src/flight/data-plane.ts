@@ -74,6 +74,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     main,
     totals,
     networkPassphrase: data.networkPassphrase,
+    dictionaries: data.dictionaries,
     service: data.service,
     slowClientGraceMs: data.slowClientGraceMs,
     nowMs: () => performance.now(),

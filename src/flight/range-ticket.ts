@@ -1,7 +1,7 @@
 /**
  * A range of ledgers as a ticket or a CMD descriptor says it, in JSON:
  *
- * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"batch_size":…,
+ * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"dictionaries":true,"batch_size":…,
  *   "compression":"none|lz4|zstd","assets":["CODE:G…"],"endpoints":…,"shard":{"index":…,"count":…},"from":<cursor>}`
  *
  * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
@@ -39,6 +39,8 @@ export interface Encoding {
   schemaVersion: SchemaVersion;
   /** Absent: all. */
   columns?: string[];
+  /** Whether schema version 2 has dictionaries; absent: the server's choice. */
+  dictionaries?: boolean;
   /** 0 = the server's choice. */
   batchRows: number;
   compression: Compression;
@@ -68,6 +70,7 @@ export function takeEncoding(json: JsonObject): Partial<Encoding> {
   return {
     schemaVersion: json.integer("schema_version", 1, 1000) as SchemaVersion | undefined,
     columns: json.texts("columns"),
+    dictionaries: json.boolean("dictionaries"),
     batchRows: json.integer("batch_size", 0, BATCH_ROWS_MAX),
     compression: json.oneOf("compression", COMPRESSIONS),
   };
@@ -96,6 +99,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     assets: assets === undefined ? undefined : checkedAssets(assets, "assets", ` in the ${json.what}`),
     columns: encoding.columns,
     schemaVersion: encoding.schemaVersion ?? 1,
+    dictionaries: encoding.dictionaries,
     batchRows: encoding.batchRows ?? 0,
     compression: encoding.compression ?? "none",
     endpoints,
@@ -157,6 +161,7 @@ export function rangeTicketOf(range: RangeTicket): Uint8Array {
       assets: range.assets,
       columns: range.columns,
       schema_version: range.schemaVersion,
+      dictionaries: range.dictionaries,
       batch_size: range.batchRows === 0 ? undefined : range.batchRows,
       compression: range.compression === "none" ? undefined : range.compression,
       shard: range.shard,

@@ -1,14 +1,14 @@
 /** The schemas that this server sends, in the forms that Flight sends them in, and whether a client's schema fits. */
 import type { Schema } from "apache-arrow";
 import { shortened } from "../base/text.ts";
-import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { BatchEncoder, type BatchEncoderOptions } from "../columns/batch-encoder.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
 import { describeFields, type FieldDescription } from "../columns/schema-description.ts";
 import { alignedHeader } from "../delivery/body-alignment.ts";
 import { CodedError } from "../error.ts";
-import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import type { StreamOpening } from "../threads/data-plane-messages.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 
 const SHOWN_MAX = 200; // characters of a client's column name or type that an answer repeats
@@ -32,11 +32,12 @@ export class Schemas {
   private readonly cached = new Map<string, SchemaForms>();
 
   /** @throws CodedError INVALID_ARGUMENT for a version or a column that does not exist */
-  get(schemaVersion: SchemaVersion, networkPassphrase: string, columns?: readonly string[]): SchemaForms {
-    const key = JSON.stringify([schemaVersion, networkPassphrase, columns]);
+  get(options: BatchEncoderOptions): SchemaForms {
+    const { schemaVersion, networkPassphrase, columns, dictionaries = true } = options;
+    const key = JSON.stringify([schemaVersion, networkPassphrase, columns, dictionaries]);
     let forms = this.cached.get(key);
     if (forms === undefined) {
-      const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+      const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
       const header = schemaMessage(encoder.schema);
       forms = {
         schema: encoder.schema,
@@ -50,6 +51,11 @@ export class Schemas {
     if (this.cached.size > SCHEMAS_CACHED_MAX) this.cached.delete(this.cached.keys().next().value!);
     return forms;
   }
+}
+
+/** Whether a stream sends dictionaries. */
+export function hasDictionaries({ schemaVersion, dictionaries }: StreamOpening): boolean {
+  return schemaVersion !== 1 && dictionaries !== false;
 }
 
 function dictionariesOf(encoder: BatchEncoder): FlightDataMessage[] {

@@ -96,6 +96,7 @@ export function ticketOf(request: ReadRequest): Uint8Array {
           from: typeof from === "object" ? encodeCursor(from, shard) : from,
           shard,
           schema_version: wants.schemaVersion,
+          dictionaries: wants.dictionaries,
           columns: wants.columns,
           batch_size: wants.batchRows,
           compression: wants.compression,

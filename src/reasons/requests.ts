@@ -134,7 +134,7 @@ export const REQUESTS = {
   ),
   SESSION_ENCODING: reason(
     "FAILED_PRECONDITION",
-    "A ticket asks a session for columns, a batch size or a compression that it does not have.",
+    "A ticket asks a session for columns, dictionaries, a batch size or a compression that it does not have.",
     "Leave the key out, or read a range.",
   ),
   START_LEDGER_MISSING: reason(

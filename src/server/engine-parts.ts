@@ -82,6 +82,7 @@ export async function startEngine(
       pressure: guard.pressure.memory,
       slotBytesMax: memory.streamsBytesMax,
       networkPassphrase: config.networkPassphrase,
+      dictionaries: config.dictionaries,
       service: { name: config.serviceName, version: config.serviceVersion },
       access: access.flight,
     },

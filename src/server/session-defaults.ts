@@ -13,6 +13,7 @@ export function sessionDefaultsOf(config: Config): SessionDefaults {
     knownAssets: config.knownAssets,
     network: config.networkPassphrase,
     batchRows: config.batchRows,
+    dictionaries: config.dictionaries,
     slotsMax: config.channelBatches,
     sessionsMax: config.sessionsMax,
     checkpointIntervalMs: config.checkpointIntervalMs,

@@ -55,6 +55,7 @@ export function checkedRequest(request: SessionRequest, limits: ServerLimits): S
     );
   }
   if (schemaVersion !== 1) checked.schemaVersion = schemaVersion;
+  if (schemaVersion !== 1 && request.dictionaries === false) checked.dictionaries = false;
   const knownAssets = checkedAssets(request.knownAssets ?? [], "known_assets");
   if (knownAssets.length > 0) checked.knownAssets = knownAssets;
   const compression = request.compression ?? "none";

@@ -18,6 +18,8 @@ export interface SessionDefaults {
   network: string;
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
+  /** DICTIONARIES. */
+  dictionaries: boolean;
   /** CHANNEL_BUFFER_SIZE. */
   slotsMax: number;
   sessionsMax: number;

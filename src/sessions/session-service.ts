@@ -25,6 +25,8 @@ export interface SessionRequest {
   source?: string;
   filter?: FilterRecord;
   schemaVersion?: number;
+  /** False: columns of words are text. True and, once the request is checked, absent: dictionaries. */
+  dictionaries?: boolean;
   /** Assets known beside the server's KNOWN_ASSETS, as SEP-11 writes them. */
   knownAssets?: string[];
   compression?: Compression;

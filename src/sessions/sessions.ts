@@ -67,7 +67,8 @@ export class Sessions implements SessionService, SessionHost {
   // ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }> {
-    const checked = checkedRequest(request, this.defaults.limits);
+    const dictionaries = request.dictionaries ?? this.defaults.dictionaries;
+    const checked = checkedRequest({ ...request, dictionaries }, this.defaults.limits);
     this.refuseWhenClosing();
     const source = await this.sources.get(checked.source);
     // From here on nothing waits, so that two requests cannot both be the first.

@@ -37,6 +37,8 @@ export interface DataPlaneData {
   slotBytesMax: number;
   /** For range tickets and for schemas that belong to no session. */
   networkPassphrase: string;
+  /** DICTIONARIES: for range tickets that do not say. */
+  dictionaries: boolean;
   service: { name: string; version: string };
   /** Who may call; absent: everybody. */
   access?: Access;
@@ -60,6 +62,8 @@ export interface StreamOpening {
   networkPassphrase: string;
   schemaVersion: SchemaVersion;
   columns?: string[];
+  /** False: columns of words are text. Absent: dictionaries. */
+  dictionaries?: boolean;
   /** As asked for; 0 = about the target size. */
   batchRows: number;
   compression: Compression;
@@ -86,6 +90,7 @@ export interface RangeRequest {
   assets?: string[];
   schemaVersion: SchemaVersion;
   columns?: string[];
+  dictionaries?: boolean;
   compression: Compression;
   batchRows: number;
 }

@@ -52,8 +52,8 @@ export class BatchCutter {
     private readonly filterFrom: (sequence: number) => number,
     private readonly parts: CutterParts,
   ) {
-    const { schemaVersion, networkPassphrase, columns } = spec;
-    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns });
+    const { schemaVersion, networkPassphrase, columns, dictionaries } = spec;
+    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
   }
 
   /** Whether all rows are in batches. */

@@ -66,6 +66,8 @@ export interface StreamSpec {
   schemaVersion: SchemaVersion;
   /** Names of the columns wanted; absent = all. */
   columns?: string[];
+  /** False: columns of words are text. Absent: dictionaries. */
+  dictionaries?: boolean;
   compression: Compression;
   /** Where the stream begins, perhaps inside a ledger. */
   start: Position;

@@ -2,8 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Table, tableFromIPC } from "apache-arrow";
 import { BatchEncoder, columnNames } from "../../src/columns/batch-encoder.ts";
 import type { Cell } from "../../src/columns/column.ts";
+import { encapsulate, STREAM_END, streamHead } from "../../src/columns/ipc.ts";
+import { describeFields } from "../../src/columns/schema-description.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { detectNetwork } from "../../src/ledger/network.ts";
@@ -107,5 +110,54 @@ describe("rows and values of version 1 are in version 2, which only fills nulls"
       }
     }
     expect(filled).toBeGreaterThan(0);
+  });
+});
+
+describe("without dictionaries", () => {
+  const encoderOf = (dictionaries: boolean) =>
+    new BatchEncoder({ schemaVersion: 2, networkPassphrase: NETWORK, dictionaries });
+  const key = scVec([scSymbol("Balance"), scAddress(accountAddress(id(7)))]);
+  const ledger = buildLedger({
+    transactions: [
+      {
+        operations: [
+          [created({ key, val: scI128(5n) }), created({ ...balance(id(3), 6n), durability: 0 })],
+          [state({ key, val: scI128(5n) }), removed({ key }), restored({ key: scSymbol("r") })],
+          [created({ key: scInstanceKey, val: scInstance("asset", []) })],
+        ],
+      },
+    ],
+    evicted: [ledgerKey({ key: scSymbol("e") })],
+  });
+  const tableOf = (dictionaries: boolean): Table => {
+    const encoder = encoderOf(dictionaries);
+    const rows = new RowSet();
+    new LedgerDecoder({ networkPassphrase: NETWORK, compat: "default", ...encoder.decoderOptions }).decode(
+      ledger,
+      rows,
+    );
+    const plan = encoder.plan(rows, 0, rows.length);
+    const body = new Uint8Array(plan.bodyBytes).fill(0xee);
+    encoder.write(rows, plan, body);
+    return tableFromIPC(Buffer.concat([streamHead(encoder), encapsulate(encoder.header(plan)), body, STREAM_END]));
+  };
+
+  test("the schema is the same, but for text where dictionaries were; and none is sent", () => {
+    const [before, after] = [encoderOf(true), encoderOf(false)];
+    const fields = describeFields(before.columns).map(({ dictionary: _, ...field }) => field);
+    expect(describeFields(after.columns)).toEqual(fields);
+    expect(after.schema.metadata).toEqual(before.schema.metadata);
+    expect(after.decoderOptions).toEqual(before.decoderOptions);
+    expect(before.dictionaryMessages()).toHaveLength(6);
+    expect(after.dictionaryMessages()).toEqual([]);
+  });
+
+  test("values are the same, nulls too", () => {
+    const [before, after] = [tableOf(true), tableOf(false)];
+    expect(after.numRows).toBe(6);
+    for (const { name } of before.schema.fields) {
+      expect([name, ...after.getChild(name)!]).toEqual([name, ...before.getChild(name)!]);
+    }
+    expect([...after.getChild("balance_kind")!]).toEqual(["token", "asset_contract", null, "token", null, null]);
   });
 });

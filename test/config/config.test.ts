@@ -57,6 +57,7 @@ test("defaults are those that existing deployments rely on", () => {
     flushIntervalMs: 5000,
     workerCount: 4,
     channelBatches: 100,
+    dictionaries: true,
     compat: "default",
     knownAssets: [],
     filterContractIds: [],

@@ -213,6 +213,11 @@ export interface StartProcessingRequest {
    * server's KNOWN_ASSETS. Others it learns from its ledgers. At most 10000.
    */
   knownAssets: string[];
+  /**
+   * Whether schema version 2 has dictionaries: false sends columns of few words (change_type, …) as text instead, for
+   * readers that have none. Absent = what the server is configured for (DICTIONARIES).
+   */
+  dictionaries?: boolean;
 }
 
 export const StartProcessingRequest: Codec<StartProcessingRequest> = {
@@ -232,6 +237,7 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
     }
     if (message.idempotencyKey) writer.uint32(82).string(message.idempotencyKey);
     for (const value of message.knownAssets ?? []) writer.uint32(162).string(value);
+    if (message.dictionaries !== undefined) writer.uint32(168).bool(message.dictionaries);
     return writer.finish();
   },
   decode(bytes) {
@@ -282,6 +288,9 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
           break;
         case 162:
           message.knownAssets.push(reader.string());
+          break;
+        case 168:
+          message.dictionaries = reader.bool();
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
