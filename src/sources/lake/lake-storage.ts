@@ -8,6 +8,7 @@
  *
  * A plain web server cannot list: then the lake's ends are found by asking for names (ends-by-name.ts).
  */
+import { randomUUID } from "node:crypto";
 import { constants, promises as fs, type Stats } from "node:fs";
 import path from "node:path";
 import { CodedError } from "../../error.ts";
@@ -71,6 +72,22 @@ export interface LakeStorage {
 /** A storage that can list. */
 export type ListedStorage = LakeStorage & Required<Pick<LakeStorage, "list">>;
 
+/** A storage that can be written to, and read in parts. */
+export interface WritableStorage extends ListedStorage {
+  /**
+   * `length` bytes from byte `first` on, fewer where the object ends before; undefined where there is no such object.
+   * @throws CodedError as `get`
+   */
+  getRange(key: string, first: number, length: number, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /**
+   * Writes an object whole or not at all, as readers see it.
+   * @returns false where there is an object of that key already, which stays as it is; where an answer was lost and the
+   * request was sent again, that may be this one
+   * @throws CodedError as `get`; the object may be there all the same
+   */
+  putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+}
+
 /** Whether the storage can list. */
 export function canList(storage: LakeStorage): storage is ListedStorage {
   return storage.list !== undefined;
@@ -97,7 +114,7 @@ export interface StoredObject {
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** A lake in a local folder. Nothing here blocks the event loop: the file system is asked by the runtime's threads. */
-export class FolderStorage implements LakeStorage {
+export class FolderStorage implements WritableStorage {
   /** A look costs some 20 µs of CPU, and latency at the tip counts. */
   readonly lookMsMin = 10;
   readonly listsParts = false;
@@ -148,6 +165,34 @@ export class FolderStorage implements LakeStorage {
     }
   }
 
+  async getRange(key: string, first: number, length: number): Promise<Uint8Array | undefined> {
+    const name = this.nameOf(key);
+    try {
+      await using handle = await fs.open(name, OPEN_FLAGS);
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, await filled(handle, bytes, first));
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined;
+      throw fileFault(name, thrown);
+    }
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean> {
+    const name = this.nameOf(key);
+    const whole = path.join(path.dirname(name), `.${path.basename(name)}.${randomUUID()}.part`);
+    try {
+      await fs.mkdir(path.dirname(name), { recursive: true });
+      await fs.writeFile(whole, bytes, { flush: true });
+      await fs.link(whole, name);
+      return true;
+    } catch (thrown) {
+      if ((thrown as { code?: unknown }).code === "EEXIST") return false;
+      throw fileFault(name, thrown);
+    } finally {
+      await fs.rm(whole, { force: true });
+    }
+  }
+
   async list(folder: string): Promise<string[]> {
     const where = this.nameOf(folder);
     try {
@@ -186,22 +231,27 @@ class OpenFile implements StoredObject {
 
   async bytes(): Promise<Uint8Array> {
     const bytes = new Uint8Array(this.size);
-    let filled = 0;
     try {
-      while (filled < bytes.length) {
-        const { bytesRead } = await this.handle.read(bytes, filled, bytes.length - filled, filled);
-        if (bytesRead === 0) return bytes.subarray(0, filled);
-        filled += bytesRead;
-      }
+      return bytes.subarray(0, await filled(this.handle, bytes, 0));
     } catch (thrown) {
       throw fileFault(this.name, thrown);
     }
-    return bytes;
   }
 
   close(): Promise<void> {
     return this.handle.close();
   }
+}
+
+/** Reads from byte `first` of a file on; answers with how many bytes there were, all of `bytes` at most. */
+async function filled(handle: fs.FileHandle, bytes: Uint8Array, first: number): Promise<number> {
+  let count = 0;
+  while (count < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, count, bytes.length - count, first + count);
+    if (bytesRead === 0) break;
+    count += bytesRead;
+  }
+  return count;
 }
 
 function changedUnixMs({ mtimeMs, ctimeMs }: Stats): number {

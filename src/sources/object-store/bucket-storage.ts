@@ -1,6 +1,6 @@
 /** A lake's objects in a bucket, whatever the store is: what its kind decides is abstract here. */
 import { CodedError } from "../../error.ts";
-import type { LakeStorage, ListOptions, StoredObject } from "../lake/lake-storage.ts";
+import type { ListOptions, StoredObject, WritableStorage } from "../lake/lake-storage.ts";
 import { type Send, type StoreAnswer, type StoreRequestOptions, StoreRequests } from "../store-request.ts";
 import { modifiedUnixMs, OpenObject } from "./open-object.ts";
 
@@ -36,8 +36,8 @@ export interface NamesPage {
   next: string | undefined;
 }
 
-/** Reads objects, and asks for them by name. */
-export abstract class BucketStorage implements LakeStorage {
+/** Reads objects, asks for them by name, and writes them where there are none. */
+export abstract class BucketStorage implements WritableStorage {
   readonly root: string;
   /** Each look is a request that costs money, and a round trip. */
   readonly lookMsMin = 250;
@@ -60,8 +60,10 @@ export abstract class BucketStorage implements LakeStorage {
   protected abstract readonly host: string;
   /** What to do where the bucket refuses, with and without credentials: ends of sentences. */
   protected abstract readonly remedies: { denied: string; notPublic: string; refused: string };
-  /** A request for one object, by its whole key. */
-  protected abstract object(method: "GET" | "HEAD", key: string): Send;
+  /** A request for one object, by its whole key. @param range as the header of that name has it; default: all of it */
+  protected abstract object(method: "GET" | "HEAD", key: string, range?: string): Send;
+  /** A request that writes an object, and is answered with 412 where there is one. */
+  protected abstract newObject(key: string, bytes: Uint8Array): Send;
   /** A request for a page of names. */
   protected abstract listing(request: PageRequest): Send;
   /** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where the body is no page of names */
@@ -106,6 +108,26 @@ export abstract class BucketStorage implements LakeStorage {
     const { status, body } = await this.requests.whole(name, this.object("GET", this.at.prefix + key), signal);
     if (status === 200) return body;
     throw new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status} now`);
+  }
+
+  async getRange(key: string, first: number, length: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    if (length === 0) return (await this.has(key)) ? new Uint8Array(0) : undefined;
+    const name = this.nameOf(key);
+    const send = this.object("GET", this.at.prefix + key, `bytes=${first}-${first + length - 1}`);
+    const { status, body } = await this.requests.whole(name, send, signal);
+    if (status === 206) return body;
+    if (status === 200) return body.subarray(first, first + length); // a store that knows no ranges
+    if (status === 416) return new Uint8Array(0);
+    if (status === 404) return undefined;
+    throw this.refusal(name, status, body);
+  }
+
+  async putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+    const name = this.nameOf(key);
+    const { status, body } = await this.requests.whole(name, this.newObject(this.at.prefix + key, bytes), signal);
+    if (status === 200 || status === 201) return true;
+    if (status === 412) return false;
+    throw this.refusal(name, status, body);
   }
 
   async list(folder: string, { after, firstPage = false }: ListOptions = {}): Promise<string[]> {

@@ -5,15 +5,15 @@
 import type { GoogleAuth } from "google-auth-library";
 import { CodedError } from "../../error.ts";
 
-const OPTIONS = {
-  scopes: "https://www.googleapis.com/auth/devstorage.read_only",
-  projectId: "-", // no request here needs it, and the library would ask other services for it
-};
+/** What a token may do, as Google's scopes of storage are named. */
+type Scope = "read_only" | "read_write";
 
 /** Finds credentials once; its library asks for a new token before one ends. */
 export class GoogleCredentials {
   private auth: Promise<GoogleAuth> | undefined;
   private hadToken = false;
+
+  constructor(private readonly scope: Scope = "read_only") {}
 
   /**
    * The value of an `Authorization` header.
@@ -23,7 +23,11 @@ export class GoogleCredentials {
    */
   async authorization(name: string): Promise<string> {
     try {
-      this.auth ??= import("google-auth-library").then(({ GoogleAuth }) => new GoogleAuth(OPTIONS));
+      const options = {
+        scopes: `https://www.googleapis.com/auth/devstorage.${this.scope}`,
+        projectId: "-", // no request here needs it, and the library would ask other services for it
+      };
+      this.auth ??= import("google-auth-library").then(({ GoogleAuth }) => new GoogleAuth(options));
       const token = await (await this.auth).getAccessToken();
       if (!token) throw new Error("they give no token");
       this.hadToken = true;

@@ -2,6 +2,7 @@
  * A lake's objects in Google Cloud Storage, or an emulator of it: objects by the XML API, which has an object's time and
  * length in its headers and answers HEAD, and names by the JSON API, as Google's own libraries do.
  */
+import { randomUUID } from "node:crypto";
 import { CodedError } from "../../error.ts";
 import type { Send, StoreRequestOptions } from "../store-request.ts";
 import { BucketStorage, type NamesPage, type PageRequest } from "./bucket-storage.ts";
@@ -36,8 +37,22 @@ export class GsStorage extends BucketStorage {
     this.host = new URL(address.endpoint).host;
   }
 
-  protected object(method: "GET" | "HEAD", key: string): Send {
-    return this.sender(method, `/${this.address.bucket}/${pathOf(key)}`);
+  protected object(method: "GET" | "HEAD", key: string, range?: string): Send {
+    return this.sender(method, `/${this.address.bucket}/${pathOf(key)}`, {
+      headers: range === undefined ? {} : { range },
+    });
+  }
+
+  /** Generation 0 is that of an object which is not there. */
+  protected newObject(key: string, bytes: Uint8Array): Send {
+    const boundary = randomUUID(); // which is in no object
+    const part = (type: string, content: string) => `--${boundary}\r\ncontent-type: ${type}\r\n\r\n${content}`;
+    const about = `${part("application/json", JSON.stringify({ name: key }))}\r\n`;
+    const object = bytes as Uint8Array<ArrayBuffer>;
+    const body = new Blob([about, part("application/octet-stream", ""), object, `\r\n--${boundary}--\r\n`]);
+    const headers = { "content-type": `multipart/related; boundary=${boundary}` };
+    const path = `/upload/storage/v1/b/${this.address.bucket}/o?uploadType=multipart&ifGenerationMatch=0`;
+    return this.sender("POST", path, { headers, body });
   }
 
   protected listing({ prefix, delimiter, after, token, namesMax }: PageRequest): Send {
@@ -75,11 +90,11 @@ export class GsStorage extends BucketStorage {
     return false; // one address for all regions
   }
 
-  private sender(method: string, path: string): Send {
+  private sender(method: string, path: string, { headers, ...init }: Pick<RequestInit, "headers" | "body"> = {}): Send {
     const url = this.address.endpoint + path;
     // As it is stored: Google inflates objects that are marked as gzip for who does not accept it.
-    const options = { method, redirect: "manual", decompress: false } as const;
-    const accepts = { "accept-encoding": "gzip" };
+    const options = { ...init, method, redirect: "manual", decompress: false } as const;
+    const accepts = { ...headers, "accept-encoding": "gzip" };
     if (this.address.isUnsigned) return (signal) => fetch(url, { ...options, headers: accepts, signal });
     return async (signal) => {
       const authorization = await this.credentials.authorization(this.root);

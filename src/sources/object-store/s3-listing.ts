@@ -5,6 +5,7 @@ import type { NamesPage } from "./bucket-storage.ts";
 
 const parser = new XMLParser({
   parseTagValue: false,
+  htmlEntities: true, // also those by number, as in &#39;
   isArray: (name) => ["Contents", "CommonPrefixes"].includes(name),
 });
 

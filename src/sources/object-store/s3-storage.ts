@@ -9,7 +9,7 @@ import { awsUrl, type S3Address } from "./s3-address.ts";
 import { CachedCredentials } from "./s3-credentials.ts";
 import { namesOfPage } from "./s3-listing.ts";
 
-/** sha256 of what a GET sends: its requests have no body to be signed. */
+/** In place of a body's sha256: few requests have one, and TLS guards those. */
 const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
 
 /** How long a signed address holds: as far as clocks may differ, which is what a signed header bears too. */
@@ -50,15 +50,21 @@ export class S3Storage extends BucketStorage {
   }
 
   /** Signed in the address, which costs a seventh of the CPU that signed headers do. */
-  protected object(method: "GET" | "HEAD", key: string): Send {
-    if (this.address.isUnsigned) return this.sender(method, pathOf(key));
+  protected object(method: "GET" | "HEAD", key: string, range?: string): Send {
+    const headers: Record<string, string> = range === undefined ? {} : { range };
+    if (this.address.isUnsigned) return this.sender(method, pathOf(key), headers);
     const { region, bucketUrl: endpoint } = this.place;
     return async (signal) => {
       const { accessKeyId, secretAccessKey, sessionToken } = await this.credentials.get(this.root);
       const place = { region, endpoint, virtualHostedStyle: true }; // the endpoint has the bucket in it
       const signing = { accessKeyId, secretAccessKey, sessionToken, method, expiresIn: VALID_SECONDS } as const;
-      return this.fetch(Bun.S3Client.presign(key, { ...place, ...signing }), { method, ...AS_IT_IS, signal });
+      const url = Bun.S3Client.presign(key, { ...place, ...signing });
+      return this.fetch(url, { method, headers, ...AS_IT_IS, signal });
     };
+  }
+
+  protected newObject(key: string, bytes: Uint8Array): Send {
+    return this.sender("PUT", pathOf(key), { "if-none-match": "*" }, bytes);
   }
 
   protected listing({ prefix, delimiter, after, token, namesMax }: PageRequest): Send {
@@ -86,14 +92,14 @@ export class S3Storage extends BucketStorage {
   }
 
   /** @param path behind the bucket's address: an object's, or a query about the bucket */
-  private sender(method: string, path: string): Send {
+  private sender(method: string, path: string, headers: Record<string, string> = {}, body?: Uint8Array): Send {
     const { region, bucketUrl } = this.place;
     const url = bucketUrl + path;
-    const options = { method, ...AS_IT_IS };
-    if (this.address.isUnsigned) return (signal) => this.fetch(url, { ...options, signal });
+    const options = { method, body: body as Uint8Array<ArrayBuffer> | undefined, ...AS_IT_IS };
+    if (this.address.isUnsigned) return (signal) => this.fetch(url, { ...options, headers, signal });
     return async (signal) => {
-      const { headers } = await this.signed(url, method, region);
-      return this.fetch(url, { ...options, headers, signal });
+      const signed = await this.signed(url, method, region, headers);
+      return this.fetch(url, { ...options, headers: signed.headers, signal });
     };
   }
 
@@ -101,9 +107,14 @@ export class S3Storage extends BucketStorage {
     return fetchOverTls(this.root, url, { ...init, tls: this.options.tls }, "S3");
   }
 
-  private async signed(url: string, method: string, region: string): Promise<{ headers: Headers }> {
+  private async signed(
+    url: string,
+    method: string,
+    region: string,
+    more: Record<string, string>,
+  ): Promise<{ headers: Headers }> {
     const credentials = await this.credentials.get(this.root);
-    const headers = { "x-amz-content-sha256": UNSIGNED_PAYLOAD };
+    const headers = { ...more, "x-amz-content-sha256": UNSIGNED_PAYLOAD };
     return new AwsV4Signer({ url, method, headers, region, service: "s3", cache: this.keys, ...credentials }).sign();
   }
 }
