@@ -1,18 +1,15 @@
 /** A stream of everything that is allowed, split anywhere: the same messages and the same end come out. */
 import { expect, test } from "bun:test";
-import type { CallStatus } from "../../src/grpc/stream-client/call-status.ts";
-import { statusOfTrailers } from "../../src/grpc/stream-client/call-status.ts";
-import { MessageAssembler } from "../../src/grpc/stream-client/message-assembler.ts";
-import { MessageBuffers } from "../../src/grpc/stream-client/message-buffers.ts";
-import { ClientStream } from "../../src/http2/client/client-stream.ts";
 import { encodeLiterals } from "../../src/http2/hpack/literals.ts";
-import type { Header } from "../../src/http2/hpack/static-table.ts";
+import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { frame, parseFrames, settings, windowUpdate } from "../http2/frames.ts";
+import { ByteProxy } from "../support/byte-proxy.ts";
+import { GoSource } from "../support/go-source.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 import { grpcMessage } from "./raw-peer.ts";
+import { received, splitAt } from "./stream-outcome.ts";
 
 const SPLITS = 1000;
-const WINDOW_BYTES = 8 << 20;
 const PADDED = 8;
 const PRIORITY = 0x20;
 const END_HEADERS = 4;
@@ -75,56 +72,6 @@ function everything(random: () => number): { bytes: Buffer; messages: Buffer[] }
   return { bytes: Buffer.concat(parts), messages };
 }
 
-interface Outcome {
-  messages: Buffer[];
-  status: CallStatus | undefined;
-  pings: string[];
-  goaway: string | undefined;
-}
-
-function received(pieces: Iterable<Buffer>): Outcome {
-  const outcome: Outcome = { messages: [], status: undefined, pings: [], goaway: undefined };
-  const buffers = new MessageBuffers(1 << 20);
-  const written: Buffer[] = [];
-  const assembler = new MessageAssembler(buffers, 1 << 20, ({ bytes }) => {
-    outcome.messages.push(Buffer.from(bytes));
-    buffers.give(bytes); // the next message comes into the same memory
-  });
-  const stream = new ClientStream(
-    {
-      write: (bytes) => written.push(bytes),
-      headers: (headers: readonly Header[], isLast) => {
-        if (isLast) outcome.status = statusOfTrailers(headers);
-      },
-      data: (chunk, from, to) => assembler.add(chunk, from, to),
-      ended: () => {},
-      reset: () => {},
-    },
-    [[":path", "/"]],
-    Buffer.alloc(0),
-    WINDOW_BYTES,
-  );
-  const request = written.length;
-  for (const piece of pieces) {
-    const own = Buffer.from(piece);
-    stream.feed(own);
-    own.fill(0xee); // as a socket's memory, which is used again
-  }
-  for (const { type, flags, payload } of parseFrames(Buffer.concat(written.slice(request)))) {
-    if (type === 6) outcome.pings.push(`${flags} ${payload.toString()}`);
-  }
-  outcome.goaway = stream.goawaySaid;
-  return outcome;
-}
-
-function* splitAt(bytes: Buffer, next: () => number): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; ) {
-    const to = Math.min(bytes.length, at + next());
-    yield bytes.subarray(at, to);
-    at = to;
-  }
-}
-
 test("whole, byte by byte, and at a thousand random splits", () => {
   const seed = seedOf();
   const random = randomFrom(seed);
@@ -134,10 +81,31 @@ test("whole, byte by byte, and at a thousand random splits", () => {
   expect(whole.status).toMatchObject({ code: 0, details: "100 % ü" });
   expect(whole.goaway).toBe("GOAWAY 0 (bye)");
   expect(whole.pings[0]).toBe("1 ping   0");
+  checkSplits(bytes, whole, random, seed);
+}, 120_000);
+
+test("a stream recorded from grpc-go, with CONTINUATION and entries of the table", async () => {
+  const flags = ["-metadata", "20000", "-size", "30000", "-count", "8", "-end", "0", "-goaway-at", "4"];
+  using source = await GoSource.start(flags);
+  if (source === undefined) return;
+  using proxy = await ByteProxy.start(source.address);
+  const stream = new RawLedgerStream(proxy.address, 1);
+  while ((await stream.next(30_000)).kind === "ledger");
+  const bytes = Buffer.concat(proxy.fromServer);
+  const types = parseFrames(bytes).map(({ type }) => type);
+  expect([...new Set(types)].sort()).toEqual(expect.arrayContaining([0, 1, 4, 7, 9]));
+  const whole = received([bytes]);
+  expect([whole.messages.length, whole.status?.code]).toEqual([8, 0]);
+  expect(whole.goaway).toStartWith("GOAWAY 0");
+  const seed = seedOf();
+  checkSplits(bytes, whole, randomFrom(seed), seed);
+}, 120_000);
+
+function checkSplits(bytes: Buffer, whole: ReturnType<typeof received>, random: () => number, seed: number): void {
   expect(received(splitAt(bytes, () => 1))).toEqual(whole);
   for (let round = 0; round < SPLITS; round++) {
     const sizeMax = 1 + random() ** 4 * 100_000;
     const same = Bun.deepEquals(received(splitAt(bytes, () => 1 + Math.floor(random() * sizeMax))), whole);
     if (!same) throw new Error(`SEED=${seed}: round ${round} differs`);
   }
-}, 120_000);
+}

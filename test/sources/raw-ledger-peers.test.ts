@@ -1,0 +1,131 @@
+/** Sources of grpc-go, as their default options make them: what they may say on a stream is understood, or told. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
+import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
+import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
+import { environmentAccess } from "../../src/sources/source-access.ts";
+import { goClient } from "../clients/toolchain.ts";
+import { ByteProxy } from "../support/byte-proxy.ts";
+import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { GoSource } from "../support/go-source.ts";
+
+const WAIT_MS_MAX = 30_000;
+const MIB = 1 << 20;
+
+const { missing } = await goClient();
+const certificates = hasOpenssl() ? new Certificates() : undefined;
+afterAll(() => certificates?.remove());
+const server = certificates?.issue("server");
+const WAYS: [string, string[]][] = [["plain", []]];
+if (server !== undefined) WAYS.push(["over TLS", ["-cert", server.cert, "-key", server.key]]);
+
+function open(address: string, way: string): RawLedgerStream {
+  const trusted: Record<string, string> = certificates === undefined ? {} : { SOURCE_CA_FILE: certificates.ca.cert };
+  return new RawLedgerStream(address, 1, { ...environmentAccess(trusted).peer, isSecure: way !== "plain" });
+}
+
+/** How many ledgers come, each with its number; and the end, or what came in place of the next one. */
+async function drained(stream: RawLedgerStream, waitMs = WAIT_MS_MAX) {
+  for (let ledgers = 0; ; ledgers++) {
+    const event = await stream.next(waitMs);
+    if (event.kind !== "ledger") return { ledgers, event };
+    expect(event.ledger.sequence).toBe(ledgers + 1);
+    event.release();
+  }
+}
+
+describe.skipIf(missing !== undefined).each(WAYS)("a grpc-go source, %s", (way, tls) => {
+  const start = async (...flags: string[]) => (await GoSource.start([...tls, ...flags]))!;
+
+  test.each([0, 2, 5, 8, 13, 14])("an end with status %p", async (code) => {
+    using source = await start("-size", "100000", "-count", "40", "-end", String(code));
+    const { ledgers, event } = await drained(open(source.address, way));
+    const details = code === 0 ? "" : "ended on purpose: 100 % ü"; // an OK has no message
+    expect([ledgers, event]).toEqual([40, expect.objectContaining({ kind: "ended", stage: "established" })]);
+    expect(event).toMatchObject({ status: { code, details } });
+  });
+
+  test("trailers alone", async () => {
+    using source = await start("-count", "0", "-end", "5");
+    expect((await drained(open(source.address, way))).event).toMatchObject({ status: { code: 5 } });
+  });
+
+  test("metadata of 20 kB, before and behind: CONTINUATION, and entries of the table that are named again", async () => {
+    using source = await start("-metadata", "20000", "-size", "1000", "-count", "3", "-end", "0");
+    const { ledgers, event } = await drained(open(source.address, way));
+    expect([ledgers, event]).toEqual([3, expect.objectContaining({ status: { code: 0, details: "" } })]);
+  });
+
+  test("metadata over the limit that was announced", async () => {
+    using source = await start("-metadata", "40000", "-size", "1000", "-count", "3", "-end", "0");
+    const { event } = await drained(open(source.address, way));
+    expect(event.kind).toBe("ended");
+    expect((event as { status: { code: number } }).status.code).not.toBe(0);
+  });
+
+  test("gzip, also of the largest ledger", async () => {
+    using source = await start("-gzip", "-size", "1800000", "-count", "20", "-end", "0");
+    using proxy = await ByteProxy.start(source.address, false);
+    expect(await drained(open(proxy.address, way))).toMatchObject({ ledgers: 20, event: { status: { code: 0 } } });
+    expect(proxy.serverBytes).toBeLessThan(2 * MIB);
+    using large = await start("-gzip", "-size", String(LEDGER_BYTES_MAX), "-count", "1", "-end", "0");
+    expect(await drained(open(large.address, way))).toMatchObject({ ledgers: 1, event: { status: { code: 0 } } });
+  });
+
+  test("GOAWAY in mid-stream: the stream goes on to its end", async () => {
+    using source = await start("-goaway-at", "20", "-size", "500000", "-count", "60", "-end", "0");
+    expect(await drained(open(source.address, way))).toMatchObject({ ledgers: 60, event: { status: { code: 0 } } });
+  });
+
+  test("pings of an idle connection are answered", async () => {
+    using source = await start("-ping", "1s", "-size", "1000", "-count", "3");
+    const stream = open(source.address, way);
+    const { ledgers, event } = await drained(stream, 4_000); // unanswered, the connection ends after two seconds
+    expect([ledgers, event.kind]).toEqual([3, "stalled"]);
+    stream.close();
+  }, 30_000);
+
+  test("pings are answered while the reader pauses", async () => {
+    using source = await start("-ping", "1s", "-size", "1800000", "-count", "20", "-end", "0");
+    const stream = open(source.address, way);
+    expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    await Bun.sleep(4_000);
+    for (let ledger = 2; ledger <= 20; ledger++) expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    expect(await stream.next(WAIT_MS_MAX)).toMatchObject({ status: { code: 0 } });
+  }, 30_000);
+
+  test("the source is killed", async () => {
+    const source = await start("-size", "100000");
+    const stream = open(source.address, way);
+    expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    source[Symbol.dispose]();
+    let event = await stream.next(WAIT_MS_MAX);
+    while (event.kind === "ledger") event = await stream.next(WAIT_MS_MAX);
+    expect(event).toMatchObject({ kind: "ended", status: { code: 14 } });
+  });
+
+  test("a reader that pauses: the source sends no more than the window, whatever the ledgers' size", async () => {
+    for (const size of [20_000, 1_800_000, 24 * MIB]) {
+      using source = await start("-size", String(size));
+      using proxy = await ByteProxy.start(source.address, false);
+      const stream = open(proxy.address, way);
+      let takenBytes = 0;
+      for (let round = 0; round < 3; round++) {
+        for (let i = 0; i < 3; i++) {
+          const event = await stream.next(WAIT_MS_MAX);
+          if (event.kind !== "ledger") throw new Error(event.kind);
+          takenBytes += size;
+          event.release();
+        }
+        const atPause = proxy.serverBytes;
+        for (let before = -1; before !== proxy.serverBytes; ) {
+          before = proxy.serverBytes;
+          await Bun.sleep(250); // until nothing moves any more
+        }
+        expect(proxy.serverBytes - atPause).toBeLessThanOrEqual(WINDOW_BYTES + MIB);
+        expect(proxy.serverBytes - takenBytes).toBeLessThanOrEqual(WINDOW_BYTES + MIB);
+      }
+      stream.close();
+    }
+  }, 60_000);
+});
