@@ -104,7 +104,7 @@ describe.skipIf(program.missing !== undefined)("lakes in Google's buckets", () =
         "set GOOGLE_APPLICATION_CREDENTIALS to a credentials file, or run gcloud auth",
       ],
       ["an unknown option", () => at("x", "&color=1"), {}, "only endpoint, unsigned are known"],
-      ["no bucket's name", () => "gs:///x", {}, "gs:///x is no source"],
+      ["no bucket's name", () => "gs:///x", {}, '"" is no bucket\'s name'],
       ["an endpoint that is none", () => `gs://${BUCKET}/x?endpoint=http://:`, {}, "is no URL"],
     ];
     test.each(cases)(
@@ -112,7 +112,7 @@ describe.skipIf(program.missing !== undefined)("lakes in Google's buckets", () =
       async (_what, address, more, sentence) => {
         const env = { GOOGLE_APPLICATION_CREDENTIALS: login.file, ...more };
         const { code, err } = await decodeWith(env, address());
-        const exit = /is no source|: write gs:/.test(err) ? 2 : 1; // the address itself is wrong
+        const exit = /: write gs:/.test(err) ? 2 : 1; // the address itself is wrong
         expect([code, err]).toEqual([exit, expect.stringContaining(sentence)]);
       },
       30_000,
