@@ -1,6 +1,6 @@
 /**
- * Makes dist/lib: src/index.ts as one ES module for Node 20, with type declarations beside it. Bun imports the sources
- * themselves. Packages stay outside of the module, so that its record batches are those of the importer's apache-arrow.
+ * Makes dist/lib: src/index.ts and src/sinks/index.ts as ES modules for Node 20, with type declarations beside them. Bun
+ * imports the sources themselves. Packages stay outside of the module, so that its record batches are those of the importer's apache-arrow.
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 const root = join(import.meta.dir, "..");
 const out = join(root, "dist", "lib");
+const DOORS = ["src/index.ts", "src/sinks/index.ts"];
 
 function run(command: string[]): void {
   const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { cwd: root, encoding: "utf8" });
@@ -20,7 +21,9 @@ rmSync(out, { recursive: true, force: true });
 run([
   process.execPath,
   "build",
-  "src/index.ts",
+  ...DOORS,
+  "--splitting", // one CodedError for both
+  "--root=src",
   "--target=node",
   "--format=esm",
   "--packages=external",
@@ -31,6 +34,6 @@ run([
   ...["--ignoreConfig", "--declaration", "--emitDeclarationOnly", "--outDir", out, "--rootDir", "src"],
   ...["--target", "esnext", "--module", "esnext", "--moduleResolution", "bundler", "--skipLibCheck"],
   ...["--allowImportingTsExtensions", "--rewriteRelativeImportExtensions", "--types", "bun-types", "--strict"],
-  "src/index.ts",
+  ...DOORS,
 ]);
-console.log(`${out}: index.js, index.d.ts`);
+console.log(`${out}: index.js, sinks/index.js and their declarations`);

@@ -40,6 +40,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./cli/tail.ts"),
   },
   {
+    name: "sink sqlite",
+    summary: "keep the rows of a session or a range in a SQLite file, exactly once",
+    load: () => import("./cli/sink-sqlite.ts"),
+  },
+  {
     name: "demo",
     summary: "the whole way on the sample ledgers: serve, start, read, print",
     load: () => import("./cli/demo.ts"),

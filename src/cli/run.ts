@@ -56,7 +56,8 @@ export async function runCli(
   return EXIT_FAILED;
 }
 
-async function dispatch(argv: readonly string[], commands: readonly CommandEntry[], world: CliWorld): Promise<number> {
+async function dispatch(line: readonly string[], commands: readonly CommandEntry[], world: CliWorld): Promise<number> {
+  const argv = joined(line, commands);
   const [name, ...rest] = argv;
   try {
     if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
@@ -67,7 +68,7 @@ async function dispatch(argv: readonly string[], commands: readonly CommandEntry
       world.stdout.write(`${PROGRAM} ${VERSION}\n`);
       return EXIT_OK;
     }
-    if (name === "help") return await runCommand(find(rest[0] ?? "", commands), ["--help"], world);
+    if (name === "help") return await runCommand(find(joined(rest, commands)[0] ?? "", commands), ["--help"], world);
     return await runCommand(find(name, commands), rest, world);
   } catch (error) {
     if (world.stdout.errored) return EXIT_FAILED; // which is told once, by runCli
@@ -83,10 +84,18 @@ async function dispatch(argv: readonly string[], commands: readonly CommandEntry
   }
 }
 
+/** A command whose name has two words (`sink sqlite`) as one argument. */
+function joined(argv: readonly string[], commands: readonly CommandEntry[]): readonly string[] {
+  const name = argv.slice(0, 2).join(" ");
+  return argv.length > 1 && commands.some((command) => command.name === name) ? [name, ...argv.slice(2)] : argv;
+}
+
 function find(name: string, commands: readonly CommandEntry[]): CommandEntry {
   const command = commands.find((candidate) => candidate.name === name);
   if (command) return command;
   if (name.startsWith("-")) throw new UsageError(`unknown flag ${name}: flags stand after the command's name`);
+  const kinds = commands.map((candidate) => candidate.name).filter((candidate) => candidate.startsWith(`${name} `));
+  if (kinds.length > 0) throw new UsageError(`${name} has several kinds: ${kinds.join(", ")}`);
   const near = nearest(
     name,
     commands.map((candidate) => candidate.name),

@@ -26,7 +26,7 @@ const otherPlace: Sentence = ({ from }, message) =>
 const SENTENCES: Partial<Record<Reason, Sentence>> = {
   SESSION_UNKNOWN: ({ session }) => `no session has the id "${session}": "${PROGRAM} sessions" lists them all`,
   NO_SESSION: () =>
-    `there is no session, and none was started while tail waited: start one with "${PROGRAM} start", or read a range with --start-ledger and --end-ledger`,
+    `there is no session, and none was started within half a minute: start one with "${PROGRAM} start", or read a range with --start-ledger and --end-ledger`,
   SESSION_GONE: ({ session }) => `session ${session} was deleted`,
   SESSION_DROPPED: ({ session }) => stopped(session, "what was not delivered was dropped"),
   STOP_DEADLINE: ({ session }, message) => stopped(session, factOf(message)),
@@ -43,7 +43,7 @@ const SENTENCES: Partial<Record<Reason, Sentence>> = {
     `${message.replace(/;[^;]*$/, "")}: read a session with --session, or have the server read a lake`,
   UNKNOWN_COLUMN: (_, message) => `--column: ${message}`,
   DUPLICATE_COLUMN: (_, message) => `--column: ${message}`,
-  FLIGHT_CANCELLED: (_, message) => `${factOf(message)}: call tail again`,
+  FLIGHT_CANCELLED: (_, message) => `${factOf(message)}: call it again`,
   CREDENTIALS: (_, message) =>
     `the server refuses the credentials (${message}): set FLIGHT_LOGIN to name:password in the environment`,
 };

@@ -1,4 +1,3 @@
-import { dialTarget, parseAddress } from "../config/address.ts";
 import { assets, dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
@@ -9,14 +8,13 @@ import { defineCommand, type Output } from "./command.ts";
 import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
 import { FILTER_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts";
+import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf, partTicket } from "./flight-call.ts";
 import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 import { tailError } from "./tail-errors.ts";
 import { TailPlace } from "./tail-place.ts";
 import { UsageError } from "./usage-error.ts";
-
-const DEFAULT_ADDRESS = "127.0.0.1:8816";
 
 const RANGE_FLAGS = {
   "start-ledger": option({
@@ -51,7 +49,7 @@ const FLAGS = {
   address: option({
     placeholder: "HOST:PORT",
     type: dialAddress,
-    summary: `The Flight server. Default: ${DEFAULT_ADDRESS}, or FLIGHT_ADDRESS where that is set.`,
+    summary: `The Flight server. Default: ${FLIGHT_ADDRESS_DEFAULT}, or FLIGHT_ADDRESS where that is set.`,
   }),
   "token-file": TOKEN_FLAG,
   ...TLS_FLAGS,
@@ -104,7 +102,7 @@ export const command = defineCommand({
   async run({ flags, env, stdout, stderr, interrupt }) {
     checkTogether(flags);
     const signal = interrupt();
-    const address = flags.address ?? flightAddress(env.FLIGHT_ADDRESS);
+    const address = flags.address ?? flightAddress(env);
     const client = new FlightClient(address, {
       token: tokenOf(flags["token-file"], env),
       tls: clientTls(flags, env),
@@ -113,13 +111,14 @@ export const command = defineCommand({
     let session = flags.session ?? "";
     let stopped = "";
     try {
-      await login(client, env.FLIGHT_LOGIN);
+      const login = loginOf(env.FLIGHT_LOGIN);
+      if (login !== undefined) await client.login(login.name, login.password);
       let tickets: Uint8Array[];
       if (flags["start-ledger"] === undefined) {
         const found = await client.session(flags.session, signal);
         session = found.id;
         place.selection = sessionWords(session, flags.partition);
-        tickets = [ticketOf(found, flags)];
+        tickets = [ticketAt(partTicket(found, flags.partition), flags.from)];
       } else tickets = await client.range(rangeOf(flags), signal);
       await printRows(client.doGetAll(tickets, signal), place, flags, stdout);
       if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, signal);
@@ -223,37 +222,7 @@ function sessionWords(session: string, partition: number | undefined): string[] 
   return ["--session", session, ...(partition === undefined ? [] : ["--partition", String(partition)])];
 }
 
-/** @param pair name:password; absent where the server asks for none */
-async function login(client: FlightClient, pair: string | undefined): Promise<void> {
-  if (!pair) return;
-  const colon = pair.indexOf(":");
-  if (colon < 1) throw new CodedError("INVALID_ARGUMENT", "LOGIN", "FLIGHT_LOGIN must be name:password");
-  await client.login(pair.slice(0, colon), pair.slice(colon + 1));
-}
-
-/** @throws CodedError INVALID_ARGUMENT / PARTITION_NEEDED, PARTITION_UNKNOWN */
-function ticketOf(
-  { id, tickets }: { id: string; tickets: Uint8Array[] },
-  { partition, from }: { partition?: number; from?: string },
-): Uint8Array {
-  if (partition === undefined && tickets.length > 1) {
-    throw new CodedError(
-      "INVALID_ARGUMENT",
-      "PARTITION_NEEDED",
-      `session ${id} is shared out to ${tickets.length} partitions: read one of them with --partition N (0 to ${tickets.length - 1})`,
-    );
-  }
-  const ticket = tickets[partition ?? 0];
-  if (ticket !== undefined) return Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(ticket).toString()), from }));
-  throw new CodedError(
-    "INVALID_ARGUMENT",
-    "PARTITION_UNKNOWN",
-    `--partition is ${partition}, and the session has ${tickets.length} of them, numbered from 0`,
-  );
-}
-
-/** Where the server of the same environment is reached. */
-function flightAddress(variable: string | undefined): string {
-  const address = variable ? parseAddress(variable) : undefined;
-  return address === undefined || address.port === 0 ? DEFAULT_ADDRESS : dialTarget(address);
+/** The session's ticket, from there. */
+function ticketAt(ticket: Readonly<Record<string, unknown>>, from: string | undefined): Uint8Array {
+  return Buffer.from(JSON.stringify({ ...ticket, from }));
 }

@@ -60,13 +60,27 @@ export interface ReceivedBatch {
   bytes: number;
 }
 
+/** app_metadata of a session's FlightInfo. */
+interface SessionMetadata {
+  start_ledger: number;
+  end_ledger: number;
+  current_ledger: number;
+  schema_version: number;
+  include_deleted?: boolean;
+}
+
 /** A session, and how to read it. */
-interface SessionFlight {
+export interface SessionFlight {
   id: string;
+  /** Its first ledger. */
+  ledgerStart: number;
   /** The newest ledger that it has done; 0 before the first. */
   ledgerCurrent: number;
   /** The last ledger that it is to do; 0 = none. */
   ledgerEnd: number;
+  schemaVersion: number;
+  /** Whether its filter let removed and evicted entries through when it began. */
+  includesDeleted: boolean;
   /** One for each partition, or one where it has none. */
   tickets: Uint8Array[];
 }
@@ -151,11 +165,16 @@ export class FlightClient {
         ? ((await this.newestInfo(signal)) ?? (await this.firstInfo(signal)))
         : await this.infoOf([...SESSIONS, id], signal);
     const about = Buffer.from(info.appMetadata).toString("utf8");
-    const { end_ledger, current_ledger } = JSON.parse(about) as Record<"end_ledger" | "current_ledger", number>;
+    const { end_ledger, current_ledger, start_ledger, schema_version, include_deleted } = JSON.parse(
+      about,
+    ) as SessionMetadata;
     return {
       id: id ?? info.flightDescriptor?.path[2] ?? "",
+      ledgerStart: start_ledger,
       ledgerCurrent: current_ledger,
       ledgerEnd: end_ledger,
+      schemaVersion: schema_version,
+      includesDeleted: include_deleted === true,
       tickets: ticketsOf(info),
     };
   }

@@ -68,6 +68,8 @@ export function sessionInfo(
       end_ledger: opening.ledgerEnd,
       current_ledger: cell.get("ledgerCurrent"),
       partitions: opening.partitions,
+      schema_version: opening.schemaVersion,
+      include_deleted: opening.includesDeleted,
     }),
   };
 }

@@ -11,6 +11,7 @@ import { LIMITS } from "./limits.ts";
 import type { ReasonEntry } from "./reason.ts";
 import { REQUESTS } from "./requests.ts";
 import { SESSIONS } from "./sessions.ts";
+import { SINKS } from "./sinks.ts";
 import { SOURCES } from "./sources.ts";
 import { STATE } from "./state.ts";
 
@@ -23,6 +24,7 @@ export const REASON_GROUPS = [
   { title: "Limits", about: "what is too much", reasons: LIMITS },
   { title: "The record of sessions", about: "DATA_DIR", reasons: STATE },
   { title: "Connections", about: "and the server's life", reasons: CONNECTIONS },
+  { title: "Sinks", about: "where rows go", reasons: SINKS },
   { title: "The command line", about: "flags and files", reasons: COMMANDS },
   { title: "Faults", about: "of this program, of its runtime or of its peers", reasons: FAULTS },
 ] as const;
@@ -35,6 +37,7 @@ const REASONS = {
   ...LIMITS,
   ...STATE,
   ...CONNECTIONS,
+  ...SINKS,
   ...COMMANDS,
   ...FAULTS,
 };

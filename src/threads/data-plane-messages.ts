@@ -61,6 +61,8 @@ export interface StreamOpening {
   ledgerEnd: number;
   networkPassphrase: string;
   schemaVersion: SchemaVersion;
+  /** Whether its filter lets removed and evicted entries through, as the stream begins. */
+  includesDeleted?: boolean;
   columns?: string[];
   /** False: columns of words are text. Absent: dictionaries. */
   dictionaries?: boolean;

@@ -148,6 +148,22 @@ describe("README", () => {
     expect(lines.filter((line) => line.startsWith("{")).length).toBe(299);
   });
 
+  test("a SQLite sink, and what it has kept", async () => {
+    const sink = block("sink sqlite").replaceAll("rows.db", join(scratch, "rows.db"));
+    for (const rows of [311, 0]) {
+      const run = await shell(sink);
+      expect(run.exitCode, run.stderr).toBe(0);
+      expect(run.stdout).toStartWith(`${rows} rows of ledgers 58751994-58752000 committed`);
+    }
+    const python = await pythonClient();
+    if (python.command === undefined) return console.warn(`skipped: ${python.missing}`);
+    const code = block("sqlite3.connect");
+    const child = Bun.spawn([python.command[0]!, "-c", code], { cwd: scratch, stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    expect(await child.exited, stderr).toBe(0);
+    expect(stdout).toStartWith("(311, 58752000)\n[('C");
+  });
+
   test(
     "grpcurl without proto files",
     async () => {
@@ -172,7 +188,7 @@ describe("README", () => {
   test("every shell block is tested, here, in binary.test.ts or in test/library", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
     tested.push(".cache/ledger.xdr", "npm pack"); // test/library
-    tested.push("--partitions 4");
+    tested.push("--partitions 4", "sink sqlite");
     tested.push("make library"); // test/library
     tested.push("export PATH="); // in front of all others
     for (const { language, code } of blocks) {

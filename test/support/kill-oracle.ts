@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readGolden } from "./goldens.ts";
 import { ROOT, SAMPLE } from "./processor.ts";
 
-interface GoldenRow {
+export interface GoldenRow {
   contract: string;
   deleted: boolean;
   /** Ledger key hash: what a row is told by, beside its ledger. */

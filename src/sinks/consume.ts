@@ -1,0 +1,216 @@
+/**
+ * The consumer: one loop that reads a session, a partition or a range over Flight and commits rows and cursor together. The
+ * server, the sink and this process may die at any instant: the next life asks the sink for its cursor and goes on there.
+ */
+import { backoffMs } from "../base/backoff.ts";
+import { pause } from "../base/pause.ts";
+import type { OutgoingTls } from "../config/tls-files.ts";
+import { CodedError } from "../error.ts";
+import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
+import { readerOf, type Selection, ticketFrom } from "./reader.ts";
+import type { Sink, SinkProgress } from "./sink.ts";
+
+const COMMIT_INTERVAL_MS = 5_000; // as the original's consumer
+const COMMIT_ROWS = 50_000; // some tenths of a second of a database's work, against some milliseconds a transaction
+const COMMIT_BYTES = 64 << 20; // sinks may keep what is not committed in memory
+const RETRY_MS_MIN = 250;
+const RETRY_MS_MAX = 30_000; // a server that is back is noticed within half a minute
+
+/** What has been committed. */
+export interface ConsumerCommit extends SinkProgress {
+  /** In this commit. */
+  rows: number;
+  /** Since `consume` was called. */
+  rowsTotal: number;
+  cursor: string;
+  /** How far the last complete ledger's close is behind the clock. */
+  lagSeconds: number;
+  /** How long the sink took. */
+  tookMs: number;
+}
+
+/** What `consume` is given. */
+export interface ConsumeOptions {
+  /** host:port of the Flight server. */
+  address: string;
+  selection: Selection;
+  sink: Sink;
+  /** Where the server asks who is calling: an API key or another bearer token, … */
+  token?: string;
+  /** … or a name with its password. */
+  login?: { name: string; password: string };
+  /** Absent: no TLS. */
+  tls?: OutgoingTls;
+  /** Rows wait for a commit no longer than this. Default 5 s. */
+  commitIntervalMs?: number;
+  /** A commit is due with this many rows, or with 64 MiB of them. Default 50,000. */
+  commitRows?: number;
+  /** Tries in a row that may fail before the error is thrown. Default: it tries for ever, once it has read something. */
+  retriesMax?: number;
+  /** Ends the work after a last commit; `consume` then resolves. */
+  signal?: AbortSignal;
+  onCommit?(commit: ConsumerCommit): void;
+  /** The server or the sink has failed in a way that time may mend. */
+  onRetry?(error: CodedError, waitMs: number): void;
+}
+
+/** What `consume` has done. */
+export interface ConsumeResult {
+  rows: number;
+  commits: number;
+  /** How often it began again. */
+  retries: number;
+  /** Behind the last row that is committed; undefined where there was nothing at all. */
+  cursor: string | undefined;
+}
+
+/**
+ * Reads until the stream's end, with everything committed, or until `signal` aborts.
+ * @throws CodedError what the server or the sink says, where time does not mend it: at the first try whatever it is, and
+ * after that all but UNAVAILABLE, broken connections, SLOW_CLIENT and RANGES_MAX
+ */
+export async function consume(options: ConsumeOptions): Promise<ConsumeResult> {
+  const { signal = new AbortController().signal, retriesMax = Number.POSITIVE_INFINITY } = options;
+  const consumer = new Consumer(options, signal);
+  for (;;) {
+    const error = await consumer.live();
+    if (error === undefined || signal.aborted) return consumer.result;
+    if (!consumer.hasBegun || !isPassing(error) || consumer.failures >= retriesMax) throw error;
+    const waitMs = backoffMs(consumer.failures, RETRY_MS_MIN, RETRY_MS_MAX);
+    consumer.failed();
+    options.onRetry?.(error, waitMs);
+    await pause(waitMs, signal);
+    if (signal.aborted) return consumer.result;
+  }
+}
+
+/** Whether the same thing may work later: the other side is away, or has sent this client off to come back. */
+function isPassing({ code, reason }: CodedError): boolean {
+  const isBroken =
+    reason.startsWith("GRPC_") && ["INTERNAL", "CANCELLED", "UNKNOWN", "RESOURCE_EXHAUSTED"].includes(code);
+  return code === "UNAVAILABLE" || reason === "SLOW_CLIENT" || reason === "RANGES_MAX" || isBroken;
+}
+
+class Consumer {
+  readonly result: ConsumeResult = { rows: 0, commits: 0, retries: 0, cursor: undefined };
+  /** Whether something has been read. */
+  hasBegun = false;
+  /** Since the last commit. */
+  failures = 0;
+  private rows = 0;
+  private bytes = 0;
+  private sinceMs = 0;
+  private last: ReceivedBatch["metadata"] | undefined;
+
+  constructor(
+    private readonly options: ConsumeOptions,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  failed(): void {
+    this.failures += 1;
+    this.result.retries += 1;
+  }
+
+  /** From the sink's cursor to the stream's end. @returns what has ended it before that */
+  async live(): Promise<CodedError | undefined> {
+    const { address, selection, sink, token, login, tls } = this.options;
+    const client = new FlightClient(address, { token, tls });
+    this.forget();
+    try {
+      const cursor = await sink.open(readerOf(selection));
+      this.result.cursor = cursor;
+      if (login !== undefined) await client.login(login.name, login.password);
+      await this.read(client.doGet(ticketFrom(selection, cursor ?? "start"), this.signal));
+      return undefined;
+    } catch (thrown) {
+      return CodedError.from(thrown);
+    } finally {
+      client.close();
+      await sink.close();
+    }
+  }
+
+  /** One batch is asked for while the one before it is written, and no more: a slow sink holds the server back. */
+  private async read(batches: AsyncGenerator<ReceivedBatch>): Promise<void> {
+    try {
+      for (let next = nextOf(batches); ; ) {
+        const step = await this.orDue(next);
+        if (step === undefined) {
+          await this.commit();
+          continue;
+        }
+        if (step.done) break;
+        next = nextOf(batches);
+        await this.take(step.value);
+      }
+      await this.commit();
+      this.hasBegun = true; // an empty stream, too
+    } finally {
+      void batches.return(undefined).catch(() => {}); // the call is over, or was given up
+    }
+  }
+
+  private async take(batch: ReceivedBatch): Promise<void> {
+    this.hasBegun = true;
+    if (this.last === undefined) this.sinceMs = performance.now();
+    if (batch.table.numRows > 0) await this.options.sink.write(batch);
+    this.last = batch.metadata;
+    this.rows += batch.table.numRows;
+    this.bytes += batch.bytes;
+    const { commitRows = COMMIT_ROWS } = this.options;
+    if (this.rows >= commitRows || this.bytes >= COMMIT_BYTES || this.dueInMs() <= 0) await this.commit();
+  }
+
+  /** What comes first: the next batch, or undefined where a commit is due. */
+  private async orDue<T>(next: Promise<T>): Promise<T | undefined> {
+    if (this.last === undefined) return next;
+    const waiting = new AbortController();
+    const due = pause(Math.max(0, this.dueInMs()), waiting.signal).then(() => undefined);
+    try {
+      return await Promise.race([next, due]);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  private dueInMs(): number {
+    const { commitIntervalMs = COMMIT_INTERVAL_MS } = this.options;
+    return this.sinceMs + commitIntervalMs - performance.now();
+  }
+
+  private async commit(): Promise<void> {
+    const { last, rows, result } = this;
+    if (last === undefined) return;
+    const { cursor, ledger_complete: ledgerComplete, closed_at: closedAtUnixSeconds } = last;
+    const begun = performance.now();
+    await this.options.sink.commit(cursor, { ledgerComplete, closedAtUnixSeconds });
+    this.forget();
+    this.failures = 0;
+    result.rows += rows;
+    result.commits += 1;
+    result.cursor = cursor;
+    this.options.onCommit?.({
+      rows,
+      rowsTotal: result.rows,
+      cursor,
+      ledgerComplete,
+      closedAtUnixSeconds,
+      lagSeconds: Math.max(0, Date.now() / 1000 - closedAtUnixSeconds),
+      tookMs: performance.now() - begun,
+    });
+  }
+
+  private forget(): void {
+    this.last = undefined;
+    this.rows = 0;
+    this.bytes = 0;
+  }
+}
+
+/** The next step; it may fail while nobody waits for it, and is waited for later. */
+function nextOf<T>(batches: AsyncGenerator<T>): Promise<IteratorResult<T>> {
+  const next = batches.next();
+  next.catch(() => {});
+  return next;
+}
