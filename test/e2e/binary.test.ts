@@ -17,9 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
-import { googleStoreServer, storeServer } from "../clients/toolchain.ts";
+import { goClient, googleStoreServer, pythonClient, runClient, storeServer } from "../clients/toolchain.ts";
 import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
-import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { Certificates, contentOf, hasOpenssl } from "../support/certificates.ts";
 import { FolderServer } from "../support/folder-server.ts";
 import { GoSource } from "../support/go-source.ts";
 import { GoogleLogin } from "../support/google-login.ts";
@@ -27,6 +27,7 @@ import { GoogleStore } from "../support/google-store.ts";
 import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 
 const LEDGER = join(ROOT, "test", "fixtures", "ledgers", "58752000");
 
@@ -138,6 +139,47 @@ describe("the binary, from an empty folder, with the sources gone", () => {
       expect(processor.output()).not.toContain("s3cret");
     } finally {
       await store.stop();
+      certificates.remove();
+    }
+  }, 120_000);
+
+  test("speaks TLS on all three listeners, with clients' certificates, and renews its own", async () => {
+    if (!hasOpenssl()) return;
+    const certificates = new Certificates();
+    const [own, client] = [certificates.issue("server"), certificates.issue("client")];
+    const next = certificates.issue("next", { days: 60 });
+    const ca = certificates.ca.cert;
+    const files = [`--tls-cert-file=${own.cert}`, `--tls-key-file=${own.key}`, `--tls-client-ca-file=${ca}`];
+    const processor = await startProcessor(
+      [`--source-endpoint=repeat:${SAMPLE.folder}`, "--include-deleted", ...files],
+      world,
+    );
+    const tls = { ca: [readFileSync(ca, "utf8")], ...contentOf(client) };
+    const control = connectControl(processor.control, { tls });
+    try {
+      const { sessionId } = await control.startProcessing({ startLedger: 500, endLedger: 500 + 699 });
+      for (const foreign of [await pythonClient(), await goClient()]) {
+        if (foreign.command === undefined) continue;
+        const ticket = JSON.stringify({ session: sessionId, from: "start" });
+        const shown = ["-ca", ca, "-cert", client.cert, "-key", client.key];
+        const { results } = await runClient(foreign, ["get", "-addr", processor.flight, "-ticket", ticket, ...shown]);
+        expect(results[0]).toMatchObject({ rows: 100 * SAMPLE.rows });
+      }
+      const end = async () => {
+        const metrics = await (await fetch(`https://${processor.http}/metrics`, { tls })).text();
+        return /certificate_expiry_timestamp_seconds\{listener="http"\} (\d+)/.exec(metrics)?.[1];
+      };
+      const before = await end();
+      copyFileSync(next.cert, own.cert);
+      copyFileSync(next.key, own.key);
+      const other = async () => {
+        const now = await end().catch(() => before); // one that connects at the very moment is cut
+        return now !== before;
+      };
+      await until(other, "the next certificate's end");
+    } finally {
+      control.close();
+      expect(await processor.stop()).toBe(0);
       certificates.remove();
     }
   }, 120_000);

@@ -25,13 +25,13 @@ describe.skipIf(!hasOpenssl())("renewed certificates", () => {
   /** Name of the certificate that a new connection is shown. */
   const shownBy = (address: string): Promise<string> => {
     const [host, port] = address.split(":");
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const ALPNProtocols = ["h2", "http/1.1"];
       const socket = tls.connect({ host, port: Number(port), ca: contentOf(made.ca).cert, ALPNProtocols }, () => {
         resolve(String(socket.getPeerCertificate().subject.CN));
         socket.destroy();
       });
-      socket.on("error", reject);
+      socket.on("error", () => resolve("nothing")); // cut, as HTTP may do at that very moment
     });
   };
 

@@ -3,6 +3,7 @@
  * client cannot stand in for it: on Bun it takes in everything, whether anyone reads or not.
  */
 import net from "node:net";
+import tls from "node:tls";
 import { CLIENT_PREFACE, type Frame, frame, parseFrames, reset, settings, windowUpdate } from "./frames.ts";
 
 const STREAM = 1;
@@ -33,15 +34,20 @@ export class RawCall {
   #onFrame = () => {};
   #onSecondData = (_bytes: number) => {};
 
-  /** @param localAddress the address that the client comes from */
+  /**
+   * @param localAddress the address that the client comes from
+   * @param ca connects by TLS, and trusts that authority
+   */
   constructor(
     port: number,
     path: string,
     request: Uint8Array,
     fields: Record<string, string> = {},
     localAddress?: string,
+    ca?: string,
   ) {
-    this.socket = net.connect({ port, host: "127.0.0.1", localAddress });
+    const to = { port, host: "127.0.0.1", localAddress };
+    this.socket = ca === undefined ? net.connect(to) : tls.connect({ ...to, ca, ALPNProtocols: ["h2"] });
     this.socket.on("error", () => {});
     this.socket.on("data", (bytes: Buffer) => this.#receive(bytes));
     this.socket.write(Buffer.concat([CLIENT_PREFACE, settings(), start(STREAM, path, request, fields)]));
