@@ -65,7 +65,7 @@ function tableSink(schemaVersion: SchemaVersion, output: Output): RowSink {
   return textSinkWithEnd(
     (rows) => {
       const lines = total === 0 ? [tableHead()] : [];
-      for (let row = 0; row < rows.length; row++) lines.push(tableRow((name) => byName.get(name)!.cell(rows, row)));
+      for (let row = 0; row < rows.length; row++) lines.push(tableRow((name) => byName.get(name)?.cell(rows, row)));
       total += rows.length;
       return `${lines.join("\n")}\n`;
     },

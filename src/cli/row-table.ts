@@ -3,7 +3,7 @@
  * the widths are fixed.
  */
 
-/** A value of a schema version 1 column by name; null where it has none. */
+/** A column's value by its name; null or undefined where there is none, as of version 2's columns in rows of version 1. */
 type CellReader = (column: string) => unknown;
 
 interface TableColumn {
@@ -32,6 +32,11 @@ function assetText(cell: CellReader): string {
   return String(cell("asset_type") ?? "").endsWith("Native") ? "native" : "";
 }
 
+/** What kind of instance or balance it is. */
+function kindText(cell: CellReader): string {
+  return String(cell("contract_instance_type") ?? cell("balance_kind") ?? "");
+}
+
 const COLUMNS: readonly TableColumn[] = [
   { title: "ledger", width: 10, right: true, text: (cell) => String(cell("ledger_sequence")) },
   { title: "contract", width: 10, text: (cell) => shortId(cell("contract_id")) },
@@ -39,8 +44,8 @@ const COLUMNS: readonly TableColumn[] = [
   { title: "durability", width: 10, text: (cell) => without("ContractDataDurability", cell("contract_durability")) },
   { title: "asset", width: 12, text: assetText },
   { title: "holder", width: 10, text: (cell) => shortId(cell("balance_holder")) },
-  { title: "balance", width: 20, right: true, text: (cell) => String(cell("balance") ?? "") },
-  { title: "instance", width: 13, text: (cell) => String(cell("contract_instance_type") ?? "") },
+  { title: "balance", width: 20, right: true, text: (cell) => String(cell("balance_text") ?? cell("balance") ?? "") },
+  { title: "kind", width: 14, text: kindText },
   { title: "key hash", width: 10, text: (cell) => shortId(cell("ledger_key_hash")) },
   { title: "", width: 7, text: (cell) => (cell("deleted") === true ? "deleted" : "") },
 ];

@@ -97,6 +97,10 @@ export const command = defineCommand({
       command: `${PROGRAM} tail --start-ledger 58751994 --end-ledger 58752000 --asset-code KALE --schema-version 2`,
       meaning: "a range of ledgers, with no session",
     },
+    {
+      command: `${PROGRAM} tail --start-ledger 58751994 --end-ledger 58752000 --schema-version 2 --balances`,
+      meaning: "the balances of a range, of asset contracts and of other tokens",
+    },
     { command: `${PROGRAM} tail --partition 0`, meaning: "the first part of a session started with --partitions" },
   ],
   async run({ flags, env, stdout, stderr, interrupt }) {

@@ -9,7 +9,23 @@ import { HeldLedgers } from "../../src/cli/input-network.ts";
 import { AssetContract } from "../../src/ledger/asset-contract.ts";
 import { networkId } from "../../src/ledger/network.ts";
 import { openLedgerInput } from "../../src/sources/file/ledger-file.ts";
-import { balance, buildLedger, concat, id, ledgerKey, u32 } from "../ledger/build.ts";
+import {
+  accountAddress,
+  balance,
+  buildLedger,
+  concat,
+  created,
+  id,
+  ledgerKey,
+  NETWORK,
+  scAddress,
+  scI128,
+  scInstance,
+  scInstanceKey,
+  scSymbol,
+  scVec,
+  u32,
+} from "../ledger/build.ts";
 import { LOAD_TEST, PUBNET, TESTNET } from "../support/networks.ts";
 import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 import { sharedFolder } from "../support/shared.ts";
@@ -140,6 +156,25 @@ describe("formats", () => {
     const run = await runCommand(["decode", "--format", "table", LEDGER]);
     expect(run.stdout).toContain("ledger  contract");
     expect(run.stdout.trimEnd().endsWith("301 rows")).toBe(true);
+  });
+
+  test("table shows tokens' balances, exactly, and their kind; in schema version 1 it has no kind", async () => {
+    const path = join(scratch, "token.xdr");
+    const key = scVec([scSymbol("Balance"), scAddress(accountAddress(id(7)))]);
+    const changes = [
+      created({ key, val: scI128(10n ** 19n) }),
+      created({ key: scInstanceKey, val: scInstance(id(3), []) }),
+    ];
+    writeFileSync(path, buildLedger({ transactions: [{ operations: [changes] }] }));
+    const table = async (...flags: string[]) =>
+      (await runCommand(["decode", "--format", "table", "--network-passphrase", NETWORK, path, ...flags])).stdout;
+    const two = (await table("--schema-version", "2")).split("\n");
+    expect(two[2]).toMatch(/ GADQO…OZPI {2}10000000000000000000 {2}token /);
+    expect(two[3]).toContain(" wasm ");
+    expect((await table("--schema-version", "2", "--balances")).split("\n")[3]).toBe("1 rows");
+    const one = (await table()).split("\n");
+    expect(one[2]).not.toContain("token");
+    expect(one[3]).toContain(" wasm ");
   });
 
   test("filters select only what they name", async () => {

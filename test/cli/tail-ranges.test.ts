@@ -34,6 +34,19 @@ describe("a range", () => {
     });
   }
 
+  test("of balances alone, as lines and as a table that says of which kind they are", async () => {
+    const flags = ["--schema-version", "2", "--balances"];
+    const { out } = await tail(...RANGE, ...flags);
+    expect(out).toBe(await decoded(...flags));
+    const [row, ...others] = linesOf(out).map((line) => JSON.parse(line));
+    expect(row).toMatchObject({ balance_kind: "asset_contract", asset_code: "KALE" });
+    expect(others).toEqual([]);
+    const env = { FLIGHT_ADDRESS: processor.flight };
+    const table = linesOf((await cli(["tail", ...RANGE, ...flags], COMMANDS, env)).out);
+    expect(table).toHaveLength(3);
+    expect(table[2]).toMatch(/ KALE .* 4002027568 {2}asset_contract /);
+  });
+
   test("with filters and columns of its own", async () => {
     const rows = linesOf(await decoded()).map((line) => JSON.parse(line));
     const contract = rows.at(-1)!.contract_id;
