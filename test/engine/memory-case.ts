@@ -13,7 +13,7 @@ import { memoryCgroup } from "../support/cgroup.ts";
 import { link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
-import { serveLakeOver } from "./memory-sources.ts";
+import { type LakeService, serveLakeOver } from "./memory-sources.ts";
 
 const FIRST = 64_000; // of the lakes that are made here
 const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
@@ -31,7 +31,7 @@ export interface MemoryCase {
   workers: number;
   lake: LakeKind;
   /** Where it is read from; default: its folder. */
-  over?: "s3" | "rpc";
+  over?: LakeService;
   /** Sessions with a client that reads as fast as it can. */
   read?: number;
   /** Sessions without a client. */

@@ -22,6 +22,14 @@ export const CELLS: Readonly<Record<string, Cell>> = {
     catchUps: 16,
     ranges: 32,
   },
+  "one read, one not, from grpc-go in 384": {
+    memoryMib: 384,
+    workers: 2,
+    lake: "dense",
+    over: "grpc",
+    read: 1,
+    unread: 1,
+  },
 };
 
 const SOAK_CELLS: Readonly<Record<string, Cell>> = {
@@ -42,6 +50,15 @@ const SOAK_CELLS: Readonly<Record<string, Cell>> = {
     read: 2,
     ranges: 4,
   },
+  "two sessions from grpc-go in the least for two workers": {
+    memoryMib: 352,
+    workers: 2,
+    lake: "dense",
+    over: "grpc",
+    read: 2,
+  },
+  "eight sessions from grpc-go in 512": { memoryMib: 512, workers: 2, lake: "dense", over: "grpc", read: 6, unread: 2 },
+  "24 MiB ledgers of grpc-go in 1024": { memoryMib: 1024, workers: 2, lake: "large", over: "grpc", read: 2, unread: 1 },
   "ledgers from memory in 512": { memoryMib: 512, workers: 2, lake: "repeated", read: 2, unread: 2, ranges: 2 },
   "ledgers of 24 MiB in 1024": { memoryMib: 1024, workers: 2, lake: "large", read: 2, ranges: 4 },
   "ranges that nobody reads beside others in 1024": {

@@ -1,8 +1,11 @@
-/** A lake of a memory case, read from elsewhere than its folder: a real store, or an RPC server. */
-import { readdirSync, readFileSync } from "node:fs";
+/** A lake of a memory case, read from elsewhere than its folder: a real store, an RPC server, or a service of grpc-go. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ledgerHeader } from "../../src/ledger/header.ts";
 import { parseLakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { storeServer } from "../clients/toolchain.ts";
 import type { TemporaryLake } from "../sources/lake-fixture.ts";
+import { GoSource } from "../support/go-source.ts";
 import { PUBNET } from "../support/networks.ts";
 import { ObjectStore, PUBLIC } from "../support/object-store.ts";
 import { RpcServer } from "../support/rpc-server.ts";
@@ -16,8 +19,12 @@ interface ServedLake {
   close(): Promise<void>;
 }
 
-/** Serves a lake of one ledger a file. @throws Error where this machine cannot run the store */
-export async function serveLakeOver(over: "s3" | "rpc", lake: TemporaryLake): Promise<ServedLake> {
+/** How a lake can be served. */
+export type LakeService = "s3" | "rpc" | "grpc";
+
+/** Serves a lake of one ledger a file. @throws Error where this machine cannot run the store, or Go */
+export async function serveLakeOver(over: LakeService, lake: TemporaryLake): Promise<ServedLake> {
+  if (over === "grpc") return serveFirstLedger(lake);
   if (over === "rpc") {
     const server = new RpcServer(new LedgersOfLake(lake), PUBNET);
     return { endpoint: `rpc+${server.url}`, env: {}, close: async () => server[Symbol.dispose]() };
@@ -28,6 +35,20 @@ export async function serveLakeOver(over: "s3" | "rpc", lake: TemporaryLake): Pr
   await store.putFolder(lake.folder, `${PUBLIC}/lake`);
   const env = { AWS_ENDPOINT_URL_S3: store.endpoint };
   return { endpoint: `s3://${PUBLIC}/lake?unsigned=true`, env, close: () => store.stop() };
+}
+
+/** All ledgers from the one asked for on, each as the lake's first but for its number. */
+async function serveFirstLedger(lake: TemporaryLake): Promise<ServedLake> {
+  const ledgers = new LedgersOfLake(lake);
+  const bytes = ledgers.get(Math.min(...ledgers.keys()));
+  const file = join(lake.folder, "first-ledger.xdr");
+  writeFileSync(file, bytes);
+  const { header, offsets } = ledgerHeader(bytes);
+  const { sequence, previousLedgerHash, hash, header: headerAt } = offsets;
+  const places = [sequence, previousLedgerHash, hash, headerAt, headerAt + header.length];
+  const source = await GoSource.start(["-file", file, "-renumber", places.join()]);
+  if (source === undefined) throw new Error("there is no Go");
+  return { endpoint: source.address, env: {}, close: async () => source[Symbol.dispose]() };
 }
 
 /** Read when they are asked for: together they are larger than the memory that is measured. */

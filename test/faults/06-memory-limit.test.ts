@@ -1,11 +1,13 @@
 /** MAX_MEMORY_MB is what a container's limit may be: some cells of the grid; the whole grid runs in `make soak`. */
 import { afterAll, expect, test } from "bun:test";
 import { MemoryGuard } from "../../src/engine/memory-guard.ts";
+import { goClient } from "../clients/toolchain.ts";
 import { type MemoryResult, makeLake, runCase } from "../engine/memory-case.ts";
 import { CANARY, CELLS, faultOf } from "../engine/memory-grid.ts";
 
 const MIB = 1 << 20;
 const SECONDS = 4; // the peaks come with the first full shares
+const go = await goClient();
 const lake = await makeLake("dense", 300);
 afterAll(() => lake[Symbol.dispose]());
 
@@ -22,11 +24,15 @@ test("a server whose cgroup is too small is killed", async () => {
 }, 60_000);
 
 for (const [name, cell] of Object.entries(CELLS)) {
-  test(`${name} MiB`, async () => {
-    const { output: _, ...result } = await runCase({ ...cell, seconds: SECONDS }, lake);
-    expect({ fault: faultOf(cell, result), result }).toEqual({ fault: undefined, result });
-    expect(result.residentMibMost).toBeLessThanOrEqual(cell.memoryMib);
-  }, 60_000);
+  test.skipIf(cell.over === "grpc" && go.missing !== undefined)(
+    `${name} MiB`,
+    async () => {
+      const { output: _, ...result } = await runCase({ ...cell, seconds: SECONDS }, lake);
+      expect({ fault: faultOf(cell, result), result }).toEqual({ fault: undefined, result });
+      expect(result.residentMibMost).toBeLessThanOrEqual(cell.memoryMib);
+    },
+    60_000,
+  );
 }
 
 test("near the limit garbage is collected, then nothing new is begun but one span at a time", async () => {

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -47,6 +50,8 @@ func (frameCodec) Unmarshal(data mem.BufferSlice, v any) error {
 // bytes of it before and behind the ledgers; with -goaway-at it tells the connection at that many ledgers that it will
 // end, and goes on; with -end it ends the stream after -count ledgers with that status.
 //
+// With -renumber the ledgers are a chain, each made of -file, and the first is the one asked for.
+//
 // With -records it serves the ledgers of a file, each behind its length (4 bytes, big-endian), numbered from -first on,
 // and begins with the one asked for; what is not in the file yet is looked for every 10 ms.
 func source(args []string) {
@@ -60,6 +65,7 @@ func source(args []string) {
 	key := flags.String("key", "", "PEM file of its key")
 	clientCa := flags.String("client-ca", "", "PEM file of the authority that clients' certificates are from")
 	authorization := flags.String("authorization", "", "what clients send as authorization")
+	renumber := flags.String("renumber", "", "offsets in -file: number, hash before, own hash, header, header's end")
 	compressed := flags.Bool("gzip", false, "compress messages")
 	ping := flags.Duration("ping", 0, "time between pings of an idle connection, 1s or more")
 	extra := flags.Int("metadata", 0, "bytes of metadata")
@@ -98,11 +104,21 @@ func source(args []string) {
 		if *records != "" {
 			return sendRecords(stream, *records, *first, startLedger(request.bytes), &sent)
 		}
-		for sequence := *first; sequence-*first < *count; sequence++ {
-			if sequence-*first == *goawayAt {
+		first := *first
+		var chain *chain
+		if *renumber != "" {
+			first = startLedger(request.bytes)
+			chain = newChain(ledger, *renumber)
+		}
+		for sequence := first; sequence-first < *count; sequence++ {
+			if sequence-first == *goawayAt {
 				go server.GracefulStop() // waits for this stream
 			}
-			if err := sendLedger(stream, sequence, ledger); err != nil {
+			bytes := ledger
+			if chain != nil {
+				bytes = chain.next(uint32(sequence))
+			}
+			if err := sendLedger(stream, sequence, bytes); err != nil {
 				return err
 			}
 			sent.Add(1)
@@ -140,6 +156,30 @@ func source(args []string) {
 	if err := server.Serve(listener); err != nil {
 		fail(err.Error())
 	}
+}
+
+// chain makes ledgers of one, each with its number and the hash of the one before.
+type chain struct {
+	ledger                                   []byte
+	number, before, hash, header, headersEnd int
+	last                                     [sha256.Size]byte
+}
+
+func newChain(ledger []byte, offsets string) *chain {
+	c := &chain{ledger: ledger}
+	if _, err := fmt.Sscanf(offsets, "%d,%d,%d,%d,%d", &c.number, &c.before, &c.hash, &c.header, &c.headersEnd); err != nil {
+		fail(err.Error())
+	}
+	return c
+}
+
+func (c *chain) next(sequence uint32) []byte {
+	bytes := slices.Clone(c.ledger)
+	binary.BigEndian.PutUint32(bytes[c.number:], sequence)
+	copy(bytes[c.before:], c.last[:])
+	c.last = sha256.Sum256(bytes[c.header:c.headersEnd])
+	copy(bytes[c.hash:], c.last[:])
+	return bytes
 }
 
 func tlsConfig(cert, key, clientCa string) *tls.Config {
