@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { type Address, dialTarget, formatAddress } from "../config/address.ts";
 import { readCredentials } from "../config/credentials.ts";
-import { LISTENERS, readListenerTls } from "../config/listener-tls.ts";
+import { LISTENERS, readListenerTls, requiresCertificate } from "../config/listener-tls.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
@@ -84,8 +84,11 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
   const quiet = { info: () => {}, warn: () => {} };
   const { grpcAddress, flightAddress, healthAddress } = safeListening(loaded, quiet);
   const listeners = { control: grpcAddress, flight: flightAddress, http: healthAddress };
-  const open = (["control", "flight", "http"] as const).filter((listener) => !asks[listener]);
-  if (open.length === 0) return { subject, state: "ok", detail: "every listener asks for credentials" };
+  const open = (["control", "flight", "http"] as const).filter(
+    (listener) => !asks[listener] && !requiresCertificate(loaded.values, listener),
+  );
+  if (open.length === 0)
+    return { subject, state: "ok", detail: "every listener asks for credentials or a certificate" };
   const shown = open.map((listener) => {
     const { host } = listeners[listener];
     return `${listener} (${formatAddress(listeners[listener])}, ${isLoopback(host) ? "this machine alone" : "whoever reaches it"})`;

@@ -106,28 +106,40 @@ export interface ListenerTls extends ServerTls {
   validity: ReturnType<typeof validityOf>;
 }
 
-/**
- * Reads and checks a listener's files; undefined where it has no TLS.
- * @throws CodedError INVALID_ARGUMENT / TLS_FILE with the setting and the file; TLS_SETTING for settings that do not go
- * together: half a setting is never taken for none
- */
-export function readListenerTls(config: TlsConfig, listener: Listener): ListenerTls | undefined {
+/** What holds for one listener: its own settings, else those of all. */
+function settingsOf(config: TlsConfig, listener: Listener) {
   const file = (key: "CertFile" | "KeyFile" | "ClientCaFile"): TlsFile & { isOff: boolean } => {
     const own = config[`${listener}Tls${key}`];
     const path = own || config[`tls${key}`];
     const setting = own ? LISTENER_TLS_SETTINGS[`${listener}Tls${key}`].env : TLS_SETTINGS[`tls${key}`].env;
     return { setting, path: path === OFF ? "" : path, isOff: path === OFF };
   };
+  const ownAuth = config[`${listener}TlsClientAuth`];
   const [cert, key, ca] = [file("CertFile"), file("KeyFile"), file("ClientCaFile")];
+  return { cert, key, ca, ownAuth, auth: ownAuth || config.tlsClientAuth };
+}
+
+/** Whether clients without a certificate of a known authority are refused there; no file is read. */
+export function requiresCertificate(config: TlsConfig, listener: Listener): boolean {
+  const { cert, ca, auth } = settingsOf(config, listener);
+  return cert.path !== "" && ca.path !== "" && auth !== "request";
+}
+
+/**
+ * Reads and checks a listener's files; undefined where it has no TLS.
+ * @throws CodedError INVALID_ARGUMENT / TLS_FILE with the setting and the file; TLS_SETTING for settings that do not go
+ * together: half a setting is never taken for none
+ */
+export function readListenerTls(config: TlsConfig, listener: Listener): ListenerTls | undefined {
+  const { cert, key, ca, auth, ownAuth } = settingsOf(config, listener);
   if (cert.isOff) return undefined;
-  const auth = config[`${listener}TlsClientAuth`] || config.tlsClientAuth;
   if (cert.path === "" && key.path === "" && ca.path !== "") {
     throw tlsFileFault(
       ca,
       `has no effect for ${NAMES[listener]} without TLS: set ${cert.setting} and ${key.setting}, or ${PREFIXES[listener]}TLS_CERT_FILE=${OFF}`,
     );
   }
-  if (auth !== "" && ca.path === "" && !ca.isOff) {
+  if (auth !== "" && ca.path === "" && (!ca.isOff || ownAuth !== "")) {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "TLS_SETTING",
@@ -140,7 +152,7 @@ export function readListenerTls(config: TlsConfig, listener: Listener): Listener
     cert: content.cert,
     key: content.key,
     ca: content.ca,
-    requiresClientCert: ca.path !== "" && auth !== "request",
+    requiresClientCert: requiresCertificate(config, listener),
   };
   try {
     createSecureContext(tls);

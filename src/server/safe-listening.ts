@@ -1,8 +1,9 @@
 /**
- * Safe by default: a listener that asks nobody who is calling stays on this machine, unless a setting says otherwise. An
+ * Safe by default: a listener that asks nobody who is calling, by credentials or a certificate, stays on this machine, unless a setting says otherwise. An
  * address that is set, by whatever means and in whatever form, says otherwise.
  */
 import { formatAddress } from "../config/address.ts";
+import { requiresCertificate } from "../config/listener-tls.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import type { Logger } from "../ops/log.ts";
@@ -27,7 +28,7 @@ export function safeListening(
   const addresses = { grpcAddress, flightAddress, healthAddress };
   const asks = asksWho(values);
   for (const [key, listener] of LISTENERS) {
-    if (asks[listener]) continue;
+    if (asks[listener] || requiresCertificate(values, listener)) continue;
     const setting = SETTINGS[key].env;
     if (origins[key] === "default" && !values.insecureListen) {
       const address = { ...values[key], host: LOOPBACK };

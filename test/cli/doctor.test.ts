@@ -104,7 +104,7 @@ test("a raw-ledger service that is there", async () => {
   expect(known.of("SOURCE_ENDPOINT")).toMatchObject({ state: "ok" });
   const stranger = await doctor("--source-endpoint", source.address);
   expect(stranger.code).toBe(1);
-  expect(stranger.of("SOURCE_ENDPOINT")?.detail).toContain("who are you?");
+  expect(stranger.of("SOURCE_ENDPOINT")?.detail).toContain("who is []?");
 });
 
 test("each member of a join is looked at by itself", async () => {

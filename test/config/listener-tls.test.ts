@@ -58,6 +58,11 @@ describe.skipIf(!hasOpenssl())("TLS of listeners", () => {
     [clients, "TLS_FILE", "TLS_CLIENT_CA_FILE: the file .* has no effect for the control plane without TLS"],
     [{ ...pair, TLS_CLIENT_AUTH: "require" }, "TLS_SETTING", "TLS_CLIENT_AUTH is require, .* set TLS_CLIENT_CA_FILE"],
     [{ ...pair, FLIGHT_TLS_CLIENT_AUTH: "request" }, "TLS_SETTING", "certificates Flight trusts"],
+    [
+      { ...pair, ...clients, FLIGHT_TLS_CLIENT_AUTH: "require", FLIGHT_TLS_CLIENT_CA_FILE: "off" },
+      "TLS_SETTING",
+      "certificates Flight trusts",
+    ],
   ])("half a setting is a fault: %j", (env, reason, what) => {
     const error = thrownBy(() => read(env));
     expect([error.code, error.reason as string]).toEqual(["INVALID_ARGUMENT", reason]);

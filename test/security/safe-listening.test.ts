@@ -46,3 +46,12 @@ test("a listener that asks for credentials listens to everybody", () => {
   expect(hostsOf({ API_KEYS_FILE: "/keys" })).toEqual({ hosts: ["", "", ""], lines: [] });
   expect(hostsOf({ FLIGHT_CREDENTIALS: "ann:x" }).hosts).toEqual(["127.0.0.1", "", "127.0.0.1"]);
 });
+
+test("a listener that requires clients' certificates listens to everybody", () => {
+  const tls = { TLS_CERT_FILE: "/cert", TLS_KEY_FILE: "/key" };
+  expect(hostsOf(tls).hosts).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+  const clients = { ...tls, TLS_CLIENT_CA_FILE: "/ca" };
+  expect(hostsOf(clients)).toEqual({ hosts: ["", "", ""], lines: [] });
+  const some = { ...clients, FLIGHT_TLS_CLIENT_AUTH: "request", HEALTH_TLS_CLIENT_CA_FILE: "off" };
+  expect(hostsOf(some).hosts).toEqual(["", "127.0.0.1", "127.0.0.1"]);
+});
