@@ -54,10 +54,8 @@ export const command = defineCommand({
     const loaded = configOf(context);
     const { origins } = loaded;
     const interrupted = context.interrupt();
-    const log = createLogger({
-      level: loaded.values.debug ? "debug" : loaded.values.logLevel,
-      format: context.stderr.isTTY ? "pretty" : "json",
-    });
+    const format = context.stderr.isTTY ? "pretty" : "json";
+    const log = createLogger({ level: loaded.values.debug ? "debug" : loaded.values.logLevel, format });
     const values: Config = {
       ...loaded.values,
       ...fitMemory(loaded, containerMemoryLimit(), log),
@@ -76,7 +74,10 @@ export const command = defineCommand({
         origins.networkPassphrase === "default"
           ? { ...values, ...(await unlessAborted(networkOf(source, values, access, log), interrupted)) }
           : values;
-      processor = await startServer(config, source, log, { ownsProcess: true });
+      processor = await startServer(config, source, log, {
+        ownsProcess: true,
+        auditLog: createLogger({ level: "info", format }),
+      });
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
       const session = await startSession(ledgerStart, ledgerEnd, processor, config.dataDir !== "");
       context.stdout.write(banner(processor, config, source, session));

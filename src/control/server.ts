@@ -13,6 +13,7 @@ import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { Gate } from "../security/gate.ts";
 import type { SessionService } from "../sessions/session-service.ts";
+import { type AuditLine, audited } from "./audit.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
 import { SessionWatches } from "./session-watches.ts";
@@ -40,6 +41,8 @@ interface ControlServerOptions {
   gate?: Gate;
   /** Absent: no TLS. */
   tls?: ServerTls;
+  /** Writes the audit log. */
+  audit?: AuditLine;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
   onUnexpected: OnUnexpected;
 }
@@ -63,13 +66,15 @@ export async function startControlServer(options: ControlServerOptions): Promise
       "grpc.max_send_message_length": CONTROL_MESSAGE_BYTES_MAX,
     }),
   );
-  const { onUnexpected } = options;
+  const { onUnexpected, audit = () => {} } = options;
   const admit = options.gate?.admit;
   const health = healthService(options.health);
   const watches = new SessionWatches();
-  addService(server, ControlService, controlHandlers(options.sessions, watches), onUnexpected, admit);
+  const control = controlHandlers(options.sessions, watches);
+  addService(server, ControlService, audited(ControlService, control, audit), onUnexpected, admit);
   for (const service of CONTRACT_DATA_SERVICES) {
-    addService(server, service, contractDataHandlers(options.sessions, options.service), onUnexpected, admit);
+    const handlers = contractDataHandlers(options.sessions, options.service);
+    addService(server, service, audited(service, handlers, audit), onUnexpected, admit);
   }
   addService(server, Health, health.handlers, onUnexpected, admit);
   addReflection(server, [...CONTROL_SERVICES, Health.typeName], admit);

@@ -21,13 +21,14 @@ import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { ENDPOINTS_MAX } from "./range-ticket.ts";
 import { hasDictionaries, incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { checkSessionScope, checkWholeScope, readableSessions } from "./scope.ts";
+import type { TicketSeal } from "./ticket-seal.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
 /** What the actions need of the producer that offers them. */
 interface ActionParts {
   readonly options: Pick<
     ContractDataOptions,
-    "hub" | "main" | "totals" | "networkPassphrase" | "dictionaries" | "service" | "slowClientGraceMs"
+    "hub" | "main" | "totals" | "networkPassphrase" | "dictionaries" | "service" | "slowClientGraceMs" | "seal"
   >;
   readonly flights: RangeFlights;
   readonly schemas: Schemas;
@@ -46,7 +47,7 @@ export function contractDataActions(parts: ActionParts): FlightAction[] {
   ];
 }
 
-function cancelAction({ flights }: ActionParts): FlightAction {
+function cancelAction({ flights, options: { seal } }: ActionParts): FlightAction {
   return {
     type: "CancelFlightInfo",
     description:
@@ -62,7 +63,7 @@ function cancelAction({ flights }: ActionParts): FlightAction {
         );
       }
       const ids = endpoints.map(({ ticket }) => {
-        const read = parseTicket(ticket?.ticket ?? new Uint8Array(0));
+        const read = parseTicket(unsealed(seal, ticket?.ticket));
         return read.kind === "range" ? read.range.id : undefined;
       });
       const known = ids.filter((id) => id !== undefined);
@@ -74,21 +75,27 @@ function cancelAction({ flights }: ActionParts): FlightAction {
   };
 }
 
-function renewAction({ flights }: ActionParts): FlightAction {
+function renewAction({ flights, options: { seal } }: ActionParts): FlightAction {
   return {
     type: "RenewFlightEndpoint",
     description:
       "Lets an endpoint that GetFlightInfo gave out be read for longer. Body: RenewFlightEndpointRequest; result: the FlightEndpoint with its new ticket and expiration_time.",
     async run(body) {
       const { endpoint } = decodeBody(RenewFlightEndpointRequest, body);
-      const read = parseTicket(endpoint?.ticket?.ticket ?? new Uint8Array(0));
-      if (read.kind !== "range") return [FlightEndpoint.encode({ ...endpoint })]; // a session's does not expire
+      const read = parseTicket(unsealed(seal, endpoint?.ticket?.ticket));
+      if (read.kind !== "range") return [FlightEndpoint.encode({ ...endpoint })]; // a session is read by its id in any case
       flights.check({ ...read.range, expiresAtUnixMs: undefined });
       const expiresAtUnixMs = Date.now() + TICKET_TTL_MS;
-      const ticket = { ticket: ticketOf({ kind: "range", range: { ...read.range, expiresAtUnixMs } }) };
+      const renewed = ticketOf({ kind: "range", range: { ...read.range, expiresAtUnixMs } });
+      const ticket = { ticket: seal?.seal(renewed) ?? renewed };
       return [FlightEndpoint.encode({ ...endpoint, ticket, expirationTime: timestampOf(expiresAtUnixMs) })];
     },
   };
+}
+
+/** A ticket that comes back, whether or not it has expired. */
+function unsealed(seal: TicketSeal | undefined, ticket: Uint8Array = new Uint8Array(0)): Uint8Array {
+  return seal?.open(ticket, { mayHaveExpired: true }) ?? ticket;
 }
 
 function sessionsAction({ options: { main } }: ActionParts): FlightAction {

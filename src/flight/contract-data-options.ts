@@ -3,6 +3,7 @@ import type { Hub } from "../delivery/hub.ts";
 import type { MainThread } from "../delivery/main-thread-client.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
+import type { TicketSeal } from "./ticket-seal.ts";
 
 /** The parts of the data-plane thread that a ContractDataProducer works with, and its settings. */
 export interface ContractDataOptions {
@@ -14,6 +15,8 @@ export interface ContractDataOptions {
   dictionaries: boolean;
   service: { name: string; version: string };
   slowClientGraceMs: number;
+  /** Where callers are asked who they are: what tickets that are given out carry. */
+  seal?: TicketSeal;
   nowMs: () => number;
   /** A client has come or gone. */
   told?: (event: ClientEvent) => void;

@@ -22,6 +22,7 @@ import { ContractDataStream } from "./contract-data-stream.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
+import { NameLimits } from "./name-limits.ts";
 import { partOfStream } from "./partitions.ts";
 import { parsePoll } from "./poll.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
@@ -44,6 +45,7 @@ export class ContractDataProducer implements FlightProducer {
   readonly actions: readonly FlightAction[];
   readonly flights = new RangeFlights();
   readonly schemas = new Schemas();
+  private readonly nameLimits = new NameLimits();
   private readonly turns = new Turns();
   private readonly places: RangePlaces;
   private readonly slowClients: SlowClients;
@@ -64,7 +66,9 @@ export class ContractDataProducer implements FlightProducer {
     const selects = await this.selection(criteria, context);
     const streams = this.options.hub.sessions().reverse().filter(selects);
     const totals = await this.totalsOf(streams);
-    return streams.map((stream) => sessionInfo(stream, this.formsOf(stream), {}, totals.get(stream.opening.id)));
+    return streams.map((stream) =>
+      this.sealed(sessionInfo(stream, this.formsOf(stream), {}, totals.get(stream.opening.id))),
+    );
   }
 
   async getFlightInfo(descriptor: FlightDescriptor, context: CallContext): Promise<Init<FlightInfo>> {
@@ -110,7 +114,8 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   async doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
-    const read = parseTicket(ticket);
+    const read = parseTicket(this.options.seal?.open(ticket) ?? ticket);
+    this.nameLimits.enter(context.identity, read.kind === "range" ? "range" : "session", context.signal);
     if (read.kind === "newest" && this.options.hub.newest() === undefined) {
       return new WaitingStream(messagesOf(this.legacyForms()), async () =>
         this.sessionStream(await this.session(read, context), read, context),
@@ -272,7 +277,9 @@ export class ContractDataProducer implements FlightProducer {
     descriptor: FlightDescriptor,
   ): Promise<Init<FlightInfo>> {
     const totals = await this.totalsOf([stream]);
-    return sessionInfo(stream, this.formsOf(stream), partOf(read), totals.get(stream.opening.id), descriptor);
+    return this.sealed(
+      sessionInfo(stream, this.formsOf(stream), partOf(read), totals.get(stream.opening.id), descriptor),
+    );
   }
 
   /** Totals of the sessions that are over, by id. The main thread knows what they did before the last start. */
@@ -311,7 +318,11 @@ export class ContractDataProducer implements FlightProducer {
     };
     if (range.endpoints > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
     if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
-    return rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce);
+    return this.sealed(rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce));
+  }
+
+  private sealed(info: Init<FlightInfo>): Init<FlightInfo> {
+    return this.options.seal?.sealInfo(info) ?? info;
   }
 
   /** `{"state":"RUNNING","session":"<start of an id>"}`, both optional; nothing at all selects every session. */

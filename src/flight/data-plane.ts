@@ -29,6 +29,8 @@ import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
+import { TICKET_TTL_MS } from "./range-flights.ts";
+import { TicketSeal } from "./ticket-seal.ts";
 
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
 const PEER_CONNECTIONS_SHARE = 2; // one address never has all connections
@@ -77,6 +79,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     dictionaries: data.dictionaries,
     service: data.service,
     slowClientGraceMs: data.slowClientGraceMs,
+    seal: data.ticketKey && new TicketSeal(data.ticketKey, TICKET_TTL_MS),
     nowMs: () => performance.now(),
     told: (event) => post({ type: "client", event }),
   });

@@ -10,7 +10,7 @@ const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]); // [ {
 const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]); // ] }
 
 /** Whether brackets outside of strings nest deeper than `depthMax`, in text that need not be JSON. */
-function isNestedDeeper(text: string, depthMax: number): boolean {
+export function isNestedDeeper(text: string, depthMax: number = DEPTH_MAX): boolean {
   let depth = 0;
   let inString = false;
   for (let at = 0; at < text.length; at++) {
@@ -56,7 +56,7 @@ export class JsonObject {
 
   /** @throws CodedError INVALID_ARGUMENT / JSON_INVALID */
   static parse(text: string, what: string, example: string): JsonObject {
-    if (isNestedDeeper(text, DEPTH_MAX)) {
+    if (isNestedDeeper(text)) {
       throw invalid(
         "JSON_INVALID",
         `the ${what} is nested deeper than ${DEPTH_MAX}: it must be an object like ${example}`,

@@ -34,7 +34,8 @@ import {
 /** The fixed ticket of the newest session. It only reads sessions of schema version 1 without partitions. */
 export const NEWEST_SESSION_TICKET = "contract-data-stream";
 const PATH_ROOT = ["contract", "data"];
-const TICKET_BYTES_MAX = 256 << 10; // room for some thousand contract ids; nobody needs more to say what to read
+/** Bytes of a ticket or descriptor. */
+export const TICKET_BYTES_MAX = 256 << 10; // room for some thousand contract ids; nobody needs more to say what to read
 const EXAMPLES =
   '{"session":"<id>","from":"start"}, {"start_ledger":1,"end_ledger":2}, contract_data:1:2:{} or contract-data-stream';
 

@@ -3,6 +3,11 @@ import { reason } from "./reason.ts";
 
 /** Entries by reason; docs/errors.md shows them under "Limits". */
 export const LIMITS = {
+  NAME_LIMIT: reason(
+    "RESOURCE_EXHAUSTED",
+    "The caller has as many streams, ranges or sessions at once as ACCESS_FILE allows its name.",
+    "End one first, or ask whoever keeps ACCESS_FILE for more.",
+  ),
   LOGINS_MAX: reason(
     "RESOURCE_EXHAUSTED",
     "Too many passwords are being checked at once, in all or of one address.",

@@ -152,6 +152,11 @@ export const REQUESTS = {
     "The ticket is none of this server's.",
     "Use a ticket of GetFlightInfo, or the forms in docs/flight.md.",
   ),
+  TICKET_SIGNATURE: reason(
+    "PERMISSION_DENIED",
+    "The ticket carries a signature that is not this server's, or has been changed.",
+    "Call GetFlightInfo again, or write a ticket without sig.",
+  ),
   TICKET_TOO_LARGE: reason("INVALID_ARGUMENT", "The ticket or descriptor is over the limit.", "Use a smaller filter."),
   UNIMPLEMENTED: reason("UNIMPLEMENTED", "The Flight method is not offered.", "The message says what to use instead."),
   UNKNOWN_COLUMN: reason(

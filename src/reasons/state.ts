@@ -29,4 +29,9 @@ export const STATE = {
     "The record of sessions is of a newer version.",
     "Run that version, or use another DATA_DIR.",
   ),
+  TICKET_KEY: reason(
+    "FAILED_PRECONDITION",
+    "The file with the key of tickets cannot be used.",
+    "The message names the file and what is wrong.",
+  ),
 } as const;

@@ -2,7 +2,8 @@
  * ACCESS_FILE: which name has which role.
  *
  * `{"names":{"<name>":<grant>,…},"others":<grant>}`, both optional, where a grant is
- * `{"role":"reader"|"operator"|"admin","sessions":[…],"contract_ids":[…]}` (docs/security.md). `others` is for everybody
+ * `{"role":"reader"|"operator"|"admin","sessions":[…],"contract_ids":[…],"streams_max":…,"ranges_max":…,
+ * "sessions_max":…}` (docs/security.md). `others` is for everybody
  * who has proved a name that is not listed; without it they are refused.
  */
 import type { Node } from "jsonc-parser/lib/esm/main.js";
@@ -13,6 +14,7 @@ import { parseStrkey, STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import { type Grant, ROLES, type Role } from "./grant.ts";
 
 const EXAMPLE = '{"names":{"team-a":{"role":"reader"}}}';
+const LIMITS = { streams_max: "streamsMax", ranges_max: "rangesMax", sessions_max: "sessionsMax" } as const;
 const NAMES_MAX = 10_000; // as many as there are keys
 const SESSION_LENGTH_MAX = 320; // a label's name and value
 
@@ -48,7 +50,7 @@ export function readAccessFile(path: string): AccessRules {
 }
 
 function grantOf(node: Node, field: string, wrong: Wrong): Grant {
-  const fields = fieldsOf(node, field, ["role", "sessions", "contract_ids"], wrong);
+  const fields = fieldsOf(node, field, ["role", "sessions", "contract_ids", ...Object.keys(LIMITS)], wrong);
   const role = fields.get("role");
   if (!ROLES.includes(role?.value)) {
     const is = role === undefined ? "missing" : JSON.stringify(role.value ?? null);
@@ -66,6 +68,15 @@ function grantOf(node: Node, field: string, wrong: Wrong): Grant {
   }
   if (grant.role === "admin" && (sessions ?? contracts) !== undefined) {
     throw wrong(`has ${field} as an admin of some sessions or contracts: an admin may do everything`, node.offset);
+  }
+  for (const [name, key] of Object.entries(LIMITS)) {
+    const limit = fields.get(name);
+    if (limit === undefined) continue;
+    const max: unknown = limit.value;
+    if (!Number.isSafeInteger(max) || (max as number) < 0) {
+      throw wrong(`has ${field}.${name}, which is no whole number from 0 on`, limit.offset);
+    }
+    grant[key] = max as number;
   }
   return grant;
 }

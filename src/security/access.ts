@@ -34,8 +34,9 @@ export interface ListenerAccess {
 
 /** Which listeners ask who is calling, by their settings; no file is read. */
 export function asksWho(config: AccessConfig): Record<keyof ListenerAccess, boolean> {
-  const { apiKeysFile, passwordsFile, jwtIssuer, flightCredentials } = config;
-  const everywhere = apiKeysFile !== "" || passwordsFile !== "" || jwtIssuer !== "";
+  const { apiKeysFile, passwordsFile, jwtIssuer, flightCredentials, tlsClientCaFile, accessFile } = config;
+  const byCertificate = tlsClientCaFile !== "" && accessFile !== "";
+  const everywhere = apiKeysFile !== "" || passwordsFile !== "" || jwtIssuer !== "" || byCertificate;
   const flightOnly = flightCredentials.file !== undefined || flightCredentials.credentials.length > 0;
   return { control: everywhere, flight: everywhere || flightOnly, http: everywhere };
 }
@@ -44,6 +45,7 @@ type AccessConfig = Pick<
   Config,
   | ("apiKeysFile" | "passwordsFile" | "accessFile" | "accessOpen")
   | ("jwtIssuer" | "jwtAudience" | "jwtJwksUrl" | "jwtKeyFile" | "jwtRoleClaim")
+  | "tlsClientCaFile"
   | ("flightCredentials" | "flightTokenTtlMs" | "flightTokensMax")
 >;
 
@@ -69,7 +71,7 @@ export function readAccess(config: AccessConfig): ListenerAccess {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "ACCESS_FILE",
-      "ACCESS_FILE gives roles to names, and no setting says who has a name: set API_KEYS_FILE, PASSWORDS_FILE or JWT_ISSUER too",
+      "ACCESS_FILE gives roles to names, and no setting says who has a name: set API_KEYS_FILE, PASSWORDS_FILE, JWT_ISSUER or TLS_CLIENT_CA_FILE too",
     );
   }
   const flight = everywhere ?? { ...access, open: [...accessOpen, "reflection"] }; // as open as ever

@@ -2,9 +2,11 @@
 import type * as grpc from "@grpc/grpc-js";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
+import { peerCertificateOf } from "../grpc/grpc-internals.ts";
 import type { Access } from "./access.ts";
 import { sha256 } from "./api-keys.ts";
 import { type CallCredentials, credentialsOf, type Login, loginOf, refusal } from "./call-credentials.ts";
+import { nameOfCertificate } from "./certificate-name.ts";
 import { type Grant, type Identity, identify, includes, isConfined } from "./grant.ts";
 import { HandshakeTokens } from "./handshake-tokens.ts";
 import { isJwt, type JwtIdentity, JwtVerifier } from "./jwt.ts";
@@ -34,6 +36,8 @@ interface AnyCall {
   peer: string;
   /** @throws CodedError UNAUTHENTICATED / CREDENTIALS */
   credentials(): CallCredentials;
+  /** The name of the certificate that the client has proved by TLS. */
+  certificateName?: string;
 }
 
 /** Lets calls in, or refuses them. */
@@ -63,7 +67,12 @@ export class Gate {
    */
   readonly admit = async (call: GrpcCall, path: string): Promise<void> => {
     const credentials = () => credentialsOf(call.metadata);
-    const identity = await this.identityFor({ path, peer: call.getPeer(), credentials });
+    const identity = await this.identityFor({
+      path,
+      peer: call.getPeer(),
+      credentials,
+      certificateName: nameOfCertificate(peerCertificateOf(call)),
+    });
     if (identity !== undefined) identify(call, identity);
   };
 
@@ -79,7 +88,11 @@ export class Gate {
     try {
       const credentials = call.credentials();
       if (credentials !== undefined && "name" in credentials) name = credentials.name;
-      const proved = await this.proved(credentials, addressOf(call.peer));
+      const { certificateName } = call;
+      const proved =
+        credentials === undefined && certificateName !== undefined
+          ? { name: certificateName }
+          : await this.proved(credentials, addressOf(call.peer));
       name = proved.name;
       return permitted({ name, ...this.grantOf(proved) }, rule);
     } catch (thrown) {

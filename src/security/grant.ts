@@ -12,6 +12,11 @@ export interface Grant {
   sessions?: string[];
   /** Contracts that ranges may select. */
   contractIds?: string[];
+  /** DoGet calls of the name at once, and ranges among them. Absent: as many as the server allows. */
+  streamsMax?: number;
+  rangesMax?: number;
+  /** Sessions that the name has started and that have not ended. */
+  sessionsMax?: number;
 }
 
 /** Somebody who has proved a name, and what that name may do. */

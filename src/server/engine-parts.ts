@@ -1,5 +1,6 @@
 /** Starts what decodes and delivers: memory, workers, the data-plane thread, the engine. */
 import type { Config } from "../config/schema.ts";
+import type { AuditLine } from "../control/audit.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { MemoryGuard } from "../engine/memory-guard.ts";
 import { planMemory } from "../engine/memory-plan.ts";
@@ -9,6 +10,7 @@ import { FlightService } from "../grpc/generated/flight.ts";
 import type { HealthState } from "../grpc/health-state.ts";
 import type { Logger } from "../ops/log.ts";
 import type { ListenerAccess } from "../security/access.ts";
+import { ticketKey } from "../security/ticket-key.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
 import { Bell } from "../workers/bell.ts";
@@ -28,6 +30,8 @@ const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still
 export interface StartContext {
   config: Config;
   log: Logger;
+  /** Writes the audit log. */
+  audit: AuditLine;
   health: HealthState;
   stop: StopOrder;
   /** Whether the server is on its way down, and whether stored sessions are open again. */
@@ -85,6 +89,7 @@ export async function startEngine(
       dictionaries: config.dictionaries,
       service: { name: config.serviceName, version: config.serviceVersion },
       access: access.flight,
+      ticketKey: access.flight && ticketKey(config.dataDir),
     },
     dataPlaneEvents(context, late),
     options,

@@ -7,6 +7,7 @@ import { Descriptors } from "../base/descriptors.ts";
 import type { Address } from "../config/address.ts";
 import type { Listener } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
+import { type AuditLine, auditRefusal } from "../control/audit.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
 import type { DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
@@ -18,7 +19,7 @@ import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
 import { startOpsServer } from "../ops/server.ts";
 import { readAccess } from "../security/access.ts";
-import { Gate } from "../security/gate.ts";
+import { Gate, type Refusal } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { SourceSet } from "../sessions/source-set.ts";
@@ -62,6 +63,8 @@ interface ServerOptions extends DataPlaneOptions {
   /** The process does nothing else, so that its resident memory is the server's: it is held to MAX_MEMORY_MB. */
   ownsProcess?: boolean;
   certificates?: CertificateOptions;
+  /** Where the audit log goes, which is to have its lines at any LOG_LEVEL; default: the log. */
+  auditLog?: Logger;
 }
 
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
@@ -83,7 +86,9 @@ export async function startServer(
   const certificates = new ListenerCertificates(config, log, options.certificates);
   stop.ops.push(async () => certificates.close());
   const life = { closing: false, restored: false };
-  const context: StartContext = { config, log, health, stop, access, life, certificates, fail };
+  const auditLog = options.auditLog ?? log;
+  const audit: AuditLine = (message, fields) => auditLog.info(message, fields);
+  const context: StartContext = { config, log, audit, health, stop, access, life, certificates, fail };
   try {
     const parts = await startEngine(context, options);
     const sessions = await startSessions(context, parts, source);
@@ -136,11 +141,12 @@ async function startSessions(
 
 /** The control plane and HTTP; both accept connections when it resolves. */
 async function startListeners(
-  { config, log, health, stop, life, access, certificates }: StartContext,
+  context: StartContext,
   { dataPlane, pool, flightTotals }: EngineParts,
   sessions: Sessions,
   source: LedgerSource,
 ): Promise<ServerAddresses> {
+  const { config, log, health, stop, life, audit, certificates } = context;
   const startedUnixMs = Date.now();
   const service = { name: config.serviceName, version: config.serviceVersion };
   const network = config.networkPassphrase;
@@ -149,15 +155,14 @@ async function startListeners(
     return { tls: tls !== undefined, needsCert: tls?.requiresClientCert ?? false };
   };
   const flight = { host: config.flightAddress.host, port: dataPlane.flightPort, ...tlsOf("flight") };
-  const refusals = refusalsOf(log);
-  const gateOf = (listener: "control" | "http") =>
-    access[listener] && new Gate(access[listener], refusals[listener].told);
+  const { gates, refusals } = gatesOf(context);
   const control: RunningServer = await startControlServer({
     sessions,
     health,
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
-    gate: gateOf("control"),
+    gate: gates.control,
+    audit,
     tls: certificates.of("control"),
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
@@ -186,7 +191,7 @@ async function startListeners(
       endpoints: () => addresses,
     },
     {
-      gate: gateOf("http"),
+      gate: gates.http,
       onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
       allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
     },
@@ -200,8 +205,17 @@ async function startListeners(
   return addresses;
 }
 
-/** What the gates of this thread's listeners refuse. */
-function refusalsOf(log: Logger): Record<"control" | "http", Refusals> {
-  const of = (listener: string) => new Refusals(listener, (message, fields) => log.warn(message, fields));
-  return { control: of("control"), http: of("http") };
+/** The gates of this thread's listeners, and what they refuse. */
+function gatesOf({ access: { control, http }, audit, log }: StartContext) {
+  const warn = (message: string, fields: Record<string, string>) => log.warn(message, fields);
+  const refusals = { control: new Refusals("control", warn), http: new Refusals("http", warn) };
+  const toldOfControl = (refusal: Refusal) => {
+    refusals.control.told(refusal);
+    auditRefusal(refusal, audit);
+  };
+  const gates = {
+    control: control && new Gate(control, toldOfControl),
+    http: http && new Gate(http, refusals.http.told),
+  };
+  return { gates, refusals };
 }

@@ -92,12 +92,13 @@ export function checkedRequest(request: SessionRequest, limits: ServerLimits): S
     );
   }
   if (key !== "") checked.idempotencyKey = key;
+  if (request.owner !== undefined) checked.owner = request.owner;
   return checked;
 }
 
-/** Whether two checked requests ask for the same. */
+/** Whether two checked requests ask for the same, whoever does. */
 export function sameRequest(a: SessionRequest, b: SessionRequest): boolean {
-  return canonical(a) === canonical(b);
+  return canonical({ ...a, owner: undefined }) === canonical({ ...b, owner: undefined });
 }
 
 function canonical(value: unknown): string {

@@ -1,4 +1,4 @@
-/** The sessions as one caller may use them: all of them, or those that its grant names. */
+/** The sessions as one caller may use them: all of them, or those that its grant names; what it starts is its own. */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { type Identity, isConfined, namesSession } from "../security/grant.ts";
@@ -10,21 +10,24 @@ import type { SessionService, SessionSnapshot } from "./session-service.ts";
  * caller may not use, and for what is about all sessions
  */
 export function scopedSessions(sessions: SessionService, identity: Identity | undefined): SessionService {
-  if (identity === undefined || !isConfined(identity)) return sessions;
+  if (identity === undefined) return sessions;
+  const isAll = !isConfined(identity);
   const isOwn = ({ id, request }: Pick<SessionSnapshot, "id" | "request">) =>
     namesSession(identity, id, request.labels ?? {});
   const refuse = (what: string): never => {
     throw new CodedError("PERMISSION_DENIED", "SCOPE", `${quoted(identity.name)} may not use ${what}`);
   };
   /** The id, once it is one of the caller's. */
-  const own = (id: string | undefined): string => {
-    if (id === undefined) return refuse("all sessions: name one");
-    return isOwn(sessions.get(id)) ? id : refuse(`session ${id}`);
+  const own = (id: string): string => (isAll || isOwn(sessions.get(id)) ? id : refuse(`session ${id}`));
+  const ownOrAll = (id: string | undefined) => {
+    if (id !== undefined) return own(id);
+    return isAll ? undefined : refuse("all sessions: name one");
   };
   return {
     start: async (request) => {
-      if (isOwn({ id: "", request })) return sessions.start(request);
-      return refuse("sessions without a label that ACCESS_FILE gives to it: start them with one");
+      if (!isOwn({ id: "", request }))
+        refuse("sessions without a label that ACCESS_FILE gives to it: start them with one");
+      return sessions.start({ ...request, owner: identity.name }, identity.sessionsMax);
     },
     stop: async (id, options) => sessions.stop(own(id), options),
     get: (id) => sessions.get(own(id)),
@@ -32,10 +35,10 @@ export function scopedSessions(sessions: SessionService, identity: Identity | un
     list: () => sessions.list().filter(isOwn),
     resume: async (id) => sessions.resume(own(id)),
     remove: async (id, force) => sessions.remove(own(id), force),
-    configureFilters: (change, id) => sessions.configureFilters(change, own(id)),
+    configureFilters: (change, id) => sessions.configureFilters(change, ownOrAll(id)),
     get defaultFilter() {
       return sessions.defaultFilter;
     },
-    watch: (id, listener) => sessions.watch(own(id), listener),
+    watch: (id, listener) => sessions.watch(ownOrAll(id), listener),
   };
 }

@@ -34,6 +34,8 @@ export interface SessionRequest {
   partitions?: number;
   labels?: Record<string, string>;
   idempotencyKey?: string;
+  /** The name of the caller that started it, where callers have names. */
+  owner?: string;
 }
 
 /** One part of a session that consumers share. Counts are over the session's whole life. */
@@ -184,8 +186,9 @@ export interface SessionService {
    * @returns the session; `existed` where an earlier request with the same idempotency key has started it
    * @throws INVALID_ARGUMENT (request), NOT_FOUND (source), RESOURCE_EXHAUSTED (sessions at once),
    * FAILED_PRECONDITION (idempotency key of another request)
+   * @param ownSessionsMax active sessions that the request's owner may have
    */
-  start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }>;
+  start(request: SessionRequest, ownSessionsMax?: number): Promise<SessionSnapshot & { existed?: boolean }>;
   /** Idempotent: a finished session is answered as it is. @throws NOT_FOUND */
   stop(id: string, options?: StopOptions): Promise<SessionDetails>;
   /** @throws NOT_FOUND */

@@ -66,7 +66,7 @@ export class Sessions implements SessionService, SessionHost {
 
   // ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async start(request: SessionRequest): Promise<SessionSnapshot & { existed?: boolean }> {
+  async start(request: SessionRequest, ownSessionsMax?: number): Promise<SessionSnapshot & { existed?: boolean }> {
     const dictionaries = request.dictionaries ?? this.defaults.dictionaries;
     const checked = checkedRequest({ ...request, dictionaries }, this.defaults.limits);
     this.refuseWhenClosing();
@@ -76,6 +76,7 @@ export class Sessions implements SessionService, SessionHost {
     const earlier = this.registry.earlier(checked);
     if (earlier !== undefined) return { ...earlier.snapshot(), existed: true };
     this.admit();
+    if (checked.owner !== undefined) this.checkOwner(checked.owner, ownSessionsMax);
     const session = this.newSession(checked);
     session.start(source);
     this.registry.add(session);
@@ -288,6 +289,17 @@ export class Sessions implements SessionService, SessionHost {
 
   refuseWhenClosing(): void {
     if (this.isClosing) throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down");
+  }
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / NAME_LIMIT */
+  private checkOwner(owner: string, max = Number.POSITIVE_INFINITY): void {
+    const own = this.registry.active().filter(({ stored }) => stored.request.owner === owner).length;
+    if (own < max) return;
+    throw new CodedError(
+      "RESOURCE_EXHAUSTED",
+      "NAME_LIMIT",
+      `${quoted(owner)} has ${own} active sessions, and its sessions_max is ${max}: stop one first`,
+    );
   }
 
   admit(): void {

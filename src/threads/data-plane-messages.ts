@@ -42,6 +42,8 @@ export interface DataPlaneData {
   service: { name: string; version: string };
   /** Who may call; absent: everybody. */
   access?: Access;
+  /** What tickets are signed with, where callers are asked who they are. */
+  ticketKey?: Uint8Array;
 }
 
 /** What a stream serves: a session with its readers, a range of one client, or what a session's client has missed. */

@@ -77,6 +77,6 @@ test.each([
 test("roles without anybody who has a name are refused", () => {
   const env = { ACCESS_FILE: written("roles", '{"names":{}}') };
   expect(faultOf(() => readAccess(loadConfig({ env }).values)).message).toContain(
-    "set API_KEYS_FILE, PASSWORDS_FILE or JWT_ISSUER too",
+    "set API_KEYS_FILE, PASSWORDS_FILE, JWT_ISSUER or TLS_CLIENT_CA_FILE too",
   );
 });

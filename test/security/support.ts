@@ -21,6 +21,7 @@ const NAMES = {
   operator: { role: "operator" },
   "some-operator": { role: "operator", sessions: ["team=a"] },
   admin: { role: "admin" },
+  "small-operator": { role: "operator", streams_max: 2, ranges_max: 1, sessions_max: 1 },
 } as const;
 /** One of NAMES, or a name that ACCESS_FILE does not have. */
 export type Name = keyof typeof NAMES | "unlisted";
@@ -29,6 +30,8 @@ const ALL_NAMES: readonly Name[] = [...(Object.keys(NAMES) as (keyof typeof NAME
 export interface GuardedServer {
   processor: Processor;
   folder: string;
+  /** What it was started with. */
+  env: Record<string, string>;
   keys: Record<Name, string>;
   passwords: Record<Name, string>;
   /** A JWT of the issuer that the server trusts. */
@@ -49,6 +52,7 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
     ACCESS_FILE: join(folder, "access.json"),
     DATA_DIR: join(folder, "data"),
     INCLUDE_DELETED: "true",
+    SOURCE_ENDPOINT: SAMPLE.folder,
     ...env,
   };
   writeFileSync(settings.API_KEYS_FILE, made.map(([, { line }]) => `${line}\n`).join(""));
@@ -58,10 +62,11 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
   const issuer = await generateKeyPair("ES256");
   writeFileSync(settings.JWT_KEY_FILE, await exportSPKI(issuer.publicKey));
   writeFileSync(settings.ACCESS_FILE, JSON.stringify({ names: NAMES }));
-  const processor = await startProcessor(["--source-endpoint", SAMPLE.folder], { env: settings });
+  const processor = await startProcessor([], { env: settings });
   return {
     processor,
     folder,
+    env: settings,
     keys: Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>,
     passwords: Object.fromEntries(passwords) as Record<Name, string>,
     jwt: (claims) =>

@@ -1,0 +1,67 @@
+/** The audit log: a line for each call that changes something, whoever made it and however it ended. */
+import { shortened } from "../base/text.ts";
+import { CodedError } from "../error.ts";
+import type { Handlers, ServiceType } from "../grpc/service.ts";
+import type { Refusal } from "../security/gate.ts";
+import { identityOf } from "../security/grant.ts";
+import { ruleOf } from "../security/method-rules.ts";
+
+const REQUEST_CHARACTERS_MAX = 2000; // a change of filters may name thousands of contracts
+
+/** Writes a line with these fields. */
+export type AuditLine = (message: string, fields: Readonly<Record<string, string>>) => void;
+
+type UnaryHandler = (request: object, call: { getPeer(): string }) => unknown;
+
+/** The handlers, of which those that change something write a line when they have ended. */
+export function audited<S extends ServiceType>(service: S, handlers: Handlers<S>, write: AuditLine): Handlers<S> {
+  const wrapped = Object.entries(service.methods).map(([key, { name }]) => {
+    const handler = handlers[key as keyof S["methods"]] as UnaryHandler;
+    if (!ruleOf(`${service.typeName}/${name}`)?.changes) return [key, handler];
+    const audit: UnaryHandler = async (request, call) => {
+      const line = (outcome: string, session?: string) =>
+        write(`audit: ${name}`, {
+          who: identityOf(call)?.name ?? "anybody",
+          peer: call.getPeer(),
+          what: requestText(request),
+          ...(session === undefined ? {} : { session }),
+          outcome,
+        });
+      try {
+        const response = (await handler(request, call)) as { sessionId?: string };
+        line("OK", response.sessionId);
+        return response;
+      } catch (thrown) {
+        line(outcomeOf(thrown));
+        throw thrown;
+      }
+    };
+    return [key, audit];
+  });
+  return Object.fromEntries(wrapped) as Handlers<S>;
+}
+
+/** The line for a known caller whom the gate has refused; strangers are in the log of refusals, which is bounded. */
+export function auditRefusal({ path, peer, name, error }: Refusal, write: AuditLine): void {
+  if (name === undefined || error.code !== "PERMISSION_DENIED" || !ruleOf(path)?.changes) return;
+  write(`audit: ${path.split("/").at(-1)}`, { who: name, peer, outcome: outcomeOf(error) });
+}
+
+function outcomeOf(thrown: unknown): string {
+  const { code, reason } = CodedError.from(thrown);
+  return `${code} / ${reason}`;
+}
+
+/** The fields that were given; an idempotency key is its client's own. */
+function requestText(request: object): string {
+  const given = (value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);
+  const isEmpty = (value: unknown) =>
+    value === undefined ||
+    value === "" ||
+    value === 0 ||
+    value === false ||
+    (Array.isArray(value) && value.length === 0);
+  const fields = Object.entries(request).filter(([name, value]) => name !== "idempotencyKey" && !isEmpty(value));
+  const text = JSON.stringify(Object.fromEntries(fields), (_, value) => given(value));
+  return shortened(text, REQUEST_CHARACTERS_MAX);
+}
