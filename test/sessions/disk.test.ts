@@ -118,7 +118,7 @@ describe("a DATA_DIR that cannot be written to is refused by name", () => {
         if (path === folder) chmodSync(join(folder, STORE_FILE), 0o444);
         if (path !== join(empty, "below")) chmodSync(path, 0o555);
         const refused = await runCommand(serve(path), { command: PLAIN });
-        expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining(path)]);
+        expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(path)]);
         expect(refused.stderr).toMatch(/cannot be read and written to|cannot be made one/);
       }
       chmodSync(folder, 0o755);
@@ -131,7 +131,7 @@ describe("a DATA_DIR that cannot be written to is refused by name", () => {
     const file = join(scratch, "file");
     writeFileSync(file, "");
     const refused = await runCommand(serve(file));
-    expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining(`DATA_DIR is ${file}`)]);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining(`DATA_DIR is ${file}`)]);
   }, 30_000);
 });
 
