@@ -65,23 +65,18 @@ describe.skipIf(!hasOpenssl())("TLS", () => {
     "grpcurl, with reflection, on both ports",
     async () => {
       if (!canHaveGrpcurl()) return;
-      for (const [address, service] of [
-        [mutual.control, "contractdata.v1.ControlService"],
-        [mutual.flight, "arrow.flight.protocol.FlightService"],
-      ] as const) {
-        const run = Bun.spawnSync([
-          grpcurlPath(),
-          "-cacert",
-          ca,
-          "-cert",
-          client.cert,
-          "-key",
-          client.key,
-          address,
-          "list",
-        ]);
-        expect([run.exitCode, run.stdout.toString()]).toEqual([0, expect.stringContaining(service)]);
-      }
+      const grpcurl = (...args: string[]) => {
+        const files = ["-cacert", ca, "-cert", client.cert, "-key", client.key];
+        const run = Bun.spawnSync([grpcurlPath(), ...files, ...args]);
+        expect([run.exitCode, run.stderr.toString()]).toEqual([0, ""]);
+        return run.stdout.toString();
+      };
+      expect(grpcurl(mutual.control, "list")).toContain("contractdata.v1.ControlService");
+      expect(grpcurl(mutual.flight, "list")).toContain("arrow.flight.protocol.FlightService");
+      const { arrowFlightEndpoint } = JSON.parse(
+        grpcurl(mutual.control, "contractdata.ContractDataService/GetServiceInfo"),
+      );
+      expect(arrowFlightEndpoint).toBe(`grpc+tls://${mutual.flight}`);
     },
     BUILD_MS_MAX,
   );
