@@ -35,7 +35,7 @@ An entry is a balance where its key is \`Vec[Symbol("Balance"), Address]\` and i
 | \`token\` | \`i128\` alone, at least 0 | persistent | version 2, but not with \`COMPAT=go\` |
 
 Stellar Asset Contracts write the first. The second is what the Rust SDK makes of \`Balance(Address)\` in a
-\`#[contracttype]\` enum with an \`i128\` under it. The published SEP-41 tokens keep their balances so: the token of
+\`#[contracttype]\` enum with an \`i128\` under it. Published SEP-41 tokens keep their balances so: the token of
 soroban-examples and what is made after it (the pair tokens of Soroswap, the share tokens of Aquarius, Blend's
 b-tokens), and the fungible token of OpenZeppelin's stellar-contracts with its extensions (vaults too).
 

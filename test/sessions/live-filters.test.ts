@@ -96,6 +96,7 @@ describe("ConfigureFilters on a running session", () => {
     for (const [request, reason] of [
       [{ sessionId: first, patch: { remove: { assetCodes: ["EURC"] } } }, "INVALID_FILTER"],
       [{ sessionId: first, patch: { add: { minBalance: "1" } } }, "PATCH_FIELDS"],
+      [{ sessionId: first, patch: { remove: { balances: true } } }, "PATCH_FIELDS"],
       [{ sessionId: first, assetCodes: ["A"], filters: {} }, "FILTERS_AMBIGUOUS"],
       [{ sessionId: first, contractIds: Array.from({ length: 10_001 }, (_, n) => `C${n}`) }, "FILTER_TOO_LONG"],
       [{ filters: { changeTypes: ["moved"] } }, "INVALID_FILTER"],

@@ -32,6 +32,11 @@ describe("filters", () => {
       assetCodes: ["A", "B"],
       includeDeleted: true,
     });
+    expect(change({ balances: true })).toEqual({ ...before, balances: true });
+    const ofBalances = { ...before, balances: true };
+    const all = changedFilter(ofBalances, { patch: { add: {}, remove: {}, balances: false } });
+    expect(all).toEqual(before);
+    expect(changedFilter(ofBalances, { patch: { add: {}, remove: {} } })).toEqual(ofBalances);
     expect(() => change({ remove: { assetCodes: ["A", "B"] } })).toThrow("would select everything");
   });
 
