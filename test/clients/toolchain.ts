@@ -51,11 +51,30 @@ let go: Promise<Client> | undefined;
 let java: Promise<Client> | undefined;
 let conformance: Promise<Client> | undefined;
 let stores: Promise<Client> | undefined;
+let sources: Promise<Client> | undefined;
 
 /** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function pythonClient(): Promise<Client> {
   python ??= prepare("python", preparePython);
   return python;
+}
+
+/** A raw-ledger service of grpcio. As `pythonClient`. */
+export function pythonSource(): Promise<Client> {
+  sources ??= prepare("sources", async () => {
+    const home = await pythonHome("sources", "requirements-sources.txt");
+    if (home === undefined) return { missing: "grpcio needs python3 (3.10 or newer), which is not there" };
+    return { command: [join(home, "bin", "python"), join(PYTHON_SOURCES, "raw_source.py")] };
+  });
+  return sources;
+}
+
+/** A raw-ledger service of grpc-java. As `javaClient`. */
+export async function javaSource(): Promise<Client> {
+  const client = await javaClient();
+  if (client.command === undefined) return client;
+  const classPath = client.command.slice(client.command.indexOf("-cp"), -1);
+  return { command: ["java", ...classPath, "RawSource"] };
 }
 
 /** SeaweedFS, a store that speaks S3. `missing` says why when there is no Python 3; throws that under CI=true. */

@@ -1,23 +1,56 @@
-/** Sources of grpc-go, as their default options make them: what they may say on a stream is understood, or told. */
+/** Sources of grpc-go, grpcio and grpc-java as their default options make them: what they may say is understood, or told. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
 import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
 import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { environmentAccess } from "../../src/sources/source-access.ts";
-import { goClient } from "../clients/toolchain.ts";
+import { type Client, goClient, javaSource, pythonSource } from "../clients/toolchain.ts";
 import { ByteProxy } from "../support/byte-proxy.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { GoSource } from "../support/go-source.ts";
+import { until } from "../support/until.ts";
 
 const WAIT_MS_MAX = 30_000;
 const MIB = 1 << 20;
+const GOAWAY = 7; // the type of the frame
 
-const { missing } = await goClient();
+/** A library's source, and its ways to be told the same. */
+interface Library {
+  name: string;
+  client: Client;
+  gzip: string[];
+  ping: string[];
+  /** GOAWAY within a second and a half. */
+  goaway: string[];
+}
+
+const SECONDS = { gzip: ["-gzip", "1"], ping: ["-ping", "1"], goaway: ["-max-age", "1"] };
+const go = await goClient();
+const LIBRARIES: Library[] = [
+  {
+    name: "grpc-go",
+    client: go.command === undefined ? go : { command: [...go.command, "source"] },
+    gzip: ["-gzip"],
+    ping: ["-ping", "1s"],
+    goaway: ["-goaway-at", "2"],
+  },
+  { name: "grpcio", client: await pythonSource(), ...SECONDS },
+  { name: "grpc-java", client: await javaSource(), ...SECONDS },
+];
+for (const { client } of LIBRARIES) if (client.missing !== undefined) console.log(`skipped: ${client.missing}`);
 const certificates = hasOpenssl() ? new Certificates() : undefined;
 afterAll(() => certificates?.remove());
 const server = certificates?.issue("server");
 const WAYS: [string, string[]][] = [["plain", []]];
 if (server !== undefined) WAYS.push(["over TLS", ["-cert", server.cert, "-key", server.key]]);
+
+/** Types of the frames that have come whole. */
+function frameTypes(chunks: readonly Buffer[]): number[] {
+  const bytes = Buffer.concat(chunks);
+  const types: number[] = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) types.push(bytes[at + 3]!);
+  return types;
+}
 
 function open(address: string, way: string): RawLedgerStream {
   const trusted: Record<string, string> = certificates === undefined ? {} : { SOURCE_CA_FILE: certificates.ca.cert };
@@ -34,10 +67,17 @@ async function drained(stream: RawLedgerStream, waitMs = WAIT_MS_MAX) {
   }
 }
 
-describe.skipIf(missing !== undefined).each(WAYS)("a grpc-go source, %s", (way, tls) => {
-  const start = async (...flags: string[]) => (await GoSource.start([...tls, ...flags]))!;
+const CASES = LIBRARIES.filter(({ client }) => client.missing === undefined).flatMap((library) =>
+  // A JVM takes seconds to start.
+  (library.name === "grpc-java" ? WAYS.slice(-1) : WAYS).map(
+    ([way, tls]) => [library.name, way, tls, library] as const,
+  ),
+);
 
-  test.each([0, 2, 5, 8, 13, 14])("an end with status %p", async (code) => {
+describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
+  const start = (...flags: string[]) => GoSource.run([...library.client.command!, ...tls, ...flags]);
+
+  test.each(name === "grpc-go" ? [0, 2, 5, 8, 13, 14] : [0, 14])("an end with status %p", async (code) => {
     using source = await start("-size", "100000", "-count", "40", "-end", String(code));
     const { ledgers, event } = await drained(open(source.address, way));
     const details = code === 0 ? "" : "ended on purpose: 100 % ü"; // an OK has no message
@@ -50,35 +90,43 @@ describe.skipIf(missing !== undefined).each(WAYS)("a grpc-go source, %s", (way, 
     expect((await drained(open(source.address, way))).event).toMatchObject({ status: { code: 5 } });
   });
 
-  test("metadata of 20 kB, before and behind: CONTINUATION, and entries of the table that are named again", async () => {
-    using source = await start("-metadata", "20000", "-size", "1000", "-count", "3", "-end", "0");
-    const { ledgers, event } = await drained(open(source.address, way));
-    expect([ledgers, event]).toEqual([3, expect.objectContaining({ status: { code: 0, details: "" } })]);
-  });
+  if (name === "grpc-go") {
+    test("metadata of 20 kB, before and behind: CONTINUATION, and entries of the table that are named again", async () => {
+      using source = await start("-metadata", "20000", "-size", "1000", "-count", "3", "-end", "0");
+      const { ledgers, event } = await drained(open(source.address, way));
+      expect([ledgers, event]).toEqual([3, expect.objectContaining({ status: { code: 0, details: "" } })]);
+    });
 
-  test("metadata over the limit that was announced", async () => {
-    using source = await start("-metadata", "40000", "-size", "1000", "-count", "3", "-end", "0");
-    const { event } = await drained(open(source.address, way));
-    expect(event.kind).toBe("ended");
-    expect((event as { status: { code: number } }).status.code).not.toBe(0);
-  });
+    test("metadata over the limit that was announced", async () => {
+      using source = await start("-metadata", "40000", "-size", "1000", "-count", "3", "-end", "0");
+      const { event } = await drained(open(source.address, way));
+      expect(event.kind).toBe("ended");
+      expect((event as { status: { code: number } }).status.code).not.toBe(0);
+    });
+  }
 
   test("gzip, also of the largest ledger", async () => {
-    using source = await start("-gzip", "-size", "1800000", "-count", "20", "-end", "0");
+    using source = await start(...library.gzip, "-size", "1800000", "-count", "20", "-end", "0");
     using proxy = await ByteProxy.start(source.address, false);
     expect(await drained(open(proxy.address, way))).toMatchObject({ ledgers: 20, event: { status: { code: 0 } } });
     expect(proxy.serverBytes).toBeLessThan(2 * MIB);
-    using large = await start("-gzip", "-size", String(LEDGER_BYTES_MAX), "-count", "1", "-end", "0");
+    using large = await start(...library.gzip, "-size", String(LEDGER_BYTES_MAX), "-count", "1", "-end", "0");
     expect(await drained(open(large.address, way))).toMatchObject({ ledgers: 1, event: { status: { code: 0 } } });
   });
 
   test("GOAWAY in mid-stream: the stream goes on to its end", async () => {
-    using source = await start("-goaway-at", "20", "-size", "500000", "-count", "60", "-end", "0");
-    expect(await drained(open(source.address, way))).toMatchObject({ ledgers: 60, event: { status: { code: 0 } } });
-  });
+    using source = await start(...library.goaway, "-size", "500000", "-count", "60", "-end", "0");
+    using proxy = await ByteProxy.start(source.address);
+    const stream = open(proxy.address, way);
+    expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    if (way !== "plain") await Bun.sleep(1_800);
+    else await until(() => frameTypes(proxy.fromServer).includes(GOAWAY), "GOAWAY has come");
+    for (let ledger = 2; ledger <= 60; ledger++) expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    expect(await stream.next(WAIT_MS_MAX)).toMatchObject({ status: { code: 0 } });
+  }, 30_000);
 
   test("pings of an idle connection are answered", async () => {
-    using source = await start("-ping", "1s", "-size", "1000", "-count", "3");
+    using source = await start(...library.ping, "-size", "1000", "-count", "3");
     const stream = open(source.address, way);
     const { ledgers, event } = await drained(stream, 4_000); // unanswered, the connection ends after two seconds
     expect([ledgers, event.kind]).toEqual([3, "stalled"]);
@@ -86,7 +134,7 @@ describe.skipIf(missing !== undefined).each(WAYS)("a grpc-go source, %s", (way, 
   }, 30_000);
 
   test("pings are answered while the reader pauses", async () => {
-    using source = await start("-ping", "1s", "-size", "1800000", "-count", "20", "-end", "0");
+    using source = await start(...library.ping, "-size", "1800000", "-count", "20", "-end", "0");
     const stream = open(source.address, way);
     expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
     await Bun.sleep(4_000);

@@ -18,11 +18,14 @@ export class GoSource {
   /** @param args of the Go client's `source`. Undefined where there is no Go; throws that under CI=true. */
   static async start(args: readonly string[]): Promise<GoSource | undefined> {
     const go = await goClient();
-    if (go.command === undefined) {
-      console.log(`skipped: ${go.missing}`);
-      return undefined;
-    }
-    const child = Bun.spawn([...go.command, "source", ...args], { stdout: "pipe", stderr: "inherit" });
+    if (go.command !== undefined) return GoSource.run([...go.command, "source", ...args]);
+    console.log(`skipped: ${go.missing}`);
+    return undefined;
+  }
+
+  /** A source of another library that says where it listens in the same way. */
+  static run(command: readonly string[]): Promise<GoSource> {
+    const child = Bun.spawn([...command], { stdout: "pipe", stderr: "inherit" });
     const started = Promise.withResolvers<GoSource>();
     void (async () => {
       let source: GoSource | undefined;
@@ -34,7 +37,7 @@ export class GoSource {
         }
         if (source !== undefined && sent !== undefined) source.sent = sent;
       }
-      started.reject(new Error("the Go source ended before it listened"));
+      started.reject(new Error(`${command.join(" ")} ended before it listened`));
     })();
     return started.promise;
   }
