@@ -9,6 +9,7 @@ import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
 import type { Reason } from "../reasons/registry.ts";
+import { asksWho } from "../security/access.ts";
 import { fitMemory } from "../server/fit-memory.ts";
 import { safeListening } from "../server/safe-listening.ts";
 import { type RunningProcessor, startServer } from "../server/server.ts";
@@ -191,13 +192,14 @@ function banner(
   const shown = (address: Address & Secured) =>
     address.tls ? advertisedAddress(address, config.advertisedHost) : dialTarget(address);
   const [control, flight] = [shown(addresses.control), shown(addresses.flight)];
-  const { flightCredentials } = config;
-  const asks = flightCredentials.file !== undefined || flightCredentials.credentials.length > 0;
-  const [login, options] = asks
-    ? [
-        '\ntoken = client.authenticate_basic_token("NAME", "PASSWORD")\noptions = flight.FlightCallOptions(headers=[token])',
-        ", options",
-      ]
+  const asks = asksWho(config);
+  // Names and passwords alone are turned into a token; an API key or a JWT is one.
+  const token =
+    config.apiKeysFile === "" && config.jwtIssuer === ""
+      ? 'client.authenticate_basic_token("NAME", "PASSWORD")'
+      : '(b"authorization", b"Bearer TOKEN")';
+  const [login, options] = asks.flight
+    ? [`\ntoken = ${token}\noptions = flight.FlightCallOptions(headers=[token])`, ", options"]
     : ["", ""];
   // The session's own path: the newest one may by then be another, of another schema version.
   const path = session === undefined ? "" : `, "${session}"`;
@@ -207,7 +209,7 @@ function banner(
   control   ${control}   gRPC${over(addresses.control)}: contractdata.v1.ControlService, health, reflection
   flight    ${flight}    Arrow Flight${over(addresses.flight)}
   http      ${addresses.http.tls ? "https" : "http"}://${shown(addresses.http)}/    status page; /health /ready /metrics
-${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control}${tlsFlags(addresses.control)} --start-ledger N\n` : `  session   ${session}\n`}
+${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control}${tlsFlags(addresses.control)}${asks.control ? " --token-file FILE" : ""} --start-ledger N\n` : `  session   ${session}\n`}
 Read it from Python (pip install pyarrow${addresses.flight.tls ? "; ca.pem is the authority of the server's certificate" : ""}):
 
 import pyarrow.flight as flight
