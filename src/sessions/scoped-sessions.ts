@@ -3,6 +3,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { type Identity, isConfined, namesSession } from "../security/grant.ts";
 import type { SessionService, SessionSnapshot } from "./session-service.ts";
+import { isActive } from "./states.ts";
 
 /**
  * @param identity undefined: nobody is asked, and everything is allowed
@@ -33,7 +34,14 @@ export function scopedSessions(sessions: SessionService, identity: Identity | un
     get: (id) => sessions.get(own(id)),
     details: async (id) => sessions.details(own(id)),
     list: () => sessions.list().filter(isOwn),
-    resume: async (id) => sessions.resume(own(id)),
+    resume: async (id) => {
+      const { request, state } = sessions.get(own(id));
+      if (request.owner === identity.name && !isActive(state)) {
+        const active = sessions.list().filter((each) => each.request.owner === identity.name && isActive(each.state));
+        checkOwnSessions(identity.name, active.length, identity.sessionsMax);
+      }
+      return sessions.resume(id);
+    },
     remove: async (id, force) => sessions.remove(own(id), force),
     configureFilters: (change, id) => sessions.configureFilters(change, ownOrAll(id)),
     get defaultFilter() {
@@ -41,4 +49,17 @@ export function scopedSessions(sessions: SessionService, identity: Identity | un
     },
     watch: (id, listener) => sessions.watch(ownOrAll(id), listener),
   };
+}
+
+/**
+ * Whether a name may have one more active session than the `active` ones that it has started.
+ * @throws CodedError RESOURCE_EXHAUSTED / NAME_LIMIT
+ */
+export function checkOwnSessions(name: string, active: number, max = Number.POSITIVE_INFINITY): void {
+  if (active < max) return;
+  throw new CodedError(
+    "RESOURCE_EXHAUSTED",
+    "NAME_LIMIT",
+    `${quoted(name)} has ${active} active sessions, and its sessions_max is ${max}: stop one first`,
+  );
 }

@@ -18,6 +18,7 @@ import { changedFilter, checkedFilter } from "./filters.ts";
 import { SessionRegistry } from "./registry.ts";
 import { checkedRequest } from "./request.ts";
 import { restoreSession } from "./restore-session.ts";
+import { checkOwnSessions } from "./scoped-sessions.ts";
 import { Session } from "./session.ts";
 import type { SessionDefaults, SessionHost } from "./session-host.ts";
 import { type LogLines, SessionLog } from "./session-log.ts";
@@ -291,15 +292,8 @@ export class Sessions implements SessionService, SessionHost {
     if (this.isClosing) throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down");
   }
 
-  /** @throws CodedError RESOURCE_EXHAUSTED / NAME_LIMIT */
-  private checkOwner(owner: string, max = Number.POSITIVE_INFINITY): void {
-    const own = this.registry.active().filter(({ stored }) => stored.request.owner === owner).length;
-    if (own < max) return;
-    throw new CodedError(
-      "RESOURCE_EXHAUSTED",
-      "NAME_LIMIT",
-      `${quoted(owner)} has ${own} active sessions, and its sessions_max is ${max}: stop one first`,
-    );
+  private checkOwner(owner: string, max?: number): void {
+    checkOwnSessions(owner, this.registry.active().filter(({ stored }) => stored.request.owner === owner).length, max);
   }
 
   admit(): void {

@@ -88,6 +88,7 @@ test("a name has so many active sessions, and the same request again is no secon
     () => control.startProcessing({ ...LEDGERS, endLedger: 0 }).catch(() => undefined),
     "room for a session",
   );
+  expect(await control.resumeSession({ sessionId }).catch(reasonOf)).toBe("NAME_LIMIT");
   await control.stopProcessing({ sessionId: next.sessionId, mode: 1 });
 }, 60_000);
 
