@@ -60,7 +60,7 @@ export class MemoryGuard {
     this.collectedMs = now;
     this.rounds += 1;
     this.pressure.askForMemory();
-    collect();
+    collect(this.pressure);
   }
 
   /** Resolves when a span may be begun. */

@@ -108,7 +108,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   const pressureLook = setInterval(() => {
     if (!pressure.isAsked()) return;
     hub.trim();
-    collect();
+    collect(pressure);
   }, PRESSURE_LOOK_MS);
   const lagLook = setInterval(() => {
     producer.measureLag();

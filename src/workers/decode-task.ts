@@ -56,7 +56,7 @@ export function decodeTask(data: DecodeTaskData): void {
   for (;;) {
     if (pressure.isAsked()) {
       memory.trim();
-      collect();
+      collect(pressure);
     }
     const seen = bell.read();
     const closed = input.closed;

@@ -97,15 +97,14 @@ test("a client that comes late to a live session is given its past from the lake
   try {
     const address = `127.0.0.1:${server.processor.addresses.flight.port}`;
     const { sessionId } = await server.control.startProcessing({ startLedger: REAL_FIRST, batchSize: 20 });
-    const stop = new AbortController();
-    const first = readRows(address, { session: sessionId, from: "start" }, { signal: stop.signal });
+    const first = readRows(address, { session: sessionId, from: "start" });
     const at = (ledger: number) => () => server.processor.sessions.get(sessionId).ledgerCurrent >= ledger;
     await until(at(LAST - 4), "the tip is reached");
-    const late = readRows(address, { session: sessionId, from: "start" }, { signal: stop.signal });
+    const late = readRows(address, { session: sessionId, from: "start" });
     for (let ledger = LAST - 3; ledger <= LAST; ledger++) growing.set(ledger, ledgers.get(ledger)!);
     await until(at(LAST), "the last ledger is reached");
     await until(() => server.processor.sessions.get(sessionId).rowsDelivered >= 2 * expected.rows.length, "both");
-    stop.abort();
+    await server.control.stopProcessing({ sessionId }); // which ends both behind their last rows
     for (const { rows } of [await first, await late]) expect(digest(rows)).toBe(digest(expected.rows));
   } finally {
     await server.close();
