@@ -18,6 +18,7 @@ import { openDecodeInput } from "./decode-input.ts";
 import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { HeldLedgers, InputNetwork } from "./input-network.ts";
+import { Interrupted } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { FORMATS, type RowSink, sinkOf } from "./row-sink.ts";
 import { UsageError } from "./usage-error.ts";
@@ -25,7 +26,7 @@ import { UsageError } from "./usage-error.ts";
 const FILES_MAX = 100_000; // more than a shell passes
 const COMPAT = oneOf(["default", "go"]);
 const ON_OFF = oneOf(["on", "off"]);
-const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
+const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT, which is how a person ends it
 
 export const command = defineCommand({
   usage: "FILE|LAKE|SOURCE… [flags]",
@@ -140,7 +141,8 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
     await sink.end(work.rows).catch((thrown) => {
       if (!isCut) throw thrown;
     });
-    return isCut && !isEndless ? EXIT_INTERRUPTED : 0;
+    if (!isCut || isEndless) return 0;
+    return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
   },
 });
 

@@ -7,6 +7,14 @@
 const EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const REPEAT_MS = 300; // one Ctrl-C may come twice, from the terminal and from a parent such as make that passes it on
 
+/** Why the signal of a command has aborted. */
+export class Interrupted extends Error {
+  /** @param exitCode what a shell reports of it */
+  constructor(readonly exitCode: number) {
+    super("interrupted");
+  }
+}
+
 type EndingSignal = keyof typeof EXITS;
 
 let controller: AbortController | undefined;
@@ -36,6 +44,6 @@ function onSignal(name: EndingSignal): void {
   if (controller === undefined) process.exit(EXITS[name]);
   if (!controller.signal.aborted) {
     firstMs = performance.now();
-    controller.abort();
+    controller.abort(new Interrupted(EXITS[name]));
   } else if (performance.now() - firstMs > REPEAT_MS) process.exit(EXITS.SIGINT);
 }

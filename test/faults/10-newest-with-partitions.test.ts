@@ -64,11 +64,11 @@ for (const [name, client] of [
 function pageSnippet(newest: object): string {
   const page = statusPage("test", "nonce");
   const code = page.slice(page.indexOf("const newest ="), page.indexOf('if (byId("snippet")'));
-  const show = new Function("status", "target", `${code}; return snippet;`) as (
+  const show = new Function("status", "flightUrl", `${code}; return snippet;`) as (
     status: object,
-    target: (address: string) => string,
+    flightUrl: string,
   ) => string;
-  return show({ sessions: [newest], endpoints: { flight: processor.flight } }, (address) => address);
+  return show({ sessions: [newest], endpoints: { flight: {} } }, `grpc://${processor.flight}`);
 }
 
 const python = await pythonInterpreter();
