@@ -57,8 +57,8 @@ export class MemoryPressure {
 }
 
 /**
- * Collects this thread's garbage now; where memory is full, what the thread could make again goes too. That is compiled
- * code above all: thrown away at each round, its compiling cost a tenth of all CPU.
+ * Collects this thread's garbage now; where memory is full, what the thread could make again goes too. Compiled code
+ * is most of it: thrown away at each round, its compiling cost a tenth of all CPU.
  */
 export function collect(pressure: MemoryPressure): void {
   Bun.gc(true);

@@ -206,7 +206,7 @@ class DecodeWork {
     try {
       await this.sink.begin(passphrase);
       const { decoder, known } = this.decoderOf(passphrase);
-      decoder.decode(this.sink.keepsRows ? ledger.bytes.slice() : ledger.bytes, this.rows);
+      decoder.decode(this.sink.keepsRows ? new Uint8Array(ledger.bytes) : ledger.bytes, this.rows);
       for (const { asset, ledgerSequence } of decoder.takeLearned()) known.add(asset, knownFrom(ledgerSequence));
       await this.sink.take(this.rows);
     } catch (thrown) {

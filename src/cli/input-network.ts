@@ -67,7 +67,7 @@ export class HeldLedgers {
         `${ledger.path}: the ledgers up to number ${ledger.ledgerIndex} have no transaction that tells their network, and those with rows ${this.bytes} B, over max ${this.bytesMax} B to hold back: name the network with --network-passphrase`,
       );
     }
-    this.ledgers.push({ ...ledger, bytes: ledger.bytes.slice() });
+    this.ledgers.push({ ...ledger, bytes: new Uint8Array(ledger.bytes) });
   }
 
   /** All of them, in order; they are held no longer. */

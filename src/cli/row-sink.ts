@@ -32,7 +32,7 @@ export function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVe
   switch (format) {
     case "tsv": {
       const writer = new TsvWriter();
-      return textSink((rows) => writer.write(rows).slice(), output);
+      return textSink((rows) => new Uint8Array(writer.write(rows)), output);
     }
     case "ndjson": {
       const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });

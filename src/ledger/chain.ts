@@ -22,8 +22,13 @@ export interface ChainLink {
 /** The link of one LedgerCloseMeta. @throws XdrError where the bytes up to the header's end are not one */
 export function chainLink(bytes: Uint8Array, object: string): ChainLink & { fault?: string } {
   const { sequence, header, previousLedgerHash, hash } = ledgerHeader(bytes);
-  const link = { ledger: sequence, object, previousLedgerHash: previousLedgerHash.slice(), hash: hash.slice() };
-  const computed = sha256(header.slice()); // the bytes may be shared memory, which hashes do not read
+  const link = {
+    ledger: sequence,
+    object,
+    previousLedgerHash: new Uint8Array(previousLedgerHash),
+    hash: new Uint8Array(hash),
+  };
+  const computed = sha256(new Uint8Array(header)); // the bytes may be shared memory, which hashes do not read
   if (isSame(computed, link.hash)) return link;
   return { ...link, fault: `it says that its header has the hash ${hex(link.hash)}, and it is ${hex(computed)}` };
 }

@@ -88,9 +88,9 @@ export class RepeatingSource implements LedgerSource {
         break;
       }
       bytesLeft -= ledger.bytes.length;
-      const bytes = ledger.bytes.slice();
+      const bytes = new Uint8Array(ledger.bytes);
       const header = ledgerHeader(bytes);
-      const previousLedgerHash = header.previousLedgerHash.slice();
+      const previousLedgerHash = new Uint8Array(header.previousLedgerHash);
       templates.push({ bytes, view: new DataView(bytes.buffer), header, previousLedgerHash });
     }
     if (templates.length === 0) {
@@ -159,8 +159,8 @@ export class RepeatingSource implements LedgerSource {
     }
     header.previousLedgerHash.set(before ?? template.previousLedgerHash);
     sha256Into(header.header, header.hash);
-    const hash = header.hash.slice();
-    if (memory === undefined) return { bytes: template.bytes.slice(), hash };
+    const hash = new Uint8Array(header.hash);
+    if (memory === undefined) return { bytes: new Uint8Array(template.bytes), hash };
     memory.set(template.bytes);
     return { bytes: memory.subarray(0, template.bytes.length), hash };
   }

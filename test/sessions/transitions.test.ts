@@ -150,8 +150,8 @@ const WALKS: Record<SessionState, Partial<Record<SessionEvent, () => Promise<str
     started: running,
     stopAsked: async () => {
       const id = await starting();
+      // It waits for no ledger of the source, so that STOPPING may be over before anybody looks: the walk has its steps.
       const stopped = stop(id);
-      await reached(id, "STOPPING");
       source.closed = false;
       await stopped;
       return id;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ownProject, projectOf } from "./project.ts";
 import type { Rule } from "./rule.ts";
-import { bytesFrom, casts, expectations, settings } from "./rules/code.ts";
+import { bytesFrom, casts, expectations, settings, wholeSlices } from "./rules/code.ts";
 import { documented, used } from "./rules/exports.ts";
 import { arrows, circles } from "./rules/folders.ts";
 import { nouns } from "./rules/prose.ts";
@@ -11,7 +11,7 @@ import { files, functions } from "./rules/sizes.ts";
 
 /** What the project keeps. */
 const RULES: readonly Rule[] = [
-  ...[settings, bytesFrom, casts, expectations],
+  ...[settings, bytesFrom, wholeSlices, casts, expectations],
   ...[arrows, circles],
   nouns,
   ...[reasonCodes, reasonsUsed],

@@ -27,7 +27,7 @@ function hasCommentAt(file: SourceFile, node: Node): boolean {
 }
 
 export const bytesFrom: Rule = {
-  name: "bytes are not copied by `Uint8Array.from`, which costs 25 ns a byte on Bun: `new Uint8Array(bytes)` or `slice`",
+  name: "bytes are not copied by `Uint8Array.from`, which costs 25 ns a byte on Bun: `new Uint8Array(bytes)`",
   check: (project) =>
     writtenFiles(project).flatMap((file) =>
       [...walk(file.body)]
@@ -39,6 +39,22 @@ export const bytesFrom: Rule = {
     ),
   canary: new Map([
     ["src/xdr/a.ts", "export const copy = (bytes: Buffer) => [Uint8Array.from(bytes), Uint8Array.from([1])];"],
+  ]),
+};
+
+export const wholeSlices: Rule = {
+  name: "nothing is copied by `slice()` without arguments, which gives a view where the bytes are a Buffer: `new Uint8Array(bytes)`",
+  check: (project) =>
+    writtenFiles(project)
+      .filter(({ path }) => path.startsWith("src/"))
+      .flatMap((file) =>
+        [...walk(file.body)]
+          .filter(({ type, property }) => type === "MemberExpression" && nameOf(property) === "slice")
+          .filter((node) => file.text.startsWith("()", node.end))
+          .map((node) => `${placeOf(file, node)} copies by slice()`),
+      ),
+  canary: new Map([
+    ["src/xdr/a.ts", "export const copy = (bytes: Uint8Array) => [bytes.slice(), bytes.slice(1), [...bytes]];"],
   ]),
 };
 
