@@ -125,6 +125,19 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
     expect(await stream.next(WAIT_MS_MAX)).toMatchObject({ status: { code: 0 } });
   }, 30_000);
 
+  test("the source is killed", async () => {
+    const source = await start("-size", "100000");
+    const stream = open(source.address, way);
+    expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+    source[Symbol.dispose]();
+    let event = await stream.next(WAIT_MS_MAX);
+    while (event.kind === "ledger") event = await stream.next(WAIT_MS_MAX);
+    expect(event).toMatchObject({ kind: "ended", status: { code: 14 } });
+  });
+
+  // What takes long is tried over plain sockets with one library: frames are the same with and without TLS.
+  if (way === "plain" && name !== "grpc-go") return;
+
   test("pings of an idle connection are answered", async () => {
     using source = await start(...library.ping, "-size", "1000", "-count", "3");
     const stream = open(source.address, way);
@@ -141,16 +154,6 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
     for (let ledger = 2; ledger <= 20; ledger++) expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
     expect(await stream.next(WAIT_MS_MAX)).toMatchObject({ status: { code: 0 } });
   }, 30_000);
-
-  test("the source is killed", async () => {
-    const source = await start("-size", "100000");
-    const stream = open(source.address, way);
-    expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
-    source[Symbol.dispose]();
-    let event = await stream.next(WAIT_MS_MAX);
-    while (event.kind === "ledger") event = await stream.next(WAIT_MS_MAX);
-    expect(event).toMatchObject({ kind: "ended", status: { code: 14 } });
-  });
 
   test("a reader that pauses: the source sends no more than the window, whatever the ledgers' size", async () => {
     for (const size of [20_000, 1_800_000, 24 * MIB]) {
