@@ -179,7 +179,7 @@ function openingOf({ number, request, cell }: EngineStream, options: EngineOptio
     ledgerEnd: request.ledgerEnd,
     networkPassphrase: options.networkPassphrase,
     schemaVersion: request.schemaVersion,
-    includesDeleted: request.filters.at(-1)?.filter.includeDeleted,
+    includesDeleted: request.filters[0]?.filter.includeDeleted,
     columns: request.columns,
     dictionaries: request.dictionaries,
     batchRows: request.batchRows,

@@ -63,7 +63,7 @@ export interface StreamOpening {
   ledgerEnd: number;
   networkPassphrase: string;
   schemaVersion: SchemaVersion;
-  /** Whether its filter lets removed and evicted entries through, as the stream begins. */
+  /** Whether its first filter lets removed and evicted entries through: a session's, also after a restart and changes. */
   includesDeleted?: boolean;
   columns?: string[];
   /** False: columns of words are text. Absent: dictionaries. */

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { COMMANDS } from "../../src/main.ts";
 import { type CliRun, cli } from "../cli/harness.ts";
 import { readGolden } from "../support/goldens.ts";
@@ -126,6 +127,26 @@ describe("a session", () => {
     const refused = await sink("without.db", "--session", without);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("leaves removed entries out")]);
     control.close();
+  });
+
+  test("is read on after a restart of the server, also where a change of its filters leaves removed entries out", async () => {
+    const flags = [`--source-endpoint=repeat:${SAMPLE.folder}`, `--data-dir=${join(folder, "data")}`];
+    const before = await startProcessor(flags);
+    const control = connectControl(before.control);
+    const { sessionId } = await control.startProcessing({
+      ...{ startLedger: 1000, schemaVersion: 2, filters: { includeDeleted: true } },
+    });
+    const flight = new FlightClient(before.flight);
+    for await (const _ of flight.doGet(Buffer.from(JSON.stringify({ session: sessionId, from: "start" })))) break;
+    flight.close();
+    await control.configureFilters({ sessionId, filters: { includeDeleted: false } });
+    control.close();
+    expect(await before.stop()).toBe(0);
+    const after = await startProcessor(flags);
+    const words = ["sink", "sqlite", "--to", join(folder, "changed.db"), "--session", sessionId, "--dry-run"];
+    const run = await cli(words, COMMANDS, { FLIGHT_ENDPOINT: after.flight });
+    expect([run.code, run.err]).toEqual([0, ""]);
+    expect(await after.stop()).toBe(0);
   });
 });
 

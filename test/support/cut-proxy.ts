@@ -7,6 +7,7 @@ export class CutProxy {
 
   private constructor(private readonly server: Server) {
     server.on("connection", (client) => {
+      if (this.target === "") return void client.destroy();
       const [host, port] = this.target.split(":") as [string, string];
       const upstream = connect(Number(port), host);
       for (const [socket, other] of [
@@ -35,7 +36,7 @@ export class CutProxy {
     return `127.0.0.1:${port}`;
   }
 
-  /** Where new connections lead. */
+  /** Where new connections lead; empty: nowhere, so that they end at once. */
   leadTo(address: string): void {
     this.target = address;
   }

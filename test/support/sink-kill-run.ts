@@ -181,6 +181,7 @@ class SinkKillRun {
     else {
       this.server!.kill("SIGKILL");
       await this.server!.exited;
+      this.proxy!.leadTo(""); // its port may be another's now
       await Bun.sleep(this.random() * 300);
       await this.serve();
     }
