@@ -1,6 +1,6 @@
 /** What `decode` is told to read: a file, standard input, or a source as SOURCE_ENDPOINT names it. */
 import { promises as fs } from "node:fs";
-import { parseSourceEndpoint, type SourceEndpoint } from "../config/source-endpoint.ts";
+import { parseSourceEndpoint, type SourceEndpoint, shownSource } from "../config/source-endpoint.ts";
 import { sourceEndpoint } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { ledgersOfFile } from "../sources/file/ledger-file.ts";
@@ -54,8 +54,8 @@ export async function openDecodeInput(
     return await ofSource(await openSource(endpoint, access), wanted, signal, onTrouble);
   }
   const path = argument === "-" ? "/dev/stdin" : (endpoint?.path ?? argument);
-  if (endpoint === undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(path)) {
-    throw new UsageError(`${path} is no source: a file, or ${sourceEndpoint.accepts} is accepted`);
+  if (endpoint === undefined && isMeantAsSource(path) && !(await exists(path))) {
+    throw new UsageError(`${shownSource(path)} is no source: a file, or ${sourceEndpoint.accepts} is accepted`);
   }
   const stat = await fs.stat(path).catch((thrown) => {
     throw fileFault(path, thrown);
@@ -89,7 +89,7 @@ async function ofSource(
 async function rangeOf(source: LedgerSource, { ledgerFirst, ledgerLast }: WantedLedgers): Promise<LedgerRange> {
   if (ledgerFirst !== undefined && ledgerLast !== undefined) return { ledgerFirst, ledgerLast };
   if (source instanceof Lake) {
-    const held = await heldBy(source);
+    const held = await heldBy(source, ledgerFirst ?? ledgerLast);
     const range = { ledgerFirst: ledgerFirst ?? held.ledgerFirst, ledgerLast: ledgerLast ?? held.ledgerLast };
     if (range.ledgerLast === 0 || range.ledgerFirst <= range.ledgerLast) return range;
     throw new CodedError(
@@ -110,6 +110,11 @@ function endpointOf(argument: string): SourceEndpoint | undefined {
   const endpoint = parseSourceEndpoint(argument);
   if (endpoint !== undefined || !isStoreAddress(argument)) return endpoint;
   return { kind: "store", address: argument }; // to be told what is wrong with it
+}
+
+/** Whether the words are written as those of a source, though they name none. */
+function isMeantAsSource(argument: string): boolean {
+  return argument === "" || /^[a-z][a-z0-9+.-]*:\/\/|^(meta|repeat):|\|/i.test(argument);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { parseSourceEndpoint, shownSource } from "../config/source-endpoint.ts";
 import { integer, oneOf } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { Lake } from "../sources/lake/lake.ts";
@@ -10,6 +11,7 @@ import { option } from "./flags.ts";
 import { write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import { Progress } from "./progress.ts";
+import { UsageError } from "./usage-error.ts";
 
 const FORMATS = ["text", "json"] as const;
 
@@ -44,6 +46,10 @@ export const command = defineCommand({
   ],
   async run({ args, flags, env, stdout, stderr }) {
     const [place] = args as [string];
+    const kind = parseSourceEndpoint(place)?.kind;
+    if (place.includes("|") || (kind !== undefined && kind !== "lake" && kind !== "store")) {
+      throw new UsageError(`${shownSource(place)} is no lake: gaps reads a folder, s3://, gs:// and https:// lakes`);
+    }
     const lake = isStoreAddress(place) ? await openStoreLake(place, environmentAccess(env)) : await Lake.open(place);
     try {
       const range = await lake.ledgersHeld(flags["start-ledger"]);
@@ -60,13 +66,14 @@ export const command = defineCommand({
       for await (const finding of auditLake(lake, { ledgerFirst, ledgerLast }, onProgress)) {
         findings += 1;
         progress.clear();
-        const { kind, ledgerFirst: first, ledgerLast: last, detail } = finding;
+        const { kind, ledgerFirst: first, ledgerLast: last, object, detail } = finding;
+        const about = detail.includes(object) ? detail : `${object}: ${detail}`;
         const ledgers = first === last ? `ledger ${first}` : `ledgers ${first} to ${last}`;
-        await write(stdout, asJson ? `${JSON.stringify(finding)}\n` : `${kind}: ${ledgers}: ${detail}\n`);
+        await write(stdout, asJson ? `${JSON.stringify(finding)}\n` : `${kind}: ${ledgers}: ${about}\n`);
       }
       progress.clear();
       const totals = { ledgerFirst, ledgerLast, findings };
-      const sentence = `ledgers ${ledgerFirst} to ${ledgerLast}: ${findings === 0 ? "nothing is wrong" : `${findings} findings`}`;
+      const sentence = `ledgers ${ledgerFirst} to ${ledgerLast}: ${findings === 0 ? "nothing is wrong" : `${findings} ${findings === 1 ? "finding" : "findings"}`}`;
       await write(stdout, asJson ? `${JSON.stringify(totals)}\n` : `${sentence}\n`);
       return findings === 0 ? 0 : 1;
     } finally {

@@ -87,3 +87,11 @@ function folderPath(text: string): string | undefined {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined;
   return text.includes("/") || text === "." || text === ".." ? text : undefined;
 }
+
+/**
+ * The text of a source that is not one, as errors may show it: without what may be a key, behind a host or before an `@`.
+ */
+export function shownSource(text: string): string {
+  const withoutLogin = text.replace(/:\/\/[^/|]*@/g, "://…@");
+  return JSON.stringify(withoutLogin.replace(/(:\/\/[^/?|]*)[/?][^|]+/g, "$1/…"));
+}

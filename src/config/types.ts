@@ -5,7 +5,7 @@ import { ASSETS_GIVEN_MAX, checkedAssets } from "../xdr/sep11.ts";
 import { type Address, formatAddress, parseAddress, parsePort } from "./address.ts";
 import { parseHost } from "./advertised.ts";
 import { formatDuration, parseDurationMs } from "./duration.ts";
-import { parseSourceEndpoint, type SourceEndpoint } from "./source-endpoint.ts";
+import { parseSourceEndpoint, type SourceEndpoint, shownSource } from "./source-endpoint.ts";
 
 const SOURCES_MAX = 64; // each holds connections and buffers
 const HEADER_CHARACTERS_MAX = 4096; // half of what servers take as headers; a large JWT has 2,000
@@ -228,11 +228,13 @@ export const sourceEndpoint: SettingType<SourceEndpoint> = {
   accepts:
     "host:port of a raw-ledger server (grpcs://host:port with TLS), a lake folder (with a slash: ./lake, /data/lake, file:///data/lake), a lake in a bucket (s3://bucket/prefix, gs://bucket/prefix) or behind a web server (https://host/path), an RPC server (rpc+https://host/path), core's meta stream (meta:/path/fifo, meta:fd:3, meta+tcp://host:port), repeat:<lake folder>, or up to 8 of them joined, lake|tip",
   parse: parseSourceEndpoint,
+  fault: shownSource,
 };
 
 /** `name=source`, comma-separated, by name. */
 export const namedSources: SettingType<ReadonlyMap<string, SourceEndpoint>> = {
   name: "sources",
+  fault: shownSource,
   accepts: `up to ${SOURCES_MAX} of name=source (names of 1 to 32 letters, digits, _ or -; sources as in SOURCE_ENDPOINT), separated by commas,`,
   parse(value) {
     const named = new Map<string, SourceEndpoint>();

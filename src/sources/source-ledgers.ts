@@ -21,9 +21,9 @@ export interface FileLedger {
   bytes: Uint8Array;
 }
 
-/** The ledgers that a lake has now. @throws CodedError as Lake.ledgersHeld */
-export async function heldBy(lake: Lake): Promise<LedgerRange> {
-  const range = await lake.ledgersHeld();
+/** The ledgers that a lake has now. @param near, @throws CodedError as Lake.ledgersHeld */
+export async function heldBy(lake: Lake, near?: number): Promise<LedgerRange> {
+  const range = await lake.ledgersHeld(near);
   // A lake may begin with ledger 0 by its file names; there is no such ledger.
   return { ...range, ledgerFirst: Math.max(1, range.ledgerFirst) };
 }

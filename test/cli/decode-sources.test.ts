@@ -174,7 +174,7 @@ describe("what is none, or two", () => {
     expect([code, err]).toEqual([1, expect.stringContaining("there is no such file or folder")]);
     const other = await decode("ftp://host/lake");
     expect(other).toMatchObject({ code: 2, out: "" });
-    expect(other.err).toContain("ftp://host/lake is no source: a file, or host:port of a raw-ledger server");
+    expect(other.err).toContain('"ftp://host/…" is no source: a file, or host:port of a raw-ledger server');
   });
 
   test("a service that does not tell its newest ledger needs --start-ledger", async () => {

@@ -112,3 +112,37 @@ test("a broken manifest says what to do", async () => {
   rmSync(join(folder, ".config.json"));
   expect((await run("decode", folder)).code).toBe(0);
 });
+
+describe("a key in an address that is none is shown nowhere", () => {
+  const KEY = "s3cretKEY";
+  const ADDRESSES = [
+    `rpc+htps://host/${KEY}`,
+    `s3://id:${KEY}@bucket/p`,
+    `grpc://u:${KEY}@127.0.0.1:1`,
+    `meta+tcp://u:${KEY}@h:1`,
+  ];
+  test.each(ADDRESSES)("%s", async (address) => {
+    for (const words of [
+      ["decode", address],
+      ["serve", "--source-endpoint", address],
+      ["serve", "--sources", `a=${address}`],
+    ]) {
+      const { code, err } = await run(...words);
+      expect([words, code, err.includes(KEY)]).toEqual([words, 2, false]);
+    }
+  });
+});
+
+test.each(["sample/lake|", "|", "", "meta:relative", "repeat:s3://b/p", "meta:fd:x"])(
+  "%p is no source and no file: exit code 2",
+  async (words) => {
+    expect(await run("decode", words)).toMatchObject({ code: 2, err: expect.stringContaining("is no source") });
+  },
+);
+
+test.each(["rpc+http://127.0.0.1:1/k", "sample/lake|x", "meta:/file", "127.0.0.1:1"])(
+  "gaps of %p says that it is no lake",
+  async (words) => {
+    expect(await run("gaps", words)).toMatchObject({ code: 2, err: expect.stringContaining("is no lake") });
+  },
+);

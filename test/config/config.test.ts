@@ -183,7 +183,7 @@ describe("errors name the setting, its value, where it came from and what is acc
     ["GRPC_ADDRESS", "::1:50054"],
     ["FLIGHT_ADDRESS", "host:99999"],
     ["SOURCE_ENDPOINT", "sample"],
-    ["SOURCE_ENDPOINT", "ftp://bucket/lake"],
+    ["SOURCE_ENDPOINT", "ftp://bucket"],
     ["SOURCE_ENDPOINT", "repeat:"],
     ["SOURCE_ENDPOINT", "localhost:0"],
     ["INCLUDE_DELETED", "yes"],

@@ -16,6 +16,9 @@ export interface S3Address extends BucketPlace {
   bucketUrl: string;
 }
 
+/** Credentials that somebody has put in front of the bucket: no message shows them. */
+const LOGIN = /\/\/[^/]*@/;
+
 /**
  * Reads an `s3://` address.
  * @param env AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_NO_SIGN_REQUEST
@@ -26,11 +29,12 @@ export function parseS3Address(text: string, env: Readonly<Record<string, string
     new CodedError(
       "INVALID_ARGUMENT",
       "S3_ADDRESS",
-      `${text}: ${what}: write s3://bucket/prefix, with ?region=…, ?endpoint=https://… and ?unsigned=true as needed`,
+      `${text.replace(LOGIN, "//…@")}: ${what}: write s3://bucket/prefix, with ?region=…, ?endpoint=https://… and ?unsigned=true as needed`,
     );
   const match = /^s3:\/\/([^/?#]*)\/?([^?#]*)(?:\?([^#]*))?$/.exec(text);
   if (match === null) throw wrong("it is no s3:// address");
   const [, bucket, path, query] = match as unknown as [string, string, string, string | undefined]; // the groups always match
+  if (bucket.includes("@")) throw wrong("credentials never stand in the address: give them in the environment");
   if (!BUCKET.test(bucket)) throw wrong(`${JSON.stringify(bucket)} is no bucket's name`);
   const options = new URLSearchParams(query ?? "");
   for (const name of options.keys()) {
