@@ -1,17 +1,17 @@
 /** The flags that all sinks have: what is read, and how it is committed. */
 import { DAY_MS } from "../config/duration.ts";
-import { assets, dialAddress, duration, integer, type SettingType, text } from "../config/types.ts";
+import { dialAddress, duration, integer, type SettingType, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import type { FlightClient } from "../flight-client/client.ts";
-import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { ARROW_COLUMNS } from "../sinks/columns.ts";
 import type { RangeSelection, Selection, SessionSelection } from "../sinks/reader.ts";
 import { TLS_FLAGS } from "./client-tls.ts";
 import { TOKEN_FLAG } from "./control-call.ts";
 import { KIND_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
-import { type FlagValues, option, repeated, toggle } from "./flags.ts";
+import { type FlagValues, option, toggle } from "./flags.ts";
 import { FLIGHT_ADDRESS_DEFAULT, partTicket } from "./flight-call.ts";
 import { PROGRAM } from "./program.ts";
+import { PARTITION_FLAG, RANGE_ASSET_FLAG, RANGE_LEDGER_FLAGS } from "./reading-flags.ts";
 import { UsageError } from "./usage-error.ts";
 
 const COMMIT_ROWS_MAX = 1_000_000; // they wait in memory
@@ -34,26 +34,9 @@ export const SINK_FLAGS = {
     type: text,
     summary: "The session to read, from its start on. Default: the newest, where no range is named.",
   }),
-  partition: option({
-    placeholder: "N",
-    type: integer(0, 65_535),
-    summary: "Which part, from 0 on, of a session that was started with --partitions; such a session needs it.",
-  }),
-  "start-ledger": option({
-    placeholder: "N",
-    type: integer(1, LEDGER_SEQUENCE_MAX),
-    summary: "Read a range of ledgers in place of a session: its first ledger.",
-  }),
-  "end-ledger": option({
-    placeholder: "N",
-    type: integer(0, LEDGER_SEQUENCE_MAX),
-    summary: "The range's last ledger, inclusive. Default: 0, go on with new ledgers for ever.",
-  }),
-  "known-asset": repeated({
-    placeholder: "CODE:G…",
-    type: assets,
-    summary: "An asset whose contract a range knows, beside the server's KNOWN_ASSETS; several with commas.",
-  }),
+  partition: PARTITION_FLAG,
+  ...RANGE_LEDGER_FLAGS,
+  "known-asset": RANGE_ASSET_FLAG,
   ...KIND_FLAGS,
   "commit-interval": option({
     placeholder: "DURATION",

@@ -1,7 +1,6 @@
-import { assets, dialAddress, integer, oneOf, text } from "../config/types.ts";
+import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
-import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import { defineCommand, type Output } from "./command.ts";
@@ -11,22 +10,14 @@ import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts"
 import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf, partTicket } from "./flight-call.ts";
 import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
+import { PARTITION_FLAG, RANGE_ASSET_FLAG, RANGE_LEDGER_FLAGS } from "./reading-flags.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 import { tailError } from "./tail-errors.ts";
 import { TailPlace } from "./tail-place.ts";
 import { UsageError } from "./usage-error.ts";
 
 const RANGE_FLAGS = {
-  "start-ledger": option({
-    placeholder: "N",
-    type: integer(1, LEDGER_SEQUENCE_MAX),
-    summary: "Read a range of ledgers in place of a session: its first ledger.",
-  }),
-  "end-ledger": option({
-    placeholder: "N",
-    type: integer(0, LEDGER_SEQUENCE_MAX),
-    summary: "The range's last ledger, inclusive. Default: 0, go on with new ledgers for ever.",
-  }),
+  ...RANGE_LEDGER_FLAGS,
   "schema-version": option({
     placeholder: "N",
     type: integer(1, 2),
@@ -37,11 +28,7 @@ const RANGE_FLAGS = {
     type: text,
     summary: "Only this column of a range, with --format ndjson. Default: all of docs/columns.md.",
   }),
-  "known-asset": repeated({
-    placeholder: "CODE:G…",
-    type: assets,
-    summary: "An asset whose contract a range knows, beside the server's KNOWN_ASSETS; several with commas.",
-  }),
+  "known-asset": RANGE_ASSET_FLAG,
   ...FILTER_FLAGS,
 };
 
@@ -58,11 +45,7 @@ const FLAGS = {
     type: text,
     summary: "The session to read. Default: the newest, or else the first to come within half a minute.",
   }),
-  partition: option({
-    placeholder: "N",
-    type: integer(0, 65_535),
-    summary: "Which part, from 0 on, of a session that was started with --partitions; such a session needs it.",
-  }),
+  partition: PARTITION_FLAG,
   from: option({
     placeholder: "WHERE",
     type: text,

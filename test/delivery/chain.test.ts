@@ -21,32 +21,17 @@ import {
 import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
 import { SpanDecoder } from "../../src/workers/span-decoder.ts";
 import { StageTimes } from "../../src/workers/stage-times.ts";
-import { buildLedger, concat, created, id, NETWORK, scU32, u32 } from "../ledger/build.ts";
+import { concat, id, u32 } from "../ledger/build.ts";
 import { link } from "../support/chain.ts";
+import { chainedLedgers, rowLedger } from "../support/chained-ledgers.ts";
 import { rowsOfSlot } from "../support/pipeline.ts";
+import { PLAIN_SPEC } from "../support/stream-spec.ts";
 
 const FIRST = 101;
 const LAST = 112;
 const WORKERS = 3;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const nameOf = (ledger: number) => `object of ledger ${ledger}`;
-
-const made = (sequence: number) =>
-  buildLedger({ sequence, transactions: [{ operations: [[created({ contract: id(sequence), key: scU32(1) })]] }] });
-
-/** Ledgers by number; `change` is told each one before the next one follows it. */
-function ledgersWith(change: (sequence: number, bytes: Uint8Array) => void): Map<number, Uint8Array> {
-  const ledgers = new Map<number, Uint8Array>();
-  let hash = id(0);
-  for (let sequence = FIRST; sequence <= LAST; sequence++) {
-    const bytes = made(sequence);
-    link(bytes, hash);
-    change(sequence, bytes);
-    hash = ledgerHeader(bytes).hash.slice();
-    ledgers.set(sequence, bytes);
-  }
-  return ledgers;
-}
 
 interface Run {
   /** Ledgers a span, and a lake file. */
@@ -109,23 +94,7 @@ function outcome(ledgers: Map<number, Uint8Array>, { span, file = 1, spec = {}, 
   return { ledgersOut, skips, error: error?.toRecord() ?? failed };
 }
 
-const SPEC: StreamSpec = {
-  stream: 1,
-  revision: 1,
-  networkPassphrase: NETWORK,
-  compat: "default",
-  filters: [{ ledgerFrom: 1, filter: { includeDeleted: true } }],
-  schemaVersion: 1,
-  compression: "none",
-  onError: "strict",
-  verifyChain: true,
-  start: { ledger: FIRST, row: 0 },
-  batchRowsMax: 1,
-  batchRowsMinTarget: 1000,
-  batchBytesTarget: 1 << 20,
-  batchBytesMax: 2 << 20,
-  ledgerBytesMax: 1 << 20,
-};
+const SPEC: StreamSpec = { ...PLAIN_SPEC, start: { ledger: FIRST, row: 0 }, batchRowsMax: 1 };
 
 function worker(spec: StreamSpec): { decoder: SpanDecoder; reader: MessageReader } {
   const ring = createRing(1 << 20);
@@ -165,7 +134,7 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
   test("a chain that holds comes out whole", () => {
     expect(
       outcome(
-        ledgersWith(() => {}),
+        chainedLedgers(FIRST, LAST, () => {}),
         run,
       ),
     ).toEqual({ ledgersOut: upTo(LAST), skips: [], error: undefined });
@@ -174,7 +143,7 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
   test("a ledger that follows another one, at each place", () => {
     for (let at = FIRST + 1; at <= LAST; at++) {
       const stranger = id(77);
-      const ledgers = ledgersWith((sequence, bytes) => void (sequence === at && link(bytes, stranger)));
+      const ledgers = chainedLedgers(FIRST, LAST, (sequence, bytes) => void (sequence === at && link(bytes, stranger)));
       const { ledgersOut, error } = outcome(ledgers, run);
       expect([at, ledgersOut]).toEqual([at, upTo(at - 1)]);
       expect(error).toMatchObject({ code: "DATA_LOSS", reason: "CHAIN_BROKEN" });
@@ -192,7 +161,7 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
 
   test("a header that has been changed and keeps its hash, at each place", () => {
     for (let at = FIRST; at <= LAST; at++) {
-      const ledgers = ledgersWith((sequence, bytes) => {
+      const ledgers = chainedLedgers(FIRST, LAST, (sequence, bytes) => {
         if (sequence === at) bytes[ledgerHeader(bytes).offsets.closeTime + 7]! ^= 1;
       });
       const { ledgersOut, error } = outcome(ledgers, run);
@@ -202,7 +171,7 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
   });
 
   test("a break is not left out under ON_ERROR=skip", () => {
-    const ledgers = ledgersWith((sequence, bytes) => void (sequence === 106 && link(bytes, id(77))));
+    const ledgers = chainedLedgers(FIRST, LAST, (sequence, bytes) => void (sequence === 106 && link(bytes, id(77))));
     const { ledgersOut, error } = outcome(ledgers, { ...run, spec: { onError: "skip" } });
     expect([ledgersOut, error?.reason]).toEqual([upTo(105), "CHAIN_BROKEN"]);
   });
@@ -210,7 +179,11 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
   test("behind a ledger that is left out the check begins anew, and the message says so", () => {
     for (let at = FIRST; at <= LAST; at++) {
       // The ledger behind the bad one follows nothing that was read, and those behind that are a chain again.
-      const ledgers = ledgersWith((sequence, bytes) => void (sequence === at + 1 && link(bytes, id(77))));
+      const ledgers = chainedLedgers(
+        FIRST,
+        LAST,
+        (sequence, bytes) => void (sequence === at + 1 && link(bytes, id(77))),
+      );
       ledgers.set(at, ledgers.get(at)!.subarray(0, -4));
       const { ledgersOut, skips, error } = outcome(ledgers, { span: run.span, spec: { onError: "skip" } });
       expect([at, ledgersOut, error]).toEqual([at, upTo(LAST).filter((ledger) => ledger !== at), undefined]);
@@ -220,7 +193,7 @@ describe.each(RUNS)("spans of $span ledgers, files of $file", (run) => {
 });
 
 test("a ledger that the source cannot read leaves the check of the next one out", () => {
-  const ledgers = ledgersWith((sequence, bytes) => void (sequence === 107 && link(bytes, id(77))));
+  const ledgers = chainedLedgers(FIRST, LAST, (sequence, bytes) => void (sequence === 107 && link(bytes, id(77))));
   for (const span of [1, 2, 3, 5]) {
     const { ledgersOut, error } = outcome(ledgers, { span, unread: [106], spec: { onError: "skip" } });
     expect([ledgersOut, error]).toEqual([upTo(LAST).filter((ledger) => ledger !== 106), undefined]);
@@ -228,8 +201,8 @@ test("a ledger that the source cannot read leaves the check of the next one out"
 });
 
 test("a ledger of another number is told by its number, not by the chain", () => {
-  const ledgers = ledgersWith(() => {});
-  ledgers.set(106, made(109));
+  const ledgers = chainedLedgers(FIRST, LAST, () => {});
+  ledgers.set(106, rowLedger(109));
   for (const run of RUNS) {
     const { ledgersOut, error } = outcome(ledgers, run);
     expect(ledgersOut).toEqual(upTo(105));

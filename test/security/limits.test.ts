@@ -1,35 +1,22 @@
 /** Limits of a name, and the audit log. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { FlightClient } from "../../src/flight-client/client.ts";
+import type { FlightClient } from "../../src/flight-client/client.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
-import { type GuardedServer, type Name, startGuarded } from "./support.ts";
+import { type GuardedServer, startGuarded } from "./support.ts";
 
 const LEDGERS = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
 const RANGE = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: 0 })); // it goes on for ever
 const reasonOf = (thrown: unknown) => CodedError.from(thrown).reason;
 
 let server: GuardedServer;
-const open: { close(): void }[] = [];
-const controlOf = (name: Name): ControlClient => {
-  const client = connectControl(server.processor.control, { token: server.keys[name] });
-  open.push(client);
-  return client;
-};
-const flightOf = (name: Name): FlightClient => {
-  const client = new FlightClient(server.processor.flight, { token: server.keys[name] });
-  open.push(client);
-  return client;
-};
 
 beforeAll(async () => {
   server = await startGuarded({ LOG_LEVEL: "error", SOURCE_ENDPOINT: `repeat:${SAMPLE.folder}` });
 }, 60_000);
 
 afterAll(async () => {
-  for (const client of open) client.close();
   await server.close();
 });
 
@@ -45,14 +32,14 @@ async function reading(client: FlightClient, ticket: Uint8Array) {
 }
 
 test("a name has so many streams and ranges at once, and room again when one ends", async () => {
-  const client = flightOf("small-operator");
-  const { sessionId } = await controlOf("operator").startProcessing({ ...LEDGERS, endLedger: 0 });
+  const client = server.flight("small-operator");
+  const { sessionId } = await server.control("operator").startProcessing({ ...LEDGERS, endLedger: 0 });
   const session = Buffer.from(JSON.stringify({ session: sessionId }));
   const endRange = await reading(client, RANGE);
   expect(await reading(client, RANGE).catch(reasonOf)).toBe("NAME_LIMIT");
   const endSession = await reading(client, session);
   expect(await reading(client, session).catch(reasonOf)).toBe("NAME_LIMIT");
-  const ofAnother = await reading(flightOf("reader"), RANGE); // others have limits of their own
+  const ofAnother = await reading(server.flight("reader"), RANGE); // others have limits of their own
   await endSession();
   const endSecond = await until(() => reading(client, session).catch(() => undefined), "room for a stream");
   await endRange();
@@ -61,7 +48,7 @@ test("a name has so many streams and ranges at once, and room again when one end
 }, 60_000);
 
 test("a range that has been read to its end has made room", async () => {
-  const client = flightOf("small-operator");
+  const client = server.flight("small-operator");
   const range = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last }));
   for (let count = 0; count < 4; count++) {
     await until(async () => {
@@ -77,12 +64,12 @@ test("a range that has been read to its end has made room", async () => {
 }, 60_000);
 
 test("a name has so many active sessions, and the same request again is no second one", async () => {
-  const control = controlOf("small-operator");
+  const control = server.control("small-operator");
   const request = { ...LEDGERS, endLedger: 0, idempotencyKey: "one" };
   const { sessionId } = await control.startProcessing(request);
   expect(await control.startProcessing({ ...LEDGERS, endLedger: 0 }).catch(reasonOf)).toBe("NAME_LIMIT");
   expect(await control.startProcessing(request)).toMatchObject({ sessionId, alreadyStarted: true });
-  await controlOf("operator").startProcessing(LEDGERS);
+  await server.control("operator").startProcessing(LEDGERS);
   await control.stopProcessing({ sessionId, mode: 1 });
   const next = await until(
     () => control.startProcessing({ ...LEDGERS, endLedger: 0 }).catch(() => undefined),
@@ -93,7 +80,7 @@ test("a name has so many active sessions, and the same request again is no secon
 }, 60_000);
 
 test("each call that changes something has a line in the audit log, at any LOG_LEVEL", async () => {
-  const operator = controlOf("operator");
+  const operator = server.control("operator");
   const { sessionId } = await operator.startProcessing({
     ...LEDGERS,
     labels: new Map([["team", "b"]]),
@@ -104,7 +91,7 @@ test("each call that changes something has a line in the audit log, at any LOG_L
   await operator.resumeSession({ sessionId }).catch(() => {});
   await operator.deleteSession({ sessionId, force: true });
   expect(await operator.deleteSession({ sessionId }).catch(reasonOf)).toBe("SESSION_UNKNOWN");
-  expect(await controlOf("reader").stopProcessing({ sessionId }).catch(reasonOf)).toBe("ROLE");
+  expect(await server.control("reader").stopProcessing({ sessionId }).catch(reasonOf)).toBe("ROLE");
   await operator.listSessions({});
   const lines = () =>
     server.processor

@@ -1,10 +1,8 @@
 /** Callers who may use some sessions or contracts only: what they see, and what they are refused. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { FlightClient } from "../../src/flight-client/client.ts";
 import { runCommand, SAMPLE } from "../support/processor.ts";
-import { CONTRACT, type GuardedServer, type Name, OTHER_CONTRACT, startGuarded } from "./support.ts";
+import { CONTRACT, type GuardedServer, OTHER_CONTRACT, startGuarded } from "./support.ts";
 
 const LEDGERS = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
 const RANGE = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last };
@@ -12,17 +10,6 @@ const RANGE = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last };
 let server: GuardedServer;
 let own: string;
 let foreign: string;
-const open: { close(): void }[] = [];
-const controlOf = (name: Name): ControlClient => {
-  const client = connectControl(server.processor.control, { token: server.keys[name] });
-  open.push(client);
-  return client;
-};
-const flightOf = (name: Name): FlightClient => {
-  const client = new FlightClient(server.processor.flight, { token: server.keys[name] });
-  open.push(client);
-  return client;
-};
 const ended = (work: Promise<unknown>) =>
   work.then(
     () => "OK",
@@ -31,19 +18,19 @@ const ended = (work: Promise<unknown>) =>
 
 beforeAll(async () => {
   server = await startGuarded();
-  own = (await controlOf("some-operator").startProcessing({ ...LEDGERS, labels: new Map([["team", "a"]]) })).sessionId;
-  foreign = (await controlOf("operator").startProcessing(LEDGERS)).sessionId;
+  own = (await server.control("some-operator").startProcessing({ ...LEDGERS, labels: new Map([["team", "a"]]) }))
+    .sessionId;
+  foreign = (await server.control("operator").startProcessing(LEDGERS)).sessionId;
 }, 60_000);
 
 afterAll(async () => {
-  for (const client of open) client.close();
   await server.close();
 });
 
 test("the control plane shows and changes the caller's own sessions", async () => {
-  const some = controlOf("some-operator");
+  const some = server.control("some-operator");
   expect((await some.listSessions({})).sessions.map(({ sessionId }) => sessionId)).toEqual([own]);
-  expect((await controlOf("operator").listSessions({})).sessions).toHaveLength(2);
+  expect((await server.control("operator").listSessions({})).sessions).toHaveLength(2);
   expect(await ended(some.getSession({ sessionId: own }))).toBe("OK");
   for (const work of [
     () => some.getSession({ sessionId: foreign }),
@@ -59,24 +46,24 @@ test("the control plane shows and changes the caller's own sessions", async () =
   ]) {
     expect(await ended(work())).toBe("SCOPE");
   }
-  expect(await ended(controlOf("some-reader").stopProcessing({ sessionId: own }))).toBe("ROLE");
+  expect(await ended(server.control("some-reader").stopProcessing({ sessionId: own }))).toBe("ROLE");
 });
 
 test("Flight reads the caller's own sessions, and lists no others", async () => {
-  const some = flightOf("some-reader");
+  const some = server.flight("some-reader");
   const newest = await some.session(); // the newest of those that it may read
   expect(newest.id).toBe(own);
   let rows = 0;
   for await (const { metadata } of some.doGetAll(newest.tickets)) rows += metadata.rows;
   expect(rows).toBe(SAMPLE.rows);
   expect(await ended(some.session(foreign))).toBe("SCOPE");
-  const { tickets } = await flightOf("reader").session(foreign);
+  const { tickets } = await server.flight("reader").session(foreign);
   expect(await ended(Array.fromAsync(some.doGetAll(tickets)))).toBe("SCOPE");
   expect(await ended(Array.fromAsync(some.doGet(Buffer.from("contract-data-stream"))))).toBe("SCOPE");
 });
 
 test("Flight reads ranges of the caller's own contracts", async () => {
-  const some = flightOf("some-reader");
+  const some = server.flight("some-reader");
   const of = (...contract_ids: string[]) => ({ ...RANGE, filters: { contract_ids } });
   const tickets = await some.range(of(CONTRACT));
   expect(await ended(Array.fromAsync(some.doGetAll(tickets)))).toBe("OK");
@@ -85,8 +72,8 @@ test("Flight reads ranges of the caller's own contracts", async () => {
     const ticket = Buffer.from(JSON.stringify(range)); // a client may write a ticket by itself
     expect(await ended(Array.fromAsync(some.doGet(ticket)))).toBe("SCOPE");
   }
-  expect(await ended(flightOf("some-operator").range(of(CONTRACT)))).toBe("SCOPE"); // sessions alone are given to it
-  expect(await ended(flightOf("reader").range(RANGE))).toBe("OK");
+  expect(await ended(server.flight("some-operator").range(of(CONTRACT)))).toBe("SCOPE"); // sessions alone are given to it
+  expect(await ended(server.flight("reader").range(RANGE))).toBe("OK");
 });
 
 test("our own commands send a key of a file or of the environment", async () => {

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { type ControlClient, connectControl } from "../../src/control/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { newApiKey } from "../../src/security/api-keys.ts";
 import { passwordLine } from "../../src/security/password-hashes.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
@@ -34,6 +36,9 @@ export interface GuardedServer {
   env: Record<string, string>;
   keys: Record<Name, string>;
   passwords: Record<Name, string>;
+  /** Clients with the name's key; `close` closes them. */
+  control(name: Name): ControlClient;
+  flight(name: Name): FlightClient;
   /** A JWT of the issuer that the server trusts. */
   jwt(claims: JWTPayload): Promise<string>;
   close(): Promise<void>;
@@ -63,11 +68,19 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
   writeFileSync(settings.JWT_KEY_FILE, await exportSPKI(issuer.publicKey));
   writeFileSync(settings.ACCESS_FILE, JSON.stringify({ names: NAMES }));
   const processor = await startProcessor([], { env: settings });
+  const keys = Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>;
+  const clients: { close(): void }[] = [];
+  const opened = <T extends { close(): void }>(client: T): T => {
+    clients.push(client);
+    return client;
+  };
   return {
     processor,
     folder,
     env: settings,
-    keys: Object.fromEntries(made.map(([name, { key }]) => [name, key])) as Record<Name, string>,
+    keys,
+    control: (name) => opened(connectControl(processor.control, { token: keys[name] })),
+    flight: (name) => opened(new FlightClient(processor.flight, { token: keys[name] })),
     passwords: Object.fromEntries(passwords) as Record<Name, string>,
     jwt: (claims) =>
       new SignJWT(claims)
@@ -77,6 +90,7 @@ export async function startGuarded(env: Record<string, string> = {}): Promise<Gu
         .setExpirationTime("1h")
         .sign(issuer.privateKey),
     async close() {
+      for (const client of clients) client.close();
       await processor.stop();
       rmSync(folder, { recursive: true });
     },

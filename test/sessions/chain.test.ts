@@ -6,11 +6,12 @@ import { COMMANDS } from "../../src/main.ts";
 import { Lake } from "../../src/sources/lake/lake.ts";
 import { type LakeLayout, lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { cli } from "../cli/harness.ts";
-import { buildLedger, created, id, NETWORK, scU32 } from "../ledger/build.ts";
+import { id, NETWORK } from "../ledger/build.ts";
 import { join, lakeMember, rawMember } from "../sources/join/join-parts.ts";
 import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
 import { link } from "../support/chain.ts";
+import { chainedLedgers, type LedgerChange } from "../support/chained-ledgers.ts";
 import { type LocalServer, type LogLine, localServer } from "../support/local-server.ts";
 import { until } from "../support/until.ts";
 
@@ -26,14 +27,9 @@ afterAll(async () => {
   for (const close of closers.reverse()) await close();
 });
 
-const ledger = (sequence: number) =>
-  buildLedger({ sequence, transactions: [{ operations: [[created({ contract: id(sequence), key: scU32(1) })]] }] });
-
-type Change = (sequence: number, bytes: Uint8Array) => void;
-
 /** A lake whose chain holds but for what `change` does to a ledger before the next one follows it. */
-function lakeOf(layout: LakeLayout, change: Change): TemporaryLake {
-  const made = chainWith(change);
+function lakeOf(layout: LakeLayout, change: LedgerChange): TemporaryLake {
+  const made = chainedLedgers(FIRST, LAST, change);
   const lake = new TemporaryLake(layout, { networkPassphrase: NETWORK });
   closers.push(() => lake[Symbol.dispose]());
   const { ledgersPerBatch } = layout;
@@ -42,19 +38,6 @@ function lakeOf(layout: LakeLayout, change: Change): TemporaryLake {
     lake.write(lakeKey(layout, first), new Uint8Array(Bun.zstdCompressSync(content as Uint8Array<ArrayBuffer>)));
   }
   return lake;
-}
-
-function chainWith(change: Change): Map<number, Uint8Array> {
-  const made = new Map<number, Uint8Array>();
-  let hash = id(0);
-  for (let sequence = FIRST; sequence <= LAST; sequence++) {
-    const bytes = ledger(sequence);
-    link(bytes, hash);
-    change(sequence, bytes);
-    hash = ledgerHeader(bytes).hash.slice();
-    made.set(sequence, bytes);
-  }
-  return made;
 }
 
 async function serverOver(lake: TemporaryLake, flags: Record<string, string> = {}, lines?: LogLine[]) {
@@ -102,13 +85,13 @@ const upTo = (last: number, first = FIRST) => Array.from({ length: last - first 
 
 /** From that ledger on, the chain is another one. */
 const mixed =
-  (at: number): Change =>
+  (at: number): LedgerChange =>
   (sequence, bytes) => {
     if (sequence === at) link(bytes, id(77));
   };
 /** A header that was changed after its hash was computed. */
 const changed =
-  (at: number): Change =>
+  (at: number): LedgerChange =>
   (sequence, bytes) => {
     if (sequence === at) bytes[ledgerHeader(bytes).offsets.closeTime + 7]! ^= 1;
   };
@@ -202,7 +185,7 @@ test("ON_ERROR=skip leaves no break out, and says where the check begins anew", 
 test("where a join goes from its lake to a tip of another chain", async () => {
   const lake = lakeOf(LAYOUTS[0]!, () => {});
   for (let ledger = 120; ledger <= LAST; ledger++) lake.remove(ledger);
-  const ledgers = chainWith(mixed(120));
+  const ledgers = chainedLedgers(FIRST, LAST, mixed(120));
   using tip = await RawLedgerServer.start(async (call) => {
     for (let at = call.startLedger; at <= LAST && !call.cancelled; at++) await call.send(at, ledgers.get(at));
   });

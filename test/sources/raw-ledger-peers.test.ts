@@ -124,7 +124,11 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
       expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
       if (way !== "plain") await Bun.sleep(1_800);
       else await until(() => frameTypes(proxy.fromServer).includes(GOAWAY), "GOAWAY has come");
-      for (let ledger = 2; ledger <= 60; ledger++) expect((await stream.next(WAIT_MS_MAX)).kind).toBe("ledger");
+      for (let ledger = 2; ledger <= 60; ledger++) {
+        const event = await stream.next(WAIT_MS_MAX);
+        const said = event.kind === "ledger" ? "" : JSON.stringify(event); // of ledgers it would be megabytes
+        expect(event.kind, `at ledger ${ledger}: ${said}`).toBe("ledger");
+      }
       expect(await stream.next(WAIT_MS_MAX)).toMatchObject({ status: { code: 0 } });
     },
     30_000,

@@ -14,27 +14,10 @@ import {
 import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
 import { SpanDecoder } from "../../src/workers/span-decoder.ts";
 import { StageTimes } from "../../src/workers/stage-times.ts";
-import { buildLedger, concat, created, id, NETWORK, scBytes, scU32, u32 } from "../ledger/build.ts";
+import { buildLedger, concat, created, id, scBytes, scU32, u32 } from "../ledger/build.ts";
 import { ASSET_ISSUER, assetInstance } from "../support/asset-world.ts";
 import { rowsOf } from "../support/pipeline.ts";
-
-const SPEC: StreamSpec = {
-  stream: 1,
-  revision: 1,
-  networkPassphrase: NETWORK,
-  compat: "default",
-  filters: [{ ledgerFrom: 1, filter: { includeDeleted: true } }],
-  schemaVersion: 1,
-  compression: "none",
-  onError: "strict",
-  verifyChain: true,
-  start: { ledger: 1, row: 0 },
-  batchRowsMax: 0,
-  batchRowsMinTarget: 1000,
-  batchBytesTarget: 1 << 20,
-  batchBytesMax: 2 << 20,
-  ledgerBytesMax: 1 << 20,
-};
+import { PLAIN_SPEC } from "../support/stream-spec.ts";
 
 /** A lake file of these ledgers; each has three rows or as many as told, whose values are of the ledger's own number. */
 function file(first: number, last: number, rows = 3): Uint8Array {
@@ -55,7 +38,7 @@ function file(first: number, last: number, rows = 3): Uint8Array {
 test("rows of a file whose first ledgers went out early keep their own bytes when the next file comes", () => {
   const ring = createRing(1 << 20);
   const reader = new MessageReader(new RingConsumer(ring), 1 << 20);
-  const decoder = new SpanDecoder(SPEC, {
+  const decoder = new SpanDecoder(PLAIN_SPEC, {
     output: new RingProducer(ring, Bell.create()),
     memory: new LedgerMemory(1 << 24),
     retainedBytesMax: 1, // every file is over it after its first ledger
@@ -103,7 +86,7 @@ test("rows of a file whose first ledgers went out early keep their own bytes whe
 test("a batch tells what came before it was full, the span's end the rest, and nothing is told twice", () => {
   const ring = createRing(1 << 20);
   const reader = new MessageReader(new RingConsumer(ring), 1 << 20);
-  const spec: StreamSpec = { ...SPEC, schemaVersion: 2, batchRowsMax: 300, assetDelayLedgers: 5 };
+  const spec: StreamSpec = { ...PLAIN_SPEC, schemaVersion: 2, batchRowsMax: 300, assetDelayLedgers: 5 };
   const decoder = new SpanDecoder(spec, {
     output: new RingProducer(ring, Bell.create()),
     memory: new LedgerMemory(1 << 24),
@@ -158,7 +141,7 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
     return bytes;
   };
   const decoder = new SpanDecoder(
-    { ...SPEC, batchRowsMax: 200 },
+    { ...PLAIN_SPEC, batchRowsMax: 200 },
     {
       output: new RingProducer(ring, Bell.create()),
       memory,
