@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test generate lock library fuzz simulate bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build test generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,12 @@ fuzz: $(INSTALLED) ## 10,000 random and mutated ledgers against a plain decoder
 
 simulate: $(INSTALLED) ## the pipeline under random stalls, failures and deaths: SEED=… for one run again
 	@$(BUN) $(BUN_FLAGS) test/simulator/simulate.ts
+
+bench: $(INSTALLED) ## every bench, against bench/baseline.json; writes docs/benchmarks.md (needs Go and Python)
+	@$(BUN) $(BUN_FLAGS) bench/main.ts
+
+bench-quick: $(INSTALLED) ## the main ratios in under three minutes
+	@$(BUN) $(BUN_FLAGS) bench/main.ts --quick
 
 bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/decode.ts && $(BUN) $(BUN_FLAGS) bench/decode-heap.ts

@@ -14,6 +14,8 @@ import { ledger58752000, loadTestLedgers } from "../test/fuzz/ledger-fixtures.ts
 import { LOAD_TEST, PUBNET } from "../test/support/networks.ts";
 import { writeFrames } from "./support/frames.ts";
 import { Peer, type Round } from "./support/peer.ts";
+import { Report } from "./support/report.ts";
+import { median } from "./support/result.ts";
 
 const root = join(import.meta.dir, "..");
 const LAKE = join(root, "../shared/ledgers/lake");
@@ -21,8 +23,6 @@ const WARM_UP_ROUNDS = 2; // the JIT is done after the first
 const NOTHING_MATCHES = "no contract";
 const NO_ASSET = "no asset";
 const WALK = "walk";
-/** A filter is asked about each change of contract data; the walk alone knows none, so this is a little below 1. */
-const NOTHING_MATCHES_TIMES_MIN = 0.8;
 
 const { values: flags } = parseArgs({
   options: {
@@ -41,43 +41,17 @@ interface Input {
   frames: Uint8Array[];
 }
 
-/** A target of the own decoder on one input: either a rate, or a multiple of another decoder's. */
-interface Target {
-  input: string;
-  what: string;
-  of: (rates: Record<string, Rate>) => number;
-  least: number;
-}
+type Count = "ledgers" | "bytes" | "rows";
+/** Rounds by peer. */
+type Rounds = Map<string, Round[]>;
 
-interface Rate {
-  ledgers: number;
-  megabytes: number;
-  rows: number;
-}
-
-const TARGETS: readonly Target[] = [
-  { input: "58752000", what: "times the Go reader", of: (r) => r.own!.rows / r.reader!.rows, least: 20 },
-  { input: "58752000", what: "times the Go views", of: (r) => r.own!.rows / r.views!.rows, least: 1 },
-  { input: "58752000", what: "GB/s", of: (r) => r.own!.megabytes / 1000, least: 1.5 },
-  { input: "lake", what: "rows/s", of: (r) => r.own!.rows, least: 400_000 },
-  { input: "lake", what: "times the Go views", of: (r) => r.own!.rows / r.views!.rows, least: 1 },
-  { input: "lake.zst", what: "rows/s", of: (r) => r.own!.rows, least: 250_000 },
-  { input: "lake.zst", what: "times the Go views", of: (r) => r.own!.rows / r.views!.rows, least: 1 },
-  ...["58752000", "load-test", "lake"].map((input) => ({
-    input,
-    what: "times the walk alone, where nothing matches",
-    of: (r: Record<string, Rate>) => r[NOTHING_MATCHES]!.ledgers / r[WALK]!.ledgers,
-    least: NOTHING_MATCHES_TIMES_MIN,
-  })),
-];
-
+const report = new Report("decode");
 const scratch = mkdtempSync(join(tmpdir(), "bench-decode-"));
 const peers = startPeers();
 try {
-  const rates: Record<string, Record<string, Rate>> = {};
   describeMachine();
-  for (const input of inputs()) rates[input.name] = await measure(input);
-  printTargets(rates);
+  for (const input of inputs()) reportFigures(input.name, await measure(input));
+  process.exitCode = report.finish();
 } finally {
   for (const peer of peers) peer.close();
   rmSync(scratch, { recursive: true, force: true });
@@ -133,12 +107,12 @@ function describeMachine(): void {
   console.log(`${flags.rounds} rounds of ${flags.milliseconds} ms each, in turn; rates are per CPU second\n`);
 }
 
-async function measure(input: Input): Promise<Record<string, Rate>> {
+async function measure(input: Input): Promise<Rounds> {
   const path = join(scratch, input.name);
   writeFrames(path, input.frames);
   for (const peer of peers) await peer.ask(`load ${path} ${input.form} ${input.passphrase}`);
   await compareRows(input);
-  const rounds = new Map<string, Round[]>(peers.map((peer) => [peer.name, []]));
+  const rounds: Rounds = new Map(peers.map((peer) => [peer.name, []]));
   for (let i = -WARM_UP_ROUNDS; i < Number(flags.rounds); i++) {
     for (const peer of peers) {
       const round = await peer.ask(`round ${flags.milliseconds}`);
@@ -146,7 +120,8 @@ async function measure(input: Input): Promise<Record<string, Rate>> {
     }
   }
   rmSync(path);
-  return report(rounds);
+  print(rounds);
+  return rounds;
 }
 
 /** Every decoder must have found the same rows, or a comparison of their speed says nothing. */
@@ -165,50 +140,54 @@ async function compareRows(input: Input): Promise<void> {
   console.log(`${input.name}: ${found[0]}, the same from all`);
 }
 
-function report(rounds: Map<string, Round[]>): Record<string, Rate> {
-  const rates: Record<string, Rate> = {};
+/** Of each round, in the order of the rounds. */
+function perCpuSecond(all: readonly Round[], count: Count): number[] {
+  return all.map((round) => (round[count] / round.cpuNanos) * 1e9);
+}
+
+function print(rounds: Rounds): void {
   const line = (...cells: string[]): void =>
     console.log(cells.map((cell, i) => cell.padStart(i === 0 ? 12 : 15)).join(""));
   line("", "ledgers/s", "MB/s", "rows/s median", "rows/s min", "rows/s max", "wall/CPU", "own is");
+  const own = median(perCpuSecond(rounds.get("own")!, "ledgers"));
   for (const [name, all] of rounds) {
-    const perSecond = (count: (round: Round) => number): number[] =>
-      all.map((round) => (count(round) / round.cpuNanos) * 1e9).sort((a, b) => a - b);
-    const rows = perSecond((round) => round.rows);
-    const rate = {
-      ledgers: median(perSecond((round) => round.ledgers)),
-      megabytes: median(perSecond((round) => round.bytes / 1e6)),
-      rows: median(rows),
-    };
-    rates[name] = rate;
+    const rows = perCpuSecond(all, "rows");
+    const ledgers = median(perCpuSecond(all, "ledgers"));
     line(
       name,
-      number(rate.ledgers),
-      number(rate.megabytes),
-      number(rate.rows),
-      number(rows[0]!),
-      number(rows.at(-1)!),
-      median(all.map((round) => round.wallNanos / round.cpuNanos).sort((a, b) => a - b)).toFixed(2),
-      name === "own" ? "" : `${(rates.own!.ledgers / rate.ledgers).toFixed(2)} times`,
+      number(ledgers),
+      number(median(perCpuSecond(all, "bytes")) / 1e6),
+      number(median(rows)),
+      number(Math.min(...rows)),
+      number(Math.max(...rows)),
+      median(all.map((round) => round.wallNanos / round.cpuNanos)).toFixed(2),
+      name === "own" ? "" : `${(own / ledgers).toFixed(2)} times`,
     );
   }
   console.log();
-  return rates;
 }
 
-function printTargets(rates: Record<string, Record<string, Rate>>): void {
-  for (const { input, what, of, least } of TARGETS) {
-    const measured = rates[input];
-    if (measured === undefined) continue;
-    const value = of(measured);
-    console.log(
-      `${value >= least ? "reached" : "MISSED "}  ${input}: ${number(value)} ${what}, target ${number(least)}`,
+function reportFigures(input: string, rounds: Rounds): void {
+  const rates = (peer: string, count: Count) => perCpuSecond(rounds.get(peer)!, count);
+  const times = (peer: string, other: string) => {
+    const others = rates(other, "ledgers");
+    return rates(peer, "ledgers").map((rate, round) => rate / others[round]!);
+  };
+  if (input === "58752000") {
+    report.figure("58752000, rows a CPU second", times("own", "reader"));
+    report.figure("58752000, rows a CPU second, views", times("own", "views"));
+    report.figure(
+      "58752000, GB a CPU second",
+      rates("own", "bytes").map((rate) => rate / 1e9),
     );
   }
-}
-
-function median(sorted: readonly number[]): number {
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  if (input === "lake" || input === "lake.zst") {
+    report.figure(`${input}, rows a CPU second`, rates("own", "rows"));
+    report.figure(`${input}, rows a CPU second, views`, times("own", "views"));
+  }
+  if (input === "58752000" || input === "load-test" || input === "lake") {
+    report.figure(`${input}, where nothing matches`, times(NOTHING_MATCHES, WALK));
+  }
 }
 
 function number(value: number): string {

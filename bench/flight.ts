@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { goClient, pythonClient, pythonInterpreter, runClient } from "../test/clients/toolchain.ts";
 import { Certificates } from "../test/support/certificates.ts";
+import { Report } from "./support/report.ts";
 
 const CLOCK_TICKS = 100; // of /proc/<pid>/stat, a second; fixed in Linux's ABI
 const BODIES = [64 << 10, 1 << 20, 2 << 20];
@@ -50,6 +51,7 @@ async function serve(command: string[]): Promise<{ pid: number; port: string; st
   return { pid: child.pid, port: new TextDecoder().decode(value).trim(), stop };
 }
 
+const report = new Report(values.tls ? "flight-tls" : "flight");
 const certificates = values.tls ? new Certificates() : undefined;
 const own = certificates?.issue("server");
 const serverFiles = own === undefined ? [] : [own.cert, own.key];
@@ -67,6 +69,8 @@ if (built.exitCode === 0) servers["arrow-go"] = [binary];
 if (python.command !== undefined) servers["pyarrow C++"] = [...python.command, join(HERE, "server.py")];
 
 const best = new Map<string, Measured>();
+/** Server CPU seconds a gigabyte of every round. */
+const cpus = new Map<string, number[]>();
 // Rounds from outside, so that a busy minute of the machine meets all servers alike.
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const [server, command] of Object.entries(servers)) {
@@ -93,6 +97,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
         const cpuPerGb = (cpuSeconds(pid) - before) / gb;
         const mbPerSecond = (gb * 1000) / result.seconds;
         const key = `${server} ${client} ${body}`;
+        cpus.set(key, [...(cpus.get(key) ?? []), cpuPerGb]);
         const known = best.get(key);
         // the least disturbed of the rounds, each figure by itself
         best.set(key, {
@@ -126,3 +131,15 @@ for (const body of BODIES) {
     }
   }
 }
+for (const body of [64, 1024, 2048] as const) {
+  for (const client of ["pyarrow", "go"] as const) {
+    const ours = cpus.get(`ours ${client} ${body << 10}`) ?? [];
+    const theirs = cpus.get(`arrow-go ${client} ${body << 10}`) ?? [];
+    const size = body === 64 ? "64 KiB" : body === 1024 ? "1 MiB" : "2 MiB";
+    report.figure(
+      `${size} to ${client === "go" ? "Go" : client}`,
+      theirs.map((cpu, round) => cpu / ours[round]!),
+    );
+  }
+}
+process.exitCode = report.finish();

@@ -28,6 +28,8 @@ import { Fifo, record } from "../test/sources/meta/meta-fixture.ts";
 import { GoSource } from "../test/support/go-source.ts";
 import { PUBNET } from "../test/support/networks.ts";
 import { ObjectStore, PUBLIC } from "../test/support/object-store.ts";
+import { Report } from "./support/report.ts";
+import { median } from "./support/result.ts";
 
 const { values } = parseArgs({
   options: { ledgers: { type: "string", default: "300" }, rounds: { type: "string", default: "3" } },
@@ -36,6 +38,7 @@ const [count, rounds] = [Number(values.ledgers), Number(values.rounds)];
 const LAST = REAL_FIRST + count - 1;
 const WINDOW_BYTES = 32 << 20;
 
+const report = new Report("source-kinds");
 const program = await storeServer();
 if (program.command === undefined) throw new Error(program.missing);
 const ledgers = await realLedgers(count);
@@ -50,7 +53,7 @@ if (raw === undefined) throw new Error("the raw-ledger service needs Go");
 const rpc = Bun.spawn([process.execPath, `${import.meta.dir}/support/rpc-process.ts`, lake.folder], { stdout: "pipe" });
 const rpcUrl = new TextDecoder().decode((await rpc.stdout.getReader().read()).value).trim();
 
-const KINDS: Record<string, () => Promise<LedgerSource>> = {
+const KINDS = {
   "a folder": () => Lake.open(lake.folder),
   "a bucket": () =>
     Lake.at(new S3Storage(parseS3Address(`s3://${PUBLIC}/lake?unsigned=true&endpoint=${store.endpoint}`, {}))),
@@ -62,7 +65,7 @@ const KINDS: Record<string, () => Promise<LedgerSource>> = {
     fifo.write(stream);
     return source;
   },
-};
+} as const satisfies Record<string, () => Promise<LedgerSource>>;
 
 /** Rows of one pass. */
 function decoder(): (object: LedgerObject) => number {
@@ -78,7 +81,6 @@ function decoder(): (object: LedgerObject) => number {
 }
 
 const SINKS = { nothing: () => () => 0, "the decoder": decoder };
-const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 const results = new Map<string, { rates: number[]; cpus: number[] }>();
 let rowsWanted: number | undefined;
 for (let round = 0; round < rounds; round++) {
@@ -106,12 +108,15 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 for (const [key, { rates, cpus }] of results) {
-  const folder = results.get(`a folder into ${key.split(" into ")[1]}`)!;
-  const ratio = median(rates.map((rate, round) => rate / folder.rates[round]!));
+  const [kind, sink] = key.split(" into ") as [keyof typeof KINDS, keyof typeof SINKS];
+  const folder = results.get(`a folder into ${sink}`)!;
+  const ratios = rates.map((rate, round) => rate / folder.rates[round]!);
+  const ratio = median(ratios);
+  if (sink === "nothing" && kind !== "a folder") report.figure(kind, ratios);
   console.log(
     `${key.padEnd(38)} ${median(rates).toFixed(0).padStart(6)} ledgers/s  ${median(cpus).toFixed(2)} ms of CPU a ledger  ${ratio.toFixed(2)} of the folder`,
   );
 }
 rpc.kill();
 await store.stop();
-process.exit(0);
+process.exit(report.finish());
