@@ -1,7 +1,7 @@
-/** The settings of limits, logging and flowctl. */
+/** The settings of limits and logging. */
 import { DAY_MS } from "./duration.ts";
 import { setting } from "./setting.ts";
-import { boolean, byteSize, dialAddress, duration, integer, mebibytes, oneOf, text } from "./types.ts";
+import { boolean, byteSize, duration, integer, mebibytes, oneOf } from "./types.ts";
 
 const MEMORY_MIB_MAX = 1_048_576; // 1 TiB
 const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a batch has to fit one Arrow body
@@ -91,39 +91,5 @@ export const LIMIT_SETTINGS = {
     default: "false",
     description: "Log everything, whatever LOG_LEVEL says.",
     example: "true",
-  }),
-  flowctlEnabled: setting({
-    env: "FLOWCTL_ENABLED",
-    group: "flowctl",
-    type: boolean,
-    default: "false",
-    description:
-      "Whether to register with a flowctl control plane and send it heartbeats. Accepted and not carried out yet: the server warns of it at its start.",
-    example: "true",
-  }),
-  flowctlEndpoint: setting({
-    env: "FLOWCTL_ENDPOINT",
-    group: "flowctl",
-    type: dialAddress,
-    default: "localhost:8080",
-    description: "The flowctl control plane.",
-    example: "flowctl:8080",
-  }),
-  flowctlHeartbeatIntervalMs: setting({
-    env: "FLOWCTL_HEARTBEAT_INTERVAL",
-    group: "flowctl",
-    type: duration(100, DAY_MS),
-    default: "10s",
-    description: "Time between two heartbeats.",
-    example: "30s",
-  }),
-  flowctlComponentId: setting({
-    env: "FLOWCTL_COMPONENT_ID",
-    group: "flowctl",
-    type: text,
-    default: "",
-    defaultNote: "made from the service's name and the host's",
-    description: "The component id to register under.",
-    example: "contract-data-1",
   }),
 } as const;

@@ -48,14 +48,12 @@ export function loadConfig<K extends SettingKey = SettingKey>(
   const problems: string[] = [];
 
   for (const key of keys) {
-    const setting = SETTINGS[key];
-    const [text, origin] = given(setting.env, inputs.flags ?? {}, env, fileValues) ?? [setting.default, "default"];
+    const setting: Setting<unknown> = SETTINGS[key];
+    const [text, origin] = given(setting, inputs.flags ?? {}, env, fileValues) ?? [setting.default, "default"];
     const value = setting.type.parse(text);
     if (value === undefined) {
       const name = origin === "flag" ? `--${flagOf(setting.env)}` : setting.env;
-      const shown = (setting as Setting<unknown>).secret
-        ? "not right, and not shown"
-        : (setting.type.fault?.(text) ?? JSON.stringify(text));
+      const shown = setting.secret ? "not right, and not shown" : (setting.type.fault?.(text) ?? JSON.stringify(text));
       problems.push(
         `${name} is ${shown} (${originText(origin, file)}): ${setting.type.accepts} is accepted, such as ${setting.example}`,
       );
@@ -89,15 +87,15 @@ function overlap(a: Address, b: Address): boolean {
 }
 
 function given(
-  env: string,
+  { env, alias = env }: Setting<unknown>,
   flags: Readonly<Record<string, string | undefined>>,
   environment: Readonly<Record<string, string | undefined>>,
   file: FileValues,
 ): [string, Origin] | undefined {
   const flag = flags[flagOf(env)];
   if (flag !== undefined) return [flag, "flag"];
-  const variable = environment[env];
-  if (variable !== undefined && variable !== "") return [variable, "environment"];
+  const variable = environment[env] || environment[alias];
+  if (variable) return [variable, "environment"];
   const entry = file[env];
   return entry === undefined ? undefined : [entry, "file"];
 }

@@ -22,7 +22,8 @@ function cell(text: string): string {
 function row(setting: Setting<unknown>): string {
   const value = setting.defaultNote ?? `\`${setting.default}\``;
   const kind = setting.unit ? `${setting.type.name}, ${setting.unit}` : setting.type.name;
-  return `| \`${setting.env}\` | \`--${flagOf(setting.env)}\` | ${kind} | ${cell(value)} | ${cell(setting.description)} | \`${cell(setting.example)}\` |`;
+  const also = setting.alias ? ` In the environment \`${setting.alias}\` is taken too.` : "";
+  return `| \`${setting.env}\` | \`--${flagOf(setting.env)}\` | ${kind} | ${cell(value)} | ${cell(setting.description)}${also} | \`${cell(setting.example)}\` |`;
 }
 
 /** The whole page, as markdown. */

@@ -3,13 +3,20 @@
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
 import { ACCESS_SETTINGS } from "./access-settings.ts";
+import { FLOWCTL_SETTINGS } from "./flowctl-settings.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
 import { ROW_SETTINGS } from "./row-settings.ts";
 import { SERVER_SETTINGS } from "./server-settings.ts";
 import type { Setting } from "./setting.ts";
 
 /** All settings by their key in Config, in the order in which docs show them. */
-export const SETTINGS = { ...SERVER_SETTINGS, ...ACCESS_SETTINGS, ...ROW_SETTINGS, ...LIMIT_SETTINGS } as const;
+export const SETTINGS = {
+  ...SERVER_SETTINGS,
+  ...ACCESS_SETTINGS,
+  ...ROW_SETTINGS,
+  ...LIMIT_SETTINGS,
+  ...FLOWCTL_SETTINGS,
+} as const;
 
 /** A setting's key in Config. */
 export type SettingKey = keyof typeof SETTINGS;

@@ -5,6 +5,8 @@ import type { SettingType } from "./types.ts";
 export interface Setting<T> {
   /** Name in the environment and in the configuration file; the flag is the same in kebab case. */
   env: string;
+  /** Another name that it has in the environment alone, for what other programs set. */
+  alias?: string;
   group: "Service" | "Network" | "Security" | "State" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
   type: SettingType<T>;
   /** As it would be written in the environment. */

@@ -222,6 +222,16 @@ export const dialAddress: SettingType<string> = {
   },
 };
 
+/** A gRPC server: `grpcs://` in front for TLS, `grpc://` or nothing for none. */
+export const grpcEndpoint: SettingType<{ address: string; tls: boolean }> = {
+  name: "address",
+  accepts: "host:port, or grpcs://host:port with TLS",
+  parse(value) {
+    const address = dialAddress.parse(value.replace(/^grpcs?:\/\//, ""));
+    return address === undefined ? undefined : { address, tls: value.startsWith("grpcs://") };
+  },
+};
+
 /** A source: a folder, a bucket, a web server, a raw-ledger server, a meta stream, or repeat: and a folder; or several joined by |. */
 export const sourceEndpoint: SettingType<SourceEndpoint> = {
   name: "source",

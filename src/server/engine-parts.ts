@@ -71,7 +71,6 @@ export async function startEngine(
   const guard = new MemoryGuard(config.memoryBytesMax);
   if (options.ownsProcess) guard.start();
   stop.ops.push(async () => guard.close());
-  warnOfSettings(config, log);
   const dataPlane = await DataPlaneClient.start(
     {
       host: config.flightAddress.host,
@@ -156,14 +155,6 @@ function dataPlaneEvents(
       fail(error);
     },
   };
-}
-
-/** A setting that is accepted and has no effect yet. */
-function warnOfSettings({ flowctlEnabled, flowctlEndpoint }: Config, log: Logger): void {
-  if (!flowctlEnabled) return;
-  log.warn("FLOWCTL_ENABLED does nothing yet: this version does not register with flowctl", {
-    endpoint: flowctlEndpoint,
-  });
 }
 
 const CLIENT_LINES = {

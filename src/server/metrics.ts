@@ -1,5 +1,6 @@
 /** The process's metrics, out of what its parts count. */
 import type { RunningServer } from "../control/server.ts";
+import type { FlowctlCounts } from "../flowctl/flowctl-client.ts";
 import { logLinesLost } from "../ops/log-output.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import type { RefusalCounts } from "../security/refusals.ts";
@@ -16,6 +17,7 @@ export function processMetrics(
   control: RunningServer["refused"],
   access: Readonly<Record<"control" | "http", RefusalCounts>>,
   certificateExpirySeconds: ProcessMetrics["certificateExpirySeconds"],
+  flowctl: FlowctlCounts,
 ): ProcessMetrics {
   const flight = flightTotals.read();
   const totals = sessions.totals();
@@ -40,8 +42,8 @@ export function processMetrics(
     refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
     accessRefused: { ...access, flight: { unauthenticated: flight.unauthenticated, denied: flight.denied } },
     certificateExpirySeconds,
-    flowctlRegistered: false,
-    flowctlHeartbeatsSent: 0,
-    flowctlHeartbeatErrors: 0,
+    flowctlRegistered: flowctl.registered,
+    flowctlHeartbeatsSent: flowctl.heartbeatsSent,
+    flowctlHeartbeatErrors: flowctl.heartbeatErrors,
   };
 }

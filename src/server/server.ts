@@ -30,6 +30,7 @@ import { sourceAccess } from "../sources/source-access.ts";
 import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
+import { FlowctlLink } from "./flowctl-link.ts";
 import { processMetrics } from "./metrics.ts";
 import { components, workOf } from "./readiness.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
@@ -89,16 +90,21 @@ export async function startServer(
   const auditLog = options.auditLog ?? log;
   const audit: AuditLine = (message, fields) => auditLog.info(message, fields);
   const context: StartContext = { config, log, audit, health, stop, access, life, certificates, fail };
+  const flowctl = new FlowctlLink(config, certificates.of("http") !== undefined, log);
+  stop.ops.push(() => flowctl.close());
   try {
     const parts = await startEngine(context, options);
+    const { grpcAddress, healthAddress } = config;
+    flowctl.announce({ control: grpcAddress.port, flight: parts.dataPlane.flightPort, http: healthAddress.port });
     const sessions = await startSessions(context, parts, source);
-    const addresses = await startListeners(context, parts, sessions, source);
+    const addresses = await startListeners(context, parts, sessions, source, flowctl);
     return {
       addresses,
       sessions,
       failed,
       close: (graceMs = config.shutdownGraceMs) => {
         context.life.closing = true;
+        flowctl.stopping();
         for (const service of [...CONTROL_SERVICES, FlightService.typeName]) health.set(service, false);
         return stop.run(graceMs);
       },
@@ -145,6 +151,7 @@ async function startListeners(
   { dataPlane, pool, flightTotals }: EngineParts,
   sessions: Sessions,
   source: LedgerSource,
+  flowctl: FlowctlLink,
 ): Promise<ServerAddresses> {
   const { config, log, health, stop, life, audit, certificates } = context;
   const startedUnixMs = Date.now();
@@ -175,19 +182,21 @@ async function startListeners(
     flight,
     http: { host: config.healthAddress.host, port: 0, ...tlsOf("http") },
   };
+  const parts = () => [...components(health, life.closing, dataPlane.silenceMs), ...workOf(source, sessions)];
+  const metrics = () => {
+    const refused = { control: refusals.control.counts, http: refusals.http.counts };
+    const expiry = certificates.expirySeconds();
+    return processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry, flowctl.counts);
+  };
   const app = createOpsApp(
     {
       service,
       startedUnixMs,
       network,
       source: source.description,
-      components: () => [...components(health, life.closing, dataPlane.silenceMs), ...workOf(source, sessions)],
+      components: () => [...parts(), ...flowctl.component()],
       sessions: () => sessions.list(),
-      metrics: () => {
-        const refused = { control: refusals.control.counts, http: refusals.http.counts };
-        const expiry = certificates.expirySeconds();
-        return processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry);
-      },
+      metrics,
       endpoints: () => addresses,
     },
     {
@@ -199,6 +208,8 @@ async function startListeners(
   const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
   certificates.onRenewed("http", (tls) => ops.renewTls(tls));
   addresses.http.port = ops.port;
+  flowctl.announce({ control: control.port, flight: flight.port, http: ops.port });
+  flowctl.isUp({ components: parts, metrics });
   stop.ops.push(() => ops.close());
   const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
   stop.listeners.push(async () => endWatch());

@@ -36,6 +36,18 @@ function noTls<P extends string>(
 /** The values with `env` set. */
 const withEnv = (env: Record<string, string>) => loadConfig({ env }).values;
 
+/** What deployments with flowctl rely on. */
+const FLOWCTL = {
+  flowctlEnabled: false,
+  flowctlEndpoint: { address: "localhost:8080", tls: false },
+  flowctlProtocol: "auto",
+  flowctlHeartbeatIntervalMs: 10_000,
+  flowctlComponentId: "",
+  flowctlCaFile: "",
+  flowctlCertFile: "",
+  flowctlKeyFile: "",
+} as const;
+
 test("defaults are those that existing deployments rely on", () => {
   const { values, origins } = loadConfig({});
   expect(values).toEqual({
@@ -106,10 +118,7 @@ test("defaults are those that existing deployments rely on", () => {
     checkpointIntervalMs: 1000,
     logLevel: "info",
     debug: false,
-    flowctlEnabled: false,
-    flowctlEndpoint: "localhost:8080",
-    flowctlHeartbeatIntervalMs: 10_000,
-    flowctlComponentId: "",
+    ...FLOWCTL,
   });
   expect(new Set(Object.values(origins))).toEqual(new Set(["default"]));
 });
@@ -204,6 +213,8 @@ describe("errors name the setting, its value, where it came from and what is acc
     ["LEDGER_BYTES_MAX", "64MB"],
     ["LEDGER_BYTES_MAX", "1"],
     ["FLOWCTL_ENDPOINT", ":8080x"],
+    ["FLOWCTL_ENDPOINT", "grpcs://flowctl"],
+    ["FLOWCTL_PROTOCOL", "v2"],
     ["SOURCES", "archive"],
     ["SOURCES", "a=./lake,a=./other"],
     ["SOURCES", "archive=sample"],

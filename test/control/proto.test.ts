@@ -9,6 +9,8 @@ import * as dataService from "../../src/grpc/generated/contract-data-service.ts"
 import * as stellarService from "../../src/grpc/generated/contract-data-service-stellar.ts";
 import * as control from "../../src/grpc/generated/control.ts";
 import * as flight from "../../src/grpc/generated/flight.ts";
+import * as flowctl from "../../src/grpc/generated/flowctl.ts";
+import * as flowctlV1 from "../../src/grpc/generated/flowctl-v1.ts";
 import { Timestamp } from "../../src/grpc/generated/google-protobuf-timestamp.ts";
 import * as health from "../../src/grpc/generated/health.ts";
 import * as reflection from "../../src/grpc/generated/reflection-v1.ts";
@@ -28,7 +30,18 @@ function isCodec(value: unknown): value is Codec<unknown> {
   return typeof value === "object" && value !== null && "decode" in value && "encode" in value;
 }
 
-const codecs = [flight, control, dataService, stellarService, { Timestamp }, health, reflection, reflectionAlpha]
+const codecs = [
+  flight,
+  control,
+  dataService,
+  stellarService,
+  flowctl,
+  flowctlV1,
+  { Timestamp },
+  health,
+  reflection,
+  reflectionAlpha,
+]
   .flatMap((module) => Object.values(module) as unknown[])
   .filter(isCodec);
 

@@ -58,9 +58,6 @@ export const wholeSlices: Rule = {
   ]),
 };
 
-/** Settings of the wire that are accepted, and whose feature is not built yet; the server warns of them at its start. */
-const NOT_YET = new Set(["flowctlHeartbeatIntervalMs", "flowctlComponentId"]);
-
 export const settings: Rule = {
   name: "every setting has an effect: its name stands somewhere in src beside the table of settings",
   check(project) {
@@ -69,7 +66,7 @@ export const settings: Rule = {
       ({ path }) => path.startsWith("src/") && !path.startsWith("src/config/"),
     );
     return settingKeys(table)
-      .filter(({ key }) => !NOT_YET.has(key) && !others.some(({ text }) => new RegExp(`\\b${key}\\b`).test(text)))
+      .filter(({ key }) => !others.some(({ text }) => new RegExp(`\\b${key}\\b`).test(text)))
       .map(({ key, place }) => `${place}: the setting ${key} is used nowhere`);
   },
   canary: new Map([
