@@ -10,10 +10,10 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 $(INSTALLED): package.json package-lock.json
 	@echo "installing packages (first use, or they have changed) ..." >&2
@@ -34,6 +34,9 @@ build: $(INSTALLED) ## one self-contained file: dist/contract-data-processor
 
 test: $(INSTALLED) ## everything that CI checks
 	@$(BUN) $(BUN_FLAGS) test/run.ts
+
+types lint docs binary clients e2e unit: $(INSTALLED) ## one step of `make test` (test/steps.ts)
+	@$(BUN) $(BUN_FLAGS) test/run.ts $@
 
 generate: $(INSTALLED) ## the XDR walkers and the protobuf codecs, from their definitions
 	@$(BUN) $(BUN_FLAGS) scripts/generate.ts

@@ -110,7 +110,7 @@ describe.each([1, 2, 3])("with %d workers", (workers) => {
     const random = randomFrom(seed);
     const expected = world.rows(FIRST, LAST, { schemaVersion: 2, delayLedgers: DELAY_LEDGERS, ...named });
     const reader = new RowReader(2);
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 3; round++) {
       const source = sourceOf([1, 4][round % 2]!);
       const rows: string[] = [];
       let start: Position = { ledger: FIRST, row: 0 };
@@ -146,7 +146,7 @@ describe.each([1, 2, 3])("with %d workers", (workers) => {
       positions.push({ position: slot.record.next, rows: count });
     });
     const random = randomFrom(seed);
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 4; round++) {
       const [from, to] = [random(), random()].sort().map((at) => positions[Math.floor(at * positions.length)]!);
       if (from!.rows === to!.rows) continue;
       const opened = await desk.openCatchUp({ session: stream.number, start: from!.position, end: to!.position });

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { memoryRun } from "./memory-run.ts";
 
 for (const { ledgers, memoryMib, seconds } of [
-  { ledgers: "dense", memoryMib: 384, seconds: 15 },
-  { ledgers: "large", memoryMib: 1024, seconds: 15 },
+  { ledgers: "dense", memoryMib: 384, seconds: 9 },
+  { ledgers: "large", memoryMib: 1024, seconds: 9 },
 ] as const) {
   test(`${ledgers} ledgers at full speed and a slow client stay under ${memoryMib} MiB`, async () => {
     const run = await memoryRun({ seconds, ledgers, memoryMib, workers: 2 });

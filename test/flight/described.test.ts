@@ -135,7 +135,6 @@ test.skipIf(clients["arrow-go"]!.command === undefined)(
 
 for (const [compression, value] of [
   ["none", Compression.COMPRESSION_NONE],
-  ["lz4", Compression.COMPRESSION_LZ4],
   ["zstd", Compression.COMPRESSION_ZSTD],
 ] as const) {
   test(`dictionaries over many batches, compression ${compression}: who joins late has the values too`, async () => {

@@ -31,7 +31,7 @@ function padded(bytes: Buffer, padding: number): Buffer {
 
 /** A long stream, with a byte of each kind in every position that matters; and the messages in it. */
 function everything(random: () => number): { bytes: Buffer; messages: Buffer[] } {
-  const sizes = [0, 1, 5, 300, 16_379, 16_384, 70_000, 0, 200_000, 65_536, 3];
+  const sizes = [0, 1, 5, 300, 16_379, 16_384, 70_000, 0, 3];
   const messages = sizes.map((size) => Buffer.from(Uint8Array.from({ length: size }, () => random() * 256)));
   const begin = Buffer.concat([
     Buffer.of(3, 0, 0, 0, 0, 16), // pad length, priority
@@ -85,7 +85,7 @@ test("whole, byte by byte, and at a thousand random splits", () => {
 }, 120_000);
 
 test("a stream recorded from grpc-go, with CONTINUATION and entries of the table", async () => {
-  const flags = ["-metadata", "20000", "-size", "30000", "-count", "8", "-end", "0", "-goaway-at", "4"];
+  const flags = ["-metadata", "20000", "-size", "6000", "-count", "8", "-end", "0", "-goaway-at", "4"];
   using source = await GoSource.start(flags);
   if (source === undefined) return;
   using proxy = await ByteProxy.start(source.address);

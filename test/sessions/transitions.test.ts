@@ -150,8 +150,9 @@ const WALKS: Record<SessionState, Partial<Record<SessionEvent, () => Promise<str
     started: running,
     stopAsked: async () => {
       const id = await starting();
-      // It waits for no ledger of the source, so that STOPPING may be over before anybody looks: the walk has its steps.
+      // STOPPING may be over before anybody looks: watchers were told of it.
       const stopped = stop(id);
+      await until(() => told.get(id)?.includes("STOPPING") === true, `${id} was told to stop`);
       source.closed = false;
       await stopped;
       return id;
