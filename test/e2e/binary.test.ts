@@ -24,6 +24,7 @@ import { FolderServer } from "../support/folder-server.ts";
 import { GoSource } from "../support/go-source.ts";
 import { GoogleLogin } from "../support/google-login.ts";
 import { GoogleStore } from "../support/google-store.ts";
+import { canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
 import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
@@ -62,6 +63,23 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     expect(run.stdout).toMatch(/\n7 ledgers, 311 rows, [\d.]+ s, [\d.]+ MB\/s of XDR\n$/);
     expect(readdirSync(empty)).toEqual([]);
   }, 60_000);
+
+  test("lives through scripts/test-hybrid-server.sh with grpcurl and pyarrow, the sources with our own commands", async () => {
+    const python = await pythonClient();
+    const grpcurl = canHaveGrpcurl() ? grpcurlPath() : "none";
+    const run = (env: Record<string, string>) =>
+      runCommand([], { command: [join(ROOT, "scripts", "test-hybrid-server.sh")], cwd: empty, env });
+    const [built, sources, broken] = await Promise.all([
+      run({ PROGRAM: binary, GRPCURL: grpcurl, PYTHON: python.command?.[0] ?? "none" }),
+      run({ PROGRAM: join(ROOT, "scripts", "contract-data-processor"), GRPCURL: "none", PYTHON: "none" }),
+      run({ PROGRAM: "/bin/false" }),
+    ]);
+    for (const { exitCode, stdout, stderr } of [built, sources]) {
+      expect(stdout + stderr).toMatch(/\nall 2\d steps are well\n$/);
+      expect(exitCode).toBe(0);
+    }
+    expect(broken).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("FAIL  1 the server starts") });
+  }, 600_000);
 
   test("takes nothing from the folder that it is started in: no code by bunfig.toml, no setting by .env", async () => {
     const cwd = join(scratch, "ambient");
