@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./cli/sink-sqlite.ts"),
   },
   {
+    name: "sink postgres",
+    summary: "keep the rows of a session or a range in PostgreSQL, exactly once",
+    load: () => import("./cli/sink-postgres.ts"),
+  },
+  {
     name: "demo",
     summary: "the whole way on the sample ledgers: serve, start, read, print",
     load: () => import("./cli/demo.ts"),

@@ -15,6 +15,10 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ["SIGKILL at 100 random instants", [bun, "test/sessions/kill-soak.ts", "--kills", "100"]],
   ["no stall in 200 streams of 1 GiB, 64 KiB to 2 MiB bodies", [bun, "test/http2/stall-stress.ts", "--streams", "25"]],
   ["everything killed around SQLite sinks, 100 seeds", [bun, "test/sinks/kill-soak.ts", "--runs", "100"]],
+  [
+    "everything killed around PostgreSQL sinks, 100 seeds",
+    [bun, "test/sinks/kill-soak.ts", "--sink", "postgres", "--runs", "100"],
+  ],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
     "1 GB of decoded rows from one DoGet, 10 times a client",

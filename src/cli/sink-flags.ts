@@ -72,7 +72,7 @@ export function pacingOf(
 }
 
 /** A variable of the environment; undefined where it is empty. @throws UsageError */
-function fromEnv<T>(env: Env, name: string, type: SettingType<T>): T | undefined {
+export function fromEnv<T>(env: Env, name: string, type: SettingType<T>): T | undefined {
   const given = env[name];
   if (!given) return undefined;
   const value = type.parse(given);

@@ -19,10 +19,20 @@ interface PlannedSink extends Sink {
   plan(reader: string): Promise<string[]>;
 }
 
+/** Who else wants to know how it goes. */
+interface SinkWatch {
+  /** The sink is open, at the first time and after each failure. @param address of the Flight server */
+  open(reader: string, address: string, log: Logger): void;
+  commit(commit: ConsumerCommit): void;
+  retry(error: Error): void;
+  /** It is over. */
+  end(): Promise<void>;
+}
+
 type Context = Pick<CommandContext<typeof SINK_FLAGS>, "flags" | "env" | "print" | "stderr" | "interrupt">;
 
 /** @param where the rows go, for people */
-export async function runSink(context: Context, sink: PlannedSink, where: string): Promise<number> {
+export async function runSink(context: Context, sink: PlannedSink, where: string, watch?: SinkWatch): Promise<number> {
   const { flags, env, print, stderr } = context;
   checkSinkFlags(flags);
   const pacing = pacingOf(flags, env);
@@ -47,8 +57,15 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
     told.begin(found.ledgerStart, found.ledgerEnd);
     const result = await consume({
       ...{ address, selection, sink, login, signal, ...access, ...pacing },
-      onCommit: (commit) => told.commit(commit),
-      onRetry: (error, waitMs) => told.retry(error, waitMs),
+      onOpen: () => watch?.open(reader, address, told.log),
+      onCommit: (commit) => {
+        told.commit(commit);
+        watch?.commit(commit);
+      },
+      onRetry: (error, waitMs) => {
+        told.retry(error, waitMs);
+        watch?.retry(error);
+      },
     });
     told.end();
     print(await lastLine(client, { result, session, reader, where, isInterrupted: signal.aborted }));
@@ -59,6 +76,7 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
     throw tailError(thrown, { address, credentials, session, from: undefined, hasBegun: told.hasCommitted });
   } finally {
     client.close();
+    await watch?.end();
   }
 }
 
@@ -84,7 +102,7 @@ async function lastLine(client: FlightClient, ended: Ended): Promise<string> {
 /** One line of log for each commit and each failure, and on a terminal a line of progress below them. */
 class Told {
   hasCommitted = false;
-  private readonly log: Logger;
+  readonly log: Logger;
   private progress: Progress | undefined;
   private ledgerStart = 0;
 

@@ -317,7 +317,12 @@ function labelled(
   return lines.length === 0 ? "" : `${head(name, kind, help)}${lines.join("")}`;
 }
 
-function histogram(name: string, help: string, { boundsSeconds, counts, sumSeconds }: DurationHistogram): string {
+/** The lines of a histogram. */
+export function histogram(
+  name: string,
+  help: string,
+  { boundsSeconds, counts, sumSeconds }: DurationHistogram,
+): string {
   if (counts.length !== boundsSeconds.length + 1) {
     throw new Error(
       `${name}: ${boundsSeconds.length} bounds need ${boundsSeconds.length + 1} counts, not ${counts.length}`,

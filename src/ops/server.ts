@@ -45,9 +45,13 @@ function tlsOptions({ cert, key, ca, requiresClientCert }: ServerTls): Bun.TLSOp
  * @param options.host empty = every interface
  * @param options.port 0 = any free one
  * @param options.tls absent: no TLS
+ * @param options.setting what names the port
  * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
  */
-export function startOpsServer(app: Hono, options: { host: string; port: number; tls?: ServerTls }): OpsServer {
+export function startOpsServer(
+  app: Hono,
+  options: { host: string; port: number; tls?: ServerTls; setting?: string },
+): OpsServer {
   let { tls } = options;
   const listen = (port: number) =>
     Bun.serve({
@@ -72,7 +76,7 @@ export function startOpsServer(app: Hono, options: { host: string; port: number;
     throw new CodedError(
       "UNAVAILABLE",
       "HTTP_ADDRESS_UNAVAILABLE",
-      `cannot listen on ${options.host || "*"}:${options.port} for HTTP (${code}): set HEALTH_PORT to a free port`,
+      `cannot listen on ${options.host || "*"}:${options.port} for HTTP (${code}): set ${options.setting ?? "HEALTH_PORT"} to a free port`,
       { cause: error },
     );
   }

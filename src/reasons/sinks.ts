@@ -5,10 +5,14 @@ import { reason } from "./reason.ts";
 export const SINKS = {
   SINK_AWAY: reason(
     "UNAVAILABLE",
-    "The sink's database cannot take rows now: it is locked, full, or fails.",
+    "The sink's database cannot take rows now: it is away, locked, read-only, full, or fails.",
     "See that it works and has room; a sink that runs goes on by itself.",
   ),
-  SINK_DAMAGED: reason("DATA_LOSS", "The sink's file is damaged.", "Restore it from a copy, or fill a new one."),
+  SINK_DAMAGED: reason(
+    "DATA_LOSS",
+    "The sink's tables are damaged, or were changed by somebody else.",
+    "Restore them from a copy, or fill a new database.",
+  ),
   SINK_NEWER: reason(
     "FAILED_PRECONDITION",
     "The sink's tables were made by a later version of this program.",

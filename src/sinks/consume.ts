@@ -49,6 +49,8 @@ export interface ConsumeOptions {
   retriesMax?: number;
   /** Ends the work after a last commit; `consume` then resolves. */
   signal?: AbortSignal;
+  /** The sink is open, at the first time and after each failure. */
+  onOpen?(): void;
   onCommit?(commit: ConsumerCommit): void;
   /** The server or the sink has failed in a way that time may mend. */
   onRetry?(error: CodedError, waitMs: number): void;
@@ -118,8 +120,11 @@ class Consumer {
     const client = new FlightClient(address, { token, tls });
     this.forget();
     try {
-      const cursor = await sink.open(readerOf(selection));
+      // a database that does not answer holds no Ctrl-C up
+      const cursor = await orAborted(async () => sink.open(readerOf(selection)), this.signal);
+      if (this.signal.aborted) return undefined;
       this.result.cursor = cursor;
+      this.options.onOpen?.();
       if (login !== undefined) await client.login(login.name, login.password);
       await this.read(client.doGet(ticketFrom(selection, cursor ?? "start"), this.signal));
       return undefined;
@@ -146,6 +151,7 @@ class Consumer {
       }
       await this.commit();
       this.hasBegun = true; // an empty stream, too
+      if (!this.signal.aborted) await this.options.sink.finish?.();
     } finally {
       void batches.return(undefined).catch(() => {}); // the call is over, or was given up
     }
@@ -213,4 +219,16 @@ function nextOf<T>(batches: AsyncGenerator<T>): Promise<IteratorResult<T>> {
   const next = batches.next();
   next.catch(() => {});
   return next;
+}
+
+/** What `work` gives, or undefined as soon as `signal` aborts. */
+function orAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => resolve(undefined);
+    signal.addEventListener("abort", abort);
+    void work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+    if (signal.aborted) abort();
+  });
 }

@@ -31,6 +31,8 @@ export interface Sink {
   write(batch: SinkBatch): Promise<void> | void;
   /** Makes all that was written durable, with the cursor behind it. There may be no rows: ledgers without any have passed. */
   commit(cursor: string, progress: SinkProgress): Promise<void> | void;
+  /** The stream has come to its end, with everything committed. It may go on later: a session that was stopped is resumed. */
+  finish?(): Promise<void> | void;
   /** Lets go of everything, and forgets what is not committed. Also called where `open` has failed. */
   close(): Promise<void> | void;
 }

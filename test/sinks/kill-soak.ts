@@ -1,12 +1,13 @@
 /**
  * Seeded kill runs of a sink; `make soak` runs a hundred of them:
  *
- *   bun test/sinks/kill-soak.ts --sink sqlite --runs 100 [--seed N] [--faults N] [--ledgers N]
+ *   bun test/sinks/kill-soak.ts --sink sqlite|postgres --runs 100 [--seed N] [--faults N] [--ledgers N]
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
 import { sinkKillRun } from "../support/sink-kill-run.ts";
-import { type SinkPlace, sqlitePlace } from "../support/sink-place.ts";
+import { postgresPlace, type SinkPlace, sqlitePlace } from "../support/sink-place.ts";
 
 const { values } = parseArgs({
   options: {
@@ -17,8 +18,11 @@ const { values } = parseArgs({
     faults: { type: "string", default: "8" },
   },
 });
+await using server =
+  values.sink === "postgres" ? await startPostgres(postgresPrograms() ?? process.exit(1)) : undefined;
 const PLACES: Record<string, (folder: string) => Promise<SinkPlace>> = {
   sqlite: async (folder) => sqlitePlace(join(folder, "rows.db")),
+  postgres: async () => postgresPlace(server!, await server!.database()),
 };
 
 let failed = 0;
@@ -38,4 +42,4 @@ for (let run = 0; run < Number(values.runs); run++) {
   }
 }
 console.log(`${Number(values.runs) - failed} of ${values.runs} runs kept every row`);
-process.exit(failed === 0 ? 0 : 1);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,5 +1,6 @@
 /** Where the sinks of a test write, and how the test reads it back. */
 import { Database } from "bun:sqlite";
+import { type PostgresServer, query } from "./postgres-server.ts";
 
 /** A row of `entries` or `current_state`, as far as the oracle knows it. */
 export interface KeptRow {
@@ -48,5 +49,29 @@ export function sqlitePlace(path: string): SinkPlace {
       return (rows as Array<{ ledger_complete: number }>).map(({ ledger_complete }) => ledger_complete);
     },
     dispose: async () => {},
+  };
+}
+
+/** @param url of a database on the server */
+export function postgresPlace(server: PostgresServer, url: string): SinkPlace {
+  const read = async (table: string): Promise<KeptRow[]> => {
+    const rows = (await query(url, `SELECT ${KEPT} FROM contract_data.${table} ${BY_KEY}`)) as unknown as KeptRow[]; // as KEPT says
+    return rows.map((row) => ({
+      ...row,
+      ledger: Number(row.ledger),
+      order: Number(row.order),
+      index: Number(row.index),
+    }));
+  };
+  return {
+    args: ["sink", "postgres", "--url", url, "--metrics-port", "127.0.0.1:0"],
+    entries: () => read("entries"),
+    state: () => read("current_state"),
+    positions: async () => {
+      const rows = await query(url, "SELECT ledger_complete FROM contract_data.consumer_positions");
+      return rows.map(({ ledger_complete }) => Number(ledger_complete));
+    },
+    killDatabase: () => server.killAndStart(),
+    dispose: async () => void (await server.run(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)),
   };
 }

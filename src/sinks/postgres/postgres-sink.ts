@@ -1,0 +1,262 @@
+/**
+ * A sink in the schema `contract_data` of a PostgreSQL database: `entries` has every row, `current_state` the last row of
+ * every entry, `consumer_positions` the cursor of every reader; the three change in one transaction.
+ *
+ * Rows go in by COPY. COPY knows no conflicts, so a commit with a row that is there already is rolled back and goes through
+ * a staging table, and so do the next ones until one has found no such row.
+ *
+ * An advisory lock lets one process at a time commit for a reader. It is its connection's, and ends with it, after whatever
+ * that connection had under way: what a connection that was lost has done is known once its successor has the lock.
+ */
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+import { pause } from "../../base/pause.ts";
+import { CodedError } from "../../error.ts";
+import { networkOf } from "../columns.ts";
+import type { Sink, SinkBatch, SinkProgress } from "../sink.ts";
+import { isConflict, postgresError } from "./errors.ts";
+import * as sql from "./migrations.ts";
+import { PendingRows } from "./pending-rows.ts";
+import { checkVersion, cursorOf, EntryPartitions, isMigrated, migrate, networkOfDatabase } from "./schema.ts";
+import type { PostgresTarget } from "./target.ts";
+
+const LOCK_MS_MAX = 10_000; // a predecessor's connection ends within seconds of its process
+const LOCK_PAUSE_MS = 100;
+const END_MS_MAX = 1_000; // for a goodbye
+
+/** As pg_dump does: how long a user's own statements may take says nothing of a commit, which is as long as it is large. */
+const NO_TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+/** Let the server notice within half a minute that this process is gone, so that the lock is free. Not every server has all. */
+const NOTICES_END = ["tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3"];
+NOTICES_END.push("client_connection_check_interval = '1s'");
+
+/** What a sink has done since it was made. */
+export interface PostgresTotals {
+  /** Rows that came, and those of them that were new to `entries`. */
+  received: number;
+  inserted: number;
+  /** Open connections. */
+  connections: number;
+}
+
+/** See the file's head. One instance is for one `consume`. */
+export class PostgresSink implements Sink {
+  readonly totals: PostgresTotals = { received: 0, inserted: 0, connections: 0 };
+  private client: pg.Client | undefined;
+  private reader = "";
+  private cursor: string | undefined;
+  private network: string | undefined;
+  private hasOpened = false;
+  private isStaged = false;
+  private readonly keepsState: boolean;
+  private partitions = new EntryPartitions();
+  private pending: PendingRows;
+
+  /** @param options.keepsState false: `current_state` is left as it is, to measure what it costs */
+  constructor(
+    private readonly target: PostgresTarget,
+    { keepsState = true } = {},
+  ) {
+    this.keepsState = keepsState;
+    this.pending = new PendingRows(keepsState);
+  }
+
+  /** @throws CodedError INVALID_ARGUMENT / SINK_TARGET, FAILED_PRECONDITION / SINK_NEWER, SINK_SHARED, UNAVAILABLE / SINK_AWAY */
+  open(reader: string): Promise<string | undefined> {
+    return this.guarded(async () => {
+      const client = await this.connect();
+      await migrate(client, this.target.shown);
+      await this.lock(client, reader);
+      await client.query(sql.STAGING);
+      this.reader = reader;
+      this.network = await networkOfDatabase(client);
+      this.cursor = await cursorOf(client, reader);
+      this.hasOpened = true;
+      return this.cursor;
+    });
+  }
+
+  /** @throws CodedError FAILED_PRECONDITION / SINK_OTHER_NETWORK */
+  write({ table }: SinkBatch): void {
+    const network = networkOf(table);
+    this.network ??= network;
+    if (network !== this.network) {
+      throw new CodedError(
+        "FAILED_PRECONDITION",
+        "SINK_OTHER_NETWORK",
+        `${this.target.shown} has rows of the network "${this.network}", and these are of "${network}": give them a database of their own`,
+      );
+    }
+    this.pending.add(table);
+    this.totals.received += table.numRows;
+  }
+
+  /** @throws CodedError UNAVAILABLE / SINK_AWAY, FAILED_PRECONDITION / SINK_NEWER, SINK_SHARED, DATA_LOSS / SINK_DAMAGED */
+  commit(cursor: string, progress: SinkProgress): Promise<void> {
+    return this.guarded(async () => {
+      const client = this.client!;
+      const { pending } = this;
+      await this.partitions.make(client, pending.ledgers);
+      let inserted: number;
+      try {
+        inserted = await this.transaction(client, cursor, progress);
+      } catch (thrown) {
+        if (this.isStaged || !isConflict(thrown)) throw thrown;
+        this.isStaged = true;
+        inserted = await this.transaction(client, cursor, progress);
+      }
+      if (inserted === pending.count) this.isStaged = false;
+      this.totals.inserted += inserted;
+      this.cursor = cursor;
+      this.pending = new PendingRows(this.keepsState);
+    });
+  }
+
+  finish(): Promise<void> {
+    return this.guarded(async () => void (await this.client!.query(sql.COMPLETE_POSITION, [this.reader])));
+  }
+
+  async close(): Promise<void> {
+    const { client } = this;
+    this.client = undefined;
+    this.pending = new PendingRows(this.keepsState);
+    this.partitions = new EntryPartitions();
+    this.network = undefined;
+    if (client !== undefined) await this.end(client);
+  }
+
+  /** What `open` would do, in sentences, with nothing changed. @throws as `open` */
+  plan(reader: string): Promise<string[]> {
+    return this.guarded(async () => {
+      const client = await this.connect();
+      try {
+        const { shown } = this.target;
+        if (!(await isMigrated(client, shown))) {
+          return [`makes the schema contract_data in ${shown}`, "begins at the start"];
+        }
+        const cursor = await cursorOf(client, reader);
+        return [
+          `adds to the schema contract_data in ${shown}`,
+          cursor === undefined ? "begins at the start" : `goes on at the cursor ${cursor}`,
+        ];
+      } finally {
+        await this.close();
+      }
+    });
+  }
+
+  /** Answers as long as the database does. @throws CodedError UNAVAILABLE / SINK_AWAY */
+  ping(): Promise<void> {
+    return this.guarded(async () => {
+      const client = this.made();
+      try {
+        await client.connect();
+        await client.query("SELECT 1");
+      } finally {
+        await this.end(client);
+      }
+    });
+  }
+
+  private async connect(): Promise<pg.Client> {
+    this.client = this.made();
+    const { client } = this;
+    await client.connect();
+    for (const name of NO_TIMEOUTS) await client.query(`SET ${name} = 0`);
+    for (const setting of NOTICES_END) await client.query(`SET ${setting}`).catch(() => {}); // it goes without
+    return client;
+  }
+
+  private made(): pg.Client {
+    const client = new pg.Client(this.target.config);
+    client.on("error", () => {}); // the query that runs, or the next one, rejects
+    client.once("end", () => {
+      this.totals.connections -= 1;
+    });
+    this.totals.connections += 1;
+    return client;
+  }
+
+  /** Says goodbye; what the database is in the middle of is cut off. */
+  private async end(client: pg.Client): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([client.end().catch(() => {}), pause(END_MS_MAX, over.signal)]);
+    over.abort();
+    // not in the types: a database that is stuck answers no goodbye
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+
+  private async lock(client: pg.Client, reader: string): Promise<void> {
+    const until = performance.now() + LOCK_MS_MAX;
+    for (;;) {
+      const { rows } = await client.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken", [
+        `contract_data ${reader}`,
+      ]);
+      if (rows[0].taken) return;
+      if (performance.now() > until) break;
+      await pause(LOCK_PAUSE_MS, new AbortController().signal);
+    }
+    const { shown } = this.target;
+    if (this.hasOpened) {
+      throw new CodedError("UNAVAILABLE", "SINK_AWAY", `another connection commits "${reader}" to ${shown} still`);
+    }
+    throw this.shared(`another process commits "${reader}" to ${shown}`);
+  }
+
+  /** @returns how many rows were new */
+  private async transaction(client: pg.Client, cursor: string, progress: SinkProgress): Promise<number> {
+    await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+    try {
+      await checkVersion(client, this.target.shown);
+      const inserted = await this.insert(client);
+      await this.move(client, cursor, progress);
+      await client.query("COMMIT");
+      return inserted;
+    } catch (thrown) {
+      await client.query("ROLLBACK").catch(() => {}); // the error that matters is the one before it
+      throw thrown;
+    }
+  }
+
+  private async insert(client: pg.Client): Promise<number> {
+    const { pending } = this;
+    if (pending.count === 0) return 0;
+    let inserted = pending.count;
+    await copy(client, this.isStaged ? "pg_temp.staged_entries" : "contract_data.entries", pending.entries());
+    if (this.isStaged) inserted = (await client.query(sql.INSERT_STAGED)).rowCount!;
+    if (this.keepsState) {
+      await copy(client, "pg_temp.staged_state", pending.state());
+      await client.query(sql.UPSERT_STATE);
+    }
+    return inserted;
+  }
+
+  private async move(client: pg.Client, cursor: string, progress: SinkProgress): Promise<void> {
+    const { pending, reader, network } = this;
+    const { ledgerComplete, closedAtUnixSeconds } = progress;
+    const first = pending.ledgers?.first ?? ledgerComplete;
+    const { rowCount } = await client.query(sql.MOVE_POSITION, [
+      ...[reader, cursor, this.cursor, first, ledgerComplete, closedAtUnixSeconds, pending.count, network],
+    ]);
+    if (rowCount === 0) throw this.shared(`another process has moved "${reader}" on in ${this.target.shown}`);
+  }
+
+  private shared(sentence: string): CodedError {
+    const remedy = "let one at a time read the same into one database";
+    return new CodedError("FAILED_PRECONDITION", "SINK_SHARED", `${sentence}: ${remedy}`);
+  }
+
+  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (thrown) {
+      throw postgresError(this.target.shown, thrown);
+    }
+  }
+}
+
+async function copy(client: pg.Client, table: string, rows: Iterable<Buffer>): Promise<void> {
+  await pipeline(Readable.from(rows), client.query(copyFrom(sql.copyInto(table))));
+}
