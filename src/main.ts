@@ -27,6 +27,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "look at all that the configuration names, and say what is wrong",
     load: () => import("./cli/doctor.ts"),
   },
+  {
+    name: "health",
+    summary: "ask a server whether it is ready: a container's probe",
+    load: () => import("./cli/health.ts"),
+  },
   { name: "api-key", summary: "make an API key for a name", load: () => import("./cli/api-key.ts") },
   {
     name: "hash-password",
