@@ -29,7 +29,7 @@ import {
   WINDOW_BYTES_MAX,
 } from "./http2-frames.ts";
 import { LANE_CHUNK_BYTES_MAX, Lane } from "./http2-lane.ts";
-import { endsStream, type HeldFrame, type OutboundPeers, type StreamState } from "./outbound-parts.ts";
+import { endsStream, errorCodeIn, type HeldFrame, type OutboundPeers, type StreamState } from "./outbound-parts.ts";
 import type { WindowListener } from "./window-listener.ts";
 
 /** What node:http2 may send before it is told of more; calls without a lane are small. */
@@ -231,6 +231,7 @@ export class OutboundFrames implements WindowListener {
     this.#connection -= bytes;
     const framed = lane.take(bytes, chunk);
     this.#peers.write(chunk.subarray(0, framed));
+    this.#peers.sent((framed - bytes) / FRAME_HEADER_BYTES);
     lane.taken();
     return true;
   }
@@ -269,6 +270,7 @@ export class OutboundFrames implements WindowListener {
         } else at += FRAME_HEADER_BYTES;
         const header = inPieces ? this.#header : bytes.subarray(at - FRAME_HEADER_BYTES, at);
         this.#start(header);
+        if (this.#type === FrameType.RST_STREAM) this.#peers.reset(errorCodeIn(bytes, at));
         if (this.#fate !== "pass") {
           if (!inPieces && from < at - FRAME_HEADER_BYTES)
             this.#peers.write(bytes.subarray(from, at - FRAME_HEADER_BYTES));
@@ -313,6 +315,7 @@ export class OutboundFrames implements WindowListener {
       hold = this.#held.length > 0 || length > this.#connection;
       if (hold) this.#heldBytes += length;
       else this.#connection -= length;
+      this.#peers.sent(1);
     } else if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) {
       hold = this.#held.length > 0;
       this.#inBlock = !hold && (flags & FrameFlag.END_HEADERS) === 0;

@@ -27,7 +27,7 @@
  */
 
 import { CodedError } from "../error.ts";
-import type { Reason } from "../reasons/registry.ts";
+import type { FloodMeter } from "./flood-meter.ts";
 import {
   CLIENT_PREFACE_BYTES,
   FRAME_HEADER_BYTES,
@@ -52,14 +52,15 @@ export const OPEN_STREAMS_MAX = 10_000; // far over any max_concurrent_streams i
 /** SETTINGS frames held back at a time. */
 export const HELD_SETTINGS_MAX = 8; // clients wait for the acknowledgement before they change the window again
 
-function refuse(reason: Reason, message: string): CodedError {
-  return new CodedError("INVALID_ARGUMENT", reason, message);
+function refuse(reason: "HTTP2_PROTOCOL" | "HTTP2_LIMIT", message: string): CodedError {
+  return new CodedError(reason === "HTTP2_LIMIT" ? "RESOURCE_EXHAUSTED" : "INVALID_ARGUMENT", reason, message);
 }
 
 /** Reads a client's frames before node:http2 does, and keeps its windows right. */
 export class WindowRewriter {
   readonly #emit: (bytes: Buffer) => void;
   readonly #listener: WindowListener;
+  readonly #meter: FloodMeter;
 
   // What is known of the client's windows.
   #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT;
@@ -81,13 +82,13 @@ export class WindowRewriter {
   #opensAtFrameEnd = 0; // stream that is open when the frame at hand has passed
   #inBlock = false; // between HEADERS and the CONTINUATION that ends them no other frame may stand
   #granted = 0; // bytes of the connection's window that node:http2 is to be told of
-  #asked = 0;
   #feeding = false;
 
   /** `emit` receives the bytes for node:http2, in order; they are views on what was fed, or small new buffers. */
-  constructor(emit: (bytes: Buffer) => void, listener: WindowListener) {
+  constructor(emit: (bytes: Buffer) => void, listener: WindowListener, meter: FloodMeter) {
     this.#emit = emit;
     this.#listener = listener;
+    this.#meter = meter;
   }
 
   /** True once the client's first SETTINGS frame has come: the connection speaks HTTP/2. */
@@ -103,11 +104,6 @@ export class WindowRewriter {
   /** True while a SETTINGS frame waits until no stream owes. */
   get holdsSettings(): boolean {
     return this.#held.length > 0;
-  }
-
-  /** Frames so far that make a server say or keep something: SETTINGS, PING and HEADERS. */
-  get asked(): number {
-    return this.#asked;
   }
 
   /**
@@ -126,8 +122,8 @@ export class WindowRewriter {
   }
 
   /**
-   * Takes bytes from the client, split anywhere. Throws INVALID_ARGUMENT with reason HTTP2_PROTOCOL or HTTP2_LIMIT when
-   * the connection must be closed; feed nothing after that.
+   * Takes bytes from the client, split anywhere. Throws INVALID_ARGUMENT / HTTP2_PROTOCOL, RESOURCE_EXHAUSTED / HTTP2_LIMIT
+   * or HTTP2_FLOOD when the connection must be closed; feed nothing after that.
    */
   inbound(chunk: Buffer): void {
     this.#feeding = true;
@@ -212,15 +208,15 @@ export class WindowRewriter {
   /** Takes note of the frame; true when it must be collected whole. */
   #startFrame(header: Buffer, at: number, length: number): boolean {
     const type = header[at + 3] as number;
-    if (this.#settingsSeen && type === FrameType.DATA) return false;
+    if (this.#settingsSeen && type === FrameType.DATA && length > 0) return false;
     const flags = header[at + 4] as number;
     const stream = header.readUInt32BE(at + 5) & STREAM_ID_MASK;
     if (!this.#settingsSeen && (type !== FrameType.SETTINGS || (flags & FrameFlag.ACK) !== 0)) {
       throw refuse("HTTP2_PROTOCOL", `the first HTTP/2 frame has type ${type}, not SETTINGS: is this a gRPC client?`);
     }
+    this.#meter.received(type, flags, length, stream > this.#lastStream);
     switch (type) {
       case FrameType.HEADERS:
-        this.#asked++;
         this.#inBlock = (flags & FrameFlag.END_HEADERS) === 0;
         // A header block on an older stream is a trailer: it opens nothing.
         if (stream <= this.#lastStream) return false;
@@ -242,12 +238,8 @@ export class WindowRewriter {
       case FrameType.WINDOW_UPDATE:
         // One of another length than 4 is an error, which node:http2 answers.
         return length === 4;
-      case FrameType.PING:
-        if ((flags & FrameFlag.ACK) === 0) this.#asked++;
-        return false;
       case FrameType.SETTINGS:
         if ((flags & FrameFlag.ACK) !== 0) return false;
-        this.#asked++;
         if (length > SETTINGS_FRAME_BYTES_MAX) {
           throw refuse("HTTP2_LIMIT", `a SETTINGS frame of ${length} B is over ${SETTINGS_FRAME_BYTES_MAX} B`);
         }

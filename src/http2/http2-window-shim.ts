@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
+import { FloodMeter } from "./flood-meter.ts";
 import { Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
@@ -48,6 +49,7 @@ export class WindowShim extends Duplex {
   readonly secure: boolean;
 
   readonly #socket: Socket;
+  readonly #meter = new FloodMeter();
   readonly #rewriter: WindowRewriter;
   readonly #outbound: OutboundFrames;
   readonly #lanes: boolean;
@@ -90,8 +92,10 @@ export class WindowShim extends Duplex {
       },
       fail: (error) => this.destroy(error),
       ended: (stream) => this.#rewriter.ended(stream),
+      reset: (code) => this.#reset(code),
+      sent: (frames) => this.#meter.sent(frames),
     });
-    this.#rewriter = new WindowRewriter(read, this.#outbound);
+    this.#rewriter = new WindowRewriter(read, this.#outbound, this.#meter);
     const handshakeMsMax = options.handshakeMsMax ?? HANDSHAKE_MS_MAX;
     this.#handshakeTimer = setTimeout(() => this.#handshakeTimedOut(handshakeMsMax), handshakeMsMax);
     this.#handshakeTimer.unref();
@@ -136,7 +140,7 @@ export class WindowShim extends Duplex {
       this.destroy(CodedError.from(error));
       return;
     }
-    const asked = this.#rewriter.asked - this.#askedBefore;
+    const asked = this.#meter.asked - this.#askedBefore;
     if (asked > ASKED_MAX) {
       this.destroy(
         new CodedError(
@@ -153,6 +157,14 @@ export class WindowShim extends Duplex {
       this.#handshakeTimer = undefined;
     }
     if (this.#rewriter.holdsSettings && this.#holdTimer === undefined) this.#startHoldTimer();
+  }
+
+  #reset(code: number): void {
+    try {
+      this.#meter.reset(code);
+    } catch (error) {
+      this.destroy(CodedError.from(error));
+    }
   }
 
   #startHoldTimer(): void {
@@ -187,7 +199,7 @@ export class WindowShim extends Duplex {
   #written(): void {
     this.#writesTaken++;
     if (this.destroyed) return;
-    if (this.#socket.writableLength === 0) this.#askedBefore = this.#rewriter.asked;
+    if (this.#socket.writableLength === 0) this.#askedBefore = this.#meter.asked;
     this.#outbound.pump();
     this.#endIfFlushed();
   }

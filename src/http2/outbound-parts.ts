@@ -1,6 +1,6 @@
 /** What http2-outbound.ts keeps and speaks to. */
 import type { CodedError } from "../error.ts";
-import { FrameFlag, FrameType } from "./http2-frames.ts";
+import { FrameFlag, FrameType, Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 
 /** The socket, and node:http2's reading side. */
@@ -15,6 +15,10 @@ export interface OutboundPeers {
   fail(error: CodedError): void;
   /** The stream is over: the server has ended or reset it. */
   ended(stream: number): void;
+  /** node:http2 resets a stream, with an error code of RFC 9113 section 7. */
+  reset(code: number): void;
+  /** So many DATA frames go to the client. */
+  sent(frames: number): void;
 }
 
 /** One open stream. */
@@ -38,4 +42,10 @@ export interface HeldFrame {
 export function endsStream(type: number, flags: number): boolean {
   if (type === FrameType.RST_STREAM) return true;
   return (type === FrameType.DATA || type === FrameType.HEADERS) && (flags & FrameFlag.END_STREAM) !== 0;
+}
+
+/** The error code that begins a RST_STREAM's payload at `at`; INTERNAL_ERROR where it comes in pieces. */
+export function errorCodeIn(bytes: Uint8Array, at: number): number {
+  if (at + 4 > bytes.length) return Http2ErrorCode.INTERNAL_ERROR;
+  return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
 }

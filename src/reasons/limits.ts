@@ -60,6 +60,11 @@ export const LIMITS = {
     "Slice the batch into smaller ones.",
   ),
   HEALTH_WATCHES: reason("RESOURCE_EXHAUSTED", "Too many health watches are open.", "Close one, or use Check."),
+  HTTP2_FLOOD: reason(
+    "RESOURCE_EXHAUSTED",
+    "A connection sent too many frames that bring nothing, such as resets, pings or empty DATA.",
+    "Cancel and ping less often; if it is no client of yours, keep it out.",
+  ),
   HTTP2_HANDSHAKE: reason("DEADLINE_EXCEEDED", "A connection sent no HTTP/2 SETTINGS in time.", "Use a gRPC client."),
   HTTP2_LIMIT: reason(
     "RESOURCE_EXHAUSTED",

@@ -1,4 +1,5 @@
 /** Both sides of a connection's frames as WindowShim wires them, over buffers instead of a socket and node:http2. */
+import { FloodMeter } from "../../src/http2/flood-meter.ts";
 import { OutboundFrames } from "../../src/http2/http2-outbound.ts";
 import { WindowRewriter } from "../../src/http2/http2-window-rewriter.ts";
 
@@ -13,6 +14,15 @@ export interface Connection {
   socket: { idle: boolean };
   /** Why the connection has to be closed. */
   failures: string[];
+}
+
+/** A meter for which minutes pass between two looks at a clock, so that nothing is a flood. */
+export function unhurriedMeter(): FloodMeter {
+  let nowMs = 0;
+  return new FloodMeter(() => {
+    nowMs += 600_000;
+    return nowMs;
+  });
 }
 
 /** @param onRead called for what node:http2 is given to read, when it is */
@@ -33,7 +43,9 @@ export function connection(onRead: (bytes: Buffer) => void = () => {}): Connecti
     grant: (bytes) => subject.grant(bytes),
     fail: (error) => failures.push(error.reason),
     ended: (stream) => subject.ended(stream),
+    reset: () => {},
+    sent: () => {},
   });
-  const subject: WindowRewriter = new WindowRewriter(read, outbound);
+  const subject: WindowRewriter = new WindowRewriter(read, outbound, unhurriedMeter());
   return { subject, outbound, toNode, toClient, socket, failures };
 }

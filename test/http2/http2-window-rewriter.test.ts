@@ -6,7 +6,7 @@ import {
   WindowRewriter,
 } from "../../src/http2/http2-window-rewriter.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
-import { type Connection, connection } from "./connection.ts";
+import { type Connection, connection, unhurriedMeter } from "./connection.ts";
 import {
   CLIENT_PREFACE,
   continuation,
@@ -84,7 +84,7 @@ describe("credit", () => {
     const { feed } = rewriter();
     const bytes = [frame(4, 1, 0), frame(6, 0, 0, Buffer.alloc(8)), frame(0xfa, 3, 9, Buffer.alloc(5))];
     const emitted: Buffer[] = [];
-    const subject = new WindowRewriter((part) => emitted.push(part), connection().outbound);
+    const subject = new WindowRewriter((part) => emitted.push(part), connection().outbound, unhurriedMeter());
     subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1), ...bytes]));
     expect(Buffer.concat(emitted).subarray(-Buffer.concat(bytes).length).equals(Buffer.concat(bytes))).toBe(true);
     expect(feed(windowUpdate(0, 77))).toEqual([]);
@@ -270,7 +270,7 @@ describe("refuses", () => {
 
 test("DATA is passed on as views on the bytes that came, not copied", () => {
   const emitted: Buffer[] = [];
-  const subject = new WindowRewriter((bytes) => emitted.push(bytes), connection().outbound);
+  const subject = new WindowRewriter((bytes) => emitted.push(bytes), connection().outbound, unhurriedMeter());
   subject.inbound(Buffer.concat([CLIENT_PREFACE, initialWindow(1), headers(1)]));
   emitted.length = 0;
   const chunk = Buffer.concat([data(1, 50_000), data(1, 70_000).subarray(0, 60_000)]);
