@@ -20,7 +20,7 @@ import { WindowRewriter } from "./http2-window-rewriter.ts";
 const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
 
 /** Frames that make a server say or keep something, while the client does not take what it is sent. */
-export const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
+const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
 
 /**
  * Time from the moment at which the server ends a connection, or the client closes its side, to the socket's end.
