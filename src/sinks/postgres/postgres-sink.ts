@@ -22,7 +22,7 @@ import { PendingRows } from "./pending-rows.ts";
 import { checkVersion, cursorOf, EntryPartitions, isMigrated, migrate, networkOfDatabase } from "./schema.ts";
 import type { PostgresTarget } from "./target.ts";
 
-const LOCK_MS_MAX = 10_000; // a predecessor's connection ends within seconds of its process
+const LOCK_MS_MAX = 5_000; // a predecessor's connection ends within a second of its process
 const LOCK_PAUSE_MS = 100;
 const END_MS_MAX = 1_000; // for a goodbye
 
@@ -51,15 +51,20 @@ export class PostgresSink implements Sink {
   private hasOpened = false;
   private isStaged = false;
   private readonly keepsState: boolean;
+  private readonly lockMsMax: number;
   private partitions = new EntryPartitions();
   private pending: PendingRows;
 
-  /** @param options.keepsState false: `current_state` is left as it is, to measure what it costs */
+  /**
+   * @param options.keepsState false: `current_state` is left as it is, to measure what it costs
+   * @param options.lockMsMax how long to wait for another process that reads the same
+   */
   constructor(
     private readonly target: PostgresTarget,
-    { keepsState = true } = {},
+    { keepsState = true, lockMsMax = LOCK_MS_MAX } = {},
   ) {
     this.keepsState = keepsState;
+    this.lockMsMax = lockMsMax;
     this.pending = new PendingRows(keepsState);
   }
 
@@ -189,7 +194,7 @@ export class PostgresSink implements Sink {
   }
 
   private async lock(client: pg.Client, reader: string): Promise<void> {
-    const until = performance.now() + LOCK_MS_MAX;
+    const until = performance.now() + this.lockMsMax;
     for (;;) {
       const { rows } = await client.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken", [
         `contract_data ${reader}`,
