@@ -1,4 +1,4 @@
-/** docs/columns.md: every column of both schema versions, from proto/schemas/, with a value from the sample ledgers. */
+/** docs/columns.md: every column of both datasets and their schema versions, from proto/schemas/, with a value from the sample ledgers. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BatchEncoder } from "../src/columns/batch-encoder.ts";
@@ -8,6 +8,7 @@ import { splitBatch } from "../src/ledger/batch.ts";
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
 import { detectNetwork } from "../src/ledger/network.ts";
 import { RowSet } from "../src/ledger/row-set.ts";
+import type { Dataset } from "../src/vocabulary/dataset.ts";
 import type { SchemaVersion } from "../src/vocabulary/schema-version.ts";
 
 const root = join(import.meta.dir, "..");
@@ -18,9 +19,10 @@ const TELLING_KEY_HASH = "1316167afa9beff5c7d68d953a4abb31c7aa37330a6b92c3d7d074
 
 const INTRODUCTION = `# Columns
 
-Every row is one change to one contract-data entry. A stream has schema version 1 (the original's columns) unless its
-session or ticket asks for version 2. Version 2 has version 1's columns in their places, and more behind them. This page
-is made from \`proto/schemas/\` by \`bun scripts/generate-docs.ts\`; examples are values of the sample ledgers, long ones cut
+There are two datasets. A row of \`contract_data\`, which is meant where none is named, is one change to one contract-data
+entry; a row of [\`ttl\`](#dataset-ttl) is one change to how long an entry lives. A stream of contract data has schema
+version 1 (the original's columns) unless its session or ticket asks for version 2. Version 2 has version 1's columns in
+their places, and more behind them. This page is made from \`proto/schemas/\` by \`bun scripts/generate-docs.ts\`; examples are values of the sample ledgers, long ones cut
 in the middle.
 `;
 
@@ -57,11 +59,38 @@ An evicted entry has its key alone, so it has a holder, and neither amount nor k
 balance select balances of both kinds; \`balances\` selects all rows that have a \`balance_holder\`, and nothing else.
 `;
 
+const TTL = `Each change of a TTL entry is a row: in its transaction and operation, as core's meta has it, in the order of
+contract_data's rows (inside one list of changes by the hash of the key). \`change_index\` counts these rows alone, so a
+cursor of \`ttl\` is one of \`ttl\`, and no other dataset takes it.
+
+| change_type | what has happened | live_until_ledger | live_until_before |
+|---|---|---|---|
+| \`created\` | with its entry | as set | null |
+| \`extended\` | by ExtendFootprintTTL, or by a contract's own call | as set | as it was |
+| \`removed\` | with its entry | null | as it was |
+| \`restored\` | with its entry, back from the archive | as set | null |
+| \`evicted\` | its key is among the ledger's evicted keys | null | null |
+
+An entry is live up to \`live_until_ledger\`, that ledger included. What expires makes no row: a reader of both datasets
+folds the rows by \`ledger_key_hash\`, and compares with the ledger that it has come to. An evicted key's row is the ledger's
+own: no transaction, \`transaction_order\` 4294967295, last in its ledger, \`change_index\` counted with that of upgrades.
+
+\`contract_id\`, \`key_xdr\` and \`contract_durability\` are there where the same ledger has a change of that entry which
+contract_data has a row for (before filters), or its evicted key. They are null on entries that only live longer, on code of
+contracts and on nonces: \`ledger_key_hash\` finds those in contract_data's rows. What earlier ledgers told is not kept, so that
+a row is the same wherever its reader began.
+
+Filters and \`COMPAT\` are about contract data: \`ttl\` has all its rows in any case. Partitions and shards of \`ttl\` go by the
+key's hash. It has schema version 1 alone, beside either version of contract data, and no dictionaries.
+`;
+
 type Row = Readonly<Record<string, unknown>>;
 
 /** The page's text. */
 export function columnsPage(): string {
-  return [INTRODUCTION, ...([1, 2] as const).map(section), BALANCES, compatibility()].join("\n");
+  const versions = ([1, 2] as const).map((version) => section(`Schema version ${version}`, version));
+  const ttl = section("Dataset ttl", 1, "ttl");
+  return [INTRODUCTION, ...versions, BALANCES, compatibility(), `${ttl}\n${TTL}`].join("\n");
 }
 
 /** What readers of a version may rely on; test/columns/compatibility.test.ts holds it against rows. */
@@ -99,9 +128,9 @@ where version 1 has null: on balances of other holders and of tokens, over 63 bi
 `;
 }
 
-function section(version: SchemaVersion): string {
-  const { fields, natural_key } = describeSchema(version);
-  const rows = sampleRows(version);
+function section(title: string, version: SchemaVersion, dataset: Dataset = "contract_data"): string {
+  const { fields, natural_key } = describeSchema(version, dataset);
+  const rows = sampleRows(version, dataset);
   const key =
     natural_key.length === 0
       ? "No set of columns identifies a row: two changes of one entry in one ledger may differ in their values alone."
@@ -111,7 +140,7 @@ function section(version: SchemaVersion): string {
     return `| ${[...cells, exampleOf(field, rows)].join(" | ")} |`;
   });
   const head = "| # | name | Arrow type | null | meaning | example |\n|---|---|---|---|---|---|";
-  return `## Schema version ${version}\n\n${key}\n\n${head}\n${lines.join("\n")}\n`;
+  return `## ${title}\n\n${key}\n\n${head}\n${lines.join("\n")}\n`;
 }
 
 function typeOf({ type, dictionary }: FieldDescription): string {
@@ -128,8 +157,8 @@ function exampleOf({ name }: FieldDescription, rows: readonly Row[]): string {
 }
 
 /** All rows of the sample as JSON objects, the telling one first. */
-function sampleRows(version: SchemaVersion): Row[] {
-  const rows = LAKES.flatMap(lakeFiles).flatMap((file) => rowsOf(file, version));
+function sampleRows(version: SchemaVersion, dataset: Dataset): Row[] {
+  const rows = LAKES.flatMap(lakeFiles).flatMap((file) => rowsOf(file, version, dataset));
   return rows.sort(
     (a, b) => Number(b.ledger_key_hash === TELLING_KEY_HASH) - Number(a.ledger_key_hash === TELLING_KEY_HASH),
   );
@@ -143,12 +172,12 @@ function lakeFiles(lake: string): string[] {
     .map((name) => join(root, lake, name));
 }
 
-function rowsOf(file: string, schemaVersion: SchemaVersion): Row[] {
+function rowsOf(file: string, schemaVersion: SchemaVersion, dataset: Dataset): Row[] {
   const batch = Bun.zstdDecompressSync(readFileSync(file));
   return [...splitBatch(batch)].flatMap(({ bytes }) => {
     const networkPassphrase = detectNetwork(bytes);
     if (networkPassphrase === undefined) return []; // a ledger without a transaction has no row
-    const encoder = new BatchEncoder({ schemaVersion, networkPassphrase });
+    const encoder = new BatchEncoder({ dataset, schemaVersion, networkPassphrase });
     const rows = new RowSet();
     const options = { networkPassphrase, compat: "default", ...encoder.decoderOptions } as const;
     new LedgerDecoder(options).decode(bytes, rows);

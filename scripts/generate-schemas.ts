@@ -2,8 +2,9 @@
  * Writes proto/schemas/ from the code. It refuses a change that breaks readers: such a change is a new schema version.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { SCHEMA_VERSIONS } from "../src/columns/batch-encoder.ts";
+import { versionsOf } from "../src/columns/datasets.ts";
 import { describeSchema, type SchemaDescription, schemaCompatibility } from "../src/columns/schema-description.ts";
+import { DATASETS } from "../src/vocabulary/dataset.ts";
 
 const OUT_DIRECTORY = new URL("../proto/schemas/", import.meta.url);
 
@@ -30,7 +31,12 @@ function render(value: unknown, indent: string, column: number): string {
 /** File name → content of everything under proto/schemas. */
 export function generateSchemas(): Map<string, string> {
   return new Map(
-    SCHEMA_VERSIONS.map((version) => [`contract_data_v${version}.json`, `${render(describeSchema(version), "", 0)}\n`]),
+    DATASETS.flatMap((dataset) =>
+      versionsOf(dataset).map((version) => {
+        const description = render(describeSchema(version, dataset), "", 0);
+        return [`${dataset}_v${version}.json`, `${description}\n`] as const;
+      }),
+    ),
   );
 }
 

@@ -15,11 +15,12 @@ import { XdrError } from "../xdr/error.ts";
 import { asTheyCome } from "./as-they-come.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { openDecodeInput } from "./decode-input.ts";
-import { decoderFilterOf, KIND_FLAGS } from "./filter-flags.ts";
+import { decoderFilterOf, KIND_FLAGS, typedFilters } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { HeldLedgers, InputNetwork } from "./input-network.ts";
 import { Interrupted } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
+import { checkDatasetFilters, DATASET_FLAG } from "./reading-flags.ts";
 import { FORMATS, type RowSink, sinkOf } from "./row-sink.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -52,14 +53,15 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
       placeholder: "FORMAT",
       type: oneOf(FORMATS),
       summary:
-        "table (for people), tsv (22 columns, with transaction hash and change type), ndjson (one JSON object a row), arrow (IPC stream). Default: table on a terminal, else tsv.",
+        "table (for people), tsv (22 columns, with transaction hash and change type; of ttl its own), ndjson (one JSON object a row), arrow (IPC stream). Default: table on a terminal, else tsv.",
     }),
+    dataset: DATASET_FLAG,
     "schema-version": optionOr({
       placeholder: "N",
       type: integer(1, 2),
       otherwise: 1,
       summary:
-        "Columns of table, ndjson and arrow: 2 has full-width balances, every kind of holder, evicted entries as rows, transaction and change numbers, keys and values as JSON. Default: 1.",
+        "Of contract_data, columns of table, ndjson and arrow: 2 has full-width balances, every kind of holder, evicted entries as rows, transaction and change numbers, keys and values as JSON. Default: 1.",
     }),
     "network-passphrase": option({
       placeholder: "PASSPHRASE",
@@ -95,6 +97,7 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
       command: `${PROGRAM} decode s3://bucket/ledgers/pubnet --start-ledger 58752000 --end-ledger 58752063`,
       meaning: "64 ledgers of a lake in a bucket",
     },
+    { command: `${PROGRAM} decode --dataset ttl ./lake`, meaning: "how long entries live, change by change" },
     {
       command: `${PROGRAM} decode localhost:50053 --start-ledger 58752000 --asset-code USDC --format ndjson`,
       meaning: "what a raw-ledger service streams, until Ctrl-C",
@@ -109,6 +112,8 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
       throw new UsageError(`--end-ledger ${ledgerLast} is before --start-ledger ${ledgerFirst}`);
     }
     const format = flags.format ?? (stdout.isTTY === true ? "table" : "tsv");
+    const { dataset } = flags;
+    checkDatasetFilters(dataset, typedFilters({ ...flags, "include-deleted": false }));
     const schemaVersion = flags["schema-version"] === 2 ? 2 : 1;
     if (schemaVersion === 2 && format === "tsv") {
       throw new CodedError(
@@ -118,8 +123,8 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
       );
     }
     const signal = interrupt();
-    const sink = sinkOf(format, schemaVersion, stdout);
-    const { decoderOptions } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
+    const { decoderOptions } = new BatchEncoder({ dataset, schemaVersion, networkPassphrase: "" });
+    const sink = sinkOf(format, { dataset, schemaVersion }, stdout);
     const filter = decoderFilterOf(flags, !flags["no-deleted"]);
     const work = new DecodeWork({ compat, filter, ...decoderOptions }, flags["known-asset"].flat(), verifies, sink);
     const access = environmentAccess(env);

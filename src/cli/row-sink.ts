@@ -1,9 +1,11 @@
 /** Rows as text or as an Arrow stream, on their way to standard output. */
 import { BatchEncoder } from "../columns/batch-encoder.ts";
+import type { Column } from "../columns/column.ts";
 import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
-import { TsvWriter, toNdjson } from "../columns/text.ts";
+import { TsvWriter, toNdjson, toTsv } from "../columns/text.ts";
 import { CodedError } from "../error.ts";
 import type { RowSet } from "../ledger/row-set.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { Output } from "./command.ts";
 import { write } from "./output.ts";
@@ -27,21 +29,27 @@ export interface RowSink {
   end(rows: RowSet): Promise<void>;
 }
 
+/** Which rows, and which columns. */
+interface RowForm {
+  dataset: Dataset;
+  schemaVersion: SchemaVersion;
+}
+
 /** A sink that writes this format to the output. */
-export function sinkOf(format: (typeof FORMATS)[number], schemaVersion: SchemaVersion, output: Output): RowSink {
+export function sinkOf(format: (typeof FORMATS)[number], form: RowForm, output: Output): RowSink {
+  const { columns } = new BatchEncoder({ ...form, networkPassphrase: "" });
   switch (format) {
     case "tsv": {
+      if (form.dataset !== "contract_data") return textSink((rows) => toTsv(columns, rows), output);
       const writer = new TsvWriter();
       return textSink((rows) => new Uint8Array(writer.write(rows)), output);
     }
-    case "ndjson": {
-      const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
+    case "ndjson":
       return textSink((rows) => toNdjson(columns, rows), output);
-    }
     case "table":
-      return tableSink(schemaVersion, output);
+      return tableSink(form.dataset, columns, output);
     case "arrow":
-      return new ArrowSink(schemaVersion, output);
+      return new ArrowSink(form, output);
   }
 }
 
@@ -58,14 +66,15 @@ function textSink(format: (rows: RowSet) => string | Uint8Array, output: Output)
   };
 }
 
-function tableSink(schemaVersion: SchemaVersion, output: Output): RowSink {
-  const { columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
+function tableSink(dataset: Dataset, columns: readonly Column[], output: Output): RowSink {
   const byName = new Map(columns.map((column) => [column.spec.name, column]));
   let total = 0;
   return textSinkWithEnd(
     (rows) => {
-      const lines = total === 0 ? [tableHead()] : [];
-      for (let row = 0; row < rows.length; row++) lines.push(tableRow((name) => byName.get(name)?.cell(rows, row)));
+      const lines = total === 0 ? [tableHead(dataset)] : [];
+      for (let row = 0; row < rows.length; row++) {
+        lines.push(tableRow((name) => byName.get(name)?.cell(rows, row), dataset));
+      }
       total += rows.length;
       return `${lines.join("\n")}\n`;
     },
@@ -85,14 +94,14 @@ class ArrowSink implements RowSink {
   private passphrase = "";
 
   constructor(
-    private readonly schemaVersion: SchemaVersion,
+    private readonly form: RowForm,
     private readonly output: Output,
   ) {}
 
   async begin(networkPassphrase: string): Promise<void> {
     if (this.encoder === undefined) {
       this.passphrase = networkPassphrase;
-      this.encoder = new BatchEncoder({ schemaVersion: this.schemaVersion, networkPassphrase });
+      this.encoder = new BatchEncoder({ ...this.form, networkPassphrase });
       await write(this.output, streamHead(this.encoder));
     }
     if (networkPassphrase === this.passphrase) return;

@@ -7,38 +7,29 @@ import { Field, Schema } from "apache-arrow";
 import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
-import type { RowSet } from "../ledger/row-set.ts";
+import type { RowLedger, RowSet } from "../ledger/row-set.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { Column, Measure, Placement } from "./column.ts";
+import { DATASET_SCHEMAS, type SchemaDefinition, versionsOf } from "./datasets.ts";
 import { DictionaryColumn, type IpcMessage } from "./dictionary-column.ts";
-import { columnsV1 } from "./schema-v1.ts";
-import { columnsV2 } from "./schema-v2.ts";
 
 const ALIGNMENT = 8; // of every buffer, as the IPC format wants at least
 const MEASURE_STEP_ROWS = 1024; // rows measured at once when looking for the batch's end
 const BODY_BYTES_MAX = 0x7fff_ffff; // utf8 offsets are int32
 
-interface SchemaDefinition {
-  /** Schema metadata `schema_version`. */
-  name: string;
-  columns: () => Column[];
-}
-
-const SCHEMAS: Readonly<Record<SchemaVersion, SchemaDefinition>> = {
-  1: { name: "1.0", columns: columnsV1 },
-  2: { name: "2.0", columns: columnsV2 },
-};
-
-/** Every schema version, oldest first. */
-export const SCHEMA_VERSIONS: readonly SchemaVersion[] = [1, 2];
-
-/** The column names of a schema version, in order. */
-export function columnNames(schemaVersion: SchemaVersion): string[] {
-  return SCHEMAS[schemaVersion].columns().map((column) => column.spec.name);
+/** The column names of a schema version, in order. @throws CodedError INVALID_ARGUMENT where the dataset has it not */
+export function columnNames(schemaVersion: SchemaVersion, dataset: Dataset = DATASET_DEFAULT): string[] {
+  return definitionOf(dataset, schemaVersion)
+    .columns()
+    .map((column) => column.spec.name);
 }
 
 /** Which columns an encoder writes. */
 export interface BatchEncoderOptions {
+  /** Default: contract data. */
+  dataset?: Dataset;
+  /** One of the dataset's. */
   schemaVersion: SchemaVersion;
   /** Names the network in the schema's metadata. */
   networkPassphrase: string;
@@ -74,22 +65,19 @@ export class BatchEncoder {
   /** Whether some column needs the key hashes, which a decoder can leave out. */
   readonly needsKeyHash: boolean;
   /** The part of a decoder's options that this encoder decides: what rows there are, and what may be left out. */
-  readonly decoderOptions: { schemaVersion: SchemaVersion; keyHash: boolean; assets: boolean };
+  readonly decoderOptions: { datasets: Dataset[]; schemaVersion: SchemaVersion; keyHash: boolean; assets: boolean };
+  private readonly dataset: Dataset;
 
   /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
   constructor(options: BatchEncoderOptions) {
-    const definition: SchemaDefinition | undefined = SCHEMAS[options.schemaVersion];
-    if (definition === undefined) {
-      throw new CodedError(
-        "INVALID_ARGUMENT",
-        "UNKNOWN_SCHEMA_VERSION",
-        `schema version ${options.schemaVersion} is not one of ${Object.keys(SCHEMAS).join(", ")}`,
-      );
-    }
-    const columns = project(definition.columns(), options.columns);
+    const { dataset = DATASET_DEFAULT } = options;
+    this.dataset = dataset;
+    const definition = definitionOf(dataset, options.schemaVersion);
+    const columns = project(definition.columns(), options.columns, dataset);
     this.columns = options.dictionaries === false ? columns.map(withoutDictionary) : columns;
     this.needsKeyHash = this.columns.some((column) => column.needsKeyHash);
     this.decoderOptions = {
+      datasets: [dataset],
       schemaVersion: options.schemaVersion,
       keyHash: this.needsKeyHash,
       assets: this.columns.some((column) => column.needsAssets),
@@ -100,8 +88,8 @@ export class BatchEncoder {
       ),
       new Map([
         ["schema_version", definition.name],
-        ["schema_type", "contract_data"],
-        ["description", "Changes to Soroban contract data, one row a change, in ledger order then apply order"],
+        ["schema_type", dataset],
+        ["description", DATASET_SCHEMAS[dataset].description],
         ["network_passphrase", options.networkPassphrase],
       ]),
     );
@@ -140,7 +128,7 @@ export class BatchEncoder {
 
   /** The size and layout of one batch of the rows [first, end). Formats nothing (but JSON: see json-column.ts). */
   plan(rows: RowSet, first: number, end: number): BatchPlan {
-    if (end > first) this.checkRows(rows.ledgers[rows.ledger[first]!]!.schemaVersion);
+    if (end > first) this.checkRows(rows.ledgers[rows.ledger[first]!]!);
     const sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
     this.measure(rows, first, end, sums);
     const count = end - first;
@@ -214,13 +202,14 @@ export class BatchEncoder {
   }
 
   /** Rows of version 2 hold what version 1 has no words for; the other way round there is only less of it. */
-  private checkRows(schemaVersion: SchemaVersion): void {
+  private checkRows({ dataset, schemaVersion }: RowLedger): void {
     const own = this.decoderOptions.schemaVersion;
-    if (schemaVersion <= own) return;
+    const isVersionFit = dataset !== "contract_data" || schemaVersion <= own;
+    if (dataset === this.dataset && isVersionFit) return;
     throw new CodedError(
       "INTERNAL",
       "ROWS_SCHEMA",
-      `rows decoded for schema version ${schemaVersion} cannot be laid out as version ${own}: decode with the encoder's decoderOptions`,
+      `rows decoded as ${dataset} for schema version ${schemaVersion} cannot be laid out as ${this.dataset} of version ${own}: decode with the encoder's decoderOptions`,
     );
   }
 
@@ -244,7 +233,18 @@ function withoutDictionary(column: Column): Column {
   return column instanceof DictionaryColumn ? column.plain() : column;
 }
 
-function project(all: Column[], names: readonly string[] | undefined): Column[] {
+function definitionOf(dataset: Dataset, schemaVersion: SchemaVersion): SchemaDefinition {
+  const definition = DATASET_SCHEMAS[dataset].versions[schemaVersion];
+  if (definition !== undefined) return definition;
+  const of = dataset === DATASET_DEFAULT ? "" : ` of ${dataset}`;
+  throw new CodedError(
+    "INVALID_ARGUMENT",
+    "UNKNOWN_SCHEMA_VERSION",
+    `schema version ${schemaVersion}${of} is not one of ${versionsOf(dataset).join(", ")}`,
+  );
+}
+
+function project(all: Column[], names: readonly string[] | undefined, dataset: Dataset): Column[] {
   if (names === undefined) return all;
   const byName = new Map(all.map((column) => [column.spec.name, column]));
   if (names.length === 0) {
@@ -258,7 +258,7 @@ function project(all: Column[], names: readonly string[] | undefined): Column[] 
     const column = byName.get(name);
     if (column === undefined) {
       const known = [...byName.keys()].join(", ");
-      const other = SCHEMA_VERSIONS.find((version) => columnNames(version).includes(name));
+      const other = versionsOf(dataset).find((version) => columnNames(version, dataset).includes(name));
       const hint = other === undefined ? "" : `; schema version ${other} has it: ask for schema_version ${other} too`;
       throw new CodedError(
         "INVALID_ARGUMENT",

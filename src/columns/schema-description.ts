@@ -3,8 +3,10 @@
  * change to a schema breaks no reader.
  */
 import { type DataType, Decimal, Timestamp } from "apache-arrow";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { BatchEncoder } from "./batch-encoder.ts";
+import { DATASET_SCHEMAS } from "./datasets.ts";
 import { DictionaryColumn } from "./dictionary-column.ts";
 
 /** The dictionary of a column of words. */
@@ -40,11 +42,6 @@ export interface SchemaDescription {
   fields: FieldDescription[];
 }
 
-const NATURAL_KEYS: Readonly<Record<SchemaVersion, readonly string[]>> = {
-  1: [],
-  2: ["ledger_sequence", "transaction_order", "change_index"],
-};
-
 function typeName(type: DataType): string {
   if (type instanceof Decimal) return `decimal${type.bitWidth}(${type.precision}, ${type.scale})`;
   if (type instanceof Timestamp) return `timestamp[us, ${type.timezone}]`;
@@ -52,14 +49,14 @@ function typeName(type: DataType): string {
 }
 
 /** What a schema version is. */
-export function describeSchema(schemaVersion: SchemaVersion): SchemaDescription {
-  const { schema, columns } = new BatchEncoder({ schemaVersion, networkPassphrase: "" });
+export function describeSchema(schemaVersion: SchemaVersion, dataset: Dataset = DATASET_DEFAULT): SchemaDescription {
+  const { schema, columns } = new BatchEncoder({ dataset, schemaVersion, networkPassphrase: "" });
   return {
     schema_version: schema.metadata.get("schema_version")!,
     schema_type: schema.metadata.get("schema_type")!,
     description: schema.metadata.get("description")!,
     metadata_keys: [...schema.metadata.keys()],
-    natural_key: [...NATURAL_KEYS[schemaVersion]],
+    natural_key: [...DATASET_SCHEMAS[dataset].versions[schemaVersion]!.naturalKey],
     fields: describeFields(columns),
   };
 }

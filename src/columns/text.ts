@@ -107,6 +107,15 @@ export class TsvWriter {
   }
 }
 
+/** The rows as lines of tab-separated cells in the form that `toNdjson` gives them, in column order; absent ones are empty. */
+export function toTsv(columns: readonly Column[], rows: RowSet): string {
+  let text = "";
+  for (let row = 0; row < rows.length; row++) {
+    text += `${columns.map((column) => String(column.cell(rows, row) ?? "")).join("\t")}\n`;
+  }
+  return text;
+}
+
 /**
  * The rows [first, end) as JSON objects, one a line, with the columns' names as keys in column order. 64-bit numbers
  * are strings (a JSON number keeps 53 bits in most readers), as are decimals; times are ISO 8601 text, bytes base64,

@@ -1,5 +1,5 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
-import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
+import { versionsOf } from "../columns/datasets.ts";
 import type { HubStream } from "../delivery/hub-stream.ts";
 import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
@@ -156,7 +156,7 @@ function schemaAction({ schemas, options }: ActionParts): FlightAction {
       json.end();
       const wanted = { networkPassphrase: options.networkPassphrase, columns, dictionaries };
       const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
-      const described = (version === undefined ? SCHEMA_VERSIONS : [version]).map((each) => {
+      const described = (version === undefined ? versionsOf("contract_data") : [version]).map((each) => {
         const { schema: offered, fields } = schemas.get({ ...wanted, schemaVersion: each });
         const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
         const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
@@ -182,7 +182,7 @@ function serverInfoAction({ options }: ActionParts): FlightAction {
         jsonBytes({
           ...options.service,
           network_passphrase: networkPassphrase,
-          schema_versions: SCHEMA_VERSIONS,
+          schema_versions: versionsOf("contract_data"),
           compressions: COMPRESSIONS,
           ranges,
           sessions: hub.sessions().length,

@@ -269,7 +269,12 @@ export class CompiledFilter {
     if (this.durability >= 0 && this.durability !== durability) return false;
     if (lastModified <= this.modifiedAfter) return false;
     if (this.contracts !== undefined && !this.contracts.has(d, contractAt)) return false;
-    return this.shardCount === 1 || shardHash(d, contractAt) % this.shardCount === this.shardIndex;
+    return this.shardCount === 1 || this.admitsShard(shardHash(d, contractAt));
+  }
+
+  /** Whether a row with that `shardHash` is of the shard. */
+  admitsShard(hash: number): boolean {
+    return hash % this.shardCount === this.shardIndex;
   }
 
   /** Second part, on a balance's holder and amount. */

@@ -1,4 +1,3 @@
-import { XdrError, type XdrReason } from "../xdr/error.ts";
 import {
   type EventsVisitor,
   LEDGER_ENTRY_CHANGE_BYTES_MIN,
@@ -15,7 +14,6 @@ import {
   skipScAddress,
   skipScVal,
 } from "../xdr/generated/skip.ts";
-import { pathAt } from "../xdr/inspect.ts";
 import { readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
 import { balanceHolderKind } from "./balance.ts";
@@ -25,7 +23,7 @@ import { readContractEvents } from "./contract-events.ts";
 import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds } from "./header.ts";
 import type { LearnedAssets } from "./learned-assets.ts";
 import type { LedgerAssets } from "./ledger-assets.ts";
-import { ChangePlace, type RowAppender, type RowRules } from "./row-appender.ts";
+import { ChangePlace, type RowAppender } from "./row-appender.ts";
 import { RowPlaces } from "./row-order.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
@@ -43,17 +41,10 @@ import {
   SCV_VEC,
 } from "./terms.ts";
 import { TtlChanges } from "./ttl.ts";
+import { refuse, unpaired } from "./walk-faults.ts";
+import type { TtlParts, WalkRules } from "./walk-rules.ts";
 
 const NO_CHANGE = -1;
-
-/** The type of the bytes that are walked, as paths of errors begin with it. */
-export const ROOT = "LedgerCloseMeta";
-
-/** What decides about the walk; constant for a decoder. */
-export interface WalkRules extends RowRules {
-  /** Whether the assets of the rows' contracts are found out. */
-  resolvesAssets: boolean;
-}
 
 /** Whether contract data with its address and its key there can be a row at all: no nonce, and of a contract. */
 function mayBeRow(d: DataView, addressAt: number, keyAt: number): boolean {
@@ -96,6 +87,8 @@ export class LedgerWalk implements EventsVisitor {
     private readonly ledgerAssets: LedgerAssets,
     private readonly learned: LearnedAssets,
     private readonly appender: RowAppender,
+    /** Absent where that dataset is not asked for. */
+    private readonly ttl: TtlParts | undefined,
   ) {}
 
   /** A ledger begins, which is `ledger` among the row set's. */
@@ -113,6 +106,7 @@ export class LedgerWalk implements EventsVisitor {
     this.nonContracts = 0;
     this.isOutOfOrder = false;
     this.ttls.clear();
+    this.ttl?.owners.clear();
     this.ledgerAssets.clear();
     this.learned.begin();
   }
@@ -125,7 +119,7 @@ export class LedgerWalk implements EventsVisitor {
     this.protocol = header.protocolVersion;
     this.closedAt = closeTimeSeconds(d, header.closeTimeAt);
     if (this.closedAt > CLOSE_TIME_SECONDS_MAX) {
-      this.refuse(d, "LEDGER_HEADER", "TimePoint", header.closeTimeAt, `close time ${this.closedAt} s is out of range`);
+      refuse(d, "LEDGER_HEADER", "TimePoint", header.closeTimeAt, `close time ${this.closedAt} s is out of range`);
     }
     ledger.sequence = this.sequence;
     ledger.closedAtSeconds = this.closedAt;
@@ -141,6 +135,7 @@ export class LedgerWalk implements EventsVisitor {
     place.txHashAt = p;
     place.operation = -1;
     place.changeIndex = 0;
+    this.ttl?.rows.beginTransaction();
   }
 
   /** LedgerEntryChanges at `p`; returns the position after them. */
@@ -155,6 +150,7 @@ export class LedgerWalk implements EventsVisitor {
     this.candidates.clear();
     for (; left > 0; left--) p = this.change(d, p, list);
     if (this.candidates.count > 0) this.emit(d, list);
+    this.ttl?.rows.emit(d, list, this.place);
     return p;
   }
 
@@ -164,6 +160,7 @@ export class LedgerWalk implements EventsVisitor {
     if (place.txHashAt === NONE) return;
     place.txHashAt = NONE;
     place.changeIndex = 0;
+    this.ttl?.rows.beginTransaction();
   }
 
   /** The list of evicted LedgerKeys at `p`; returns the position after it. */
@@ -176,8 +173,14 @@ export class LedgerWalk implements EventsVisitor {
       const end = skipLedgerKey(d, p, 0);
       if (d.getInt32(p) === LEDGER_ENTRY_CONTRACT_DATA) {
         if (this.rules.isComplete) this.eviction(d, p + 4, end);
-        else if (mayBeRow(d, p + 4, skipScAddress(d, p + 4))) this.places.take(LIST_EVICTION, 1);
-      }
+        else {
+          const keyAt = skipScAddress(d, p + 4);
+          if (mayBeRow(d, p + 4, keyAt)) {
+            this.places.take(LIST_EVICTION, 1);
+            this.ttl?.owners.add(p + 4, keyAt, end - 4);
+          }
+        }
+      } else if (d.getInt32(p) === LEDGER_ENTRY_TTL) this.ttl?.rows.eviction(d, p + 4, this.place);
       p = end;
     }
     return p;
@@ -213,10 +216,17 @@ export class LedgerWalk implements EventsVisitor {
       if (change === CHANGE_UPDATED) this.checkPrior(d, p, type);
     }
     if (type === LEDGER_ENTRY_CONTRACT_DATA) return this.contractData(d, p, change, list);
-    if (type === LEDGER_ENTRY_TTL && change !== CHANGE_STATE) this.ttls.add(p + 12);
     this.priorChange = change;
     this.priorType = type;
-    return skipLedgerEntry(d, p + 4, 0);
+    const end = skipLedgerEntry(d, p + 4, 0);
+    if (type === LEDGER_ENTRY_TTL) this.ttlEntry(d, p, change);
+    return end;
+  }
+
+  /** A LedgerEntryChange that holds a TTL entry. */
+  private ttlEntry(d: DataView, p: number, change: number): void {
+    if (change !== CHANGE_STATE) this.ttls.add(p + 12);
+    if (this.ttl?.rows.entry(d, p + 12, change) === false) unpaired(d, p, "follows the state of another key");
   }
 
   /** `updated` and `removed` follow the entry's `state`, or its `restored` (CAP-62). */
@@ -226,9 +236,9 @@ export class LedgerWalk implements EventsVisitor {
     // An entry that is no XDR, of an unknown type for one, fails as that. (A removed key was stepped over before.)
     if (d.getInt32(p) === CHANGE_UPDATED) skipLedgerEntry(d, p + 4, 0);
     if (!isAfterState) {
-      this.unpaired(d, p, "follows neither a state nor a restored entry");
+      unpaired(d, p, "follows neither a state nor a restored entry");
     }
-    this.unpaired(d, p, `of ledger entry type ${type} follows an entry of type ${this.priorType}`);
+    unpaired(d, p, `of ledger entry type ${type} follows an entry of type ${this.priorType}`);
   }
 
   private removal(d: DataView, p: number, list: number): number {
@@ -239,10 +249,12 @@ export class LedgerWalk implements EventsVisitor {
     this.checkPrior(d, p, type);
     if (type === LEDGER_ENTRY_CONTRACT_DATA) {
       if (!sameBytes(d, key + 4, end, this.priorAddressAt, this.priorKeyEnd + 4)) {
-        this.unpaired(d, p, "follows the state of another key");
+        unpaired(d, p, "follows the state of another key");
       }
       this.contractDataCount++;
       this.candidate(d, CHANGE_REMOVED, list);
+    } else if (type === LEDGER_ENTRY_TTL && this.ttl?.rows.removal(d, key + 4) === false) {
+      unpaired(d, p, "follows the state of another key");
     }
     this.priorChange = CHANGE_REMOVED;
     return end;
@@ -271,7 +283,7 @@ export class LedgerWalk implements EventsVisitor {
     const valAt = keyEnd + 4;
     const valEnd = skipScVal(d, valAt, 0);
     const end = skipLedgerEntryExt(d, valEnd);
-    if (isUnpaired) this.unpaired(d, p, "follows the state of another key");
+    if (isUnpaired) unpaired(d, p, "follows the state of another key");
     this.priorChange = change;
     this.priorType = LEDGER_ENTRY_CONTRACT_DATA;
     this.priorLastModified = d.getUint32(p + 4);
@@ -301,15 +313,20 @@ export class LedgerWalk implements EventsVisitor {
       this.nonContracts++;
       return;
     }
-    const { isGo } = this.rules;
+    const { isGo, hasContractData } = this.rules;
     if (isGo && list !== LIST_OPERATION && list !== LIST_TRANSACTION) {
       this.places.take(list, 1);
+      this.ttl?.owners.add(addressAt, this.priorKeyAt, this.priorKeyEnd);
       return;
     }
     const isHidden = isGo && change === CHANGE_RESTORED;
     const durability = d.getUint32(this.priorKeyEnd);
     if (durability > DURABILITY_PERSISTENT && !isHidden) {
-      this.refuse(d, "XDR_VALUE", "ContractDataDurability", this.priorKeyEnd, `durability ${durability} is unknown`);
+      refuse(d, "XDR_VALUE", "ContractDataDurability", this.priorKeyEnd, `durability ${durability} is unknown`);
+    }
+    if (!hasContractData) {
+      this.ttl?.owners.add(addressAt, this.priorKeyAt, this.priorKeyEnd);
+      return;
     }
     if (this.rules.resolvesAssets && keyType === SCV_LEDGER_KEY_CONTRACT_INSTANCE) {
       this.learned.learn(d, addressAt + 4, this.priorValAt, this.sequence);
@@ -345,6 +362,7 @@ export class LedgerWalk implements EventsVisitor {
       const counted = candidates.count - candidates.hidden;
       this.filtered += counted;
       place.changeIndex += counted;
+      for (let i = 0; i < candidates.count; i++) this.noRow(i);
       return;
     }
     place.list = list;
@@ -354,19 +372,22 @@ export class LedgerWalk implements EventsVisitor {
     for (let i = 0; i < count; i++) {
       const candidate = order[i]!;
       const passes = candidates.passes[candidate]!;
-      if (passes === HIDDEN) continue;
+      if (passes === HIDDEN) {
+        this.noRow(candidate);
+        continue;
+      }
       place.inRank = first + i;
-      if (passes === 0 || !appender.append(d, candidates, candidate, place)) this.filtered++;
+      if (passes === 0 || !appender.append(d, candidates, candidate, place)) {
+        this.filtered++;
+        this.noRow(candidate);
+      }
       place.changeIndex++;
     }
   }
 
-  private unpaired(d: DataView, p: number, what: string): never {
-    const name = d.getUint32(p) === CHANGE_REMOVED ? "a removed" : "an updated";
-    this.refuse(d, "LEDGER_CHANGE_PAIRING", "LedgerEntryChange", p, `${name} entry ${what}`);
-  }
-
-  private refuse(d: DataView, reason: XdrReason, typeName: string, at: number, detail: string): never {
-    throw new XdrError(reason, typeName, at, pathAt(ROOT, d, at), detail);
+  /** The candidate is none, but its key may be that of a TTL row. */
+  private noRow(candidate: number): void {
+    const { addressAt, keyAt, keyEnd } = this.candidates;
+    this.ttl?.owners.add(addressAt[candidate]!, keyAt[candidate]!, keyEnd[candidate]!);
   }
 }

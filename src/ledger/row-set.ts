@@ -1,11 +1,15 @@
 /**
- * Facts about contract-data rows, as columns of numbers. HOT PATH: no object is made per row.
+ * Facts about rows of one dataset, as columns of numbers. HOT PATH: no object is made per row.
  *
  * A fact is an offset into the bytes of the ledger that the row came from, or a small number. Nothing is copied or
  * formatted here (but for the 32-byte key hash): that is done once, when a batch is laid out (src/columns). So the set
  * keeps the ledgers' buffers alive, and their content must not change, until `clear()`.
+ *
+ * Rows of the dataset `ttl` have of these: ledger, change, reason, the five of their place, keyHash, liveUntil and
+ * liveUntilBefore; contract, key and durability are those of the entry that the TTL is of, where the ledger tells.
  */
 import { CodedError } from "../error.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import { AssetStore } from "./asset-store.ts";
 
 /** An offset that points nowhere: the row has no such fact. */
@@ -19,6 +23,7 @@ export interface RowLedger {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   /** Which rows its decoder makes. */
+  readonly dataset: Dataset;
   readonly schemaVersion: 1 | 2;
   sequence: number;
   closedAtSeconds: number;
@@ -46,7 +51,7 @@ export class RowSet {
   change = new Uint8Array(ROWS_INITIAL);
   /** Which change list the row stood in: LIST_… of xdr/generated/skip.ts. */
   reason = new Uint8Array(ROWS_INITIAL);
-  /** 0 temporary, 1 persistent. */
+  /** 0 temporary, 1 persistent; DURABILITY_UNKNOWN on rows of `ttl` alone. */
   durability = new Uint8Array(ROWS_INITIAL);
   /** ScVal type of the key. */
   keyType = new Uint8Array(ROWS_INITIAL);
@@ -54,7 +59,7 @@ export class RowSet {
   assetType = new Uint8Array(ROWS_INITIAL);
   /** INSTANCE_… of terms.ts. */
   instanceType = new Uint8Array(ROWS_INITIAL);
-  /** Offset of the 32-byte contract id. The LedgerKey's XDR, but for its discriminant, begins 4 bytes before. */
+  /** Offset of the 32-byte contract id (NONE: unknown). The LedgerKey's XDR, but for its discriminant, begins 4 bytes before. */
   contractAt = new Uint32Array(ROWS_INITIAL);
   /** Offset and length of the key's and of the value's ScVal (the pre-state's when removed; NONE and 0 when evicted). */
   keyAt = new Uint32Array(ROWS_INITIAL);
@@ -78,15 +83,20 @@ export class RowSet {
   wasmHashAt = new Uint32Array(ROWS_INITIAL);
   /** 0 when evicted. */
   lastModified = new Uint32Array(ROWS_INITIAL);
-  /** Greatest live-until ledger among the key's TTL changes in the same ledger; 0 for none. */
+  /**
+   * Greatest live-until ledger among the key's TTL changes in the same ledger; 0 for none. In `ttl` it is the
+   * live-until ledger that the change has set; 0 where it took the entry away.
+   */
   liveUntil = new Uint32Array(ROWS_INITIAL);
+  /** In `ttl` alone: the live-until ledger before the change, of updated and removed; else 0. */
+  liveUntilBefore = new Uint32Array(ROWS_INITIAL);
   /** Offset of the 32-byte transaction hash, or NONE (upgrades, evictions). */
   txHashAt = new Uint32Array(ROWS_INITIAL);
   /** 1-based, in apply order; 0 where there is no transaction. */
   txIndex = new Uint32Array(ROWS_INITIAL);
   /** 0-based; 0 where the change is the transaction's own. */
   opIndex = new Uint32Array(ROWS_INITIAL);
-  /** Counts the transaction's contract-data changes from 0, before filters; those without a transaction per ledger. */
+  /** Counts the transaction's changes of the dataset from 0, before filters; those without a transaction per ledger. */
   changeIndex = new Uint32Array(ROWS_INITIAL);
   /**
    * How many changes of its ledger stand before it in row order, counted before every filter and setting: the same in

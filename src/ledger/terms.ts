@@ -20,6 +20,8 @@ export const CHANGE_EVICTED = 5;
 
 /** Change types that rows have, by number; `state` (3) never makes a row. */
 export const CHANGE_TYPE_NAMES = ["created", "updated", "removed", "state", "restored", "evicted"] as const;
+/** The words of the dataset `ttl`, by the same numbers. */
+export const TTL_CHANGE_NAMES = ["created", "extended", "removed", "state", "restored", "evicted"] as const;
 
 /** SCAddressType. */
 export const ADDRESS_ACCOUNT = 0;
@@ -70,6 +72,8 @@ export const SCVAL_TYPE_NAMES: readonly string[] = [
 /** ContractDataDurability, by number and as Go spells it. */
 export const DURABILITY_TEMPORARY = 0;
 export const DURABILITY_PERSISTENT = 1;
+/** The durability of a row whose ledger does not tell. */
+export const DURABILITY_UNKNOWN = 2;
 export const DURABILITY_NAMES = ["ContractDataDurabilityTemporary", "ContractDataDurabilityPersistent"] as const;
 
 /** Asset facts of a row; 0 is none. */

@@ -1,5 +1,5 @@
 /** What sessions are made with, out of the configuration. */
-import { SCHEMA_VERSIONS } from "../columns/batch-encoder.ts";
+import { versionsOf } from "../columns/datasets.ts";
 import type { Config } from "../config/schema.ts";
 import type { SessionDefaults } from "../sessions/session-host.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
@@ -18,7 +18,11 @@ export function sessionDefaultsOf(config: Config): SessionDefaults {
     sessionsMax: config.sessionsMax,
     checkpointIntervalMs: config.checkpointIntervalMs,
     resumeSessions: config.resumeSessions,
-    limits: { schemaVersions: SCHEMA_VERSIONS, compressions: COMPRESSIONS, partitionsMax: config.partitionsMax },
+    limits: {
+      schemaVersions: versionsOf("contract_data"),
+      compressions: COMPRESSIONS,
+      partitionsMax: config.partitionsMax,
+    },
   };
 }
 

@@ -244,12 +244,22 @@ describe("dictionaries", () => {
 test("a projection says what the decoder may leave out", () => {
   const options = (columns?: string[]): BatchEncoder["decoderOptions"] =>
     new BatchEncoder({ schemaVersion: 2, networkPassphrase: NETWORK, columns }).decoderOptions;
-  expect(options()).toEqual({ schemaVersion: 2, keyHash: true, assets: true });
-  expect(options(["key_json", "balance"])).toEqual({ schemaVersion: 2, keyHash: false, assets: false });
-  expect(options(["expiration_ledger_seq"])).toEqual({ schemaVersion: 2, keyHash: true, assets: false });
+  expect(options()).toEqual({ datasets: ["contract_data"], schemaVersion: 2, keyHash: true, assets: true });
+  expect(options(["key_json", "balance"])).toEqual({
+    datasets: ["contract_data"],
+    schemaVersion: 2,
+    keyHash: false,
+    assets: false,
+  });
+  expect(options(["expiration_ledger_seq"])).toEqual({
+    datasets: ["contract_data"],
+    schemaVersion: 2,
+    keyHash: true,
+    assets: false,
+  });
   for (const name of ["asset_code", "asset_issuer", "asset_type", "is_sac"]) expect(options([name]).assets).toBe(true);
   expect(new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK }).decoderOptions).toEqual({
-    ...{ schemaVersion: 1, keyHash: true, assets: false },
+    ...{ datasets: ["contract_data"], schemaVersion: 1, keyHash: true, assets: false },
   });
 });
 

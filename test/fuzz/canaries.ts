@@ -4,7 +4,8 @@ import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import type { DecoderOptions, LearnedAsset } from "../../src/ledger/decoder-options.ts";
 import { NONE, type RowSet } from "../../src/ledger/row-set.ts";
 import { ADDRESS_ACCOUNT, ADDRESS_LIQUIDITY_POOL, CHANGE_EVICTED } from "../../src/ledger/terms.ts";
-import { type MakeDecoder, makeLedgerDecoder } from "./check.ts";
+import { makeLedgerDecoder } from "./check.ts";
+import type { MakeDecoder } from "./finding.ts";
 
 type Decode = LedgerDecoder["decode"];
 
@@ -13,7 +14,9 @@ function broken(change: (decode: Decode, bytes: Uint8Array, rows: RowSet) => Ret
   return (options: DecoderOptions) => {
     const real = new LedgerDecoder(options);
     const takeLearned = real.takeLearned.bind(real);
-    return { decode: (bytes, rows) => change(real.decode.bind(real), bytes, rows), takeLearned };
+    const decode: Decode = (bytes, first, ...others) =>
+      change((given, rows) => real.decode(given, rows!, ...others), bytes, first!);
+    return { decode, takeLearned };
   };
 }
 
@@ -75,6 +78,13 @@ export const CANARIES: Readonly<Record<string, MakeDecoder>> = {
         rows.balanceAt[row] = NONE;
       }
     }
+  }),
+  "forgets how long entries lived before": after((rows) => rows.liveUntilBefore.fill(0)),
+  "does not know whose time to live it is": after((rows) => {
+    if (rows.ledgers[0]!.dataset === "ttl") rows.keyAt.fill(NONE);
+  }),
+  "counts changes of both datasets together": after((rows) => {
+    if (rows.ledgers[0]!.dataset === "ttl") for (let row = 0; row < rows.length; row++) rows.changeIndex[row]! *= 2;
   }),
   "does not know the asset of a balance": after((rows) => rows.contractAsset.fill(NONE)),
   "learns no asset": teaching(() => []),

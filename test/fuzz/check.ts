@@ -21,7 +21,7 @@ import { TsvWriter } from "../../src/columns/text.ts";
 import { CodedError } from "../../src/error.ts";
 import { splitBatch } from "../../src/ledger/batch.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
-import type { DecoderOptions, LedgerSummary } from "../../src/ledger/decoder-options.ts";
+import type { LedgerSummary } from "../../src/ledger/decoder-options.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
 import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { matchNetwork, networkId } from "../../src/ledger/network.ts";
@@ -32,7 +32,9 @@ import type { SchemaVersion } from "../../src/vocabulary/schema-version.ts";
 import { XdrError } from "../../src/xdr/error.ts";
 import { concat, int } from "./bytes.ts";
 import type { FuzzCase } from "./cases.ts";
+import { checkTtl } from "./check-ttl.ts";
 import { Dice } from "./dice.ts";
+import { codedError, Finding, type MakeDecoder } from "./finding.ts";
 import { learn, type PlainKnownAssets } from "./plain-assets.ts";
 import { type PlainLedger, plainDecode } from "./plain-decoder.ts";
 import { canonicalLine, type PlainRow, schemaV1Cells } from "./plain-rows.ts";
@@ -43,18 +45,12 @@ import { PlainFault } from "./tree.ts";
 /** What became of a case that is good. */
 export type Outcome = "rows" | "no rows" | "error";
 
-/** A case that is not good. */
-export class Finding extends Error {}
-
 // The SDK counts levels of every type; here its limit is out of the way, so that the plain decoder's alone counts.
 const SDK_DEPTH_MAX = 1_000_000;
 // `_maxDepth` is a static field of js-xdr, which the SDK's types leave out.
 (xdr.LedgerCloseMeta as unknown as { _maxDepth: number })._maxDepth = SDK_DEPTH_MAX;
 
 const writer = new TsvWriter();
-
-/** What is under test; the canaries put something broken in its place. */
-export type MakeDecoder = (options: DecoderOptions) => Pick<LedgerDecoder, "decode" | "takeLearned">;
 
 export const makeLedgerDecoder: MakeDecoder = (options) => new LedgerDecoder(options);
 
@@ -81,6 +77,9 @@ export function check(givenCase: FuzzCase, makeDecoder = makeLedgerDecoder): Out
     }
     compareVersion2(fuzzCase, compat, makeDecoder);
   }
+  const plain = decodePlain(fuzzCase, "default");
+  const filter = randomFilter(new Dice(bytes.length), plain instanceof PlainFault ? [] : plain.rows);
+  checkTtl(bytes, fuzzCase.passphrase, !(plain instanceof PlainFault), makeDecoder, { ...filter, shard: undefined });
   checkOtherReaders(bytes);
   return outcome;
 }
@@ -138,19 +137,6 @@ function decodeOwn(
   const text = Buffer.from(writer.write(rows)).toString("latin1");
   const lines = text === "" ? [] : text.slice(0, -1).split("\n");
   return { lines: lines.map((line, i) => `${line}\t${rows.liveUntil[i]}\t${rows.changeIndex[i]}`), summary };
-}
-
-function codedError(thrown: unknown, bytes: Uint8Array): XdrError {
-  if (!(thrown instanceof XdrError)) {
-    const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}\n${thrown.stack}` : String(thrown);
-    throw new Finding(`not a coded error: ${what}`);
-  }
-  const isPlaced = Number.isInteger(thrown.byteOffset) && thrown.byteOffset >= 0 && thrown.byteOffset <= bytes.length;
-  if (!isPlaced) throw new Finding(`an error at byte ${thrown.byteOffset} of ${bytes.length}: ${thrown.message}`);
-  if (thrown.message.includes("finds no fault") || thrown.message.includes("the walk ended at")) {
-    throw new Finding(`the fast and the slow reader disagree: ${thrown.message}`);
-  }
-  return thrown;
 }
 
 function decodePlain(

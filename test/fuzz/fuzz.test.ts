@@ -20,7 +20,8 @@ import {
 import { PUBNET } from "../support/networks.ts";
 import { ASSET_STEP_CANARY, CANARIES, STEP_CANARY } from "./canaries.ts";
 import { type FuzzCase, makeCase } from "./cases.ts";
-import { check, Finding, type MakeDecoder } from "./check.ts";
+import { check } from "./check.ts";
+import { Finding, type MakeDecoder } from "./finding.ts";
 import { keptCases } from "./kept-cases.ts";
 import { runCases } from "./run.ts";
 import { checkSteps } from "./steps.ts";

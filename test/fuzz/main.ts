@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { seedOf } from "../support/random.ts";
-import { Finding } from "./check.ts";
+import { Finding } from "./finding.ts";
 import { keepCase } from "./kept-cases.ts";
 import { runCases } from "./run.ts";
 

@@ -60,6 +60,10 @@ interface Change {
   kind: number;
   /** What the entry is after the change; before it, where it was removed. */
   entry: XdrNode;
+  /** What an updated entry was before; the same as `entry` of a removed one. */
+  before?: XdrNode;
+  /** The LedgerKey of a removed entry. */
+  key?: XdrNode;
 }
 
 interface Place {
@@ -279,7 +283,7 @@ class LedgerContext {
 }
 
 /** Changes with the entry that each is about; states alone are none. */
-function paired(changes: readonly XdrNode[]): Change[] {
+export function paired(changes: readonly XdrNode[]): Change[] {
   const found: Change[] = [];
   changes.forEach((change, i) => {
     const kind = change.number;
@@ -299,12 +303,14 @@ function paired(changes: readonly XdrNode[]): Change[] {
     if (own.name === "contractData" && !keyPartsOf(own.content).equals(keyPartsOf(before.content))) {
       throw new PlainFault("pairing", `change ${i} follows the state of another key`);
     }
-    found.push({ kind, entry: kind === UPDATED ? content : prior.children[0]! });
+    const beforeEntry = prior.children[0]!;
+    if (kind === UPDATED) found.push({ kind, entry: content, before: beforeEntry });
+    else found.push({ kind, entry: beforeEntry, before: beforeEntry, key: content });
   });
   return found;
 }
 
-function dataOf(entry: XdrNode): { name: string; content: XdrNode } {
+export function dataOf(entry: XdrNode): { name: string; content: XdrNode } {
   const data = field(entry, "data");
   return { name: armOf(data), content: data.children[0]! };
 }
@@ -314,12 +320,12 @@ function keyPartsOf(data: XdrNode): Buffer {
   return Buffer.concat(["contract", "key", "durability"].map((name) => rawOf(field(data, name))));
 }
 
-function ledgerKeyOf(data: XdrNode): Buffer {
+export function ledgerKeyOf(data: XdrNode): Buffer {
   return Buffer.concat([int32(6), keyPartsOf(data)]);
 }
 
 /** Data of a contract, and no nonce: anything else never is a row. */
-function isContractsOwn(data: XdrNode): boolean {
+export function isContractsOwn(data: XdrNode): boolean {
   return armOf(field(data, "key")) !== "nonceKey" && armOf(field(data, "contract")) === "contractId";
 }
 

@@ -10,7 +10,8 @@ import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { KnownAssets } from "../../src/ledger/known-assets.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import type { FuzzCase } from "./cases.ts";
-import { Finding, type MakeDecoder, makeLedgerDecoder } from "./check.ts";
+import { makeLedgerDecoder } from "./check.ts";
+import { Finding, type MakeDecoder } from "./finding.ts";
 
 /** Steps that any input may take: the decoder's own tables. */
 const STEPS_FIXED = 512;
