@@ -3,14 +3,15 @@
  * OutboundFrames': large messages pass node:http2 by, on lanes (http2-lane.ts).
  * Give it to grpc-js in place of the socket: `server.createConnectionInjector(credentials).injectConnection(shim)`.
  *
- * Nothing is buffered here beyond what the two streams hold by themselves: bytes from the client are passed on as views,
- * the socket is paused while node:http2 does not read, and node:http2 waits for "drain" while the socket is full.
+ * Bytes from the client are passed on as views, the socket is paused while node:http2 does not read, and node:http2
+ * waits for "drain" while the socket is full. What is buffered here is small frames of one turn of the event loop (Gather).
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
 import { FloodMeter } from "./flood-meter.ts";
+import { Gather } from "./gather.ts";
 import { Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
@@ -52,13 +53,13 @@ export class WindowShim extends Duplex {
   readonly #meter = new FloodMeter();
   readonly #rewriter: WindowRewriter;
   readonly #outbound: OutboundFrames;
+  readonly #gather: Gather;
   readonly #lanes: boolean;
   readonly #settingsHoldMsMax: number;
   #pushedAll = true; // false once a push found the read side full
   #onDrained: (() => void) | undefined;
   #onFlushed: (() => void) | undefined; // node:http2 has ended, and lanes have not
   #inboundEnded = false;
-  #room = true; // what the socket said of its last write
   #askedBefore = 0; // frames that had been asked when the client had last taken everything
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
@@ -79,12 +80,15 @@ export class WindowShim extends Duplex {
       if (!this.push(bytes)) this.#pushedAll = false;
     };
     const written = () => this.#written();
+    const gather = new Gather((bytes) => {
+      // A socket that was idle has sent the bytes, or copied them, before it returns: by TLS too.
+      socket.write(bytes, written);
+    });
+    this.#gather = gather;
     this.#outbound = new OutboundFrames({
-      write: (bytes) => {
-        // A socket that was idle has sent the bytes, or copied them, before it returns: by TLS too.
-        this.#room = socket.write(bytes, written);
-      },
+      write: (bytes) => gather.write(bytes),
       get idle() {
+        gather.flush();
         return socket.writableLength === 0 && !socket.destroyed;
       },
       grant: (bytes) => {
@@ -206,6 +210,7 @@ export class WindowShim extends Duplex {
 
   #endIfFlushed(): void {
     if (this.#onFlushed === undefined) return;
+    this.#gather.flush();
     // A client that has closed its side grants nothing more: what stands still now does so for ever.
     const stuck = this.#inboundEnded && this.#socket.writableLength === 0;
     if (!this.#outbound.flushed && !stuck) return;
@@ -215,9 +220,8 @@ export class WindowShim extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#room = true;
     this.#outbound.fromNode(chunk);
-    if (this.#room || !this.#socket.writableNeedDrain) callback();
+    if (!this.#socket.writableNeedDrain) callback();
     else this.#onDrained = callback;
   }
 
@@ -226,10 +230,10 @@ export class WindowShim extends Duplex {
     callback: (error?: Error | null) => void,
   ): void {
     this.#socket.cork(); // lanes do not find it idle meanwhile
-    this.#room = true;
     for (const { chunk } of chunks) this.#outbound.fromNode(chunk);
+    this.#gather.flush();
     this.#socket.uncork();
-    if (this.#room || !this.#socket.writableNeedDrain) callback();
+    if (!this.#socket.writableNeedDrain) callback();
     else this.#onDrained = callback;
   }
 
@@ -255,6 +259,7 @@ export class WindowShim extends Duplex {
     clearTimeout(this.#holdTimer);
     this.#onDrained = undefined;
     this.#onFlushed = undefined;
+    this.#gather.flush();
     if (error === null || this.#socket.destroyed) this.#socket.destroy();
     else {
       const code = goawayCodeOf(error);
@@ -263,6 +268,7 @@ export class WindowShim extends Duplex {
       if (code === Http2ErrorCode.ENHANCE_YOUR_CALM) this.#socket.pause();
       else this.#socket.resume();
       this.#giveUp(code, error instanceof CodedError ? error.message : GIVEN_UP);
+      this.#gather.flush();
       this.#socket.end(() => this.#socket.destroy());
       if (this.#closeTimer === undefined) this.#closeSoon();
     }
