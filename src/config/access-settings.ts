@@ -1,11 +1,17 @@
 /** The settings that say who may call, and what they may do. */
 import { setting } from "./setting.ts";
-import { boolean, httpUrl, listOf, text } from "./types.ts";
+import { boolean, byteSize, httpUrl, listOf, text } from "./types.ts";
 
 /** What can be opened to everybody where credentials are asked for; ACCESS_OPEN. */
 const OPEN_PARTS = ["health", "metrics", "status", "reflection"] as const;
 /** One of OPEN_PARTS. */
 export type OpenPart = (typeof OPEN_PARTS)[number];
+
+/** The least pace of a name. */
+export const BYTES_PER_SECOND_MIN = 64 << 10; // a batch of 2 MiB in half a minute
+const BYTES_PER_SECOND_CEILING = 2 ** 40; // more than any network
+
+const pace = byteSize(BYTES_PER_SECOND_MIN, BYTES_PER_SECOND_CEILING);
 
 /** See schema.ts. */
 export const ACCESS_SETTINGS = {
@@ -87,6 +93,17 @@ export const ACCESS_SETTINGS = {
     description:
       "JSON file that gives names a role (reader, operator, admin), what they may read, and limits: docs/security.md.",
     example: "/etc/contract-data/access.json",
+  }),
+  nameBytesPerSecondMax: setting({
+    env: "NAME_BYTES_PER_SECOND_MAX",
+    group: "Security",
+    type: { ...pace, parse: (value) => (value === "" ? 0 : pace.parse(value)) },
+    default: "",
+    defaultNote: "no limit",
+    unit: "bytes a second",
+    description:
+      "How much all Flight streams of one name together are sent in a second, where ACCESS_FILE has no bytes_per_second_max for the name. Streams that are over it wait; none is ended.",
+    example: "16MiB",
   }),
   accessOpen: setting({
     env: "ACCESS_OPEN",

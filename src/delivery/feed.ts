@@ -22,6 +22,11 @@ export interface Feed {
   readonly endedSignal: AbortSignal;
   /** With what it was ended, if it was. */
   readonly endedError: CodedError | undefined;
+  /**
+   * The name's pace makes the client wait, or does so no longer: it does not count as slow meanwhile. Absent where nobody
+   * else can be held back.
+   */
+  paced?(isWaiting: boolean): void;
   /** Ends this feed alone: `next` throws the error. */
   end(error: CodedError): void;
   /** Gives everything back. Idempotent; `next` then answers undefined. */

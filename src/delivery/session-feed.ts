@@ -137,6 +137,24 @@ export class SessionFeed implements Feed {
     return undefined;
   }
 
+  /**
+   * Where others read the session too, and its source can be read again, they do not wait for this client: it leaves the
+   * retained batches, and goes on from the source if they are gone by then.
+   */
+  paced(isWaiting: boolean): void {
+    const { reader } = this;
+    if (reader === undefined) return;
+    if (isWaiting && this.stream.opening.seekable && this.stream.log.readerCount > 1) {
+      reader.leave();
+      this.reader = undefined;
+      this.after?.release(); // it is found again by its position
+      this.after = undefined;
+      return;
+    }
+    reader.isPaced = isWaiting;
+    reader.advancedAtMs = this.nowMs();
+  }
+
   end(error: CodedError): void {
     this.ended ??= error;
     this.endedController.abort();

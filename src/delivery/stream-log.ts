@@ -36,6 +36,8 @@ export class StreamReader {
   advancedAtMs: number;
   /** How long it has held a full stream back, less the time since. */
   heldBackMs = 0;
+  /** Its client waits since its name may be sent no more for now: it is not slow meanwhile. */
+  isPaced = false;
   private wake: (() => void) | undefined;
   private ended: CodedError | undefined;
   private readonly endedController = new AbortController();
@@ -300,7 +302,7 @@ export class StreamLog {
     else this.holdMsMax = Math.max(this.holdMsMax, nowMs - this.hold.sinceMs);
     const slow: StreamReader[] = [];
     for (const reader of this.readers) {
-      const holds = held && reader.position === this.floor;
+      const holds = held && !reader.isPaced && reader.position === this.floor;
       reader.heldBackMs = Math.max(0, reader.heldBackMs + (holds ? elapsedMs : -elapsedMs));
       if (holds && (nowMs - reader.advancedAtMs > graceMs || reader.heldBackMs > graceMs)) slow.push(reader);
     }

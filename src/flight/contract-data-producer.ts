@@ -23,6 +23,7 @@ import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
 import { NameLimits } from "./name-limits.ts";
+import { NamedStreams } from "./named-stream.ts";
 import { partOfStream } from "./partitions.ts";
 import { parsePoll } from "./poll.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
@@ -45,6 +46,8 @@ export class ContractDataProducer implements FlightProducer {
   readonly actions: readonly FlightAction[];
   readonly flights = new RangeFlights();
   readonly schemas = new Schemas();
+  /** The open calls of callers who have proved a name. */
+  readonly named = new NamedStreams();
   private readonly nameLimits = new NameLimits();
   private readonly turns = new Turns();
   private readonly places: RangePlaces;
@@ -114,6 +117,10 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   async doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
+    return this.named.of(await this.begin(ticket, context), context.identity);
+  }
+
+  private async begin(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
     const read = parseTicket(this.options.seal?.open(ticket) ?? ticket);
     this.nameLimits.enter(context.identity, read.kind === "range" ? "range" : "session", context.signal);
     if (read.kind === "newest" && this.options.hub.newest() === undefined) {

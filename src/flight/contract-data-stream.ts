@@ -2,11 +2,12 @@
 
 import type { Feed } from "../delivery/feed.ts";
 import type { StreamClient } from "../delivery/stream-client.ts";
+import type { CodedError } from "../error.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
 import type { Position } from "../vocabulary/position.ts";
-import type { FlightDataMessage } from "./flight-data.ts";
+import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 
 /** Reason of the error with which a client is ended that holds others back. */
@@ -74,8 +75,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
 
   wrote({ message, rows }: OutgoingBatch, waitedMs: number): void {
     this.blockedSinceMs = undefined;
-    const bytes =
-      (message.dataHeader?.length ?? 0) + (message.dataBody?.length ?? 0) + (message.appMetadata?.length ?? 0);
+    const bytes = flightDataBytes(message);
     this.batches += 1;
     this.rows += rows;
     this.bytes += bytes;
@@ -85,6 +85,14 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     this.totals.add("rowsSent", rows);
     this.totals.add("bytesSent", bytes);
     this.totals.add("blockedMicros", waitedMs * 1000);
+  }
+
+  paced(isWaiting: boolean): void {
+    this.feed.paced?.(isWaiting);
+  }
+
+  end(error: CodedError): void {
+    this.feed.end(error);
   }
 
   cursor(): string {

@@ -28,6 +28,11 @@ export interface FlightDataMessage {
   dataBody?: Uint8Array;
 }
 
+/** What a message has of header, body and metadata, without their framing. */
+export function flightDataBytes({ dataHeader, dataBody, appMetadata }: FlightDataMessage): number {
+  return (dataHeader?.length ?? 0) + (dataBody?.length ?? 0) + (appMetadata?.length ?? 0);
+}
+
 /** A message on its way out. */
 export interface OutgoingFlightData extends FlightDataMessage {
   /** Called once, synchronously, when all bytes have been copied: the arrays may be overwritten from then on. */

@@ -1,5 +1,6 @@
 /** What stands behind a Flight server: the service's methods without their transport (flight-server.ts has that). */
 import type * as grpc from "@grpc/grpc-js";
+import type { CodedError } from "../error.ts";
 import type { FlightDescriptor, FlightInfo, PollInfo, PutResult } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
 import type { Identity } from "../security/grant.ts";
@@ -52,6 +53,10 @@ export interface OutgoingStream {
   opened?(): void;
   /** The batch went. */
   wrote?(batch: OutgoingBatch, waitedMs: number): void;
+  /** Its name's pace makes the client wait, or does so no longer. */
+  paced?(isWaiting: boolean): void;
+  /** Ends it: `next` throws the error. */
+  end?(error: CodedError): void;
   /** Where the client goes on; sent with an error, as the trailer `cursor`. */
   cursor?(): string | undefined;
   /** Called once, in any case. */

@@ -1,4 +1,5 @@
 /** Streams of a DoGet that have no feed of their own. */
+import type { CodedError } from "../error.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import type { OutgoingBatch, OutgoingStream } from "./producer.ts";
 
@@ -6,6 +7,7 @@ import type { OutgoingBatch, OutgoingStream } from "./producer.ts";
 export class WaitingStream implements OutgoingStream {
   private inner: OutgoingStream | undefined;
   private over = false;
+  private ended: CodedError | undefined;
 
   constructor(
     readonly opening: readonly FlightDataMessage[],
@@ -17,6 +19,7 @@ export class WaitingStream implements OutgoingStream {
       const inner = await this.start();
       if (this.over) inner.close("cancelled");
       this.inner = inner;
+      if (this.ended !== undefined) inner.end?.(this.ended);
     }
     return this.inner.next();
   }
@@ -31,6 +34,15 @@ export class WaitingStream implements OutgoingStream {
 
   wrote(batch: OutgoingBatch, waitedMs: number): void {
     this.inner?.wrote?.(batch, waitedMs);
+  }
+
+  paced(isWaiting: boolean): void {
+    this.inner?.paced?.(isWaiting);
+  }
+
+  end(error: CodedError): void {
+    this.ended = error;
+    this.inner?.end?.(error);
   }
 
   cursor(): string | undefined {

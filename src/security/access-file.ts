@@ -3,10 +3,11 @@
  *
  * `{"names":{"<name>":<grant>,…},"others":<grant>}`, both optional, where a grant is
  * `{"role":"reader"|"operator"|"admin","sessions":[…],"contract_ids":[…],"streams_max":…,"ranges_max":…,
- * "sessions_max":…}` (docs/security.md). `others` is for everybody
+ * "sessions_max":…,"bytes_per_second_max":…}` (docs/security.md). `others` is for everybody
  * who has proved a name that is not listed; without it they are refused.
  */
 import type { Node } from "jsonc-parser/lib/esm/main.js";
+import { BYTES_PER_SECOND_MIN } from "../config/access-settings.ts";
 import { readJsonFile } from "../config/json-file.ts";
 import { nearest } from "../config/nearest.ts";
 import { CodedError } from "../error.ts";
@@ -14,7 +15,12 @@ import { parseStrkey, STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import { type Grant, ROLES, type Role } from "./grant.ts";
 
 const EXAMPLE = '{"names":{"team-a":{"role":"reader"}}}';
-const LIMITS = { streams_max: "streamsMax", ranges_max: "rangesMax", sessions_max: "sessionsMax" } as const;
+const LIMITS = {
+  streams_max: "streamsMax",
+  ranges_max: "rangesMax",
+  sessions_max: "sessionsMax",
+  bytes_per_second_max: "bytesPerSecondMax",
+} as const;
 const NAMES_MAX = 10_000; // as many as there are keys
 const SESSION_LENGTH_MAX = 320; // a label's name and value
 
@@ -73,8 +79,9 @@ function grantOf(node: Node, field: string, wrong: Wrong): Grant {
     const limit = fields.get(name);
     if (limit === undefined) continue;
     const max: unknown = limit.value;
-    if (!Number.isSafeInteger(max) || (max as number) < 0) {
-      throw wrong(`has ${field}.${name}, which is no whole number from 0 on`, limit.offset);
+    const min = key === "bytesPerSecondMax" ? BYTES_PER_SECOND_MIN : 0;
+    if (!Number.isSafeInteger(max) || (max as number) < min) {
+      throw wrong(`has ${field}.${name}, which is no whole number from ${min} on`, limit.offset);
     }
     grant[key] = max as number;
   }

@@ -22,6 +22,8 @@ export interface Access {
   /** Absent: JWTs are not accepted. */
   jwt?: JwtAccess;
   rules: AccessRules;
+  /** For names that the rules give no pace of their own; 0: no limit. */
+  bytesPerSecondMax: number;
   open: readonly OpenPart[];
 }
 
@@ -43,7 +45,7 @@ export function asksWho(config: AccessConfig): Record<keyof ListenerAccess, bool
 
 type AccessConfig = Pick<
   Config,
-  | ("apiKeysFile" | "passwordsFile" | "accessFile" | "accessOpen")
+  | ("apiKeysFile" | "passwordsFile" | "accessFile" | "accessOpen" | "nameBytesPerSecondMax")
   | ("jwtIssuer" | "jwtAudience" | "jwtJwksUrl" | "jwtKeyFile" | "jwtRoleClaim")
   | "tlsClientCaFile"
   | ("flightCredentials" | "flightTokenTtlMs" | "flightTokensMax")
@@ -64,6 +66,7 @@ export function readAccess(config: AccessConfig): ListenerAccess {
     tokensMax: config.flightTokensMax,
     jwt: readJwt(config),
     rules: accessFile === "" ? READERS_ALONE : readAccessFile(accessFile),
+    bytesPerSecondMax: config.nameBytesPerSecondMax,
     open: accessOpen,
   };
   const everywhere = asksWho(config).control ? access : undefined;

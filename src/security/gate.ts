@@ -140,7 +140,8 @@ export class Gate {
   private grantOf({ name, role }: JwtIdentity): Grant {
     const { names, others } = this.access.rules;
     const grant = names.get(name) ?? (role === undefined ? others : { role });
-    if (grant !== undefined) return grant;
+    const { bytesPerSecondMax } = this.access;
+    if (grant !== undefined) return bytesPerSecondMax === 0 ? grant : { bytesPerSecondMax, ...grant };
     throw new CodedError("PERMISSION_DENIED", "ROLE", `${quoted(name)} has no role here: ACCESS_FILE gives roles`);
   }
 

@@ -15,6 +15,8 @@ export interface Grant {
   /** DoGet calls of the name at once, and ranges among them. Absent: as many as the server allows. */
   streamsMax?: number;
   rangesMax?: number;
+  /** What all its streams together are sent. Absent: NAME_BYTES_PER_SECOND_MAX. */
+  bytesPerSecondMax?: number;
   /** Sessions that the name has started and that have not ended. */
   sessionsMax?: number;
 }

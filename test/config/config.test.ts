@@ -102,6 +102,7 @@ test("defaults are those that existing deployments rely on", () => {
     jwtKeyFile: "",
     jwtRoleClaim: "",
     accessFile: "",
+    nameBytesPerSecondMax: 0,
     accessOpen: [],
     insecureListen: false,
     flightTokenTtlMs: 86_400_000,

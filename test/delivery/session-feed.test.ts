@@ -147,11 +147,12 @@ function opening(stream: number, kind: StreamOpening["kind"], start: Position, s
   };
 }
 
-async function readAll(feed: SessionFeed): Promise<Position[]> {
+async function readAll(feed: SessionFeed, between = async () => {}): Promise<Position[]> {
   const rows: Position[] = [];
   for (let slot = await feed.next(); slot !== undefined; slot = await feed.next()) {
     rows.push(...rowsOf.get(slot.record)!);
     slot.release();
+    await between();
   }
   return rows;
 }
@@ -194,7 +195,12 @@ describe("a session's client", () => {
           take(first);
         }
       };
-      const got = readAll(late);
+      const got = readAll(late, async () => {
+        if (below(3) > 0) return;
+        late.paced(true);
+        for (let turns = below(4); turns > 0; turns--) await Promise.resolve();
+        late.paced(false);
+      });
       for (; rest.length > 0; await Promise.resolve()) if (below(3) === 0) give(rest.shift()!);
       log.finish();
       const label = `seed ${seed} run ${run}: ${model.join(",")} from ${JSON.stringify(from)}`;

@@ -157,6 +157,21 @@ describe("stream log", () => {
     expect(stream.slowReaders(1000, 100)).toEqual([slow]);
   });
 
+  test("a reader that its name's pace makes wait is not slow", async () => {
+    const stream = log(1);
+    const paced = stream.join(0);
+    const fast = stream.join(0);
+    stream.append(slot(1));
+    await take(fast);
+    paced.isPaced = true;
+    expect(stream.slowReaders(0, 100)).toEqual([]);
+    expect(stream.slowReaders(1000, 100)).toEqual([]);
+    paced.isPaced = false;
+    paced.advancedAtMs = 1000;
+    expect(stream.slowReaders(1050, 100)).toEqual([]);
+    expect(stream.slowReaders(1200, 100)).toEqual([paced]);
+  });
+
   test("a sole reader is slow where readers of another partition wait; left unread, its log lets go in its time", async () => {
     const stream = log(2);
     const slow = stream.join(0);

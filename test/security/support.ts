@@ -16,14 +16,18 @@ export const OTHER_CONTRACT = "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH
 export const ISSUER = "https://issuer.example";
 export const AUDIENCE = "contract-data";
 
+/** Bytes a second of "slow-reader". */
+export const SLOW_READER_PACE = 128 << 10;
+
 /** The names that tests use, with what ACCESS_FILE gives to them. */
 const NAMES = {
   reader: { role: "reader" },
   "some-reader": { role: "reader", sessions: ["team=a"], contract_ids: [CONTRACT] },
   operator: { role: "operator" },
   "some-operator": { role: "operator", sessions: ["team=a"] },
-  admin: { role: "admin" },
+  admin: { role: "admin", bytes_per_second_max: 2 ** 30 },
   "small-operator": { role: "operator", streams_max: 2, ranges_max: 1, sessions_max: 1 },
+  "slow-reader": { role: "reader", bytes_per_second_max: SLOW_READER_PACE },
 } as const;
 /** One of NAMES, or a name that ACCESS_FILE does not have. */
 export type Name = keyof typeof NAMES | "unlisted";

@@ -10,6 +10,7 @@ export function accessOf(parts: Partial<Access>): Access {
     tokenTtlMs: 60_000,
     tokensMax: 100,
     rules: READERS_ALONE,
+    bytesPerSecondMax: 0,
     open: [],
     ...parts,
   };
