@@ -1,7 +1,7 @@
 import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
-import { ArrowCells } from "./arrow-cells.ts";
+import { ArrowCells } from "../rows/arrow-cells.ts";
 import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { TOKEN_FLAG, tokenOf } from "./control-call.ts";

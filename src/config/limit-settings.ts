@@ -8,6 +8,7 @@ const LEDGER_BYTES_CEILING = 1024 * 2 ** 20; // XDR lengths are 32-bit, and a ba
 const FLIGHT_MESSAGE_BYTES_CEILING = 64 * 2 ** 20; // gRPC messages of this server end there
 const RANGES_CEILING = 10_000; // each holds a source and a few batches
 const PARTITIONS_CEILING = 256; // what is above would make batches of a few rows
+const HTTP_STREAMS_CEILING = 1000; // each holds a batch and a piece of text
 const SESSIONS_CEILING = 10_000; // each holds a state record and a source
 
 /** See schema.ts. */
@@ -65,6 +66,16 @@ export const LIMIT_SETTINGS = {
     description:
       "Ranges read at once by range tickets; one more waits while there is one that nobody reads (SLOW_CLIENT_GRACE), else it is refused with RESOURCE_EXHAUSTED.",
     example: "8",
+  }),
+  httpStreamsMax: setting({
+    env: "HTTP_STREAMS_MAX",
+    group: "Limits",
+    type: integer(0, HTTP_STREAMS_CEILING),
+    default: "16",
+    unit: "streams",
+    description:
+      "Clients that read rows over HTTP at once (docs/http.md); one more is refused with 429. Each holds about 2 MiB of MAX_MEMORY_MB.",
+    example: "64",
   }),
   partitionsMax: setting({
     env: "PARTITIONS_MAX",

@@ -106,7 +106,7 @@ export const SERVER_SETTINGS = {
     default: "",
     defaultNote: "IP addresses, localhost and this machine's name",
     description:
-      "Further host names under which /status.json may be read. A browser that asks under another name may be carrying a stranger's page (DNS rebinding), and is refused with 403.",
+      "Further host names under which /status.json and what is below /v1/ may be read. A browser that asks under another name may be carrying a stranger's page (DNS rebinding), and is refused with 403.",
     example: "processor.example.org",
   }),
   sourceEndpoint: setting({

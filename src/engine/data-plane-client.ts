@@ -13,6 +13,7 @@ import type {
 } from "../threads/data-plane-messages.ts";
 import { Heartbeat } from "../threads/heartbeat.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+import { RowReads } from "./row-reads.ts";
 import { type SilenceLimits, SilenceWatch } from "./silence-watch.ts";
 
 /** What the data-plane thread tells the main thread. */
@@ -45,6 +46,8 @@ export interface DataPlaneOptions {
 
 /** Sends messages to the data-plane Worker, hears its own, and watches that it takes turns. */
 export class DataPlaneClient {
+  /** Rows for clients of HTTP. */
+  readonly reads = new RowReads((number, read) => this.send({ type: "read", number, read }));
   private closing = false;
   private readonly watch: SilenceWatch;
   private exited: Promise<void>;
@@ -80,6 +83,7 @@ export class DataPlaneClient {
       else if (message.type === "client") events.client(message.event);
       else if (message.type === "log") events.logged(message.level, message.message, message.fields);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
+      else if (message.type === "read") this.reads.received(message.number, message.read);
       else if (message.type === "clients") {
         this.reports.get(message.number)?.(message.clients);
         this.reports.delete(message.number);
@@ -169,7 +173,9 @@ export class DataPlaneClient {
     if (this.closing) return;
     this.closing = true;
     this.watch.stop();
-    events.died(new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread is lost: ${why}`));
+    const error = new CodedError("INTERNAL", "DATA_PLANE_DIED", `the data-plane thread is lost: ${why}`);
+    this.reads.failAll(error);
+    events.died(error);
   }
 }
 

@@ -2,9 +2,8 @@
  * A Flight client for our own commands (`tail`, `demo`): DoGet as an async iteration of Arrow tables.
  */
 import * as grpc from "@grpc/grpc-js";
-import { type Table, tableFromIPC } from "apache-arrow";
+import type { Table } from "apache-arrow";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
-import { encapsulate, STREAM_END } from "../columns/ipc.ts";
 import { checkMessage } from "../columns/ipc-reader.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
@@ -25,7 +24,8 @@ import {
 } from "../grpc/service.ts";
 import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
-import { registerBodyCodecs } from "./body-codecs.ts";
+import { batchTable } from "../rows/batch-table.ts";
+import type { IpcMessage } from "../threads/row-read.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
@@ -119,7 +119,6 @@ export class FlightClient {
       "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
     });
     this.calls = serviceClient(this.client, FlightService);
-    registerBodyCodecs();
   }
 
   /** Resolves when the server answers. @throws CodedError UNAVAILABLE after the time is up */
@@ -252,7 +251,7 @@ export class FlightClient {
       start = headers.get("cursor")[0]?.toString();
     });
     /** The schema, and the dictionaries that follow it. */
-    const opening: Array<{ header: Uint8Array; body: Uint8Array }> = [];
+    const opening: IpcMessage[] = [];
     try {
       for await (const message of call as AsyncIterable<FlightDataMessage>) {
         if (message.dataHeader === undefined) continue;
@@ -264,7 +263,7 @@ export class FlightClient {
           continue;
         }
         const metadata = JSON.parse(Buffer.from(message.appMetadata).toString("utf8")) as BatchMetadata;
-        const table = tableFromIPC(ipcStream([...opening, part]));
+        const table = batchTable(opening, part);
         yield { table, metadata, start, bytes: message.dataHeader.length + body.length };
         start = metadata.cursor;
       }
@@ -302,9 +301,4 @@ function assertSound(header: Uint8Array, bodyBytes: number): void {
 
 function isServiceError(thrown: unknown): thrown is grpc.ServiceError {
   return thrown instanceof Error && typeof (thrown as Partial<grpc.ServiceError>).code === "number";
-}
-
-/** Messages as an IPC stream, which is what apache-arrow reads. */
-function ipcStream(messages: ReadonlyArray<{ header: Uint8Array; body: Uint8Array }>): Uint8Array {
-  return Buffer.concat([...messages.flatMap(({ header, body }) => [encapsulate(header), body]), STREAM_END]);
 }

@@ -30,6 +30,7 @@ import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
 import { TICKET_TTL_MS } from "./range-flights.ts";
+import { RowReads } from "./row-reads.ts";
 import { TicketSeal } from "./ticket-seal.ts";
 
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
@@ -72,9 +73,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     data.slotBytesMax,
   );
   const producer = new ContractDataProducer({
-    hub,
-    main,
-    totals,
+    ...{ hub, main, totals },
     ...{ networkPassphrase: data.networkPassphrase, dictionaries: data.dictionaries },
     service: data.service,
     slowClientGraceMs: data.slowClientGraceMs,
@@ -117,6 +116,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   port.on("message", (message: ToDataPlane) => {
     if (message.type === "close") void close(message.graceMs);
     else if (message.type === "renewTls") listener.renewTls(message.tls);
+    else if (message.type === "read") served.reads.handle(message.number, message.read);
     else handle(message, { hub, main, served, post });
   });
   async function close(graceMs: number): Promise<void> {
@@ -125,7 +125,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     clearInterval(pressureLook);
     hub.endWaits();
     served.stopping();
-    await listener.close(graceMs);
+    await Promise.all([listener.close(graceMs), served.reads.close(graceMs)]);
     hub.close();
     post({ type: "closed" });
   }
@@ -150,7 +150,7 @@ interface Addressees {
 
 /** Does what the main thread says, but for what concerns the listener. */
 function handle(
-  message: Exclude<ToDataPlane, { type: "close" | "renewTls" }>,
+  message: Exclude<ToDataPlane, { type: "close" | "renewTls" | "read" }>,
   { hub, main, served, post }: Addressees,
 ): void {
   switch (message.type) {
@@ -191,6 +191,8 @@ function handle(
 
 interface FlightPort {
   server: grpc.Server;
+  /** What clients of HTTP read. */
+  reads: RowReads;
   /** What its gate has refused. */
   refusals: Refusals;
   /** Every session that there was before is open: calls are answered from now on. */
@@ -214,9 +216,10 @@ function flightPort(
   const refusals = new Refusals("flight", (message, fields) => post({ type: "log", level: "warn", message, fields }));
   const gate = data.access && new Gate(data.access, refusals.told);
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
-  addFlightService(server, producer, {
-    refusal: () => (restored ? undefined : STARTING),
-    gate,
+  const refusal = () => (restored ? undefined : STARTING);
+  addFlightService(server, producer, { refusal, gate, onUnexpected });
+  const reads = new RowReads(producer, (number, read) => post({ type: "read", number, read }), {
+    refusal,
     onUnexpected,
   });
   const health = new HealthState([FlightService.typeName]);
@@ -231,6 +234,7 @@ function flightPort(
   );
   return {
     server,
+    reads,
     refusals,
     restored: () => {
       restored = true;

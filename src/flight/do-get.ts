@@ -1,5 +1,5 @@
 /**
- * DoGet's loop, the hot path: one batch is one message, written by the one-copy codec, and its memory is let go once
+ * DoGet over gRPC, the hot path: one batch is one message, written by the one-copy codec, and its memory is let go once
  * its bytes are in the gRPC frame.
  */
 import * as grpc from "@grpc/grpc-js";
@@ -7,8 +7,9 @@ import type { Ticket } from "../grpc/generated/flight.ts";
 import { resetCall } from "../grpc/grpc-internals.ts";
 import { statusOf } from "../grpc/service.ts";
 import { Http2ErrorCode } from "../http2/http2-frames.ts";
-import type { OutgoingFlightData } from "./flight-data.ts";
+import type { FlightDataMessage, OutgoingFlightData } from "./flight-data.ts";
 import type { GetOutcome, OutgoingStream } from "./producer.ts";
+import { sendStream } from "./send-stream.ts";
 import { flushed, writeWithBackpressure } from "./write.ts";
 
 interface DoGetOptions {
@@ -40,25 +41,8 @@ export async function runDoGet(
   call.once("close", leave);
   if (call.cancelled || call.destroyed) return leave();
   try {
-    stream.writing?.();
-    for (const message of stream.opening) {
-      if (!(await writeWithBackpressure(call, message, { signal: stream.endedSignal }))) return leave();
-    }
-    stream.opened?.();
-    for (;;) {
-      const batch = await stream.next();
-      if (batch === undefined) break;
-      const begun = nowMs();
-      let went: boolean;
-      stream.writing?.();
-      try {
-        went = await writeWithBackpressure(call, batch.message, { signal: stream.endedSignal });
-      } finally {
-        batch.release();
-      }
-      if (!went) return leave();
-      stream.wrote?.(batch, nowMs() - begun);
-    }
+    const write = (message: FlightDataMessage) => writeWithBackpressure(call, message, { signal: stream.endedSignal });
+    if (!(await sendStream(stream, write, nowMs))) return leave();
     if (closed) return; // the client left, which ends a stream without an error
     close("completed");
     call.end();

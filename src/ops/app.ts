@@ -1,52 +1,63 @@
 /** The HTTP side for operators: health, readiness, metrics, a status page. */
-import { type Context, Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { compress } from "hono/compress";
-import type { Code } from "../codes.ts";
 import { CodedError } from "../error.ts";
 import { headerCredentials } from "../security/call-credentials.ts";
 import type { Gate } from "../security/gate.ts";
+import type { Identity } from "../security/grant.ts";
 import { allowedHosts } from "./allowed-hosts.ts";
+import { API_ROOT, errorJson, httpStatusOf } from "./http-errors.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import { publicValue } from "./public-text.ts";
-import { requestPath } from "./request-path.ts";
+import { addressOf, requestPath } from "./request-path.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
 import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
-const HTTP_STATUS: Partial<Record<Code, 401 | 403 | 429>> = {
-  UNAUTHENTICATED: 401,
-  PERMISSION_DENIED: 403,
-  RESOURCE_EXHAUSTED: 429,
-};
 const NO_STORE = { "Cache-Control": "no-store" } as const;
 
-/** Every path that is served; each answers GET and HEAD. */
+/** Every path that is served here; each answers GET and HEAD. */
 export const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
 
 /** What the server says of a request beside the request itself. */
 export interface OpsEnv {
   /** Address of the client. */
   peer: string;
+  /** Whether the connection may be silent for as long as the answer takes; false is said before its last byte. */
+  stayOpen?: (may: boolean) => void;
 }
+
+interface OpsTypes {
+  Bindings: OpsEnv;
+  /** Who asks; undefined where nobody is asked. */
+  Variables: { identity: Identity | undefined };
+}
+/** The app, for those who add routes. */
+export type OpsHono = Hono<OpsTypes>;
+/** A request to it. */
+export type OpsContext = Context<OpsTypes>;
 
 interface OpsOptions {
   /** Who may ask; absent: everybody. */
   gate?: Gate;
   /** Told of each error that a request ran into and that is not the client's. */
   onUnexpected?: (error: unknown) => void;
-  /** Names under which browsers may read /status.json, beside this machine's own; HTTP_ALLOWED_HOSTS. */
+  /** Names under which browsers may read /status.json and what is below /v1/, beside this machine's own; HTTP_ALLOWED_HOSTS. */
   allowedHosts?: readonly string[];
+  /** Adds routes behind the gate. */
+  addRoutes?: (app: OpsHono) => void;
+  /** Who is behind a ticket in the address. @throws CodedError */
+  ticketIdentity?: (address: URL) => Identity | undefined;
 }
 
-function publicJson(context: Context, body: unknown, status: 200 | 503): Response {
+function publicJson(context: OpsContext, body: unknown, status: 200 | 503): Response {
   return context.body(JSON.stringify(body, publicValue), status, { ...NO_STORE, "Content-Type": "application/json" });
 }
 
 /** Requests go to `app.fetch`, tests to `app.request`. An error of the source is answered with 500 and a sentence. */
-export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono {
-  const app = new Hono({ getPath: requestPath });
-  const isAllowedHost = allowedHosts(options.allowedHosts ?? []);
+export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHono {
+  const app: OpsHono = new Hono<OpsTypes>({ getPath: requestPath });
 
   app.use(compress({ encoding: "gzip" })); // 64 sessions make /metrics 200 kB of repeated names
   app.use(async (context, next) => {
@@ -54,7 +65,11 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
     context.header("X-Content-Type-Options", "nosniff");
   });
 
-  addGate(app, options.gate);
+  addGate(app, options);
+  const hostCheck = hostChecker(options.allowedHosts ?? []);
+  app.use("/status.json", hostCheck);
+  app.use(`${API_ROOT}*`, hostCheck);
+  options.addRoutes?.(app);
 
   app.get("/health", (context) => {
     const report = healthReport(source);
@@ -83,13 +98,6 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
   );
 
   app.get("/status.json", (context) => {
-    const host = context.req.header("host");
-    if (!isAllowedHost(host)) {
-      return context.json(
-        { error: `the host ${JSON.stringify(host)} is not allowed here: add it to HTTP_ALLOWED_HOSTS` },
-        403,
-      );
-    }
     return publicJson(
       context,
       {
@@ -115,29 +123,57 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): Hono 
   return app;
 }
 
-/** Every request passes the gate, which a browser gets through by asking for name and password. */
-function addGate(app: Hono, gate: Gate | undefined): void {
+/** Refuses browsers that may be carrying a stranger's page. */
+function hostChecker(names: readonly string[]): MiddlewareHandler<OpsTypes> {
+  const isAllowedHost = allowedHosts(names);
+  return async (context, next) => {
+    const host = context.req.header("host");
+    if (!isAllowedHost(host)) {
+      const message = `the host ${JSON.stringify(host)} is not allowed here: add it to HTTP_ALLOWED_HOSTS`;
+      return refused(context, new CodedError("PERMISSION_DENIED", "HOST", message));
+    }
+    await next();
+  };
+}
+
+/** Every request passes the gate, which a browser gets through by asking for name and password, or by a ticket. */
+function addGate(app: OpsHono, { gate, ticketIdentity }: OpsOptions): void {
   if (gate === undefined) return;
   app.use(async (context, next) => {
     const header = context.req.header("authorization");
+    const path = context.req.path;
     try {
-      await gate.identityFor({
-        path: context.req.path,
-        peer: (context.env as OpsEnv | undefined)?.peer ?? "",
-        credentials: () => (header === undefined ? undefined : headerCredentials(header)),
-      });
+      const behindTicket = header === undefined ? ticketIdentity?.(addressOf(context.req.raw)) : undefined;
+      const identity =
+        behindTicket ??
+        (await gate.identityFor({
+          path,
+          peer: context.env?.peer ?? "",
+          credentials: () => (header === undefined ? undefined : headerCredentials(header)),
+        }));
+      context.set("identity", identity);
     } catch (thrown) {
-      const { code, reason, message } = CodedError.from(thrown);
-      const status = HTTP_STATUS[code] ?? 503;
-      if (status === 401) context.header("WWW-Authenticate", 'Basic realm="contract-data", Bearer');
-      return context.json({ error: message, reason }, status, NO_STORE);
+      const error = CodedError.from(thrown);
+      if (error.code === "UNAUTHENTICATED") context.header("WWW-Authenticate", 'Basic realm="contract-data", Bearer');
+      return refused(context, error);
     }
     await next();
   });
 }
 
+/** The answer of an error, in the form of its path. */
+function refused(context: OpsContext, error: CodedError): Response {
+  const body = context.req.path.startsWith(API_ROOT)
+    ? errorJson(error)
+    : { error: error.message, reason: error.reason };
+  return new Response(JSON.stringify(body), {
+    status: httpStatusOf(error),
+    headers: { ...Object.fromEntries(context.res.headers), ...NO_STORE, "Content-Type": "application/json" },
+  });
+}
+
 /** What answers where nothing else does: wrong methods, unknown paths, errors. */
-function addFallbacks(app: Hono, options: OpsOptions): void {
+function addFallbacks(app: OpsHono, options: OpsOptions): void {
   for (const path of PATHS) {
     app.all(path, (context) =>
       context.json({ error: `${context.req.method} is not allowed here: send GET or HEAD` }, 405, {
@@ -149,6 +185,7 @@ function addFallbacks(app: Hono, options: OpsOptions): void {
   app.notFound((context) => context.json({ error: `nothing is here; there are ${PATHS.join(", ")}` }, 404));
 
   app.onError((error, context) => {
+    if (error instanceof CodedError) return refused(context, error);
     options.onUnexpected?.(error);
     return context.json({ error: "an unexpected error; the server's log has the details" }, 500);
   });

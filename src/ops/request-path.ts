@@ -7,3 +7,8 @@ export function requestPath(request: Request): string {
   const path = /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(request.url)?.[1] ?? "";
   return path.startsWith("/") ? path : `/${path}`;
 }
+
+/** Path and query of a request; host and scheme mean nothing. */
+export function addressOf(request: Request): URL {
+  return new URL(`http://localhost${requestPath(request)}${/\?[^#]*/.exec(request.url)?.[0] ?? ""}`);
+}

@@ -1,9 +1,9 @@
 /** Serves the ops app over HTTP. */
-import type { Hono } from "hono";
 import { formatAddress } from "../config/address.ts";
 import { CodedError } from "../error.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
-import type { OpsEnv } from "./app.ts";
+import type { OpsEnv, OpsHono } from "./app.ts";
+import { API_ROOT } from "./http-errors.ts";
 import { requestPath } from "./request-path.ts";
 
 const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
@@ -30,7 +30,7 @@ export interface OpsServer {
  * first, so that the length would be 0.
  */
 function answeredAsGet(request: Request): Request {
-  if (request.method !== "HEAD") return request;
+  if (request.method !== "HEAD" || requestPath(request).startsWith(API_ROOT)) return request;
   const headers = new Headers(request.headers);
   headers.delete("Accept-Encoding");
   return new Request(`http://localhost${requestPath(request)}`, { headers });
@@ -49,7 +49,7 @@ function tlsOptions({ cert, key, ca, requiresClientCert }: ServerTls): Bun.TLSOp
  * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
  */
 export function startOpsServer(
-  app: Hono,
+  app: Pick<OpsHono, "fetch">,
   options: { host: string; port: number; tls?: ServerTls; setting?: string },
 ): OpsServer {
   let { tls } = options;
@@ -64,7 +64,8 @@ export function startOpsServer(
       reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
       fetch: (request, server) => {
         const { address = "", port = 0 } = server.requestIP(request) ?? {};
-        const env: OpsEnv = { peer: formatAddress({ host: address, port }) };
+        const peer = formatAddress({ host: address, port });
+        const env: OpsEnv = { peer, stayOpen: (may) => server.timeout(request, may ? 0 : IDLE_SECONDS_MAX) };
         return app.fetch(answeredAsGet(request), env);
       },
     });

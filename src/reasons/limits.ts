@@ -8,6 +8,11 @@ export const LIMITS = {
     "The caller has as many streams, ranges or sessions at once as ACCESS_FILE allows its name.",
     "End one first, or ask whoever keeps ACCESS_FILE for more.",
   ),
+  HTTP_STREAMS_MAX: reason(
+    "RESOURCE_EXHAUSTED",
+    "As many clients read rows over HTTP as HTTP_STREAMS_MAX allows.",
+    "Try again, read over Flight, or raise HTTP_STREAMS_MAX.",
+  ),
   LOGINS_MAX: reason(
     "RESOURCE_EXHAUSTED",
     "Too many passwords are being checked at once, in all or of one address.",

@@ -46,6 +46,17 @@ export const REQUESTS = {
     "The endpoints of a FlightInfo would be larger than clients accept.",
     "Ask for fewer partitions, or select by a smaller filter.",
   ),
+  FORMAT: reason("INVALID_ARGUMENT", "The format of rows is none that HTTP gives.", "Use ndjson, csv, arrow or sse."),
+  HOST: reason(
+    "PERMISSION_DENIED",
+    "A browser asks under a host name that is not known to be this server's.",
+    "Add the name to HTTP_ALLOWED_HOSTS.",
+  ),
+  QUERY: reason(
+    "INVALID_ARGUMENT",
+    "A parameter of an HTTP request is unknown, or has a value that it cannot have.",
+    "See docs/http.md or /openapi.json for the parameters.",
+  ),
   IDEMPOTENCY_KEY_REUSED: reason(
     "FAILED_PRECONDITION",
     "The idempotency key belongs to another request.",

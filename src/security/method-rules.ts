@@ -75,10 +75,15 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     metrics: { ...READ, part: "metrics", ofAll: true },
     "": { ...READ, part: "status", ofAll: true },
     "status.json": { ...READ, part: "status", ofAll: true },
+    "openapi.json": OPEN,
+    "v1/rows": READ,
+    "v1/sessions/{id}/rows": READ,
   }),
 ]);
 
+const SESSION_PATH = /^(\/v1\/sessions\/)[^/]+/;
+
 /** The rule of a gRPC method, `package.Service/Method`, or of a path of HTTP, `/metrics`; undefined: there is none. */
 export function ruleOf(path: string): MethodRule | undefined {
-  return RULES.get(path);
+  return RULES.get(path.replace(SESSION_PATH, "$1{id}"));
 }

@@ -9,18 +9,22 @@ import type { Listener } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
 import { type AuditLine, auditRefusal } from "../control/audit.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
-import type { DataPlaneOptions } from "../engine/data-plane-client.ts";
+import type { DataPlaneClient, DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
-import { createOpsApp } from "../ops/app.ts";
+import { createOpsApp, type OpsHono } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
 import { startOpsServer } from "../ops/server.ts";
+import { addRowRoutes, type RowRoutesOptions } from "../rows/routes.ts";
+import { RowFormatter } from "../rows/row-formatter.ts";
+import { RowTickets } from "../rows/row-tickets.ts";
 import { readAccess } from "../security/access.ts";
 import { Gate, type Refusal } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
+import { ticketKey } from "../security/ticket-key.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
@@ -203,6 +207,7 @@ async function startListeners(
       gate: gates.http,
       onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
       allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
+      ...rowRoutes(context, dataPlane),
     },
   );
   const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
@@ -214,6 +219,21 @@ async function startListeners(
   const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
   stop.listeners.push(async () => endWatch());
   return addresses;
+}
+
+/** Rows over HTTP, which the data plane reads. */
+function rowRoutes({ config, access, life, stop }: StartContext, { reads }: DataPlaneClient) {
+  const tickets = access.http && new RowTickets(ticketKey(config.dataDir));
+  const formatter = new RowFormatter();
+  stop.ops.push(() => formatter.close());
+  const options: RowRoutesOptions = {
+    ...{ reads, formatter, tickets, streamsMax: config.httpStreamsMax, version: config.serviceVersion },
+    isStopping: () => life.closing,
+  };
+  return {
+    addRoutes: (app: OpsHono) => addRowRoutes(app, options),
+    ticketIdentity: tickets && ((address: URL) => tickets.identityOf(address)),
+  };
 }
 
 /** The gates of this thread's listeners, and what they refuse. */

@@ -13,6 +13,7 @@ import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import type { ClientEvent } from "./client-event.ts";
+import type { FromRowRead, ToRowRead } from "./row-read.ts";
 
 /** Given to the Worker when it starts. */
 export interface DataPlaneData {
@@ -176,6 +177,8 @@ export type ToDataPlane =
   | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
   /** Who reads a stream; answered by `clients`. */
   | { type: "clientsOf"; number: number; stream: number }
+  /** What a client of HTTP reads, by its number. */
+  | { type: "read"; number: number; read: ToRowRead }
   /** Other certificates, for handshakes from now on. */
   | { type: "renewTls"; tls: ServerTls }
   | { type: "close"; graceMs: number };
@@ -195,4 +198,5 @@ export type FromDataPlane =
   | { type: "log"; level: "warn" | "error"; message: string; fields: Record<string, string> }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }
   | { type: "clients"; number: number; clients: ClientReport[] }
+  | { type: "read"; number: number; read: FromRowRead }
   | { type: "closed" };

@@ -89,6 +89,7 @@ test("defaults are those that existing deployments rely on", () => {
     slowClientGraceMs: 30_000,
     sessionsMax: 64,
     rangesMax: 32,
+    httpStreamsMax: 16,
     partitionsMax: 16,
     onError: loadConfig({}).values.onError,
     verifyChain: "on",

@@ -1,0 +1,32 @@
+/** Errors as answers of HTTP. */
+import type { Code } from "../codes.ts";
+import type { CodedError } from "../error.ts";
+
+const STATUS = {
+  CANCELLED: 499, // "client closed request", as web servers log it
+  INVALID_ARGUMENT: 400,
+  DEADLINE_EXCEEDED: 504,
+  NOT_FOUND: 404,
+  PERMISSION_DENIED: 403,
+  RESOURCE_EXHAUSTED: 429,
+  FAILED_PRECONDITION: 409,
+  OUT_OF_RANGE: 416,
+  UNIMPLEMENTED: 501,
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+  DATA_LOSS: 500,
+  UNAUTHENTICATED: 401,
+} as const satisfies Record<Code, number>;
+
+/** Paths below it answer for programs, with `errorJson`. */
+export const API_ROOT = "/v1/";
+
+/** The status that stands for a gRPC code. */
+export function httpStatusOf({ code }: CodedError): (typeof STATUS)[Code] {
+  return STATUS[code];
+}
+
+/** `{"error":{"code","reason","message"}}`, as a body. */
+export function errorJson(error: CodedError): { error: { code: Code; reason: string; message: string } } {
+  return { error: error.toRecord() };
+}

@@ -1,0 +1,136 @@
+/** Rows over HTTP: `GET /v1/rows` of a range, `GET /v1/sessions/{id}/rows` of a session (docs/http.md). */
+import { accepts } from "hono/accepts";
+import type { RowReads } from "../engine/row-reads.ts";
+import { CodedError } from "../error.ts";
+import type { OpsContext, OpsHono } from "../ops/app.ts";
+import { addressOf } from "../ops/request-path.ts";
+import { ENCODINGS, encoded } from "./content-encoding.ts";
+import { openApi } from "./open-api.ts";
+import { rowBody } from "./row-body.ts";
+import { rowChunks } from "./row-chunks.ts";
+import { ACCEPTED_TYPES, MEDIA_TYPES, type RowFormat, rowFormatOf } from "./row-format.ts";
+import type { RowFormatter } from "./row-formatter.ts";
+import { rangeTicket, sessionTicket } from "./row-query.ts";
+import type { RowTickets } from "./row-tickets.ts";
+
+const METHODS = { error: "send GET for rows, or POST for the same address with a ticket in it" };
+const FIRST_MS = 500; // an error that comes within it has a status of its own; a live stream answers after it at the latest
+
+/** What the routes work with. */
+export interface RowRoutesOptions {
+  reads: Pick<RowReads, "read">;
+  formatter: RowFormatter;
+  /** Where callers are asked who they are. */
+  tickets?: RowTickets;
+  /** HTTP_STREAMS_MAX. */
+  streamsMax: number;
+  /** Whether the server is on its way down. */
+  isStopping: () => boolean;
+  version: string;
+}
+
+/** Adds the routes, and /openapi.json, which describes them. */
+export function addRowRoutes(app: OpsHono, options: RowRoutesOptions): void {
+  const answers = new RowAnswers(options);
+  app.get("/openapi.json", (context) => context.json(openApi(options.version)));
+  app.get("/v1/rows", (context) => answers.rows(context, rangeTicket));
+  app.get("/v1/sessions/:id/rows", (context) =>
+    answers.rows(context, (query) => sessionTicket(context.req.param("id"), query)),
+  );
+  for (const path of ["/v1/rows", "/v1/sessions/:id/rows"]) {
+    app.post(path, (context) => answers.ticket(context));
+    app.all(path, (context) => context.json(METHODS, 405, { Allow: "GET, HEAD, POST" }));
+  }
+}
+
+class RowAnswers {
+  private streams = 0;
+
+  constructor(private readonly options: RowRoutesOptions) {}
+
+  /** The same address with a ticket in it. */
+  ticket(context: OpsContext): Response {
+    const address = addressOf(context.req.raw);
+    const identity = context.get("identity");
+    const { tickets } = this.options;
+    if (tickets === undefined || identity === undefined)
+      return context.json({ url: address.pathname + address.search });
+    return context.json(tickets.issue(address, identity), 201);
+  }
+
+  async rows(context: OpsContext, ticketOf: (query: URLSearchParams) => Uint8Array): Promise<Response> {
+    const accepted = accepts(context, { header: "Accept", supports: [...ACCEPTED_TYPES], default: ACCEPTED_TYPES[0]! });
+    const format = rowFormatOf(context.req.query("format"), accepted);
+    const { searchParams: query } = addressOf(context.req.raw);
+    const lastEvent = format === "sse" ? context.req.header("last-event-id") : undefined;
+    if (lastEvent !== undefined) query.set("from", lastEvent);
+    const ticket = ticketOf(query);
+    const encoding = ENCODINGS.find((each) => each === preferredEncoding(context));
+    const headers = headersOf(format, encoding);
+    if (context.req.method === "HEAD") return new Response(null, { headers });
+    return this.stream(context, { ticket, format, encoding, headers, goesOn: lastEvent !== undefined });
+  }
+
+  private async stream(context: OpsContext, { ticket, format, encoding, headers, goesOn }: Wanted): Promise<Response> {
+    const { reads, formatter, isStopping } = this.options;
+    this.enter();
+    const read = reads.read({ ticket, peer: context.env.peer, identity: context.get("identity") });
+    const over = () => {
+      context.env.stayOpen?.(false);
+      read.close();
+      this.streams -= 1;
+    };
+    let isHandedOver = false;
+    try {
+      context.req.raw.signal.addEventListener("abort", () => read.close());
+      await read.opened();
+      const first = await read.first(FIRST_MS);
+      if (goesOn && first === "end" && !isStopping()) return new Response(null, { status: 204 });
+      if (read.cursor !== undefined) headers.set("Cursor", read.cursor);
+      const chunks = rowChunks(read, { format, formatter, isStopping });
+      const pieces = encoding === undefined ? chunks : encoded(chunks, encoding);
+      context.env.stayOpen?.(true);
+      isHandedOver = true;
+      return new Response(rowBody(pieces, { failed: read.failed, over }), { headers });
+    } finally {
+      if (!isHandedOver) over();
+    }
+  }
+
+  private enter(): void {
+    const { streamsMax } = this.options;
+    if (this.streams >= streamsMax) {
+      throw new CodedError(
+        "RESOURCE_EXHAUSTED",
+        "HTTP_STREAMS_MAX",
+        `${this.streams} clients read rows over HTTP, and ${streamsMax} is the limit (HTTP_STREAMS_MAX): try again, or read over Flight`,
+      );
+    }
+    this.streams += 1;
+  }
+}
+
+/** What a request has come to. */
+interface Wanted {
+  ticket: Uint8Array;
+  format: RowFormat;
+  encoding: (typeof ENCODINGS)[number] | undefined;
+  headers: Headers;
+  /** It is a browser's that comes back with the last cursor that it has. */
+  goesOn: boolean;
+}
+
+function preferredEncoding(context: OpsContext): string {
+  return accepts(context, { header: "Accept-Encoding", supports: [...ENCODINGS], default: "identity" });
+}
+
+function headersOf(format: RowFormat, encoding: string | undefined): Headers {
+  const headers = new Headers({
+    "Content-Type": MEDIA_TYPES[format].type,
+    "Cache-Control": "no-store",
+    Vary: "Accept, Accept-Encoding",
+    "X-Accel-Buffering": "no", // nginx would keep rows back until it has a buffer full
+  });
+  if (encoding !== undefined) headers.set("Content-Encoding", encoding);
+  return headers;
+}

@@ -1,0 +1,207 @@
+/** Rows over HTTP against the real server: each form has the rows of the oracle, of `decode` and of Flight. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { tableFromIPC } from "apache-arrow";
+import { connectControl } from "../../src/control/client.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
+import { ArrowCells } from "../../src/rows/arrow-cells.ts";
+import { registerBodyCodecs } from "../../src/rows/body-codecs.ts";
+import { clientLine, readGolden } from "../support/goldens.ts";
+import { type Processor, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { csvRows, sseEvents } from "./text.ts";
+
+const WHOLE = `start_ledger=${SAMPLE.first}&end_ledger=${SAMPLE.last}`;
+
+let processor: Processor;
+let flight: FlightClient;
+beforeAll(async () => {
+  processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`, "--include-deleted", "--worker-count=2"]);
+  flight = new FlightClient(processor.flight);
+  registerBodyCodecs();
+});
+afterAll(async () => {
+  flight.close();
+  expect(await processor.stop()).toBe(0);
+});
+
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(`http://${processor.http}${path}`, { headers });
+
+async function rangeText(query: string, headers: Record<string, string> = {}): Promise<string> {
+  const response = await get(`/v1/rows?${WHOLE}&${query}`, headers);
+  expect(response.status).toBe(200);
+  return response.text();
+}
+
+const linesOf = (text: string) => text.split("\n").filter((line) => line !== "");
+
+async function decoded(schemaVersion: number): Promise<string> {
+  const flags = ["--format", "ndjson", "--schema-version", String(schemaVersion)];
+  return (await runCommand(["decode", SAMPLE.folder, ...flags])).stdout;
+}
+
+/** The rows that Flight gives for a ticket, in the form of ndjson. */
+async function flightLines(ticket: object): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const { table } of flight.doGet(Buffer.from(JSON.stringify(ticket)))) {
+    const cells = new ArrowCells(table);
+    for (let row = 0; row < table.numRows; row++) lines.push(cells.json(row));
+  }
+  return lines;
+}
+
+async function startSession(request: object): Promise<string> {
+  const control = connectControl(processor.control);
+  const whole = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
+  const { sessionId } = await control.startProcessing({ ...whole, ...request });
+  control.close();
+  return sessionId;
+}
+
+describe("a range", () => {
+  for (const version of [1, 2]) {
+    test(`of schema version ${version} has decode's rows in each form`, async () => {
+      const query = `schema_version=${version}&batch_size=50`;
+      const expected = await decoded(version);
+      expect(await rangeText(query)).toBe(expected);
+      const lines = linesOf(expected);
+      const events = sseEvents(await rangeText(query, { Accept: "text/event-stream" }));
+      expect(events.filter(({ event }) => event === "message").flatMap(({ data }) => data.split("\n"))).toEqual(lines);
+      expect(events.at(-1)?.event).toBe("end");
+      const arrow = await get(`/v1/rows?${WHOLE}&${query}`, { Accept: "application/vnd.apache.arrow.stream" });
+      const table = tableFromIPC(new Uint8Array(await arrow.arrayBuffer()));
+      const cells = new ArrowCells(table);
+      expect(Array.from({ length: table.numRows }, (_, row) => cells.json(row))).toEqual(lines);
+      const [names, ...rows] = csvRows(await rangeText(`${query}&format=csv`));
+      const asText = (name: string, value: unknown) => {
+        if (value === null) return null;
+        return name.endsWith("_json") ? JSON.stringify(value) : String(value);
+      };
+      expect(rows.map((row) => row.map((cell, index) => [names![index], cell]))).toEqual(
+        lines.map((line) =>
+          Object.entries(JSON.parse(line) as object).map(([name, value]) => [name, asText(name, value)]),
+        ),
+      );
+    });
+  }
+
+  test("has the oracle's rows", async () => {
+    const golden = readGolden(join(ROOT, "sample", "lake.tsv")).map(clientLine);
+    const rows = linesOf(await rangeText("")).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const cell = (name: string, value: unknown) => {
+      if (name === "closed_at") return `${Date.parse(String(value)) / 1000}000000`;
+      return value === null ? "\\N" : String(value);
+    };
+    const text = rows.map((row) =>
+      Object.entries(row)
+        .slice(0, 17)
+        .map(([name, value]) => cell(name, value))
+        .join("\t"),
+    );
+    expect(text).toEqual(golden);
+  });
+
+  test("is filtered, sharded and projected as Flight's", async () => {
+    const range = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last };
+    const contract = readGolden(join(ROOT, "sample", "lake.tsv"))[0]![6]!;
+    for (const [query, ticket] of [
+      [`contract_ids=${contract}`, { filters: { contract_ids: [contract] } }],
+      [
+        "include_deleted=false&durability=persistent",
+        { filters: { include_deleted: false, durability: "persistent" } },
+      ],
+      [
+        "schema_version=2&balances=true&min_balance=5",
+        { schema_version: 2, filters: { balances: true, min_balance: "5" } },
+      ],
+      ["shard=0/2", { shard: { index: 0, count: 2 } }],
+      ["columns=ledger_sequence,deleted", { columns: ["ledger_sequence", "deleted"] }],
+      ["change_types=created&change_types=removed", { filters: { change_types: ["created", "removed"] } }],
+      ["schema_version=2&compression=zstd", { schema_version: 2 }],
+      ["schema_version=2&compression=lz4&dictionaries=false", { schema_version: 2 }],
+    ] as const) {
+      const expected = await flightLines({ ...range, ...ticket });
+      expect(expected.length, query).toBeGreaterThan(0);
+      expect(linesOf(await rangeText(query)), query).toEqual(expected);
+    }
+  });
+
+  test("goes on at the id of any event, with no row lost or doubled", async () => {
+    const headers = { Accept: "text/event-stream" };
+    const whole = sseEvents(await rangeText("batch_size=50", headers));
+    const rowsOf = (events: typeof whole) => events.filter(({ event }) => event === "message").map(({ data }) => data);
+    for (const [index, { id, event }] of whole.entries()) {
+      if (event === "end") continue;
+      const rest = await get(`/v1/rows?${WHOLE}&batch_size=50`, { ...headers, "Last-Event-ID": id! });
+      const expected = rowsOf(whole.slice(index + 1));
+      expect(rest.status).toBe(expected.length === 0 ? 204 : 200); // 204 tells a browser to come no more
+      const ndjson = await rangeText(`from=${id}`);
+      expect([rowsOf(sseEvents(await rest.text())).join("\n"), ndjson.trimEnd()]).toEqual(
+        Array(2).fill(expected.join("\n")),
+      );
+    }
+  });
+
+  test("is compressed as the client accepts", async () => {
+    const plain = await rangeText("");
+    const body = async (encoding: string) => {
+      const response = await fetch(`http://${processor.http}/v1/rows?${WHOLE}`, {
+        headers: { "Accept-Encoding": encoding },
+        decompress: false,
+      } as RequestInit);
+      return [response.headers.get("content-encoding"), new Uint8Array(await response.arrayBuffer())] as const;
+    };
+    const [gzip, gzipped] = await body("gzip, deflate, br, zstd");
+    expect([gzip, gunzipSync(gzipped).toString()]).toEqual(["gzip", plain]);
+    const [zstd, packed] = await body("gzip;q=0.5, zstd");
+    expect([zstd, zstdDecompressSync(packed).toString()]).toEqual(["zstd", plain]);
+    const [none, bytes] = await body("gzip;q=0");
+    expect([none, Buffer.from(bytes).toString()]).toEqual([null, plain]);
+  });
+});
+
+describe("a session", () => {
+  test("has its rows, whatever it is encoded with; each partition its own", async () => {
+    for (const request of [{}, { schemaVersion: 2, compression: "lz4" }, { schemaVersion: 2, batchSize: 7 }]) {
+      const session = await startSession(request);
+      const response = await get(`/v1/sessions/${session}/rows?from=start`);
+      expect(response.headers.get("cursor")).not.toBeNull();
+      expect(await response.text()).toBe(await decoded(request.schemaVersion ?? 1));
+    }
+    const shared = await startSession({ partitions: 2 });
+    const parts = await Promise.all(
+      [0, 1].map(async (index) => (await get(`/v1/sessions/${shared}/rows?from=start&shard=${index}/2`)).text()),
+    );
+    expect(parts.flatMap(linesOf).sort()).toEqual(linesOf(await decoded(1)).sort());
+    const { status } = await get(`/v1/sessions/${shared}/rows`);
+    expect(status).toBe(409);
+  });
+});
+
+test("what is wrong with a request has a status, a reason and a sentence", async () => {
+  const session = await startSession({});
+  for (const [path, status, reason] of [
+    ["/v1/rows?start_ledger=1&end_ledger=2&colour=red", 400, "QUERY"],
+    ["/v1/rows?start_ledger=x&end_ledger=2", 400, "QUERY"],
+    ["/v1/rows?start_ledger=1&start_ledger=2&end_ledger=2", 400, "QUERY"],
+    ["/v1/rows?end_ledger=2", 400, "KEY_MISSING"],
+    [`/v1/rows?${WHOLE}&format=xml`, 400, "FORMAT"],
+    [`/v1/rows?${WHOLE}&contract_ids=nobody`, 400, "INVALID_STRKEY"],
+    [`/v1/rows?${WHOLE}&from=nowhere`, 400, "CURSOR_INVALID"],
+    ["/v1/rows?start_ledger=1&end_ledger=2", 416, "LEDGER_BEFORE_SOURCE"],
+    ["/v1/sessions/none/rows", 404, "SESSION_UNKNOWN"],
+    [`/v1/sessions/${session}/rows?schema_version=2`, 409, "SESSION_ENCODING"],
+    [`/v1/sessions/${session}/rows?contract_ids=C`, 400, "QUERY"],
+  ] as const) {
+    const response = await get(path);
+    const { error } = (await response.json()) as { error: { code: string; reason: string; message: string } };
+    expect([path, response.status, error.reason]).toEqual([path, status, reason]);
+    expect(error.message.length).toBeGreaterThan(10);
+  }
+  expect((await get(`/v1/rows?${WHOLE}`, { Host: "stranger.example" })).status).toBe(403);
+  const head = await fetch(`http://${processor.http}/v1/rows?${WHOLE}`, { method: "HEAD" });
+  expect([head.status, head.headers.get("content-type")]).toEqual([200, "application/x-ndjson"]);
+  const other = await fetch(`http://${processor.http}/v1/rows?${WHOLE}`, { method: "DELETE" });
+  expect(other.status).toBe(405);
+});
