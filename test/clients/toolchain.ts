@@ -52,6 +52,7 @@ let java: Promise<Client> | undefined;
 let conformance: Promise<Client> | undefined;
 let stores: Promise<Client> | undefined;
 let sources: Promise<Client> | undefined;
+let analytics: Promise<Client> | undefined;
 
 /** The pyarrow client. `missing` says why when there is no Python 3; throws that under CI=true. */
 export function pythonClient(): Promise<Client> {
@@ -125,6 +126,16 @@ export function conformanceClient(): Promise<Client> {
 export async function pythonInterpreter(): Promise<Client> {
   const client = await pythonClient();
   return client.command === undefined ? client : { command: client.command.slice(0, 1) };
+}
+
+/** The Python that has pyarrow, DuckDB and Polars: readers of datasets. As `pythonClient`. */
+export function analyticsPython(): Promise<Client> {
+  analytics ??= prepare("analytics", async () => {
+    const home = await pythonHome("analytics", "requirements-analytics.txt");
+    if (home === undefined) return { missing: "readers of Parquet need python3 (3.10 or newer), which is not there" };
+    return { command: [join(home, "bin", "python")] };
+  });
+  return analytics;
 }
 
 /** Runs a client to its end and parses each line that it printed as a `Result`. Kills it when `killSignal` aborts. */
