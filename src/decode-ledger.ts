@@ -1,7 +1,7 @@
 /** One ledger to one Arrow record batch, for programs that want nothing else. */
-import { type RecordBatch, RecordBatchReader } from "apache-arrow";
+import type { RecordBatch } from "apache-arrow";
 import { BatchEncoder, type BatchEncoderOptions } from "./columns/batch-encoder.ts";
-import { encapsulate, STREAM_END, streamHead } from "./columns/ipc.ts";
+import { recordBatchOf } from "./columns/record-batch.ts";
 import { LedgerDecoder } from "./ledger/decoder.ts";
 import type { DecoderOptions } from "./ledger/decoder-options.ts";
 import { RowSet } from "./ledger/row-set.ts";
@@ -28,16 +28,5 @@ export function decodeLedger(ledger: Uint8Array, options: DecodeLedgerOptions): 
   const encoder = new BatchEncoder({ ...options, schemaVersion });
   const rows = new RowSet();
   new LedgerDecoder({ ...options, compat, ...encoder.decoderOptions }).decode(ledger, rows);
-  const plan = encoder.plan(rows, 0, rows.length);
-  const head = [streamHead(encoder), encapsulate(encoder.header(plan))];
-  const bodyAt = head.reduce((sum, part) => sum + part.length, 0);
-  const stream = new Uint8Array(bodyAt + plan.bodyBytes + STREAM_END.length);
-  let at = 0;
-  for (const part of head) {
-    stream.set(part, at);
-    at += part.length;
-  }
-  encoder.write(rows, plan, stream, bodyAt);
-  stream.set(STREAM_END, bodyAt + plan.bodyBytes);
-  return RecordBatchReader.from(stream).next().value as RecordBatch;
+  return recordBatchOf(encoder, rows);
 }

@@ -55,6 +55,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./cli/sink-postgres.ts"),
   },
   {
+    name: "export parquet",
+    summary: "write the rows of a range of ledgers as Parquet files, from a server or a source",
+    load: () => import("./cli/export-parquet.ts"),
+  },
+  {
+    name: "export verify",
+    summary: "prove that such files are complete and unaltered",
+    load: () => import("./cli/export-verify.ts"),
+  },
+  {
     name: "demo",
     summary: "the whole way on the sample ledgers: serve, start, read, print",
     load: () => import("./cli/demo.ts"),

@@ -2,9 +2,10 @@
  * A Flight client for our own commands (`tail`, `demo`): DoGet as an async iteration of Arrow tables.
  */
 import * as grpc from "@grpc/grpc-js";
-import type { Table } from "apache-arrow";
+import { type Table, tableFromIPC } from "apache-arrow";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
-import { checkMessage } from "../columns/ipc-reader.ts";
+import { STREAM_END } from "../columns/ipc.ts";
+import { checkMessage, readSchemaMessage } from "../columns/ipc-reader.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
@@ -185,6 +186,17 @@ export class FlightClient {
   async range(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<Uint8Array[]> {
     const cmd = Buffer.from(JSON.stringify(range));
     return ticketsOf(await this.getInfo({ type: DescriptorType.CMD, cmd }, signal));
+  }
+
+  /**
+   * The network that a range's rows belong to.
+   * @param range as `range` takes it
+   */
+  async networkOfRange(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<string> {
+    const cmd = Buffer.from(JSON.stringify(range));
+    const { schema } = await this.getInfo({ type: DescriptorType.CMD, cmd }, signal);
+    readSchemaMessage(schema); // apache-arrow's reader trusts its input
+    return tableFromIPC(Buffer.concat([schema, STREAM_END])).schema.metadata.get("network_passphrase") ?? "";
   }
 
   private infoOf(path: string[], signal?: AbortSignal): Promise<FlightInfo> {

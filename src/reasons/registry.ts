@@ -6,6 +6,7 @@ import type { Code } from "../codes.ts";
 import { COMMANDS } from "./commands.ts";
 import { CONNECTIONS } from "./connections.ts";
 import { CURSORS } from "./cursors.ts";
+import { EXPORTS } from "./exports.ts";
 import { FAULTS } from "./faults.ts";
 import { LIMITS } from "./limits.ts";
 import type { ReasonEntry } from "./reason.ts";
@@ -25,6 +26,7 @@ export const REASON_GROUPS = [
   { title: "The record of sessions", about: "DATA_DIR", reasons: STATE },
   { title: "Connections", about: "and the server's life", reasons: CONNECTIONS },
   { title: "Sinks", about: "where rows go", reasons: SINKS },
+  { title: "Exports", about: "of Parquet files", reasons: EXPORTS },
   { title: "The command line", about: "flags and files", reasons: COMMANDS },
   { title: "Faults", about: "of this program, of its runtime or of its peers", reasons: FAULTS },
 ] as const;
@@ -38,6 +40,7 @@ const REASONS = {
   ...STATE,
   ...CONNECTIONS,
   ...SINKS,
+  ...EXPORTS,
   ...COMMANDS,
   ...FAULTS,
 };

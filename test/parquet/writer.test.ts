@@ -92,7 +92,7 @@ function sliceOf({ type, words }: ParquetColumn, values: readonly Value[]): Colu
       return { ...common, offsets, values: Buffer.concat(parts) };
     }
     case "words":
-      return { ...common, values: Uint8Array.from(values, (value) => Math.max(0, words!.indexOf(value as string))) };
+      return { ...common, values: new Uint8Array(values.map((value) => Math.max(0, words!.indexOf(value as string)))) };
     case "bool": {
       const bits = new Uint8Array(validity.length);
       values.forEach((value, row) => {

@@ -1,6 +1,6 @@
 /** Opens a lake in a bucket or behind a web server. */
 import { Lake } from "../lake/lake.ts";
-import type { LakeStorage } from "../lake/lake-storage.ts";
+import type { LakeStorage, WritableStorage } from "../lake/lake-storage.ts";
 import type { SourceAccess } from "../source-access.ts";
 import { parseGsAddress } from "./gs-address.ts";
 import { GsStorage } from "./gs-storage.ts";
@@ -24,8 +24,17 @@ export async function openStoreLake(address: string, access: SourceAccess): Prom
   return Lake.at(storageAt(address, access));
 }
 
-function storageAt(address: string, { peer, s3 }: SourceAccess): LakeStorage {
+/** Whether a text means a bucket, which can be written to. */
+export function isBucketAddress(text: string): boolean {
+  return /^(s3|gs):\/\//.test(text);
+}
+
+/** A place in a bucket, at an `s3://` or `gs://` address. @throws CodedError as openStoreLake, but for Lake.at */
+export function openBucket(address: string, { s3 }: Pick<SourceAccess, "s3">): WritableStorage {
   if (address.startsWith("s3:")) return new S3Storage(parseS3Address(address, process.env), { tls: s3 });
-  if (address.startsWith("gs:")) return new GsStorage(parseGsAddress(address, process.env));
-  return new WebStorage(parseWebAddress(address), peer);
+  return new GsStorage(parseGsAddress(address, process.env));
+}
+
+function storageAt(address: string, access: SourceAccess): LakeStorage {
+  return isBucketAddress(address) ? openBucket(address, access) : new WebStorage(parseWebAddress(address), access.peer);
 }

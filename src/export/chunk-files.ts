@@ -1,0 +1,100 @@
+/** The rows of one chunk as Parquet files: which files there are follows from the rows and the settings alone. */
+import type { RecordBatch } from "apache-arrow";
+import type { ColumnSlice } from "../parquet/column.ts";
+import { ParquetFile } from "../parquet/file-writer.ts";
+import type { LedgerRange } from "../vocabulary/ledger-range.ts";
+import { EXPORT_COLUMNS, slicesOf } from "./columns.ts";
+import { BUCKETS, bucketOf } from "./contract-buckets.ts";
+import { digestOf, type ExportSettings, rangeName } from "./settings.ts";
+
+const CONTRACT = EXPORT_COLUMNS.findIndex(({ name }) => name === "contract_id");
+
+/** A file that is done. */
+interface ChunkFile {
+  /** Key in the export. */
+  name: string;
+  rows: number;
+  bytes: Uint8Array;
+}
+
+/** A file that is being written, one for each part of the rows. */
+interface OpenFile {
+  folder: string;
+  file: ParquetFile;
+  /** Counts the part's files from 0. */
+  number: number;
+}
+
+/** Takes a chunk's rows in order; gives its files as they are done. */
+export class ChunkFiles {
+  private readonly open: OpenFile[];
+  private readonly prefix: string;
+  private readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(
+    private readonly settings: ExportSettings,
+    chunk: LedgerRange,
+  ) {
+    this.prefix = `${rangeName(chunk)}-${digestOf(settings)}`;
+    this.metadata = {
+      network_passphrase: settings.network_passphrase,
+      schema_version: "2.0",
+      export: digestOf(settings),
+      ledgers: `${chunk.ledgerFirst}-${chunk.ledgerLast}`,
+    };
+    const folders = settings.partition_by === "contract" ? BUCKETS.map((bucket) => `${bucket}/`) : [""];
+    this.open = folders.map((folder) => ({ folder, file: this.newFile(), number: 0 }));
+  }
+
+  /** Takes a batch. @returns the files that are done with it, at any time */
+  *take(batch: RecordBatch): Generator<ChunkFile> {
+    const slices = slicesOf(batch);
+    if (this.open.length === 1) {
+      yield* this.append(this.open[0]!, slices, 0, batch.numRows);
+      return;
+    }
+    const contracts = slices[CONTRACT]!;
+    for (let first = 0; first < batch.numRows; ) {
+      const bucket = bucketOf(contracts, first);
+      let end = first + 1;
+      while (end < batch.numRows && bucketOf(contracts, end) === bucket) end++;
+      yield* this.append(this.open[bucket]!, slices, first, end);
+      first = end;
+    }
+  }
+
+  /** The files that are left. */
+  *end(): Generator<ChunkFile> {
+    for (const open of this.open) if (open.file.rows > 0) yield this.finish(open);
+  }
+
+  private *append(open: OpenFile, slices: readonly ColumnSlice[], first: number, end: number): Generator<ChunkFile> {
+    while (first < end) {
+      const written = open.file.bytesWritten;
+      first = open.file.append(slices, first, end);
+      if (open.file.bytesWritten > written && this.heldBytes() >= this.settings.file_bytes)
+        yield this.finish(this.largest());
+    }
+  }
+
+  private heldBytes(): number {
+    return this.open.reduce((bytes, { file }) => bytes + file.bytesWritten, 0);
+  }
+
+  private largest(): OpenFile {
+    return this.open.reduce((most, open) => (open.file.bytesWritten > most.file.bytesWritten ? open : most));
+  }
+
+  private finish(open: OpenFile): ChunkFile {
+    const { file, folder } = open;
+    const name = `${folder}${this.prefix}-${open.number}.parquet`;
+    open.number += 1;
+    open.file = this.newFile();
+    return { name, rows: file.rows, bytes: file.finish() };
+  }
+
+  private newFile(): ParquetFile {
+    const { metadata, settings } = this;
+    return new ParquetFile({ columns: EXPORT_COLUMNS, groupBytes: settings.row_group_bytes, metadata });
+  }
+}

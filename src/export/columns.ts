@@ -1,0 +1,57 @@
+/** The columns of an export: schema version 2's, as Parquet has them. */
+import { type Data, DataType, type RecordBatch } from "apache-arrow";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { DictionaryColumn } from "../columns/dictionary-column.ts";
+import type { ColumnSlice, ParquetColumn, ParquetType } from "../parquet/column.ts";
+
+/** What is looked for one by one, among many. */
+const BLOOM_FILTERS = ["contract_id", "ledger_key_hash", "balance_holder", "transaction_hash"];
+/** Nobody looks for the least of them. */
+const WITHOUT_BOUNDS = ["key_xdr", "val_xdr", "key_json", "val_json"];
+
+/** All of schema version 2, in its order. */
+export const EXPORT_COLUMNS: readonly ParquetColumn[] = new BatchEncoder({
+  schemaVersion: 2,
+  networkPassphrase: "",
+}).columns.map((column) => {
+  const { name, nullable } = column.spec;
+  const words = column instanceof DictionaryColumn ? column.words : undefined;
+  const type = words === undefined ? parquetType(column.type) : "words";
+  return {
+    ...{ name, type, nullable, words },
+    hasBloomFilter: BLOOM_FILTERS.includes(name),
+    hasBounds: !WITHOUT_BOUNDS.includes(name),
+  };
+});
+
+function parquetType(type: DataType): ParquetType {
+  if (DataType.isUtf8(type)) return "utf8";
+  if (DataType.isBinary(type)) return "binary";
+  if (DataType.isBool(type)) return "bool";
+  if (DataType.isTimestamp(type)) return "timestamp";
+  if (DataType.isDecimal(type)) return "decimal";
+  if (DataType.isInt(type) && type.bitWidth === 32) return "uint32";
+  throw new TypeError(`no Parquet type for ${type}`);
+}
+
+/**
+ * The buffers of a batch, for each of EXPORT_COLUMNS.
+ * @throws Error naming a column that is not there: the stream is none of schema version 2
+ */
+export function slicesOf(batch: RecordBatch): ColumnSlice[] {
+  return EXPORT_COLUMNS.map(({ name }) => {
+    const data = batch.getChild(name)?.data[0];
+    if (data === undefined) throw new Error(`the stream has no column ${name}: it has to be of schema version 2`);
+    return sliceOf(data, name);
+  });
+}
+
+function sliceOf({ values, valueOffsets, nullBitmap, nullCount, offset }: Data, name: string): ColumnSlice {
+  if (offset !== 0) throw new Error(`column ${name} begins at row ${offset} of its buffers`);
+  return {
+    nulls: nullCount,
+    validity: nullCount > 0 ? nullBitmap : undefined,
+    offsets: valueOffsets as Int32Array | undefined,
+    values: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  };
+}

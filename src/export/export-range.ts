@@ -1,0 +1,64 @@
+/** A range of ledgers into an export: the chunks that are not there yet, one after the other. */
+import type { LedgerRange } from "../vocabulary/ledger-range.ts";
+import { chunksOf, claimRange, readRanges, without } from "./ranges.ts";
+import type { ExportTarget } from "./target.ts";
+import { chunkManifest, type FileListener, type RowReader, writeChunk } from "./write-chunk.ts";
+
+/** What an export tells. */
+interface ExportListener {
+  file: FileListener;
+  /** A chunk is there: `isNew` where it was written now. @param done ledgers of the range, so far */
+  chunk(isNew: boolean, rows: number, done: number): void;
+}
+
+/** What was done, and what was there. */
+export interface ExportResult {
+  rows: number;
+  chunks: number;
+  chunksNew: number;
+}
+
+/** How many chunks of the range there are to write, and how many are there; nothing is changed. */
+export async function planExport(
+  target: ExportTarget,
+  wanted: LedgerRange,
+): Promise<{ chunks: number; there: number }> {
+  const ranges = await readRanges(target.storage);
+  const missing = without(wanted, ranges);
+  const chunks = chunksOf([...missing, ...without(wanted, missing)], target.settings.chunk_ledgers);
+  const planned = chunksOf(ranges, target.settings.chunk_ledgers);
+  let there = 0;
+  for (const chunk of planned) {
+    const isWanted = chunk.ledgerFirst <= wanted.ledgerLast && chunk.ledgerLast >= wanted.ledgerFirst;
+    if (isWanted && (await chunkManifest(target, chunk)) !== undefined) there++;
+  }
+  return { chunks: chunks.length, there };
+}
+
+/**
+ * Writes what of the range is not there yet. It may end at any instant, and be done by several at once: whoever does the
+ * same again goes on behind the chunks that are there.
+ * @throws CodedError as `claimRange` and `writeChunk`
+ */
+export async function exportRange(
+  target: ExportTarget,
+  wanted: LedgerRange,
+  reader: RowReader,
+  signal: AbortSignal,
+  listener: ExportListener,
+): Promise<ExportResult> {
+  const ranges = await claimRange(target.storage, wanted);
+  const onFile: FileListener = (file) => listener.file(file);
+  const result: ExportResult = { rows: 0, chunks: 0, chunksNew: 0 };
+  for (const chunk of chunksOf(ranges, target.settings.chunk_ledgers)) {
+    if (chunk.ledgerLast < wanted.ledgerFirst || chunk.ledgerFirst > wanted.ledgerLast) continue;
+    signal.throwIfAborted();
+    const there = await chunkManifest(target, chunk);
+    const { rows } = there ?? (await writeChunk(target, chunk, reader, signal, onFile));
+    result.rows += rows;
+    result.chunks += 1;
+    if (there === undefined) result.chunksNew += 1;
+    listener.chunk(there === undefined, rows, Math.min(chunk.ledgerLast, wanted.ledgerLast) - wanted.ledgerFirst + 1);
+  }
+  return result;
+}

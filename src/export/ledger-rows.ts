@@ -1,0 +1,94 @@
+/** Rows for chunks straight from a source of ledgers, decoded in this thread: no server is needed. */
+import type { RecordBatch } from "apache-arrow";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { recordBatchOf } from "../columns/record-batch.ts";
+import { CodedError } from "../error.ts";
+import { LedgerChain } from "../ledger/chain.ts";
+import { LedgerDecoder } from "../ledger/decoder.ts";
+import { KnownAssets } from "../ledger/known-assets.ts";
+import { checkNetwork, matchNetwork } from "../ledger/network.ts";
+import { RowSet } from "../ledger/row-set.ts";
+import type { LedgerSource, TroubleListener } from "../sources/source.ts";
+import { ledgersOfSource } from "../sources/source-ledgers.ts";
+import type { LedgerRange } from "../vocabulary/ledger-range.ts";
+import type { RowFilter } from "../vocabulary/row-filter.ts";
+import type { ChainEnds } from "./chunk-manifest.ts";
+import type { RowReader } from "./write-chunk.ts";
+
+const NETWORK_LEDGERS_MAX = 512; // a network's first ledgers have no transactions; so many without one tell nothing
+
+/** What `LedgerRows` is told. */
+interface LedgerRowsOptions {
+  /** A new reader of the same ledgers: each chunk is read with one, and closes it. */
+  openSource(): Promise<LedgerSource>;
+  networkPassphrase: string;
+  filter: RowFilter;
+  knownAssets: readonly string[];
+  onTrouble?: TroubleListener;
+}
+
+/**
+ * The rows of a chunk depend on its ledgers alone: as with a range over Flight, which asset a contract stands for is known
+ * from the assets that are given and from the ledger itself.
+ */
+export class LedgerRows implements RowReader {
+  private readonly encoder: BatchEncoder;
+
+  constructor(private readonly options: LedgerRowsOptions) {
+    this.encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase: options.networkPassphrase });
+  }
+
+  /** @throws CodedError as the source, the decoder, `checkNetwork` and LedgerChain */
+  async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, ChainEnds | undefined> {
+    const { openSource, networkPassphrase, filter, knownAssets, onTrouble } = this.options;
+    const known = new KnownAssets(networkPassphrase, knownAssets);
+    const options = { ...this.encoder.decoderOptions, compat: "default", filter, networkPassphrase } as const;
+    const decoder = new LedgerDecoder({ ...options, knownAssets: known });
+    const chain = new LedgerChain();
+    const rows = new RowSet();
+    let first: string | undefined;
+    let isProven = false;
+    for await (const { path, bytes } of ledgersOfSource(await openSource(), chunk, signal, onTrouble)) {
+      const { previousLedgerHash } = chain.take(bytes, path);
+      first ??= Buffer.from(previousLedgerHash).toString("hex");
+      if (!isProven) isProven = checkNetwork(bytes, networkPassphrase);
+      decoder.decode(bytes, rows);
+      decoder.takeLearned();
+      if (rows.length > 0) yield recordBatchOf(this.encoder, rows);
+      rows.clear();
+    }
+    if (signal.aborted) return undefined;
+    const { last } = chain;
+    if (last?.ledger !== chunk.ledgerLast) throw cutShort(chunk, last?.ledger);
+    return { previous_ledger_hash: first!, ledger_hash: Buffer.from(last.hash).toString("hex") };
+  }
+}
+
+/**
+ * The passphrase of the known network that the first transaction from ledger `ledgerFirst` on is of. Closes the source.
+ * @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where there is none in the first ledgers, or it is of none
+ */
+export async function networkOfSource(
+  source: LedgerSource,
+  range: LedgerRange,
+  signal: AbortSignal,
+  onTrouble?: TroubleListener,
+): Promise<string> {
+  const { ledgerFirst } = range;
+  const ledgerLast = Math.min(range.ledgerLast, ledgerFirst + NETWORK_LEDGERS_MAX - 1);
+  const said = await source.networkPassphrase();
+  for await (const { bytes } of ledgersOfSource(source, { ledgerFirst, ledgerLast }, signal, onTrouble)) {
+    if (said !== undefined) return said;
+    const { passphrase, hasTransactions } = matchNetwork(bytes);
+    if (passphrase !== undefined) return passphrase;
+    if (hasTransactions) break;
+  }
+  signal.throwIfAborted();
+  const message = `${source.description}: no transaction of ledgers ${ledgerFirst} to ${ledgerLast} is of a known network: name it with --network-passphrase`;
+  throw new CodedError("FAILED_PRECONDITION", "NETWORK_UNKNOWN", message);
+}
+
+function cutShort({ ledgerFirst, ledgerLast }: LedgerRange, last: number | undefined): CodedError {
+  const message = `ledgers ${ledgerFirst} to ${ledgerLast} were asked for, and the source has ended ${last === undefined ? "before them" : `after ledger ${last}`}`;
+  return new CodedError("NOT_FOUND", "LEDGER_MISSING", message);
+}
