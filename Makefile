@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ serve: $(INSTALLED) ## keep a server up on loopback, reading the sample ledgers
 
 build: $(INSTALLED) ## one self-contained file: dist/contract-data-processor
 	@$(BUN) $(BUN_FLAGS) scripts/build.ts
+
+dist: $(INSTALLED) ## a binary for every platform, with sums, SBOM and licences: dist/release
+	@$(BUN) $(BUN_FLAGS) scripts/dist.ts
 
 test: $(INSTALLED) ## everything that CI checks
 	@$(BUN) $(BUN_FLAGS) test/run.ts

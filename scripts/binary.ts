@@ -1,0 +1,41 @@
+/**
+ * One file with Bun, the workers and the sample lake inside, for this machine or another one. The same sources give the
+ * same bytes.
+ *
+ * `@napi-rs/nice` is an optional native package of Piscina's that is not used here; it cannot be bundled.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+
+/**
+ * Compiles into `outfile`, and ends the process with the compiler's words where that fails.
+ * @param target as `bun build --target` names it; left out: this machine
+ */
+export function compileBinary(outfile: string, target?: string): void {
+  mkdirSync(dirname(outfile), { recursive: true });
+  const built = spawnSync(
+    process.execPath,
+    [
+      "build",
+      "--compile",
+      "--minify",
+      "--no-compile-autoload-dotenv", // the folder that it is started in is not its configuration …
+      "--no-compile-autoload-bunfig", // … and a bunfig.toml there could preload code
+      ...(target === undefined ? [] : [`--target=${target}`]),
+      "--external",
+      "@napi-rs/nice",
+      "src/main.ts",
+      "src/worker-host.ts",
+      "src/data-plane-host.ts",
+      "--outfile",
+      outfile,
+    ],
+    { cwd: ROOT, encoding: "utf8" },
+  );
+  if (built.status === 0) return;
+  process.stderr.write(`${built.stdout}${built.stderr}`);
+  process.exit(built.status ?? 1);
+}
