@@ -25,6 +25,7 @@ const FULL = [
   "pipeline.ts --only lake",
   "pipeline.ts --only raw",
   "latency.ts",
+  "traces.ts",
   "resident.ts",
   "reception.ts",
   "control.ts",

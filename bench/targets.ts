@@ -68,6 +68,7 @@ export const FIGURES = {
     "gRPC, p99 on a steady machine": atMost(10, "ms"),
     "meta stream, p50": atMost(undefined, "× that over gRPC"),
   },
+  traces: { "CPU with traces of 1 %": atMost(1.05, "× without traces") },
   resident: { "growth of resident memory": atMost(1.05, "× the first half's", 0.05) },
   reception: {
     "CPU a gigabyte": atMost(0.45, "s"),

@@ -18,6 +18,7 @@ import { Lake } from "../sources/lake/lake.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { type SourceAccess, sourceAccess } from "../sources/source-access.ts";
+import { openTraces } from "../tracing/open-traces.ts";
 import { defineCommand } from "./command.ts";
 import { CONFIG_FLAGS, configOf } from "./config-flags.ts";
 import { option } from "./flags.ts";
@@ -63,6 +64,8 @@ export const command = defineCommand({
       ...safeListening(loaded, log),
     };
     const access = sourceAccess(values);
+    const service = { name: values.serviceName, version: values.serviceVersion };
+    const traces = await openTraces(context.env, service, (line) => log.warn("the trace exporter", { line }));
     let source: LedgerSource | undefined;
     let processor: RunningProcessor | undefined;
     try {
@@ -77,6 +80,7 @@ export const command = defineCommand({
           : values;
       processor = await startServer(config, source, log, {
         ownsProcess: true,
+        traces,
         auditLog: createLogger({ level: "info", format }),
       });
       const { "start-ledger": ledgerStart, "end-ledger": ledgerEnd } = context.flags;
@@ -89,6 +93,7 @@ export const command = defineCommand({
     } finally {
       await processor?.close();
       await source?.close();
+      await traces?.close();
     }
     return 0;
   },

@@ -13,10 +13,12 @@ import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
 import type { Gate } from "../security/gate.ts";
 import type { SessionService } from "../sessions/session-service.ts";
+import type { Traces } from "../tracing/traces.ts";
 import { type AuditLine, audited } from "./audit.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
 import { controlHandlers } from "./control-service.ts";
 import { SessionWatches } from "./session-watches.ts";
+import { traced } from "./traced.ts";
 
 /** The services of this port whose health can be asked for. */
 export const CONTROL_SERVICES: readonly string[] = [
@@ -41,6 +43,8 @@ interface ControlServerOptions {
   gate?: Gate;
   /** Absent: no TLS. */
   tls?: ServerTls;
+  /** Absent: there are no traces. */
+  traces?: Traces;
   /** Writes the audit log. */
   audit?: AuditLine;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
@@ -66,15 +70,21 @@ export async function startControlServer(options: ControlServerOptions): Promise
       "grpc.max_send_message_length": CONTROL_MESSAGE_BYTES_MAX,
     }),
   );
-  const { onUnexpected, audit = () => {} } = options;
+  const { onUnexpected, traces, audit = () => {} } = options;
   const admit = options.gate?.admit;
   const health = healthService(options.health);
   const watches = new SessionWatches();
   const control = controlHandlers(options.sessions, watches);
-  addService(server, ControlService, audited(ControlService, control, audit), onUnexpected, admit);
+  addService(
+    server,
+    ControlService,
+    traced(ControlService, audited(ControlService, control, audit), traces),
+    onUnexpected,
+    admit,
+  );
   for (const service of CONTRACT_DATA_SERVICES) {
     const handlers = contractDataHandlers(options.sessions, options.service);
-    addService(server, service, audited(service, handlers, audit), onUnexpected, admit);
+    addService(server, service, traced(service, audited(service, handlers, audit), traces), onUnexpected, admit);
   }
   addService(server, Health, health.handlers, onUnexpected, admit);
   addReflection(server, [...CONTROL_SERVICES, Health.typeName], admit);

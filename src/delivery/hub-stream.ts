@@ -1,4 +1,5 @@
 /** One stream as the data plane keeps it: its order, its partitions and their readers. */
+import { unixNowMs } from "../base/unix-time.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
 import { type Counter, StreamCell } from "../threads/stream-cell.ts";
@@ -25,6 +26,7 @@ export class HubStream {
     private readonly ended: (error: CodedError | undefined) => void,
     private readonly tellLearned: (assets: AssetRecord[]) => void = () => {},
     private readonly tellSkipped: (skips: LedgerSkip[], count: number) => void = () => {},
+    private readonly tellTraced: (done: SpanDoneRecord, orderedUnixMs: number) => void = () => {},
   ) {
     this.cell = new StreamCell(opening.cell);
     const changed = () => this.partsChanged();
@@ -157,6 +159,7 @@ export class HubStream {
     }
     this.cell.set("updatedUnixMs", Date.now());
     for (const part of this.parts) part.spanDone(done);
+    if (done.trace !== undefined) this.tellTraced(done, unixNowMs());
     if (done.error !== undefined) this.fail(CodedError.fromRecord(done.error));
     this.cell.spanSequenced();
     this.finishWhenComplete();

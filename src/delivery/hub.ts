@@ -46,6 +46,7 @@ export class Hub {
       ended(stream: number, error: CodedError | undefined): void;
       learned?(stream: number, assets: AssetRecord[]): void;
       skipped?(stream: number, skips: LedgerSkip[], count: number): void;
+      traced?(stream: number, done: SpanDoneRecord, orderedUnixMs: number): void;
     },
     private readonly totals: FlightTotals = FlightTotals.create(),
     private readonly times?: StageTimes,
@@ -70,6 +71,7 @@ export class Hub {
       (error) => this.events.ended(opening.stream, error),
       (assets) => this.events.learned?.(opening.stream, assets),
       (skips, count) => this.events.skipped?.(opening.stream, skips, count),
+      (done, orderedUnixMs) => this.events.traced?.(opening.stream, done, orderedUnixMs),
     );
     this.streams.set(opening.stream, stream);
     this.count(stream, 1);

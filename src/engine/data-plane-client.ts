@@ -12,7 +12,8 @@ import type {
   ToDataPlane,
 } from "../threads/data-plane-messages.ts";
 import { Heartbeat } from "../threads/heartbeat.ts";
-import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+import type { GetFacts } from "../tracing/span-facts.ts";
+import type { AssetRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
 import { RowReads } from "./row-reads.ts";
 import { type SilenceLimits, SilenceWatch } from "./silence-watch.ts";
 
@@ -23,6 +24,10 @@ export interface DataPlaneEvents {
   learned(stream: number, assets: AssetRecord[]): void;
   /** Ledgers left out in a span that is in order. */
   skipped(stream: number, skips: LedgerSkip[], count: number): void;
+  /** A traced span is in order. */
+  traced(stream: number, done: SpanDoneRecord, orderedUnixMs: number): void;
+  /** A DoGet has ended; told where there are traces. */
+  get(facts: GetFacts): void;
   /** A Flight client has come or gone. */
   client(event: ClientEvent): void;
   /** A line of the data plane for the log. */
@@ -80,6 +85,8 @@ export class DataPlaneClient {
         events.ended(message.stream, message.error === undefined ? undefined : CodedError.fromRecord(message.error));
       } else if (message.type === "learned") events.learned(message.stream, message.assets);
       else if (message.type === "skipped") events.skipped(message.stream, message.skips, message.count);
+      else if (message.type === "traced") events.traced(message.stream, message.done, message.orderedUnixMs);
+      else if (message.type === "get") events.get(message.facts);
       else if (message.type === "client") events.client(message.event);
       else if (message.type === "log") events.logged(message.level, message.message, message.fields);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);

@@ -4,6 +4,7 @@ import { CodedError } from "../error.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import type { ClientReport, StreamKind, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { StreamCell } from "../threads/stream-cell.ts";
+import type { Traces } from "../tracing/traces.ts";
 import type { Compat } from "../vocabulary/compat.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { OnError } from "../vocabulary/on-error.ts";
@@ -12,13 +13,14 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { DecodePool } from "../workers/pool.ts";
-import type { AssetRecord, FilterStep, LedgerSkip, StreamSpec } from "../workers/records.ts";
+import type { AssetRecord, FilterStep, LedgerSkip, SpanDoneRecord, StreamSpec } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { MemoryGuard } from "./memory-guard.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 import { SourcePatience, type SourceWait } from "./source-patience.ts";
 import { SpanPump } from "./span-pump.ts";
+import { SpanTraces } from "./span-traces.ts";
 import { StreamAssets } from "./stream-assets.ts";
 
 /** What all streams of this process have in common; from the configuration. */
@@ -38,6 +40,8 @@ export interface EngineOptions {
   guard?: MemoryGuard;
   /** Streams that there may be at once: SESSIONS_MAX and RANGES_MAX. Memory is kept for each of them. Default 1. */
   streamsMax?: number;
+  /** Absent: there are no traces. */
+  traces?: Traces;
   /** Default ASSET_DELAY_LEDGERS; tests make it small. */
   assetDelayLedgers?: number;
 }
@@ -109,6 +113,7 @@ export class EngineStream {
   readonly over: Promise<CodedError | undefined>;
   private readonly assets: StreamAssets;
   private readonly patience: SourcePatience | undefined;
+  private readonly traces: SpanTraces | undefined;
   private readonly abort = new AbortController();
   private pump: SpanPump | undefined;
   private settleOver: (error: CodedError | undefined) => void = () => {};
@@ -133,6 +138,8 @@ export class EngineStream {
     });
     this.cell.set("updatedUnixMs", Date.now());
     this.assets = new StreamAssets(request.assets ?? new AssetTable(), spec);
+    const { traces } = engine.options;
+    this.traces = traces && new SpanTraces(traces, { kind: request.kind ?? "session", id: request.id });
     const { sourceWaits, ledgerStart, start } = request;
     if (sourceWaits !== undefined) this.patience = new SourcePatience(ledgerStart ?? start.ledger, sourceWaits);
   }
@@ -244,12 +251,18 @@ export class EngineStream {
     return this.assets.messages;
   }
 
+  /** Called by the engine when a traced span is in order. */
+  traced(done: SpanDoneRecord, orderedUnixMs: number): void {
+    this.traces?.finish(done, orderedUnixMs);
+  }
+
   /** Called by the engine when the data plane says so. */
   ended(error: CodedError | undefined): void {
     if (this.over_) return;
     this.over_ = true;
     this.stop();
     this.pump?.discard();
+    this.traces?.drop();
     // A span's end that is still on its way would open the stream in the worker again.
     void this.running.then(() => this.engine.pool.closeStream(this.number));
     this.settleOver(error);
@@ -283,6 +296,7 @@ export class EngineStream {
           inFlight: engine.inFlight,
           guard: engine.options.guard,
           slotsMax: request.slotsMax * (request.partitions ?? 1),
+          traces: this.traces,
         },
         this.abort.signal,
       );

@@ -2,6 +2,7 @@
 import type { InFlight } from "./in-flight.ts";
 import type { MemoryGuard } from "./memory-guard.ts";
 import type { SourcePatience } from "./source-patience.ts";
+import type { SpanTraces } from "./span-traces.ts";
 
 /** Which ledgers a pump reads, and how it takes its source's failures. */
 export interface PumpRange {
@@ -23,4 +24,6 @@ export interface PumpLimits {
   guard?: MemoryGuard;
   /** How many finished batches the stream may hold; their memory is in its cell. */
   slotsMax: number;
+  /** Absent: there are no traces. */
+  traces?: SpanTraces;
 }

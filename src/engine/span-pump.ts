@@ -41,6 +41,7 @@ interface OpenSpan {
   storedBytes: number;
   rawBytes: number;
   begunMs: number;
+  traced?: true;
 }
 
 /** Reads one stream's source and gives its ledgers to the workers. */
@@ -206,8 +207,13 @@ export class SpanPump {
       throw this.sourceError;
     } finally {
       this.sourceIsIdle = false;
-      this.pool.times.addWait("sourceWait", performance.now() - begun);
+      this.waited("sourceWait", performance.now() - begun);
     }
+  }
+
+  private waited(stage: "sourceWait" | "creditWait", ms: number): void {
+    this.pool.times.addWait(stage, ms);
+    this.limits.traces?.waited(stage, ms);
   }
 
   /** Whether the data plane and the workers have room for one more span. */
@@ -259,11 +265,12 @@ export class SpanPump {
         named: { ledgerFirst: object.ledgerFirst, ledgerLast: object.ledgerLast },
         ledgerFirst,
         ledgerLast,
+        traced: span.traced,
       },
       object.bytes,
       needsAssets ? this.assets.table.records : undefined,
     );
-    this.pool.times.addWait("creditWait", performance.now() - begun);
+    this.waited("creditWait", performance.now() - begun);
     const storedBytes = object.bytes.length;
     this.storedBytesLast = storedBytes;
     if (object.release !== undefined) object.release();
@@ -363,10 +370,8 @@ export class SpanPump {
       number,
       worker: this.workerOf(number),
       ledgersMax: Math.max(1, Math.min(ledgersMax, this.assetSpanLedgersMax())),
-      ledgers: 0,
-      storedBytes: 0,
-      rawBytes: 0,
-      begunMs: performance.now(),
+      ...{ ledgers: 0, storedBytes: 0, rawBytes: 0, begunMs: performance.now() },
+      traced: this.limits.traces?.begin(number, this.nextLedger, this.workerOf(number)),
     };
     return this.open;
   }
@@ -387,6 +392,7 @@ export class SpanPump {
     const span = this.open;
     if (span === undefined) return;
     this.open = undefined;
+    this.limits.traces?.closed();
     if (this.discarded) return;
     await this.pool.sendSpanEnd(span.worker, this.spec, { stream: this.spec.stream, span: span.number });
   }

@@ -6,7 +6,7 @@ import type { CodedError } from "../error.ts";
 import { ASSET_DELAY_LEDGERS } from "../ledger/known-assets.ts";
 import type { StreamOpening } from "../threads/data-plane-messages.ts";
 import type { DecodePool } from "../workers/pool.ts";
-import type { AssetRecord, LedgerSkip, StreamSpec } from "../workers/records.ts";
+import type { AssetRecord, LedgerSkip, SpanDoneRecord, StreamSpec } from "../workers/records.ts";
 import {
   type DataPlanePort,
   type EngineContext,
@@ -119,6 +119,11 @@ export class StreamEngine implements EngineContext {
   /** What a span that is in order has left out. */
   skipped(stream: number, skips: readonly LedgerSkip[], count: number): void {
     this.streams.get(stream)?.request.skipped?.(skips, count);
+  }
+
+  /** A traced span is in order. */
+  traced(stream: number, done: SpanDoneRecord, orderedUnixMs: number): void {
+    this.streams.get(stream)?.traced(done, orderedUnixMs);
   }
 
   /** The data plane has put a stream's last batch in order, or given it up. */

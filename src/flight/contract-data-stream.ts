@@ -58,6 +58,11 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     return this.feed.endedSignal;
   }
 
+  get about(): NonNullable<OutgoingStream["about"]> {
+    const { kind, id } = this.feed.stream.opening;
+    return { kind: kind === "range" ? "range" : "session", id };
+  }
+
   async next(): Promise<OutgoingBatch | undefined> {
     const slot = await this.feed.next();
     if (slot === undefined) return undefined;
@@ -113,7 +118,6 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   }
 
   private eventOf(event: ClientEvent["event"]): ClientEvent {
-    const { kind, id, partition } = this.feed.stream.opening;
-    return { event, kind: kind === "range" ? "range" : "session", id, peer: this.peer, partition: partition?.index };
+    return { event, ...this.about, peer: this.peer, partition: this.feed.stream.opening.partition?.index };
   }
 }

@@ -25,6 +25,7 @@ import { Refusals } from "../security/refusals.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
 import { BEAT_MS, Heartbeat } from "../threads/heartbeat.ts";
+import type { GetFacts } from "../tracing/span-facts.ts";
 import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
@@ -67,16 +68,16 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
       ended: (stream, error) => post({ type: "ended", stream, error: error?.toRecord() }),
       learned: (stream, assets) => post({ type: "learned", stream, assets }),
       skipped: (stream, skips, count) => post({ type: "skipped", stream, skips, count }),
+      traced: (stream, done, orderedUnixMs) => post({ type: "traced", stream, done, orderedUnixMs }),
     },
     totals,
     new StageTimes(data.times),
     data.slotBytesMax,
   );
   const producer = new ContractDataProducer({
-    ...{ hub, main, totals },
+    ...{ hub, main, totals, slowClientGraceMs: data.slowClientGraceMs },
     ...{ networkPassphrase: data.networkPassphrase, dictionaries: data.dictionaries },
     service: data.service,
-    slowClientGraceMs: data.slowClientGraceMs,
     seal: data.ticketKey && new TicketSeal(data.ticketKey, TICKET_TTL_MS),
     nowMs: () => performance.now(),
     told: (event) => post({ type: "client", event }),
@@ -217,7 +218,8 @@ function flightPort(
   const gate = data.access && new Gate(data.access, refusals.told);
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   const refusal = () => (restored ? undefined : STARTING);
-  addFlightService(server, producer, { refusal, gate, onUnexpected });
+  const getEnded = data.traces ? (facts: GetFacts) => post({ type: "get", facts }) : undefined;
+  addFlightService(server, producer, { refusal, gate, onUnexpected, getEnded });
   const reads = new RowReads(producer, (number, read) => post({ type: "read", number, read }), {
     refusal,
     onUnexpected,

@@ -8,10 +8,12 @@ import { announceAnswer } from "../grpc/grpc-internals.ts";
 import { addService, type Handlers, type Init, type OnUnexpected } from "../grpc/service.ts";
 import type { Gate } from "../security/gate.ts";
 import { identityOf } from "../security/grant.ts";
+import type { GetFacts } from "../tracing/span-facts.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
+import { GetWatch } from "./get-watch.ts";
 import { refuseSqlAction } from "./no-sql.ts";
-import type { CallContext, FlightAction, FlightProducer } from "./producer.ts";
+import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
 
 interface FlightServerOptions {
   /** Who may call; absent: everybody. */
@@ -20,6 +22,8 @@ interface FlightServerOptions {
   refusal?: () => CodedError | undefined;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
   onUnexpected: OnUnexpected;
+  /** Told of each DoGet that has ended; absent: nobody traces them. */
+  getEnded?: (facts: GetFacts) => void;
 }
 
 /** FlightData by the one-copy codec (flight-data.ts). */
@@ -76,13 +80,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     getFlightInfo: async (request, call) => producer.getFlightInfo(request, contextOf(call)),
     pollFlightInfo: async (request, call) => producer.pollFlightInfo(request, contextOf(call)),
     getSchema: async (request, call) => ({ schema: await producer.getSchema(request, contextOf(call)) }),
-    async doGet(call) {
-      const stream = await producer.doGet(call.request.ticket, contextOf(call));
-      const failed = (thrown: unknown) => {
-        if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");
-      };
-      await runDoGet(call as DoGetCall, stream, { onError: failed, nowMs: () => performance.now() });
-    },
+    doGet: async (call) => answerGet(call, () => producer.doGet(call.request.ticket, contextOf(call)), options),
     async doPut(call) {
       const context = contextOf(call);
       if (producer.doPut === undefined) throw unimplemented("DoPut", "this server only reads: nothing can be put");
@@ -111,6 +109,24 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
     },
   };
   addService(server, service, handlers, onUnexpected, gate?.admit);
+}
+
+/** @param open the stream; a rejection is the answer */
+async function answerGet(
+  call: Parameters<Handlers<typeof FlightService>["doGet"]>[0],
+  open: () => Promise<OutgoingStream>,
+  { onUnexpected, getEnded }: FlightServerOptions,
+): Promise<void> {
+  const watch = getEnded && new GetWatch(call.metadata, call.getPeer(), getEnded);
+  const failed = (thrown: unknown) => {
+    watch?.failed(thrown);
+    if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");
+  };
+  const stream = await open().catch((thrown) => {
+    watch?.refused(thrown);
+    throw thrown;
+  });
+  await runDoGet(call as DoGetCall, watch?.of(stream) ?? stream, { onError: failed, nowMs: () => performance.now() });
 }
 
 /**

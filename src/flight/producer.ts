@@ -41,6 +41,8 @@ export type GetOutcome = "completed" | "cancelled" | "failed";
 
 /** One DoGet. */
 export interface OutgoingStream {
+  /** What is read, for who watches. */
+  readonly about?: { kind: "session" | "range"; id: string };
   /** Sent at once: the schema, then dictionaries. */
   readonly opening: readonly FlightDataMessage[];
   /** The next batch; undefined at the end. @throws CodedError, which ends the call */

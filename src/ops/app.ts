@@ -5,11 +5,13 @@ import { CodedError } from "../error.ts";
 import { headerCredentials } from "../security/call-credentials.ts";
 import type { Gate } from "../security/gate.ts";
 import type { Identity } from "../security/grant.ts";
+import type { Traces } from "../tracing/traces.ts";
 import { allowedHosts } from "./allowed-hosts.ts";
 import { API_ROOT, errorJson, httpStatusOf } from "./http-errors.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import { publicValue } from "./public-text.ts";
 import { addressOf, requestPath } from "./request-path.ts";
+import { requestSpans } from "./request-spans.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
 import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
@@ -39,6 +41,8 @@ export type OpsHono = Hono<OpsTypes>;
 export type OpsContext = Context<OpsTypes>;
 
 interface OpsOptions {
+  /** Absent: there are no traces. */
+  traces?: Traces;
   /** Who may ask; absent: everybody. */
   gate?: Gate;
   /** Told of each error that a request ran into and that is not the client's. */
@@ -65,6 +69,7 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
     context.header("X-Content-Type-Options", "nosniff");
   });
 
+  if (options.traces) app.use(requestSpans(options.traces));
   addGate(app, options);
   const hostCheck = hostChecker(options.allowedHosts ?? []);
   app.use("/status.json", hostCheck);

@@ -13,6 +13,7 @@ import type { ListenerAccess } from "../security/access.ts";
 import { ticketKey } from "../security/ticket-key.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
+import type { Traces } from "../tracing/traces.ts";
 import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
 import { StageTimes } from "../workers/stage-times.ts";
@@ -39,6 +40,8 @@ export interface StartContext {
   /** Who may call. */
   access: ListenerAccess;
   certificates: ListenerCertificates;
+  /** Absent: there are none. */
+  traces?: Traces;
   /** A part that nothing can do without has died. */
   fail: (error: Error) => void;
 }
@@ -62,7 +65,7 @@ export async function startEngine(
   context: StartContext,
   options: DataPlaneOptions & { ownsProcess?: boolean },
 ): Promise<EngineParts> {
-  const { config, log, stop, access, certificates } = context;
+  const { config, log, stop, access, certificates, traces } = context;
   const late: { engine?: StreamEngine; answer: DataPlaneEvents["asked"] } = { answer: () => Promise.reject(NOT_READY) };
   const bell = Bell.create();
   const flightTotals = FlightTotals.create();
@@ -88,6 +91,7 @@ export async function startEngine(
       dictionaries: config.dictionaries,
       service: { name: config.serviceName, version: config.serviceVersion },
       access: access.flight,
+      traces: traces !== undefined,
       ticketKey: access.flight && ticketKey(config.dataDir),
     },
     dataPlaneEvents(context, late),
@@ -123,6 +127,7 @@ export async function startEngine(
     memory,
     guard,
     streamsMax: config.sessionsMax + config.rangesMax,
+    traces,
   });
   const answerWith = (answer: DataPlaneEvents["asked"]) => {
     late.answer = answer;
@@ -131,7 +136,7 @@ export async function startEngine(
 }
 
 function dataPlaneEvents(
-  { log, health, life, fail }: StartContext,
+  { log, health, life, traces, fail }: StartContext,
   late: { readonly engine?: StreamEngine; readonly answer: DataPlaneEvents["asked"] },
 ): DataPlaneEvents {
   return {
@@ -139,6 +144,8 @@ function dataPlaneEvents(
     ended: (stream, error) => late.engine?.ended(stream, error),
     learned: (stream, assets) => late.engine?.learned(stream, assets),
     skipped: (stream, skips, count) => late.engine?.skipped(stream, skips, count),
+    traced: (stream, done, orderedUnixMs) => late.engine?.traced(stream, done, orderedUnixMs),
+    get: (facts) => traces?.get(facts),
     client: (event) => logClient(log, event),
     logged: (level, message, fields) => log[level](message, fields),
     silent: (ms) => {

@@ -18,6 +18,7 @@ import { createOpsApp, type OpsHono } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
 import { startOpsServer } from "../ops/server.ts";
+import { tracedLog } from "../ops/traced-log.ts";
 import { addRowRoutes, type RowRoutesOptions } from "../rows/routes.ts";
 import { RowFormatter } from "../rows/row-formatter.ts";
 import { RowTickets } from "../rows/row-tickets.ts";
@@ -31,6 +32,7 @@ import { SessionStore } from "../sessions/store.ts";
 import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { sourceAccess } from "../sources/source-access.ts";
+import type { Traces } from "../tracing/traces.ts";
 import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
@@ -70,15 +72,19 @@ interface ServerOptions extends DataPlaneOptions {
   certificates?: CertificateOptions;
   /** Where the audit log goes, which is to have its lines at any LOG_LEVEL; default: the log. */
   auditLog?: Logger;
+  /** Absent: there are none. Whoever has opened them closes them, after the server. */
+  traces?: Traces;
 }
 
 /** Starts everything; resolves when all ports accept connections. @throws CodedError */
 export async function startServer(
   config: Config,
   source: LedgerSource,
-  log: Logger,
+  untracedLog: Logger,
   options: ServerOptions = {},
 ): Promise<RunningProcessor> {
+  const { traces } = options;
+  const log = tracedLog(untracedLog, traces);
   routeLibraryLog((line) => log.warn("grpc-js, of a control call or the source", { line }));
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
@@ -91,9 +97,9 @@ export async function startServer(
   const certificates = new ListenerCertificates(config, log, options.certificates);
   stop.ops.push(async () => certificates.close());
   const life = { closing: false, restored: false };
-  const auditLog = options.auditLog ?? log;
+  const auditLog = options.auditLog ? tracedLog(options.auditLog, traces) : log;
   const audit: AuditLine = (message, fields) => auditLog.info(message, fields);
-  const context: StartContext = { config, log, audit, health, stop, access, life, certificates, fail };
+  const context: StartContext = { config, log, audit, health, stop, access, life, certificates, traces, fail };
   const flowctl = new FlowctlLink(config, certificates.of("http") !== undefined, log);
   stop.ops.push(() => flowctl.close());
   try {
@@ -121,7 +127,7 @@ export async function startServer(
 
 /** Sessions and ranges over the engine; stored sessions are open again when it resolves, and Flight answers. */
 async function startSessions(
-  { config, log, health, stop, life }: StartContext,
+  { config, log, health, stop, life, traces }: StartContext,
   { engine, dataPlane, answerWith }: EngineParts,
   source: LedgerSource,
 ): Promise<Sessions> {
@@ -132,7 +138,7 @@ async function startSessions(
     ([name, endpoint]) => [name, () => openSource(endpoint, access, windowBytes)] as const,
   );
   const sources = new SourceSet(source, new Map(named));
-  const sessions = new Sessions(engine, sources, store, sessionDefaultsOf(config), log);
+  const sessions = new Sessions(engine, sources, store, sessionDefaultsOf(config), log, traces);
   const ranges = new RangeDesk(engine, source, {
     rangesMax: config.rangesMax,
     catchUpsMax: CATCH_UPS_MAX,
@@ -157,7 +163,7 @@ async function startListeners(
   source: LedgerSource,
   flowctl: FlowctlLink,
 ): Promise<ServerAddresses> {
-  const { config, log, health, stop, life, audit, certificates } = context;
+  const { config, log, health, stop, life, audit, certificates, traces } = context;
   const startedUnixMs = Date.now();
   const service = { name: config.serviceName, version: config.serviceVersion };
   const network = config.networkPassphrase;
@@ -173,7 +179,7 @@ async function startListeners(
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
     gate: gates.control,
-    audit,
+    ...{ audit, traces },
     tls: certificates.of("control"),
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
@@ -205,6 +211,7 @@ async function startListeners(
     },
     {
       gate: gates.http,
+      traces,
       onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
       allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
       ...rowRoutes(context, dataPlane),

@@ -13,6 +13,12 @@ export interface LogLines {
   error(message: string, fields: Record<string, unknown>): void;
 }
 
+/** Who traces sessions. */
+export interface SessionTraces {
+  sessionBegan(id: string, attributes: Readonly<Record<string, string | number>>): void;
+  sessionEnded(id: string, attributes: Readonly<Record<string, string | number>>, error: CodedError | undefined): void;
+}
+
 /** A session as far as the log names it. */
 interface LoggedSession {
   readonly id: string;
@@ -41,14 +47,21 @@ export class SessionLog {
   /** For each session that has skipped something lately. */
   private readonly skips = new Map<LoggedSession, { sinceMs: number; logged: number; unlogged: number }>();
 
-  /** @param lines absent = nothing is logged */
-  constructor(private readonly lines: LogLines = SILENT) {}
+  /** @param lines absent = nothing is logged; @param traces absent = nothing is traced */
+  constructor(
+    private readonly lines: LogLines = SILENT,
+    private readonly traces?: SessionTraces,
+  ) {}
 
   /** The start, resume or restoration of a session, with what is read and from where. */
   step(message: string, session: SteppingSession, fields: Record<string, unknown> = {}): void {
     const { stored, progress, steps, sourceShown } = session;
     const { ledgerStart, ledgerEnd } = stored.request;
     const { ledger } = progress.checkpoint.position;
+    this.traces?.sessionBegan(session.id, {
+      ...{ "contract_data.ledger_start": ledgerStart, "contract_data.ledger_end": ledgerEnd },
+      ...{ "contract_data.ledger_next": ledger, "contract_data.source": sourceShown, "contract_data.step": message },
+    });
     this.info(message, session, {
       ledgerStart,
       ledgerEnd: ledgerEnd === 0 ? "continuous" : ledgerEnd,
@@ -84,6 +97,9 @@ export class SessionLog {
     const ledger = progress.counter("ledgerCurrent");
     const skipped = progress.counter("ledgersSkipped") || undefined;
     const fields = { ledger, rows: progress.counter("rows"), ledgersSkipped: skipped };
+    const attributes = { "contract_data.ledger": ledger, "contract_data.rows": fields.rows };
+    const failure = outcome === "failed" ? error : undefined;
+    this.traces?.sessionEnded(session.id, { ...attributes, "contract_data.outcome": outcome }, failure);
     if (outcome === "failed") {
       const { code, reason } = error ?? {};
       this.error("session failed", session, { ...fields, code, reason, why: message });

@@ -21,7 +21,7 @@ import { restoreSession } from "./restore-session.ts";
 import { checkOwnSessions } from "./scoped-sessions.ts";
 import { Session } from "./session.ts";
 import type { SessionDefaults, SessionHost } from "./session-host.ts";
-import { type LogLines, SessionLog } from "./session-log.ts";
+import { type LogLines, SessionLog, type SessionTraces } from "./session-log.ts";
 import { SessionProgress } from "./session-progress.ts";
 import type {
   FilterChange,
@@ -57,8 +57,9 @@ export class Sessions implements SessionService, SessionHost {
     readonly store: SessionStore,
     readonly defaults: SessionDefaults,
     lines?: LogLines,
+    traces?: SessionTraces,
   ) {
-    this.log = new SessionLog(lines);
+    this.log = new SessionLog(lines, traces);
     this.checkpointer = new Checkpointer(store, this.log);
     this.filter = checkedFilter(defaults.filter);
     this.timer = setInterval(() => this.tick(), defaults.checkpointIntervalMs);

@@ -6,12 +6,13 @@
 import type { ErrorRecord } from "../error.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import type { Access } from "../security/access.ts";
+import type { GetFacts } from "../tracing/span-facts.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
-import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
+import type { AssetRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
 import type { ClientEvent } from "./client-event.ts";
 import type { FromRowRead, ToRowRead } from "./row-read.ts";
 
@@ -43,6 +44,8 @@ export interface DataPlaneData {
   service: { name: string; version: string };
   /** Who may call; absent: everybody. */
   access?: Access;
+  /** Whether DoGets are to be told when they have ended (`get`). */
+  traces: boolean;
   /** What tickets are signed with, where callers are asked who they are. */
   ticketKey?: Uint8Array;
 }
@@ -193,7 +196,11 @@ export type FromDataPlane =
   | { type: "learned"; stream: number; assets: AssetRecord[] }
   /** So many ledgers were left out in a span that is now in order, these among them. */
   | { type: "skipped"; stream: number; skips: LedgerSkip[]; count: number }
+  /** A span that is traced is in order. */
+  | { type: "traced"; stream: number; done: SpanDoneRecord; orderedUnixMs: number }
   | { type: "client"; event: ClientEvent }
+  /** A DoGet has ended. */
+  | { type: "get"; facts: GetFacts }
   /** A line for the log, which the main thread writes. */
   | { type: "log"; level: "warn" | "error"; message: string; fields: Record<string, string> }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }

@@ -102,6 +102,8 @@ export interface ObjectRecord {
   /** The ledgers of this object that the stream wants, inclusive. */
   ledgerFirst: number;
   ledgerLast: number;
+  /** Where the span's time goes is asked for. */
+  traced?: true;
 }
 
 /** The span has no more objects. */
@@ -150,6 +152,13 @@ export interface BatchRecord {
   bodyBytes: number;
 }
 
+/** Where a worker's time has gone for one span. Times are unixNowMs. */
+export interface SpanTrace {
+  begunUnixMs: number;
+  doneUnixMs: number;
+  stagesMs: { inflate: number; decode: number; encode: number; outputWait: number };
+}
+
 /** Closes a span: what was in it, and what went wrong where something did. */
 export interface SpanDoneRecord {
   stream: number;
@@ -180,6 +189,8 @@ export interface SpanDoneRecord {
   chainLast?: ChainLink;
   /** Time the worker spent on it. */
   durationMs: number;
+  /** Where that was asked for. */
+  trace?: SpanTrace;
   error?: ErrorRecord;
 }
 

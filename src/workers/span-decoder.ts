@@ -32,6 +32,7 @@ import {
 } from "./records.ts";
 import type { RingProducer } from "./ring.ts";
 import { RowDealer } from "./row-dealer.ts";
+import { SpanStopwatch } from "./span-stopwatch.ts";
 import type { StageTimes } from "./stage-times.ts";
 
 /** What all streams on one worker share. */
@@ -63,6 +64,8 @@ export class SpanDecoder {
   /** A failed stream takes nothing more. */
   private failed = false;
   private done: SpanDoneRecord | undefined;
+  /** The open span's, where it is traced. */
+  private stopwatch: SpanStopwatch | undefined;
 
   constructor(
     private spec: StreamSpec,
@@ -110,6 +113,8 @@ export class SpanDecoder {
     if (this.failed) return;
     const begun = performance.now();
     const done = this.open(record.span);
+    if (record.traced) this.stopwatch ??= new SpanStopwatch(this.parts.times);
+    this.stopwatch?.resume();
     let next = record.ledgerFirst;
     let xdrBytes = 0;
     try {
@@ -144,6 +149,7 @@ export class SpanDecoder {
     this.keep(record.encoding === "none");
     for (const buffer of this.buffers.slice(held)) Object.assign(buffer, { xdrBytes, ledgerLast: record.ledgerLast });
     this.letGoEmitted();
+    this.stopwatch?.pause();
     done.durationMs += performance.now() - begun;
   }
 
@@ -157,6 +163,7 @@ export class SpanDecoder {
     if (this.failed) return;
     const begun = performance.now();
     const done = this.open(span);
+    this.stopwatch?.resume();
     try {
       this.flush(done);
     } catch (thrown) {
@@ -179,10 +186,7 @@ export class SpanDecoder {
       ledgerLast: 0,
       next: this.spec.start,
       closedAtUnixSeconds: 0,
-      rows: 0,
-      rowsFiltered: 0,
-      xdrBytes: 0,
-      batches: 0,
+      ...{ rows: 0, rowsFiltered: 0, xdrBytes: 0, batches: 0 },
       ledgersSkipped: 0,
       durationMs: 0,
     };
@@ -191,6 +195,8 @@ export class SpanDecoder {
 
   private finish(done: SpanDoneRecord): void {
     this.done = undefined;
+    done.trace = this.stopwatch?.read();
+    this.stopwatch = undefined;
     done.chainLast = this.chain.last;
     this.chain.last = undefined;
     if (done.ledgerLast > 0) done.next = afterLast(this.spec, done.ledgerLast);

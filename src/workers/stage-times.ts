@@ -41,6 +41,8 @@ interface StageSeconds {
 /** Time of one thread by stage of the pipeline, in shared memory. */
 export class StageTimes {
   private readonly cells: BigInt64Array;
+  /** Wall milliseconds of this object's thread alone, by stage. */
+  private readonly own = new Float64Array(STAGES.length);
 
   constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(2 * STAGES.length * 8)) {
     this.cells = new BigInt64Array(memory);
@@ -55,13 +57,20 @@ export class StageTimes {
   add(stage: Stage, mark: StageMark, waitedMs = 0): number {
     const wallMs = performance.now() - mark.wallMs - waitedMs;
     const cell = INDEX[stage];
+    this.own[cell]! += wallMs;
     Atomics.add(this.cells, cell, BigInt(Math.round(wallMs * 1000)));
     Atomics.add(this.cells, CPU + cell, BigInt(threadCpuMicros() - mark.cpuMicros));
     return wallMs;
   }
 
   addWait(stage: Stage, ms: number): void {
+    this.own[INDEX[stage]]! += ms;
     Atomics.add(this.cells, INDEX[stage], BigInt(Math.round(ms * 1000)));
+  }
+
+  /** What this thread alone has added to the stage, in milliseconds. */
+  ownMs(stage: Stage): number {
+    return this.own[INDEX[stage]]!;
   }
 
   /** Seconds of each stage so far. */

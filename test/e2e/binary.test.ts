@@ -29,6 +29,7 @@ import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
+import { tracedDay } from "../tracing/traced-day.ts";
 
 const LEDGER = join(ROOT, "test", "fixtures", "ledgers", "58752000");
 
@@ -80,6 +81,8 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     }
     expect(broken).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("FAIL  1 the server starts") });
   }, 600_000);
+
+  test("sends its traces to a collector", () => tracedDay(world), 120_000);
 
   test("takes nothing from the folder that it is started in: no code by bunfig.toml, no setting by .env", async () => {
     const cwd = join(scratch, "ambient");

@@ -1,0 +1,105 @@
+/**
+ * `bun bench/traces.ts [--turns 30]`: what traces at 1 % sampling cost a server: two servers read the same lake to a Go
+ * client in turns, one of them with a collector that takes its spans. Who goes first alternates. The ratio of their CPU
+ * is looked at pair by pair, with the 95 % interval of its geometric mean.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { connectControl } from "../src/control/client.ts";
+import { goClient, runClient } from "../test/clients/toolchain.ts";
+import { type Processor, startProcessor } from "../test/support/processor.ts";
+import { Collector } from "../test/tracing/collector.ts";
+import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
+import { Report } from "./support/report.ts";
+
+const FIRST = 64_000_000; // of the made lake
+const T_95 = 2.045; // Student's, 29 degrees of freedom; a little too small below 30 turns
+
+const { values: flags } = parseArgs({
+  options: {
+    turns: { type: "string", default: "30" },
+    ledgers: { type: "string", default: "400" },
+    "warm-up": { type: "string", default: "8" },
+  },
+});
+const [turns, ledgers, warmUps] = [Number(flags.turns), Number(flags.ledgers), Number(flags["warm-up"])];
+
+/** CPU seconds of a process so far (Linux). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+const client = await goClient();
+if (client.command === undefined) {
+  console.log(`skipped: ${client.missing}`);
+  process.exit(0);
+}
+
+/** CPU seconds of one session over all ledgers. */
+async function turn(processor: Processor): Promise<number> {
+  const control = connectControl(processor.control);
+  const before = cpuSeconds(processor.pid);
+  const { sessionId } = await control.startProcessing({ startLedger: FIRST, endLedger: FIRST + ledgers - 1 });
+  const ticket = JSON.stringify({ session: sessionId, from: "start" });
+  const { results } = await runClient(client as { command: string[] }, [
+    "get",
+    "-addr",
+    processor.flight,
+    "-ticket",
+    ticket,
+  ]);
+  if (!results[0]?.rows) throw new Error(`client: ${JSON.stringify(results)}`);
+  control.close();
+  return cpuSeconds(processor.pid) - before;
+}
+
+const report = new Report("traces");
+const scratch = mkdtempSync(join(tmpdir(), "bench-traces-"));
+const collector = new Collector();
+const servers: Processor[] = [];
+try {
+  writeLake(join(scratch, "lake"), denseLedgers(), FIRST, ledgers);
+  const start = async (env: Record<string, string>) => {
+    const settings = [
+      `--source-endpoint=${join(scratch, "lake")}`,
+      `--network-passphrase=${PUBNET}`,
+      "--worker-count=2",
+    ];
+    const server = await startProcessor([...settings, "--include-deleted"], { env });
+    servers.push(server);
+    return server;
+  };
+  const off = await start({});
+  const on = await start({
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+    OTEL_TRACES_SAMPLER: "parentbased_traceidratio",
+    OTEL_TRACES_SAMPLER_ARG: "0.01",
+  });
+  for (let n = 0; n < warmUps; n++) for (const server of servers) await turn(server);
+  const ratios: number[] = [];
+  for (let n = 0; n < turns; n++) {
+    const [first, second] = n % 2 === 0 ? [off, on] : [on, off];
+    const [a, b] = [await turn(first), await turn(second)];
+    ratios.push(n % 2 === 0 ? b / a : a / b);
+  }
+  const logs = ratios.map(Math.log);
+  const mean = logs.reduce((sum, log) => sum + log, 0) / turns;
+  const deviation = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (turns - 1));
+  const half = (T_95 * deviation) / Math.sqrt(turns);
+  const shown = (log: number) => Math.exp(log).toFixed(3);
+  console.log(
+    `${turns} pairs of turns of ${ledgers} ledgers, 1 % of runs and calls sampled, ${collector.spans.length} spans taken`,
+  );
+  console.log(
+    `  CPU with traces to CPU without: ${shown(mean)}, 95 % interval ${shown(mean - half)} to ${shown(mean + half)}`,
+  );
+  report.figure("CPU with traces of 1 %", ratios, Math.exp(mean));
+} finally {
+  for (const server of servers) server.kill("SIGKILL");
+  collector.stop();
+  rmSync(scratch, { recursive: true, force: true });
+}
+process.exit(report.finish());
