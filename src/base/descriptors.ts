@@ -43,13 +43,14 @@ export class Descriptors {
   }
 }
 
-/** The number that the next descriptor gets; undefined where there is none. */
+/** The number that the next descriptor gets; undefined where there is none; 0 where the system does not tell. */
 function nextDescriptor(): number | undefined {
   try {
     const descriptor = openSync("/dev/null", "r");
     closeSync(descriptor);
     return descriptor;
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    return code === "EMFILE" || code === "ENFILE" ? undefined : 0; // a bare root has no /dev/null
   }
 }

@@ -28,6 +28,7 @@ import ledger58751995 from "../../sample/lake/FC807DFF--58688000-58751999/FC7F84
 import ledger58751994 from "../../sample/lake/FC807DFF--58688000-58751999/FC7F8405--58751994.xdr.zst" with {
   type: "file",
 };
+import { CodedError } from "../error.ts";
 
 /** The ledgers of the embedded lake, inclusive. */
 export const SAMPLE_LEDGER_FIRST = 58751994;
@@ -36,6 +37,9 @@ export const SAMPLE_LEDGER_LAST = 58752000;
 export const SAMPLE_NETWORK_PASSPHRASE: string = manifest.networkPassphrase;
 
 const FOLDER = fileURLToPath(new URL("../../sample/lake", import.meta.url));
+
+/** Memory is writable where a container's root is not. */
+const TEMPORARY_PLACES = [tmpdir(), "/dev/shm"];
 
 /** By their place in the lake. */
 const FILES: Readonly<Record<string, string>> = {
@@ -51,7 +55,7 @@ const FILES: Readonly<Record<string, string>> = {
 /** The lake's folder; `remove` takes a temporary one away again. */
 export function openSampleLake(): { folder: string; remove(): void } {
   if (existsSync(FOLDER)) return { folder: FOLDER, remove: () => {} };
-  const folder = mkdtempSync(join(tmpdir(), "contract-data-sample-"));
+  const folder = temporaryFolder();
   for (const [place, embedded] of Object.entries(FILES)) {
     const path = join(folder, place);
     mkdirSync(dirname(path), { recursive: true });
@@ -59,4 +63,19 @@ export function openSampleLake(): { folder: string; remove(): void } {
   }
   writeFileSync(join(folder, ".config.json"), JSON.stringify(manifest));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** @throws CodedError where no place can be written to */
+function temporaryFolder(): string {
+  for (const place of TEMPORARY_PLACES) {
+    try {
+      return mkdtempSync(join(place, "contract-data-sample-"));
+    } catch {}
+  }
+  const places = TEMPORARY_PLACES.join(" and ");
+  throw new CodedError(
+    "FAILED_PRECONDITION",
+    "NO_TEMPORARY_FOLDER",
+    `the sample is laid out in a temporary folder, and neither of ${places} can be written to: set TMPDIR`,
+  );
 }

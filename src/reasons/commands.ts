@@ -22,6 +22,7 @@ export const COMMANDS = {
   FORMAT: reason("INVALID_ARGUMENT", "The output format cannot have what is asked for.", "Use another format."),
   LOGIN: reason("INVALID_ARGUMENT", "FLIGHT_LOGIN is not name:password.", "Write it so."),
   NO_ENDPOINT: reason("NOT_FOUND", "The flight has no endpoint.", "Name another flight."),
+  NO_TEMPORARY_FOLDER: reason("FAILED_PRECONDITION", "No temporary folder can be written to.", "Set TMPDIR."),
   PARTITION_NEEDED: reason("INVALID_ARGUMENT", "The session has partitions, and tail reads one.", "Add --partition."),
   PARTITION_UNKNOWN: reason("INVALID_ARGUMENT", "The session has no such partition.", "Count from 0."),
   SESSION_NEEDED: reason("INVALID_ARGUMENT", "A cursor needs its session.", "Add --session."),

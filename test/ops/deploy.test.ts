@@ -69,6 +69,9 @@ test("the container and the unit set what can be set, and run what is built", ()
   for (const name of set) expect(known.has(name)).toBe(true);
   expect(container).toContain("/src/dist/contract-data-processor /usr/local/bin/contract-data-processor");
   expect(unit).toContain("ExecStart=/usr/local/bin/contract-data-processor serve");
+  // as flake.nix and docs/install.md have it
+  expect(container).toContain("USER 1000:1000\n");
+  expect(container).toContain('CMD ["/usr/local/bin/contract-data-processor", "health", "--live"]');
   const port = (address: string) => address.split(":").at(-1)!;
   const { grpcAddress, flightAddress, healthAddress } = SETTINGS;
   expect(/^EXPOSE (.*)$/m.exec(container)?.[1]?.split(" ")).toEqual(
