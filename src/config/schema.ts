@@ -3,6 +3,7 @@
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
 import { ACCESS_SETTINGS } from "./access-settings.ts";
+import { CONNECTION_SETTINGS } from "./connection-settings.ts";
 import { FLOWCTL_SETTINGS } from "./flowctl-settings.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
 import { ROW_SETTINGS } from "./row-settings.ts";
@@ -14,6 +15,7 @@ export const SETTINGS = {
   ...SERVER_SETTINGS,
   ...ACCESS_SETTINGS,
   ...ROW_SETTINGS,
+  ...CONNECTION_SETTINGS,
   ...LIMIT_SETTINGS,
   ...FLOWCTL_SETTINGS,
 } as const;

@@ -1,12 +1,14 @@
 /** The control plane's gRPC server: ControlService, ContractDataService, health and reflection on one port. */
 import * as grpc from "@grpc/grpc-js";
 import { Descriptors } from "../base/descriptors.ts";
+import type { Warn } from "../grpc/connection-log.ts";
 import { ControlService } from "../grpc/generated/control.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { Health } from "../grpc/generated/health.ts";
 import { healthService } from "../grpc/health-service.ts";
 import type { HealthState } from "../grpc/health-state.ts";
-import { CONNECTIONS_MAX, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { type ListenerLimits, limitOptionsOf, listenLimitsOf } from "../grpc/listener-limits.ts";
 import { addReflection } from "../grpc/reflection-service.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
@@ -29,8 +31,6 @@ export const CONTROL_SERVICES: readonly string[] = [
 /** Largest message in either direction; part of the published interface. */
 const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
 
-const PEER_CONNECTIONS_MAX = CONNECTIONS_MAX / 2; // one address never has all connections
-
 interface ControlServerOptions {
   sessions: SessionService;
   health: HealthState;
@@ -45,6 +45,10 @@ interface ControlServerOptions {
   tls?: ServerTls;
   /** Absent: there are no traces. */
   traces?: Traces;
+  /** Default: those of grpc/listen.ts. */
+  limits?: ListenerLimits;
+  /** Told which peers have connections refused or ended. */
+  warn?: Warn;
   /** Writes the audit log. */
   audit?: AuditLine;
   /** Told of faults of ours: errors of handlers that are not CodedErrors. */
@@ -55,7 +59,7 @@ interface ControlServerOptions {
 export interface RunningServer {
   port: number;
   /** Refused by the listener's limits so far (grpc/listen.ts). */
-  readonly refused: { connections: number; calls: number };
+  readonly refused: { connections: number; calls: number; ended: number };
   /** Other certificates, for handshakes from now on. */
   renewTls(tls: ServerTls): void;
   /** Stops listening, lets running calls end for `graceMs`, then ends them. */
@@ -64,8 +68,10 @@ export interface RunningServer {
 
 /** Listens, and resolves when connections are accepted. @throws CodedError where the address is not to be had */
 export async function startControlServer(options: ControlServerOptions): Promise<RunningServer> {
+  const { limits } = options;
   const server = new grpc.Server(
     grpcServerOptions({
+      ...(limits && limitOptionsOf(limits)),
       "grpc.max_receive_message_length": CONTROL_MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": CONTROL_MESSAGE_BYTES_MAX,
     }),
@@ -100,13 +106,15 @@ export async function startControlServer(options: ControlServerOptions): Promise
     port: options.port,
     setting: "GRPC_ADDRESS",
     tls: options.tls,
-    peerConnectionsMax: PEER_CONNECTIONS_MAX,
+    ...(limits && listenLimitsOf(limits)),
+    warn: options.warn,
     hasRoom: () => descriptors.hasRoom("control"),
   });
   return {
     port: listening.port,
     get refused() {
-      return { connections: listening.connectionsRefused, calls: listening.callsRefused };
+      const { connectionsRefused, connectionsEnded, callsRefused } = listening;
+      return { connections: connectionsRefused, ended: connectionsEnded, calls: callsRefused };
     },
     renewTls: (tls) => listening.renewTls(tls),
     async close(graceMs) {

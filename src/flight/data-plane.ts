@@ -17,6 +17,7 @@ import { healthService } from "../grpc/health-service.ts";
 import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
 import { type GrpcListener, grpcServerOptions, listenGrpc } from "../grpc/listen.ts";
+import { limitOptionsOf, listenLimitsOf } from "../grpc/listener-limits.ts";
 import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
@@ -35,7 +36,6 @@ import { RowReads } from "./row-reads.ts";
 import { TicketSeal } from "./ticket-seal.ts";
 
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
-const PEER_CONNECTIONS_SHARE = 2; // one address never has all connections
 /** Requests have 4 MiB at most, and answers are about as large. What DoGet sends is counted with its stream instead. */
 const CALL_LIMITS: CallLimits = {
   ...CALL_LIMITS_DEFAULT,
@@ -89,9 +89,10 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
     listener = await listenGrpc(served.server, {
       ...{ host: data.host, port: data.port, tls: data.tls },
       setting: "FLIGHT_ADDRESS",
-      connectionsMax: data.connectionsMax,
-      peerConnectionsMax: Math.ceil(data.connectionsMax / PEER_CONNECTIONS_SHARE),
+      ...listenLimitsOf(data.limits),
       callLimits: CALL_LIMITS,
+      warn: (message, fields) =>
+        post({ type: "log", level: "warn", message, fields: { listener: "flight", ...fields } }),
       hasRoom: () => descriptors.hasRoom("flight"),
     });
   } catch (thrown) {
@@ -136,6 +137,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
 
 function countRefused(totals: FlightTotals, listener: GrpcListener, { counts }: Refusals): void {
   totals.set("connectionsRefused", listener.connectionsRefused);
+  totals.set("connectionsEnded", listener.connectionsEnded);
   totals.set("callsRefused", listener.callsRefused);
   totals.set("unauthenticated", counts.unauthenticated);
   totals.set("denied", counts.denied);
@@ -208,7 +210,9 @@ function flightPort(
   producer: ContractDataProducer,
   post: (message: FromDataPlane) => void,
 ): FlightPort {
-  const server = new grpc.Server(grpcServerOptions({ "grpc.max_receive_message_length": REQUEST_BYTES_MAX }));
+  const server = new grpc.Server(
+    grpcServerOptions({ ...limitOptionsOf(data.limits), "grpc.max_receive_message_length": REQUEST_BYTES_MAX }),
+  );
   const onUnexpected: OnUnexpected = (error, method) => {
     const stack = error instanceof Error ? (error.stack ?? "") : "";
     const fields = { method, error: String(error), stack };

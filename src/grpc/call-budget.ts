@@ -3,17 +3,20 @@
  * nothing about their sum: twenty clients that each send all but the last byte of a 64 MiB request hold 1.3 GB.
  *
  * Counted is, for every open call, its headers, the newest request message as far as it has come, and the answers that a handler has
- * announced (`chargeAnswer`) until the call is closed, so also while nobody reads them. One remote address (the host,
- * whatever its connections) and all together have a limit; what is over it is refused with RESOURCE_EXHAUSTED, and the
- * call is closed, so that nothing of it is held any more.
+ * announced (`chargeAnswer`) until the call is closed, so also while nobody reads them. One peer and all together have a
+ * limit; what is over it is refused with RESOURCE_EXHAUSTED, and the call is closed, so that nothing of it is held any
+ * more. A peer is a remote address (the host, whatever its connections), or the name that a call proves (`holdFor`; until
+ * then a call counts for all together alone).
  */
 
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { CODE_NUMBERS } from "../codes.ts";
 import { CodedError } from "../error.ts";
 import type { Reason } from "../reasons/registry.ts";
+import type { PeerLimits } from "../vocabulary/peer-limits.ts";
+import { MessageMeter } from "./message-meter.ts";
 
-/** What calls may hold at once, of one remote address and of all together. */
+/** What calls may hold at once, of one peer and of all together. */
 export interface CallLimits {
   peerCallsMax: number;
   callsMax: number;
@@ -23,8 +26,8 @@ export interface CallLimits {
   /** The listener's limit of one request, inflated: a compressed one is never counted for more. */
   requestBytesMax: number;
   /**
-   * A half-sent request that does not go on, and an answer that is not read to its end, may hold its bytes for so many
-   * milliseconds while somebody else would be refused for them; then its call is ended.
+   * A request that does not go on, or has not begun, and an answer that is not read to its end, may hold its place and its
+   * bytes for so many milliseconds while somebody else would be refused for them; then its call is ended.
    */
   stallMs: number;
 }
@@ -42,67 +45,17 @@ export const CALL_LIMITS_DEFAULT: CallLimits = {
   stallMs: 30_000, // as SLOW_CLIENT_GRACE's default
 };
 
-const INFLATED_FACTOR_MAX = 1032; // deflate, and so gzip, makes no more of a byte
-const MESSAGE_PREFIX_BYTES = 5; // compressed flag (1), length (4): gRPC over HTTP/2, "Length-Prefixed-Message"
+const STALL_LOOK_MS = 50; // all calls are looked at, and a flood of refusals must not be dear
+/** The peer of calls that no limit of one peer is for. */
+const ANYBODY = "";
 const accounts = new WeakMap<object, CallAccount>();
-
-/**
- * Follows gRPC's message framing in the data of one call. A compressed message counts, once it has come, for as much as it
- * may inflate to: grpc-js inflates it at once, and sixty kilobytes can be sixty megabytes.
- */
-export class MessageMeter {
-  /** Bytes of the newest message that have come, its prefix included; of a compressed one that is whole, see above. */
-  held = 0;
-  #prefixFill = 0;
-  #length = 0; // of the message whose prefix has come, or as much of that number as has
-  #left = 0; // of the message at hand, behind its prefix
-  #compressed = false;
-
-  /** @param requestBytesMax what a message is not inflated beyond */
-  constructor(private readonly requestBytesMax = Number.POSITIVE_INFINITY) {}
-
-  /** Whether the newest message has begun and is not whole. */
-  get partial(): boolean {
-    return this.#left > 0 || this.#prefixFill > 0;
-  }
-
-  /** Takes the next bytes, split anywhere. */
-  add(chunk: Uint8Array): void {
-    let at = 0;
-    while (at < chunk.length) {
-      if (this.#left > 0) {
-        const count = Math.min(this.#left, chunk.length - at);
-        this.#left -= count;
-        this.held += count;
-        at += count;
-        if (this.#left === 0 && this.#compressed) {
-          this.held += Math.min(this.#length * INFLATED_FACTOR_MAX, this.requestBytesMax);
-        }
-        continue;
-      }
-      const byte = chunk[at++] as number;
-      if (this.#prefixFill === 0) {
-        this.held = 0;
-        this.#length = 0;
-        this.#compressed = byte !== 0;
-      } else {
-        this.#length = this.#length * 256 + byte;
-      }
-      this.held++;
-      this.#prefixFill++;
-      if (this.#prefixFill < MESSAGE_PREFIX_BYTES) continue;
-      this.#prefixFill = 0;
-      this.#left = this.#length;
-    }
-  }
-}
 
 interface Held {
   calls: number;
   bytes: number;
 }
 
-/** A call whose bytes count. */
+/** An open call. */
 interface Holder {
   /** Whether it waits for its client: for the rest of a request, or to read an answer. */
   readonly waitsForClient: boolean;
@@ -117,12 +70,16 @@ export class CallBudget {
   readonly #limits: CallLimits;
   readonly #all: Held = { calls: 0, bytes: 0 };
   readonly #peers = new Map<string, Held>();
-  /** Calls whose bytes count at present. */
   readonly holders = new Set<Holder>();
   /** Calls refused since the start. */
   refused = 0;
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(limits: CallLimits) {
+  /** @param peerLimits what a peer is */
+  constructor(
+    limits: CallLimits,
+    readonly peerLimits: PeerLimits = "address",
+  ) {
     this.#limits = limits;
   }
 
@@ -144,20 +101,51 @@ export class CallBudget {
    * @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX
    */
   begin(peer: string): void {
-    const { peerCallsMax, callsMax } = this.#limits;
-    const held = this.#peers.get(peer);
-    if ((held?.calls ?? 0) >= peerCallsMax) {
-      throw refusal(
-        "CALLS_MAX",
-        `${held?.calls} calls of ${peer} are open, and ${peerCallsMax} is the limit: end some`,
-      );
-    }
-    if (this.#all.calls >= callsMax) {
-      throw refusal("CALLS_MAX", `${this.#all.calls} calls are open, and ${callsMax} is the limit: try again later`);
-    }
+    this.#allow(() => this.#peerCallsRefusal(peer) ?? this.#callsRefusal());
     this.#all.calls++;
-    if (held === undefined) this.#peers.set(peer, { calls: 1, bytes: 0 });
-    else held.calls++;
+    this.#heldBy(peer).calls++;
+  }
+
+  /**
+   * A call that holds `bytes` is another peer's from now on.
+   * @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX, CALL_BYTES, with nothing changed
+   */
+  move(from: string, to: string, bytes: number): void {
+    this.#allow(() => this.#peerCallsRefusal(to) ?? this.#peerBytesRefusal(to, bytes));
+    const held = this.#heldBy(to);
+    held.calls++;
+    held.bytes += bytes;
+    this.#heldBy(from).bytes -= bytes;
+    this.#leave(from);
+  }
+
+  #heldBy(peer: string): Held {
+    let held = this.#peers.get(peer);
+    if (held === undefined) {
+      held = { calls: 0, bytes: 0 };
+      this.#peers.set(peer, held);
+    }
+    return held;
+  }
+
+  /** @throws CodedError the refusal, where room cannot be made */
+  #allow(refusalOf: () => CodedError | undefined): void {
+    let error = refusalOf();
+    if (error !== undefined && this.#endStalled()) error = refusalOf();
+    if (error !== undefined) throw error;
+  }
+
+  #peerCallsRefusal(peer: string): CodedError | undefined {
+    const { peerCallsMax } = this.#limits;
+    const calls = this.#peers.get(peer)?.calls ?? 0;
+    if (peer === ANYBODY || calls < peerCallsMax) return undefined;
+    return refusal("CALLS_MAX", `${calls} calls of ${peer} are open, and ${peerCallsMax} is the limit: end some`);
+  }
+
+  #callsRefusal(): CodedError | undefined {
+    const { callsMax } = this.#limits;
+    if (this.#all.calls < callsMax) return undefined;
+    return refusal("CALLS_MAX", `${this.#all.calls} calls are open, and ${callsMax} is the limit: try again later`);
   }
 
   /**
@@ -167,49 +155,53 @@ export class CallBudget {
   change(peer: string, bytes: number): void {
     const held = this.#peers.get(peer);
     if (held === undefined) return;
-    let error = this.#refusalOf(peer, held, bytes);
-    if (error !== undefined && this.#endStalled()) error = this.#refusalOf(peer, held, bytes);
-    if (error !== undefined) throw error;
+    if (bytes > 0) this.#allow(() => this.#peerBytesRefusal(peer, bytes) ?? this.#bytesRefusal(bytes));
     held.bytes += bytes;
     this.#all.bytes += bytes;
   }
 
-  #refusalOf(peer: string, held: Held, bytes: number): CodedError | undefined {
-    const { peerBytesMax, bytesMax } = this.#limits;
-    if (bytes <= 0) return undefined;
-    if (held.bytes + bytes > peerBytesMax) {
-      return refusal(
-        "CALL_BYTES",
-        `requests and answers of ${peer} hold ${held.bytes} B, ${bytes} B more are over ${peerBytesMax} B: wait for the end of other calls, or read their answers`,
-      );
-    }
-    if (this.#all.bytes + bytes > bytesMax) {
-      return refusal(
-        "CALL_BYTES",
-        `requests and answers of all clients hold ${this.#all.bytes} B, ${bytes} B more are over ${bytesMax} B: try again later`,
-      );
-    }
-    return undefined;
+  #peerBytesRefusal(peer: string, bytes: number): CodedError | undefined {
+    const { peerBytesMax } = this.#limits;
+    const held = this.#peers.get(peer)?.bytes ?? 0;
+    if (peer === ANYBODY || held + bytes <= peerBytesMax) return undefined;
+    return refusal(
+      "CALL_BYTES",
+      `requests and answers of ${peer} hold ${held} B, ${bytes} B more are over ${peerBytesMax} B: wait for the end of other calls, or read their answers`,
+    );
+  }
+
+  #bytesRefusal(bytes: number): CodedError | undefined {
+    const { bytesMax } = this.#limits;
+    if (this.#all.bytes + bytes <= bytesMax) return undefined;
+    return refusal(
+      "CALL_BYTES",
+      `requests and answers of all clients hold ${this.#all.bytes} B, ${bytes} B more are over ${bytesMax} B: try again later`,
+    );
   }
 
   /** Ends calls whose clients neither go on sending nor read. Whether there were any. */
   #endStalled(): boolean {
     const { stallMs } = this.#limits;
-    const before = performance.now() - stallMs;
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs < STALL_LOOK_MS) return false;
+    this.#lookedMs = nowMs;
+    const before = nowMs - stallMs;
     const stalled = [...this.holders].filter((each) => each.waitsForClient && each.movedMs < before);
     for (const each of stalled) {
       each.giveUp(
-        refusal("CALL_STALLED", `nothing was sent or read in this call for ${stallMs} ms, and others need its memory`),
+        refusal("CALL_STALLED", `nothing was sent or read in this call for ${stallMs} ms, and others need its place`),
       );
     }
     return stalled.length > 0;
   }
 
   end(peer: string): void {
-    const held = this.#peers.get(peer);
-    if (held === undefined) return;
     this.#all.calls--;
-    if (--held.calls === 0) this.#peers.delete(peer);
+    this.#leave(peer);
+  }
+
+  #leave(peer: string): void {
+    if (--this.#heldBy(peer).calls === 0) this.#peers.delete(peer);
   }
 }
 
@@ -224,14 +216,22 @@ class CallAccount implements Holder {
 
   constructor(
     readonly budget: CallBudget,
-    readonly peer: string,
+    private peer: string,
     readonly refuse: (error: CodedError) => void,
   ) {
     this.#meter = new MessageMeter(budget.requestBytesMax);
+    budget.holders.add(this);
   }
 
   get waitsForClient(): boolean {
-    return this.#answerBytes > 0 || this.#meter.partial;
+    return this.#answerBytes > 0 || this.#meter.partial || !this.#meter.whole;
+  }
+
+  /** @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX, CALL_BYTES */
+  holdFor(peer: string): void {
+    if (this.#over || peer === this.peer) return;
+    this.budget.move(this.peer, peer, this.#charged);
+    this.peer = peer;
   }
 
   /** @throws CodedError RESOURCE_EXHAUSTED / CALL_BYTES */
@@ -278,7 +278,7 @@ class CallAccount implements Holder {
       this.budget.change(this.peer, charge - this.#charged);
       this.#charged = charge;
     } finally {
-      if (this.#charged > 0) holders.add(this);
+      holders.add(this);
     }
   }
 }
@@ -287,7 +287,8 @@ class CallAccount implements Holder {
 export function budgetCalls(server: Http2Server, budget: CallBudget): void {
   // Before grpc-js's own listener: a stream that is closed there already is none to it.
   server.prependListener("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    const peer = stream.session?.socket?.remoteAddress ?? "a client without address";
+    const address = stream.session?.socket?.remoteAddress ?? "a client without address";
+    const peer = budget.peerLimits === "address" ? address : ANYBODY;
     try {
       budget.begin(peer);
     } catch (error) {
@@ -317,6 +318,15 @@ export function budgetCalls(server: Http2Server, budget: CallBudget): void {
  */
 export function chargeAnswer(stream: object | undefined, bytes: number): void {
   if (stream !== undefined) accounts.get(stream)?.answers(bytes);
+}
+
+/**
+ * The call on `stream` has proved a name: where limits go by identity, it counts for that from now on.
+ * @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX, CALL_BYTES; the caller ends the call with it
+ */
+export function holdFor(stream: object | undefined, name: string): void {
+  const account = stream && accounts.get(stream);
+  if (account?.budget.peerLimits === "identity") account.holdFor(JSON.stringify(name));
 }
 
 function headerBytes(headers: IncomingHttpHeaders): number {

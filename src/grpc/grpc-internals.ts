@@ -7,7 +7,7 @@ import type { DetailedPeerCertificate } from "node:tls";
 import { Metadata, type Server, type ServerCredentials } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { Lane } from "../http2/http2-lane.ts";
-import { chargeAnswer } from "./call-budget.ts";
+import { chargeAnswer, holdFor } from "./call-budget.ts";
 
 /** What `server.createConnectionInjector` returns. */
 type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
@@ -52,6 +52,14 @@ function http2StreamOf(call: object): ServerHttp2Stream | undefined {
  */
 export function announceAnswer(call: object, bytes: number): void {
   chargeAnswer(http2StreamOf(call), bytes);
+}
+
+/**
+ * The call has proved a name, which its limits go by from now on where PEER_LIMITS says so.
+ * @throws CodedError RESOURCE_EXHAUSTED / CALLS_MAX, CALL_BYTES
+ */
+export function announceName(call: object, name: string): void {
+  holdFor(http2StreamOf(call), name);
 }
 
 /** The node:http2 session that carries a server call; undefined once it is gone. */

@@ -14,15 +14,19 @@ import { type Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-j
 import { CodedError } from "../error.ts";
 import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
 import { CLOSE_MS_MAX, WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
+import type { PeerLimits } from "../vocabulary/peer-limits.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { budgetCalls, CALL_LIMITS_DEFAULT, CallBudget, type CallLimits } from "./call-budget.ts";
+import type { Warn } from "./connection-log.ts";
 import { Connections } from "./connections.ts";
 import { shortenEchoedHeaders } from "./echoed-headers.ts";
 import { createInjector } from "./grpc-internals.ts";
 import { createTlsServer, isAcceptable, renewTls, type ServerTls } from "./server-tls.ts";
 
-/** Connections of one listener. */
-export const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
+/** Connections of one listener where nothing else is said. */
+const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
+/** For TLS, and again for HTTP/2. Three round trips and a signature; a busy server takes a second. */
+const HANDSHAKE_MS_MAX = 10_000;
 /** Time that running calls get on `close`. */
 const CLOSE_GRACE_MS = 5_000; // stays under the 10 s after which supervisors kill
 const TCP_KEEPALIVE_MS = 30_000; // finds hosts that vanished, where gRPC's keepalive is switched off
@@ -46,8 +50,14 @@ export interface ListenOptions extends Address {
   setting?: string;
   /** Default CONNECTIONS_MAX; further connections are closed at once. */
   connectionsMax?: number;
-  /** Default connectionsMax. Connections of one remote address; further ones are closed at once. */
+  /** Default connectionsMax. Connections of one peer; further ones are closed at once. */
   peerConnectionsMax?: number;
+  /** What a peer is, for connections and for calls. Default: an address. */
+  peerLimits?: PeerLimits;
+  /** For the TLS handshake, and again for HTTP/2's. Default HANDSHAKE_MS_MAX. */
+  handshakeMsMax?: number;
+  /** Told which peers have connections refused or ended. */
+  warn?: Warn;
   /** Whether there is a file descriptor for one more connection, which is closed at once otherwise. Default: always. */
   hasRoom?: () => boolean;
   /** What all calls may hold together. Default CALL_LIMITS_DEFAULT. */
@@ -57,7 +67,7 @@ export interface ListenOptions extends Address {
   /** Credentials for the injector, which carry interceptors. Default: insecure. */
   credentials?: ServerCredentials;
   /** Limits of each connection. */
-  connection?: WindowShimOptions;
+  connection?: Omit<WindowShimOptions, "handshakeMsMax">;
   /** Which work-arounds are on; default both on Bun, none on Node. For tests. */
   workarounds?: { windowShim?: boolean; wakeupGuard?: boolean };
 }
@@ -69,8 +79,10 @@ export interface GrpcListener {
   readonly port: number;
   /** Open connections, those in the TLS handshake too. */
   readonly connections: number;
-  /** Connections closed at once because of `connectionsMax`, `peerConnectionsMax` or `hasRoom`. */
+  /** Connections closed at once because of `connectionsMax`, `peerConnectionsMax`, `hasRoom`, or floods before. */
   readonly connectionsRefused: number;
+  /** Connections ended for what their clients did. */
+  readonly connectionsEnded: number;
   /** Calls refused because of `callLimits`. */
   readonly callsRefused: number;
   /** Where it has TLS: handshakes from now on have these certificates; connections that there are stay as they are. */
@@ -93,12 +105,10 @@ const onBun = process.versions.bun !== undefined;
 export async function listenGrpc(server: Server, options: ListenOptions): Promise<GrpcListener> {
   const { windowShim = onBun, wakeupGuard = onBun } = options.workarounds ?? {};
   const connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
-  const connections = new Connections({
-    connectionsMax,
-    peerConnectionsMax: options.peerConnectionsMax ?? connectionsMax,
-    hasRoom: options.hasRoom ?? (() => true),
-  });
-  const tlsServer = options.tls && createTlsServer(options.tls);
+  const { peerLimits = "address", handshakeMsMax = HANDSHAKE_MS_MAX, warn } = options;
+  const { peerConnectionsMax = connectionsMax, hasRoom = () => true } = options;
+  const connections = new Connections({ connectionsMax, peerConnectionsMax, peerLimits, hasRoom }, warn);
+  const tlsServer = options.tls && createTlsServer(options.tls, handshakeMsMax);
   const transport = tlsServer ?? net.createServer();
   transport.on("connection", (socket: net.Socket) => connections.admit(socket));
   transport.on(tlsServer === undefined ? "connection" : "secureConnection", (socket: net.Socket) => {
@@ -113,14 +123,14 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
       injector.injectConnection(socket);
       return;
     }
-    const shim = new WindowShim(socket, options.connection);
+    const shim = new WindowShim(socket, { ...options.connection, handshakeMsMax });
     connections.shimmed(socket, shim);
-    injector.injectConnection(shim);
+    if (!socket.destroyed) injector.injectConnection(shim);
   });
   const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
   guardWakeups(http2Server, wakeupGuard);
   shortenEchoedHeaders(http2Server);
-  const budget = new CallBudget(options.callLimits ?? CALL_LIMITS_DEFAULT);
+  const budget = new CallBudget(options.callLimits ?? CALL_LIMITS_DEFAULT, peerLimits);
   budgetCalls(http2Server, budget);
 
   await listening(transport, options);
@@ -135,11 +145,14 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
     get connectionsRefused() {
       return connections.refused;
     },
+    get connectionsEnded() {
+      return connections.ended;
+    },
     get callsRefused() {
       return budget.refused;
     },
     renewTls(tls) {
-      if (tlsServer !== undefined) renewTls(tlsServer, tls);
+      if (tlsServer !== undefined) renewTls(tlsServer, tls, handshakeMsMax);
     },
     close(graceMs = CLOSE_GRACE_MS) {
       if (closed === undefined && windowShim) connections.dropShimless();

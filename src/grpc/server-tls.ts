@@ -2,12 +2,6 @@
 import type net from "node:net";
 import tls from "node:tls";
 
-/**
- * From connecting to the end of the TLS handshake. Three round trips and a signature; a busy server takes a second. What
- * shakes hands counts as a connection all the while.
- */
-const HANDSHAKE_MS_MAX = 10_000;
-
 /** HTTP/2 in TLS's negotiation of protocols (RFC 7301); gRPC needs it. */
 const HTTP2 = "h2";
 
@@ -22,27 +16,29 @@ export interface ServerTls {
   requiresClientCert: boolean;
 }
 
-function optionsOf({ cert, key, ca, requiresClientCert }: ServerTls): tls.TlsOptions {
+function optionsOf({ cert, key, ca, requiresClientCert }: ServerTls, handshakeTimeout: number): tls.TlsOptions {
   return {
     ...{ cert, key, ca, requestCert: ca !== undefined, rejectUnauthorized: requiresClientCert },
-    ...{ minVersion: "TLSv1.2", ALPNProtocols: [HTTP2], handshakeTimeout: HANDSHAKE_MS_MAX },
+    ...{ minVersion: "TLSv1.2", ALPNProtocols: [HTTP2], handshakeTimeout },
   };
 }
 
 /**
  * A server that emits "connection" for each socket, which may be destroyed then, and "secureConnection" for that same
- * socket once its handshake is done. `isAcceptable` has to be asked then.
+ * socket once its handshake is done. `isAcceptable` has to be asked then. What shakes hands counts as a connection all
+ * the while.
+ * @param handshakeMsMax from connecting to the end of the handshake
  */
-export function createTlsServer(settings: ServerTls): tls.Server {
-  const server = tls.createServer(optionsOf(settings));
+export function createTlsServer(settings: ServerTls, handshakeMsMax: number): tls.Server {
+  const server = tls.createServer(optionsOf(settings, handshakeMsMax));
   // The runtime leaves the socket open where a handshake fails or takes too long.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return server;
 }
 
 /** Handshakes that begin from now on have the new certificates; connections that there are stay as they are. */
-export function renewTls(server: tls.Server, settings: ServerTls): void {
-  server.setSecureContext(optionsOf(settings));
+export function renewTls(server: tls.Server, settings: ServerTls, handshakeMsMax: number): void {
+  server.setSecureContext(optionsOf(settings, handshakeMsMax));
 }
 
 /** Whether a socket after its handshake may go on: it speaks HTTP/2, and what it showed of a certificate is trusted. */

@@ -6,7 +6,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { CODE_NUMBERS, type Code } from "../codes.ts";
 import { CodedError } from "../error.ts";
-import { announceAnswer, resetCall } from "./grpc-internals.ts";
+import { announceAnswer, announceName, resetCall } from "./grpc-internals.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
 export type Init<T> = T extends Uint8Array | string | number | boolean | undefined
@@ -162,9 +162,10 @@ interface IncomingCall {
 }
 
 /**
- * Lets a call of `path` (`package.Service/Method`) in, or throws or rejects to refuse it: the handler does not run then.
+ * Lets a call of `path` (`package.Service/Method`) in, and says who makes it where somebody is asked; or throws or rejects
+ * to refuse it: the handler does not run then.
  */
-export type Admit = (call: IncomingCall, path: string) => Promise<void>;
+export type Admit = (call: IncomingCall, path: string) => Promise<{ readonly name: string } | undefined>;
 
 type AnyHandler = (...args: unknown[]) => unknown;
 
@@ -173,7 +174,8 @@ function admitted(handler: AnyHandler, path: string, admit: Admit | undefined, k
   if (admit === undefined) return handler;
   return async (...args) => {
     const call = args.at(-1) as IncomingCall;
-    await admit(call, path);
+    const caller = await admit(call, path);
+    if (caller !== undefined) announceName(call, caller.name);
     if (!call.cancelled) return await handler(...args);
     if (kind === "unary" || kind === "clientStream")
       throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");

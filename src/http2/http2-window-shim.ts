@@ -17,9 +17,6 @@ import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
 
-/** How long a client may take from connecting to its first SETTINGS frame. */
-const HANDSHAKE_MS_MAX = 10_000; // slower than any real network, quick enough to shed idle connections
-
 /** Frames that make a server say or keep something, while the client does not take what it is sent. */
 const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
 
@@ -36,8 +33,8 @@ const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give 
 export interface WindowShimOptions {
   /** Whether calls can have lanes. Default true. */
   lanes?: boolean;
-  /** Default HANDSHAKE_MS_MAX. */
-  handshakeMsMax?: number;
+  /** How long a client may take from connecting to its first SETTINGS frame. */
+  handshakeMsMax: number;
   /** Default SETTINGS_HOLD_MS_MAX. */
   settingsHoldMsMax?: number;
 }
@@ -67,7 +64,7 @@ export class WindowShim extends Duplex {
   #writesTaken = 0; // by the socket
 
   /** Takes the socket over: a connected net.Socket, or a TLSSocket after its handshake. */
-  constructor(socket: Socket | TLSSocket, options: WindowShimOptions = {}) {
+  constructor(socket: Socket | TLSSocket, options: WindowShimOptions) {
     // A client that has closed its sending side can grant no window and end no call: what is queued is sent, then
     // the connection is closed. node:http2 on Bun does not listen for "end" itself.
     super({ allowHalfOpen: false });
@@ -100,7 +97,7 @@ export class WindowShim extends Duplex {
       sent: (frames) => this.#meter.sent(frames),
     });
     this.#rewriter = new WindowRewriter(read, this.#outbound, this.#meter);
-    const handshakeMsMax = options.handshakeMsMax ?? HANDSHAKE_MS_MAX;
+    const { handshakeMsMax } = options;
     this.#handshakeTimer = setTimeout(() => this.#handshakeTimedOut(handshakeMsMax), handshakeMsMax);
     this.#handshakeTimer.unref();
 

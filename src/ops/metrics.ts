@@ -31,8 +31,8 @@ export interface ProcessMetrics {
   flightRecordsStreamed: number;
   /** All DoGets of the process together, so that no label grows with sessions or clients. */
   flight?: FlightMetrics;
-  /** Counters by listener: what its limits have refused. */
-  refused?: Readonly<Record<string, { connections: number; calls: number }>>;
+  /** Counters by listener: connections and calls that its limits have refused, and connections that it has ended. */
+  refused?: Readonly<Record<string, { connections: number; calls: number; ended: number }>>;
   /** Counters by listener: what its gate has refused. */
   accessRefused?: Readonly<Record<string, RefusalCounts>>;
   /** Gauges by listener with TLS: when its certificate, or one of its chain, ends; since 1970. */
@@ -276,8 +276,8 @@ function flightText(flight: FlightMetrics): string {
 }
 
 function refusedText(refused: NonNullable<ProcessMetrics["refused"]>): string {
-  const of = (what: "connections" | "calls", help: string) => {
-    const name = `contract_data_${what}_refused_total`;
+  const of = (what: "connections" | "calls" | "ended", metric: string, help: string) => {
+    const name = `contract_data_${metric}_total`;
     const lines = Object.entries(refused).map(([listener, counts]) => {
       return `${name}{listener="${label(listener)}"} ${number(counts[what])}\n`;
     });
@@ -286,9 +286,19 @@ function refusedText(refused: NonNullable<ProcessMetrics["refused"]>): string {
   return [
     of(
       "connections",
-      "Connections closed at once by a listener: too many, in all or of one address, or no descriptor.",
+      "connections_refused",
+      "Connections closed at once by a listener: too many, in all or of one client, floods before, or no descriptor.",
     ),
-    of("calls", "Calls refused by a listener for what all calls hold together (CALLS_MAX, CALL_BYTES, CALL_STALLED)."),
+    of(
+      "ended",
+      "connections_ended",
+      "Connections ended by a listener for what their clients did: a flood, a wrong frame, no handshake in time.",
+    ),
+    of(
+      "calls",
+      "calls_refused",
+      "Calls refused by a listener for what all calls hold together (CALLS_MAX, CALL_BYTES, CALL_STALLED).",
+    ),
   ].join("");
 }
 

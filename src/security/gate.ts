@@ -61,11 +61,11 @@ export class Gate {
   }
 
   /**
-   * Lets a gRPC call in; `identityOf` knows then who makes it.
+   * Lets a gRPC call in, and says who makes it; `identityOf` knows it then too.
    * @param path `package.Service/Method`
    * @throws CodedError UNAUTHENTICATED / CREDENTIALS, PERMISSION_DENIED / ROLE, SCOPE
    */
-  readonly admit = async (call: GrpcCall, path: string): Promise<void> => {
+  readonly admit = async (call: GrpcCall, path: string): Promise<Identity | undefined> => {
     const credentials = () => credentialsOf(call.metadata);
     const identity = await this.identityFor({
       path,
@@ -74,6 +74,7 @@ export class Gate {
       certificateName: nameOfCertificate(peerCertificateOf(call)),
     });
     if (identity !== undefined) identify(call, identity);
+    return identity;
   };
 
   /**

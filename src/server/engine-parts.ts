@@ -18,13 +18,13 @@ import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import type { ListenerCertificates } from "./certificates.ts";
+import { limitsOf } from "./limits.ts";
 import { metaStreamsOf } from "./source-windows.ts";
 import type { StopOrder } from "./stop-order.ts";
 
 const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is cheapest
 const BATCH_ROWS_MIN_TARGET = 1000; // the original's BATCH_SIZE: an unset one never means fewer
 const MESSAGE_OVERHEAD_BYTES = 64 << 10; // data header, app_metadata and framing beside a batch's body
-const CONNECTIONS_MAX = 4096; // Flight clients; each costs a socket and a few buffers
 const NOT_READY = new CodedError("UNAVAILABLE", "STARTING", "the server is still starting: try again");
 
 /** What the parts of a start have in common. */
@@ -82,7 +82,7 @@ export async function startEngine(
       workerCount: config.workerCount,
       bell: bell.cells,
       slowClientGraceMs: config.slowClientGraceMs,
-      connectionsMax: CONNECTIONS_MAX,
+      limits: limitsOf(config, config.flightConnectionsMax),
       totals: flightTotals.memory,
       times: times.memory,
       pressure: guard.pressure.memory,

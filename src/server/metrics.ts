@@ -20,6 +20,11 @@ export function processMetrics(
   flowctl: FlowctlCounts,
 ): ProcessMetrics {
   const flight = flightTotals.read();
+  const flightRefused = {
+    connections: flight.connectionsRefused,
+    ended: flight.connectionsEnded,
+    calls: flight.callsRefused,
+  };
   const totals = sessions.totals();
   return {
     contractsProcessed: totals.rows,
@@ -39,7 +44,7 @@ export function processMetrics(
     flightClientsConnected: flight.clients,
     flightRecordsStreamed: flight.rowsSent,
     flight: { ...flight, blockedSeconds: flight.blockedMicros / 1e6 },
-    refused: { control, flight: { connections: flight.connectionsRefused, calls: flight.callsRefused } },
+    refused: { control, flight: flightRefused },
     accessRefused: { ...access, flight: { unauthenticated: flight.unauthenticated, denied: flight.denied } },
     certificateExpirySeconds,
     flowctlRegistered: flowctl.registered,

@@ -37,6 +37,7 @@ import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
 import { FlowctlLink } from "./flowctl-link.ts";
+import { limitsOf } from "./limits.ts";
 import { processMetrics } from "./metrics.ts";
 import { components, workOf } from "./readiness.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
@@ -181,6 +182,8 @@ async function startListeners(
     gate: gates.control,
     ...{ audit, traces },
     tls: certificates.of("control"),
+    limits: limitsOf(config, config.controlConnectionsMax),
+    warn: (message, fields) => log.warn(message, { listener: "control", ...fields }),
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
   });

@@ -4,6 +4,7 @@
  */
 
 import type { ErrorRecord } from "../error.ts";
+import type { ListenerLimits } from "../grpc/listener-limits.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import type { Access } from "../security/access.ts";
 import type { GetFacts } from "../tracing/span-facts.ts";
@@ -26,7 +27,7 @@ export interface DataPlaneData {
   /** Rung by every decode worker. */
   bell: Int32Array;
   slowClientGraceMs: number;
-  connectionsMax: number;
+  limits: ListenerLimits;
   /** Memory of Heartbeat. */
   heartbeat: SharedArrayBuffer;
   /** Memory of FlightTotals: what all clients together have had, for the process's metrics. */

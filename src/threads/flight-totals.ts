@@ -28,6 +28,7 @@ const FLIGHT_COUNTERS = [
   "lagBytes",
   /** Refused by the listener's limits (grpc/listen.ts), ever. */
   "connectionsRefused",
+  "connectionsEnded",
   "callsRefused",
   /** Refused by the gate (security/gate.ts), ever: UNAUTHENTICATED, and everything else. */
   "unauthenticated",

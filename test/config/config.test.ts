@@ -48,6 +48,15 @@ const FLOWCTL = {
   flowctlKeyFile: "",
 } as const;
 
+const CONNECTIONS = {
+  controlConnectionsMax: 1024,
+  flightConnectionsMax: 4096,
+  connectionStreamsMax: 1024,
+  peerLimits: "address",
+  handshakeMsMax: 10_000,
+  connectionIdleMsMax: 3_600_000,
+} as const;
+
 test("defaults are those that existing deployments rely on", () => {
   const { values, origins } = loadConfig({});
   expect(values).toEqual({
@@ -83,6 +92,7 @@ test("defaults are those that existing deployments rely on", () => {
     filterChangeTypes: [],
     filterModifiedAfterLedger: 0,
     includeDeleted: false,
+    ...CONNECTIONS,
     memoryBytesMax: 1024 * 2 ** 20,
     ledgerBytesMax: 64 * 2 ** 20,
     flightMessageBytesMax: 2 * 2 ** 20,

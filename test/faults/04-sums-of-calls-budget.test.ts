@@ -1,9 +1,10 @@
 /** What limits the calls of a gRPC listener in sum: places, bytes, connections, and the budget that counts them. */
 import { afterEach, expect, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
-import { CALL_BYTES_FREE, CallBudget, type CallLimits, MessageMeter } from "../../src/grpc/call-budget.ts";
+import { CALL_BYTES_FREE, CallBudget, type CallLimits } from "../../src/grpc/call-budget.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { grpcServerOptions, listenGrpc } from "../../src/grpc/listen.ts";
+import { MessageMeter } from "../../src/grpc/message-meter.ts";
 import { addService, serviceClient } from "../../src/grpc/service.ts";
 import { RawCall } from "../http2/raw-call.ts";
 import { failureOf } from "../support/failure.ts";
@@ -111,6 +112,33 @@ test("a budget refuses what is over it, keeps what was there, and forgets peers 
   budget.end("a");
   expect([budget.calls, budget.bytes]).toEqual([1, 50]);
   expect(CALL_BYTES_FREE).toBeLessThan(64 << 10);
+});
+
+test("a call moves to the name that it proves, with all that it holds, or is refused there", () => {
+  const limits = { peerCallsMax: 1, callsMax: 3, peerBytesMax: 100, bytesMax: 300, requestBytesMax: 100, stallMs: 0 };
+  const budget = new CallBudget(limits, "identity");
+  const anybody = "";
+  for (let call = 0; call < 3; call++) budget.begin(anybody); // over the limits of one peer
+  for (let call = 0; call < 2; call++) budget.change(anybody, 100);
+  budget.move(anybody, "ann", 100);
+  expect(() => budget.move(anybody, "ann", 0)).toThrow("1 calls of ann are open, and 1 is the limit");
+  expect(() => budget.change("ann", 1)).toThrow("requests and answers of ann hold 100 B, 1 B more are over 100 B");
+  expect(() => budget.move(anybody, "bob", 101)).toThrow("of bob hold 0 B, 101 B more are over 100 B");
+  expect([budget.calls, budget.bytes]).toEqual([3, 200]);
+  budget.change("ann", -100);
+  budget.end("ann");
+  budget.move(anybody, "ann", 100);
+  expect([budget.calls, budget.bytes]).toEqual([2, 100]);
+});
+
+test("calls that never send a request make room when a place is needed", async () => {
+  const { listener, health } = await healthServer({ peerCallsMax: 3, stallMs: 0 });
+  const calls = Array.from({ length: 3 }, () =>
+    halfSent(`127.0.0.1:${listener.port}`, "/grpc.health.v1.Health/Check", 1000),
+  );
+  await Promise.all(calls.map(({ sent }) => sent));
+  await until(async () => (await health.check({}).catch(() => undefined))?.status === 1, "a place");
+  expect(await Promise.race(calls.map(({ ended }) => ended))).toBe(String(grpc.status.RESOURCE_EXHAUSTED));
 });
 
 test("headers of calls count too, and a call whose headers do not fit reaches no handler", async () => {

@@ -169,7 +169,7 @@ describe("listenGrpc", () => {
   });
 
   test("drops a connection that never speaks, or does not speak HTTP/2", async () => {
-    const { listener } = await start({ connection: { handshakeMsMax: 50 } });
+    const { listener } = await start({ handshakeMsMax: 50 });
     const silent = net.connect(listener.port, "127.0.0.1");
     const web = net.connect(listener.port, "127.0.0.1", () => web.write("GET / HTTP/1.1\r\nHost: example\r\n\r\n"));
     const closed = [silent, web].map(

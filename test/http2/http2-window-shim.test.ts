@@ -19,10 +19,10 @@ afterEach(async () => {
 
 const HELLO = Buffer.concat([CLIENT_PREFACE, initialWindow(1000)]);
 
-async function pair(options?: WindowShimOptions): Promise<{ shim: WindowShim; client: net.Socket }> {
+async function pair(options: Partial<WindowShimOptions> = {}): Promise<{ shim: WindowShim; client: net.Socket }> {
   const server = net.createServer({ noDelay: true });
   const connected = new Promise<WindowShim>((resolve) =>
-    server.on("connection", (socket) => resolve(new WindowShim(socket, options))),
+    server.on("connection", (socket) => resolve(new WindowShim(socket, { handshakeMsMax: 10_000, ...options }))),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const client = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
