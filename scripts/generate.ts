@@ -1,6 +1,12 @@
 /** `make generate`: writes every generated file of the project. */
 
-const GENERATORS = ["generate-xdr.ts", "generate-proto.ts", "generate-schemas.ts", "generate-docs.ts"];
+const GENERATORS = [
+  "generate-xdr.ts",
+  "generate-proto.ts",
+  "generate-schemas.ts",
+  "generate-docs.ts",
+  "generate-dashboard.ts",
+];
 
 for (const name of GENERATORS) {
   const script = new URL(name, import.meta.url);

@@ -44,7 +44,7 @@ export interface ProcessMetrics {
 }
 
 /** All DoGets of the process together: of sessions, catch-ups and ranges. */
-export interface FlightMetrics {
+interface FlightMetrics {
   /** Counters. Bytes are those of messages: header, body and metadata. */
   batchesSent: number;
   bytesSent: number;
