@@ -13,7 +13,8 @@ import pg from "pg";
 import { until } from "./until.ts";
 
 const DEBIAN = "/usr/lib/postgresql";
-const SETTINGS = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=40"]; // the machine is not cut off
+const QUICK = ["fsync=off", "max_connections=40"]; // the machine's power is not cut off
+const ALONE = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
 const POLL_MS = 20;
 
 export interface PostgresServer {
@@ -43,7 +44,8 @@ export function postgresPrograms(): string | undefined {
   return undefined;
 }
 
-export async function startPostgres(programs: string): Promise<PostgresServer> {
+/** @param settings in place of those of tests */
+export async function startPostgres(programs: string, settings: readonly string[] = QUICK): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "contract-data-postgres-"));
   const user = userOf();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
@@ -55,7 +57,7 @@ export async function startPostgres(programs: string): Promise<PostgresServer> {
   writeFileSync(rules, `host all locked 127.0.0.1/32 scram-sha-256\n${readFileSync(rules, "utf8")}`);
   const port = await freePort();
   const urlOf = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`;
-  const words = ["-D", data, "-p", String(port), ...SETTINGS.flatMap((setting) => ["-c", setting])];
+  const words = ["-D", data, "-p", String(port), ...[...settings, ...ALONE].flatMap((setting) => ["-c", setting])];
   // the user is changed by setpriv, since Bun.spawn cannot
   const as = user === undefined ? [] : ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
 

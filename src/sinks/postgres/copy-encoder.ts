@@ -12,11 +12,12 @@ export const COPY_HEAD = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "lati
 /** What it ends with. */
 export const COPY_END = Buffer.from([0xff, 0xff]);
 
-const EPOCH_MS = Date.UTC(2000, 0, 1); // PostgreSQL's times count from there
+const EPOCH_US = Date.UTC(2000, 0, 1) * 1000; // PostgreSQL's times count from there
 const ROW_FIXED_BYTES = 2 + COLUMNS.length * 16; // the field count, and all that is not text or bytes
 const NUMERIC_BYTES_MAX = 64; // 39 digits, in groups of four, and the head
 const NUMERIC_NEGATIVE = 0x4000;
 const JSONB_VERSION = 1;
+const NO_PREFIX = -1;
 const ZERO = 0x30;
 const MINUS = 0x2d;
 
@@ -48,7 +49,7 @@ export class Growing {
   private memory = Buffer.allocUnsafe(64 << 10);
   private at = 0;
 
-  /** What has been written; a view that holds until the next write. */
+  /** What has been written; a view that holds until `clear`. */
   get bytes(): Buffer {
     return this.memory.subarray(0, this.at);
   }
@@ -57,11 +58,16 @@ export class Growing {
     return this.at;
   }
 
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.at = 0;
+  }
+
   /** Bytes as they are. */
-  append(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.memory.set(bytes, this.at);
-    this.at += bytes.length;
+  append(from: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    from.copy(this.memory, this.at, start, end);
+    this.at += end - start;
   }
 
   reserve(bytes: number): void {
@@ -72,106 +78,115 @@ export class Growing {
   }
 
   int16(value: number): void {
-    this.at = this.memory.writeInt16BE(value, this.at);
+    this.memory[this.at] = value >>> 8;
+    this.memory[this.at + 1] = value;
+    this.at += 2;
   }
 
   absent(): void {
-    this.at = this.memory.writeInt32BE(-1, this.at);
+    this.int32(-1);
   }
 
   int64(value: number): void {
-    this.at = this.memory.writeInt32BE(8, this.at);
-    this.at = this.memory.writeInt32BE(Math.floor(value / 2 ** 32), this.at);
-    this.at = this.memory.writeUInt32BE(value >>> 0, this.at);
-  }
-
-  bigint64(value: bigint): void {
-    this.at = this.memory.writeInt32BE(8, this.at);
-    this.at = this.memory.writeBigInt64BE(value, this.at);
+    this.int32(8);
+    this.int32(Math.floor(value / 2 ** 32));
+    this.int32(value); // modulo 2^32
   }
 
   flag(value: boolean): void {
-    this.at = this.memory.writeInt32BE(1, this.at);
-    this.memory[this.at++] = value ? 1 : 0;
+    this.int32(1);
+    this.memory[this.at] = value ? 1 : 0;
+    this.at += 1;
   }
 
-  /** @param prefix a byte in front of them, if not negative */
-  part(bytes: Uint8Array, prefix = -1): void {
-    const extra = prefix < 0 ? 0 : 1;
-    this.reserve(bytes.length + ROW_FIXED_BYTES);
-    this.at = this.memory.writeInt32BE(bytes.length + extra, this.at);
+  /** @param prefix a byte in front of them, if it is one */
+  part(from: Buffer, start: number, end: number, prefix = NO_PREFIX): void {
+    const extra = prefix === NO_PREFIX ? 0 : 1;
+    this.reserve(end - start + ROW_FIXED_BYTES);
+    this.int32(end - start + extra);
     if (extra === 1) this.memory[this.at++] = prefix;
-    this.memory.set(bytes, this.at);
-    this.at += bytes.length;
+    from.copy(this.memory, this.at, start, end);
+    this.at += end - start;
   }
 
   /** A whole number, from its decimal text: groups of four digits, the first with the highest weight. */
-  numeric(text: Uint8Array): void {
-    const isNegative = text[0] === MINUS;
-    const digits = isNegative ? text.subarray(1) : text;
-    const groups = digits.length === 1 && digits[0] === ZERO ? 0 : Math.ceil(digits.length / 4);
+  numeric(text: Uint8Array, start: number, end: number): void {
+    const isNegative = text[start] === MINUS;
+    const first = isNegative ? start + 1 : start;
+    const groups = end - first === 1 && text[first] === ZERO ? 0 : Math.ceil((end - first) / 4);
     this.reserve(NUMERIC_BYTES_MAX + ROW_FIXED_BYTES);
-    this.at = this.memory.writeInt32BE(8 + 2 * groups, this.at);
+    this.int32(8 + 2 * groups);
     this.int16(groups);
     this.int16(Math.max(0, groups - 1));
     this.int16(isNegative ? NUMERIC_NEGATIVE : 0);
     this.int16(0); // no digits behind the point
     for (let group = 0; group < groups; group++) {
-      const end = digits.length - 4 * (groups - 1 - group);
+      const behind = end - 4 * (groups - 1 - group);
       let value = 0;
-      for (let at = Math.max(0, end - 4); at < end; at++) value = 10 * value + digits[at]! - ZERO;
+      for (let at = Math.max(first, behind - 4); at < behind; at++) value = 10 * value + text[at]! - ZERO;
       this.int16(value);
     }
   }
-}
 
-function fieldOf(kind: SinkColumn["kind"], vector: Vector): Field {
-  switch (kind) {
-    case "text":
-      return vector.data[0]?.dictionary ? dictionaryField(vector) : bytesField(vector, (out, bytes) => out.part(bytes));
-    case "bytes":
-      return bytesField(vector, (out, bytes) => out.part(bytes));
-    case "json":
-      return bytesField(vector, (out, bytes) => out.part(bytes, JSONB_VERSION));
-    case "amount":
-      return bytesField(vector, (out, bytes) => out.numeric(bytes));
-    case "time":
-      return valueField(vector, (out, ms) => out.bigint64(BigInt(Number(ms) - EPOCH_MS) * 1000n));
-    case "flag":
-      return valueField(vector, (out, value) => out.flag(value as boolean));
-    case "ledger":
-    case "count":
-      return valueField(vector, (out, value) => out.int64(value as number));
+  private int32(value: number): void {
+    const { memory, at } = this;
+    memory[at] = value >>> 24;
+    memory[at + 1] = value >>> 16;
+    memory[at + 2] = value >>> 8;
+    memory[at + 3] = value;
+    this.at = at + 4;
   }
 }
 
-function valueField(vector: Vector, write: (out: Growing, value: unknown) => void): Field {
+/** What a received table has of a column: one piece, with the buffers that its type has. */
+interface Buffers extends Pick<Data, "nullCount" | "nullBitmap" | "offset"> {
+  values: Uint8Array | Uint32Array | BigInt64Array;
+  valueOffsets: Int32Array;
+}
+
+function fieldOf(kind: SinkColumn["kind"], vector: Vector): Field {
+  const data = vector.data[0] as unknown as Buffers; // which of them are there follows from the column's type
+  const { nullCount, nullBitmap, offset } = data;
+  const write = writerOf(kind, vector, data);
+  if (nullCount === 0) return write;
   return (row, out) => {
-    const value: unknown = vector.get(row);
-    if (value === null) out.absent();
-    else write(out, value);
+    const bit = offset + row;
+    if ((nullBitmap[bit >> 3]! & (1 << (bit & 7))) === 0) out.absent();
+    else write(row, out);
   };
 }
 
-/** Each word of a dictionary is encoded once. */
-function dictionaryField(vector: Vector): Field {
-  const words = new Map<string, Uint8Array>();
-  return valueField(vector, (out, value) => {
-    let bytes = words.get(value as string);
-    if (bytes === undefined) {
-      bytes = Buffer.from(value as string);
-      words.set(value as string, bytes);
-    }
-    out.part(bytes);
-  });
+/** Writes values that are there. */
+function writerOf(kind: SinkColumn["kind"], vector: Vector, { values, valueOffsets, offset }: Buffers): Field {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  switch (kind) {
+    case "text":
+      if (vector.data[0]!.dictionary) return wordOf(vector.data[0]!.dictionary, values as Uint8Array);
+      return (row, out) => out.part(bytes, valueOffsets[row]!, valueOffsets[row + 1]!);
+    case "bytes":
+      return (row, out) => out.part(bytes, valueOffsets[row]!, valueOffsets[row + 1]!);
+    case "json":
+      return (row, out) => out.part(bytes, valueOffsets[row]!, valueOffsets[row + 1]!, JSONB_VERSION);
+    case "amount":
+      return (row, out) => out.numeric(bytes, valueOffsets[row]!, valueOffsets[row + 1]!);
+    case "time":
+      return (row, out) => out.int64(Number(values[row]!) - EPOCH_US);
+    case "flag":
+      return (row, out) => {
+        const bit = offset + row;
+        out.flag((bytes[bit >> 3]! & (1 << (bit & 7))) !== 0);
+      };
+    case "ledger":
+    case "count":
+      return (row, out) => out.int64(values[row] as number);
+  }
 }
 
-/** A column of bytes or UTF-8, whose values lie one behind the other. A received table has one batch. */
-function bytesField(vector: Vector, write: (out: Growing, bytes: Uint8Array) => void): Field {
-  const [data] = vector.data as [Data];
-  const { valueOffsets, values } = data as unknown as { valueOffsets: Int32Array; values: Uint8Array }; // utf8 and binary have both
+/** @param indices of the dictionary's words */
+function wordOf(dictionary: Vector, indices: Uint8Array): Field {
+  const words = Array.from(dictionary, (word) => Buffer.from(word as string));
   return (row, out) => {
-    if (!vector.isValid(row)) out.absent();
-    else write(out, values.subarray(valueOffsets[row]!, valueOffsets[row + 1]!));
+    const word = words[indices[row]!]!;
+    out.part(word, 0, word.length);
   };
 }

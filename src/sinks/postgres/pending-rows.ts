@@ -1,9 +1,7 @@
-/** Rows that wait for a commit, as COPY takes them: each is encoded once, when it comes. */
+/** Rows that wait for a commit, in the format of COPY: each is encoded once, when it comes. */
 import type { Table } from "apache-arrow";
 import { vectorsOf } from "../columns.ts";
-import { COPY_END, COPY_HEAD, CopyRows, Growing } from "./copy-encoder.ts";
-
-const CHUNK_BYTES = 256 << 10; // of what is sent at a time
+import { CopyRows, Growing } from "./copy-encoder.ts";
 
 /** The newest row of an entry: where its bytes are, or what it is made from anew without its values. */
 type Latest = { start: number; end: number } | { rows: CopyRows; row: number };
@@ -14,11 +12,17 @@ export class PendingRows {
   /** Undefined where there are no rows. */
   ledgers: { first: number; last: number } | undefined;
   private readonly encoded = new Growing();
+  private readonly stated = new Growing();
+  private sent = 0;
   /** By the hash of the entry's key. */
   private readonly latest = new Map<string, Latest>();
 
   /** @param keepsState whether `state` will be asked for */
   constructor(private readonly keepsState: boolean) {}
+
+  get bytes(): number {
+    return this.encoded.length;
+  }
 
   /** Takes a batch of one row or more. */
   add(table: Table): void {
@@ -37,24 +41,36 @@ export class PendingRows {
     this.ledgers = { first: this.ledgers?.first ?? first, last };
   }
 
-  /** Every row, in the order of the natural key. */
-  entries(): Iterable<Buffer> {
-    return piecesOf(this.encoded.bytes);
+  /** The rows that came since it was asked last, in the order of the natural key. */
+  unsent(): Buffer {
+    const rows = this.encoded.bytes.subarray(this.sent);
+    this.sent = this.encoded.length;
+    return rows;
+  }
+
+  /** All rows are to be sent again. */
+  rewind(): void {
+    this.sent = 0;
   }
 
   /** The last row of each entry; an entry that is gone has no values. */
-  state(): Iterable<Buffer> {
-    const out = new Growing();
-    for (const last of this.latest.values()) {
-      if ("rows" in last) last.rows.write(last.row, out, true);
-      else out.append(this.encoded.bytes.subarray(last.start, last.end));
+  state(): Buffer {
+    const { latest, stated } = this;
+    const { bytes } = this.encoded;
+    stated.clear();
+    for (const last of latest.values()) {
+      if ("rows" in last) last.rows.write(last.row, stated, true);
+      else stated.append(bytes, last.start, last.end);
     }
-    return piecesOf(out.bytes);
+    return stated.bytes;
   }
-}
 
-function* piecesOf(rows: Buffer): Generator<Buffer> {
-  yield COPY_HEAD;
-  for (let at = 0; at < rows.length; at += CHUNK_BYTES) yield rows.subarray(at, at + CHUNK_BYTES);
-  yield COPY_END;
+  /** They are committed: others take their place, in the same memory. */
+  clear(): void {
+    this.count = 0;
+    this.ledgers = undefined;
+    this.sent = 0;
+    this.encoded.clear();
+    this.latest.clear();
+  }
 }

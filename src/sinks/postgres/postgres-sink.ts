@@ -2,28 +2,28 @@
  * A sink in the schema `contract_data` of a PostgreSQL database: `entries` has every row, `current_state` the last row of
  * every entry, `consumer_positions` the cursor of every reader; the three change in one transaction.
  *
- * Rows go in by COPY. COPY knows no conflicts, so a commit with a row that is there already is rolled back and goes through
- * a staging table, and so do the next ones until one has found no such row.
+ * Rows go in by COPY, those of a large commit as they come, in a transaction that stays open until the commit. COPY knows no
+ * conflicts, so a transaction that meets a row that is there already is rolled back and goes through a staging table, and so
+ * do the next ones until one has found no such row. All rows of a commit are kept until it is done.
  *
  * An advisory lock lets one process at a time commit for a reader. It is its connection's, and ends with it, after whatever
  * that connection had under way: what a connection that was lost has done is known once its successor has the lock.
  */
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import pg from "pg";
-import { from as copyFrom } from "pg-copy-streams";
 import { pause } from "../../base/pause.ts";
 import { CodedError } from "../../error.ts";
 import { networkOf } from "../columns.ts";
 import type { Sink, SinkBatch, SinkProgress } from "../sink.ts";
 import { isConflict, postgresError } from "./errors.ts";
 import * as sql from "./migrations.ts";
+import { OpenCopy } from "./open-copy.ts";
 import { PendingRows } from "./pending-rows.ts";
 import { checkVersion, cursorOf, EntryPartitions, isMigrated, migrate, networkOfDatabase } from "./schema.ts";
 import type { PostgresTarget } from "./target.ts";
 
 const LOCK_MS_MAX = 5_000; // a predecessor's connection ends within a second of its process
 const LOCK_PAUSE_MS = 100;
+const EARLY_BYTES = 1 << 20; // a commit that has so much is a large one; the tip's are smaller, and their transactions short
 const END_MS_MAX = 1_000; // for a goodbye
 
 /** As pg_dump does: how long a user's own statements may take says nothing of a commit, which is as long as it is large. */
@@ -54,6 +54,8 @@ export class PostgresSink implements Sink {
   private readonly lockMsMax: number;
   private partitions = new EntryPartitions();
   private pending: PendingRows;
+  /** Of the rows that are pending, in a transaction that is open. */
+  private copying: OpenCopy | undefined;
 
   /**
    * @param options.keepsState false: `current_state` is left as it is, to measure what it costs
@@ -83,8 +85,8 @@ export class PostgresSink implements Sink {
     });
   }
 
-  /** @throws CodedError FAILED_PRECONDITION / SINK_OTHER_NETWORK */
-  write({ table }: SinkBatch): void {
+  /** @throws CodedError FAILED_PRECONDITION / SINK_OTHER_NETWORK, and as `commit` */
+  async write({ table }: SinkBatch): Promise<void> {
     const network = networkOf(table);
     this.network ??= network;
     if (network !== this.network) {
@@ -96,26 +98,18 @@ export class PostgresSink implements Sink {
     }
     this.pending.add(table);
     this.totals.received += table.numRows;
+    if (this.pending.bytes >= EARLY_BYTES) await this.guarded(() => this.unlessThere(() => this.send(this.client!)));
   }
 
   /** @throws CodedError UNAVAILABLE / SINK_AWAY, FAILED_PRECONDITION / SINK_NEWER, SINK_SHARED, DATA_LOSS / SINK_DAMAGED */
   commit(cursor: string, progress: SinkProgress): Promise<void> {
     return this.guarded(async () => {
-      const client = this.client!;
-      const { pending } = this;
-      await this.partitions.make(client, pending.ledgers);
-      let inserted: number;
-      try {
-        inserted = await this.transaction(client, cursor, progress);
-      } catch (thrown) {
-        if (this.isStaged || !isConflict(thrown)) throw thrown;
-        this.isStaged = true;
-        inserted = await this.transaction(client, cursor, progress);
-      }
-      if (inserted === pending.count) this.isStaged = false;
+      const inserted = await this.unlessThere(() => this.transaction(this.client!, cursor, progress));
+      if (inserted === this.pending.count) this.isStaged = false;
       this.totals.inserted += inserted;
       this.cursor = cursor;
-      this.pending = new PendingRows(this.keepsState);
+      this.copying = undefined;
+      this.pending.clear();
     });
   }
 
@@ -126,7 +120,8 @@ export class PostgresSink implements Sink {
   async close(): Promise<void> {
     const { client } = this;
     this.client = undefined;
-    this.pending = new PendingRows(this.keepsState);
+    this.copying = undefined;
+    this.pending = new PendingRows(this.keepsState); // the old one's bytes may be on their way still
     this.partitions = new EntryPartitions();
     this.network = undefined;
     if (client !== undefined) await this.end(client);
@@ -210,32 +205,63 @@ export class PostgresSink implements Sink {
     throw this.shared(`another process commits "${reader}" to ${shown}`);
   }
 
-  /** @returns how many rows were new */
-  private async transaction(client: pg.Client, cursor: string, progress: SinkProgress): Promise<number> {
-    await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+  /** Does `work` again through the staging table where it has met a row that is there already. */
+  private async unlessThere<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await checkVersion(client, this.target.shown);
-      const inserted = await this.insert(client);
-      await this.move(client, cursor, progress);
-      await client.query("COMMIT");
-      return inserted;
+      return await work();
     } catch (thrown) {
-      await client.query("ROLLBACK").catch(() => {}); // the error that matters is the one before it
-      throw thrown;
+      if (this.isStaged || !isConflict(thrown)) throw thrown;
+      await this.rollback(this.client!);
+      this.isStaged = true;
+      return await work();
     }
   }
 
-  private async insert(client: pg.Client): Promise<number> {
+  /** @returns how many rows were new. What it throws leaves the transaction to be rolled back. */
+  private async transaction(client: pg.Client, cursor: string, progress: SinkProgress): Promise<number> {
     const { pending } = this;
-    if (pending.count === 0) return 0;
     let inserted = pending.count;
-    await copy(client, this.isStaged ? "pg_temp.staged_entries" : "contract_data.entries", pending.entries());
-    if (this.isStaged) inserted = (await client.query(sql.INSERT_STAGED)).rowCount!;
-    if (this.keepsState) {
-      await copy(client, "pg_temp.staged_state", pending.state());
-      await client.query(sql.UPSERT_STATE);
+    if (pending.count === 0) await this.begin(client);
+    else {
+      await (await this.send(client)).end();
+      if (this.isStaged) inserted = (await client.query(sql.INSERT_STAGED)).rowCount!;
+      if (this.keepsState) {
+        const state = new OpenCopy(client, "pg_temp.staged_state");
+        await state.send(pending.state());
+        await state.end();
+        await client.query(sql.UPSERT_STATE);
+      }
     }
+    await this.move(client, cursor, progress);
+    await client.query("COMMIT");
     return inserted;
+  }
+
+  /** Sends the rows that have not been sent, in a transaction that stays open. */
+  private async send(client: pg.Client): Promise<OpenCopy> {
+    const { pending, partitions } = this;
+    if (!partitions.have(pending.ledgers)) {
+      if (this.copying !== undefined) await this.rollback(client);
+      await partitions.make(client, pending.ledgers);
+    }
+    if (this.copying === undefined) {
+      await this.begin(client);
+      this.copying = new OpenCopy(client, this.isStaged ? "pg_temp.staged_entries" : "contract_data.entries");
+    }
+    await this.copying.send(pending.unsent());
+    return this.copying;
+  }
+
+  private async begin(client: pg.Client): Promise<void> {
+    await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
+    await checkVersion(client, this.target.shown);
+  }
+
+  private async rollback(client: pg.Client): Promise<void> {
+    await this.copying?.abandon();
+    this.copying = undefined;
+    this.pending.rewind();
+    await client.query("ROLLBACK");
   }
 
   private async move(client: pg.Client, cursor: string, progress: SinkProgress): Promise<void> {
@@ -260,8 +286,4 @@ export class PostgresSink implements Sink {
       throw postgresError(this.target.shown, thrown);
     }
   }
-}
-
-async function copy(client: pg.Client, table: string, rows: Iterable<Buffer>): Promise<void> {
-  await pipeline(Readable.from(rows), client.query(copyFrom(sql.copyInto(table))));
 }

@@ -46,23 +46,39 @@ export async function networkOfDatabase(client: Client): Promise<string | undefi
   return rows[0]?.network;
 }
 
+interface Ledgers {
+  first: number;
+  last: number;
+}
+
 /** Makes partitions of `entries` as ledgers come, outside of the transactions that fill them. */
 export class EntryPartitions {
   private readonly known = new Set<number>();
 
-  async make(client: Client, ledgers: { first: number; last: number } | undefined): Promise<void> {
-    if (ledgers === undefined) return;
-    const last = Math.floor(ledgers.last / PARTITION_LEDGERS);
-    for (let number = Math.floor(ledgers.first / PARTITION_LEDGERS); number <= last; number++) {
+  /** Whether all partitions of these ledgers are known to be there. */
+  have(ledgers: Ledgers | undefined): boolean {
+    return numbersOf(ledgers).every((number) => this.known.has(number));
+  }
+
+  async make(client: Client, ledgers: Ledgers | undefined): Promise<void> {
+    for (const number of numbersOf(ledgers)) {
       if (!this.known.has(number)) await makePartition(client, number);
       this.known.add(number);
     }
   }
 }
 
+function numbersOf(ledgers: Ledgers | undefined): number[] {
+  if (ledgers === undefined) return [];
+  const [first, last] = [ledgers.first, ledgers.last].map((ledger) => Math.floor(ledger / PARTITION_LEDGERS));
+  return Array.from({ length: last! - first! + 1 }, (_, at) => first! + at);
+}
+
 async function makePartition(client: Client, number: number): Promise<void> {
   const name = `contract_data.entries_${number}`;
-  const exists = async () => (await client.query("SELECT to_regclass($1) AS name", [name])).rows[0].name !== null;
+  // not by to_regclass, which may not see what another process has made while this one waited for the lock
+  const found = "SELECT FROM pg_class WHERE relnamespace = 'contract_data'::regnamespace AND relname = $1";
+  const exists = async () => (await client.query(found, [`entries_${number}`])).rowCount! > 0;
   if (await exists()) return; // so that the table is not locked for nothing
   await inLock(client, async () => {
     if (await exists()) return;
@@ -76,7 +92,7 @@ async function makePartition(client: Client, number: number): Promise<void> {
 }
 
 async function inLock(client: Client, work: () => Promise<void>): Promise<void> {
-  await client.query("BEGIN");
+  await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   try {
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
     await work();
@@ -90,8 +106,8 @@ async function inLock(client: Client, work: () => Promise<void>): Promise<void> 
 /** 0 where the schema is not there, or has nothing in it. */
 async function versionOf(client: Client, shown: string): Promise<number> {
   const { rows } = await client.query(
-    `SELECT to_regclass('contract_data.schema_version') IS NOT NULL AS ours,
-      EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('contract_data')) AS filled`,
+    `SELECT count(*) > 0 AS filled, count(*) FILTER (WHERE relname = 'schema_version') > 0 AS ours
+      FROM pg_class WHERE relnamespace = to_regnamespace('contract_data')`,
   );
   if (rows[0].ours) return checkVersion(client, shown);
   if (!rows[0].filled) return 0;
