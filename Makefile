@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight stream-1gb soak format clean
+.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight bench-sinks stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -76,6 +76,9 @@ bench-control: $(INSTALLED) ## control calls, idle and under load, against an em
 
 bench-flight: $(INSTALLED) ## DoGet against arrow-go and pyarrow servers (needs Go and Python)
 	@$(BUN) $(BUN_FLAGS) bench/flight.ts
+
+bench-sinks: $(INSTALLED) ## sinks beside their databases' own tools (needs PostgreSQL)
+	@$(BUN) $(BUN_FLAGS) bench/sinks.ts
 
 stream-1gb: $(INSTALLED) ## 1 GB from one DoGet, ten times each with pyarrow and Go, on fresh connections
 	@$(BUN) $(BUN_FLAGS) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10

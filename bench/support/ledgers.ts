@@ -14,9 +14,12 @@ const DENSE_BYTES_MIN = 1_000_000;
 const LAYOUT = { ledgersPerBatch: 1, batchesPerPartition: 64000, extension: "zst" } as const;
 const ZSTD_LEVEL = 3; // a lake writer's default
 
+/** The shared lake where that is, else the sample. */
+export const lakeFolder = (): string => (existsSync(SHARED_LAKE) ? SHARED_LAKE : SAMPLE.folder);
+
 /** The shared lake's ledgers where that is, else the sample's dense ones. */
 export function denseLedgers(): Uint8Array[] {
-  const folder = existsSync(SHARED_LAKE) ? SHARED_LAKE : SAMPLE.folder;
+  const folder = lakeFolder();
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".zst"));
   const all: Uint8Array[] = [];
   for (const file of files.sort()) {

@@ -54,7 +54,7 @@ export class PostgresSink implements Sink {
   private readonly lockMsMax: number;
   private partitions = new EntryPartitions();
   private pending: PendingRows;
-  /** Of the rows that are pending, in a transaction that is open. */
+  /** Takes the pending rows, in a transaction that is open. */
   private copying: OpenCopy | undefined;
 
   /**
