@@ -14,6 +14,7 @@ const GO_SOURCES = join(import.meta.dir, "go");
 const JAVA_SOURCES = join(import.meta.dir, "java");
 const CONFORMANCE_MODULE =
   "github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.4.1";
+const COMPOSE_MODULE = "github.com/compose-spec/compose-go/v2/cmd@v2.16.2";
 
 const LOCK_WAIT_MS_MAX = 600_000; // a first build downloads compilers' modules and pyarrow over slow lines
 const LOCK_POLL_MS = 200;
@@ -122,6 +123,20 @@ export function conformanceClient(): Promise<Client> {
   return conformance;
 }
 
+/** The Compose Specification's own parser, as a command that takes a file. */
+export function composeValidator(): Promise<Client> {
+  return prepare("compose", () => goProgram("compose", COMPOSE_MODULE));
+}
+
+/** kubernetes-validate, which has the schemas of Kubernetes in it. */
+export function kubernetesValidator(): Promise<Client> {
+  return prepare("manifests", async () => {
+    const home = await pythonHome("manifests", "requirements-manifests.txt");
+    if (home === undefined) return { missing: "kubernetes-validate comes by pip, and python3 is not there" };
+    return { command: [join(home, "bin", "kubernetes-validate")] };
+  });
+}
+
 /** The Python that has pyarrow, DuckDB and ADBC's Flight SQL driver, for scripts of the tests. */
 export async function pythonInterpreter(): Promise<Client> {
   const client = await pythonClient();
@@ -223,16 +238,23 @@ async function prepareJava(): Promise<Client> {
   return { command };
 }
 
-async function prepareConformance(): Promise<Client> {
+function prepareConformance(): Promise<Client> {
+  return goProgram("arrow-flight-integration-client", CONFORMANCE_MODULE);
+}
+
+/** A program of a Go module, installed under `name`. */
+async function goProgram(name: string, module: string): Promise<Client> {
   const folder = join(CACHE, "bin");
-  const binary = join(folder, "arrow-flight-integration-client");
+  const binary = join(folder, name);
   const version = await output(["go", "version"]);
-  if (version === undefined)
-    return { missing: "Arrow's integration client needs Go (1.26 or newer), which is not there" };
-  const stamp = `${version}\n${CONFORMANCE_MODULE}\n`;
+  if (version === undefined) return { missing: `${name} needs Go (1.26 or newer), which is not there` };
+  const stamp = `${version}\n${module}\n`;
   if (readIfThere(`${binary}.stamp`) === stamp && existsSync(binary)) return { command: [binary] };
+  const built = join(CACHE, `go-${name}`);
   mkdirSync(folder, { recursive: true });
-  await run(["env", `GOBIN=${folder}`, "go", "install", CONFORMANCE_MODULE]);
+  await run(["env", `GOBIN=${built}`, "go", "install", module]);
+  renameSync(join(built, readdirSync(built)[0]!), binary); // Go names it by the last part of its path
+  rmSync(built, { recursive: true });
   writeFileSync(`${binary}.stamp`, stamp);
   return { command: [binary] };
 }
