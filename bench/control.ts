@@ -4,28 +4,22 @@
  *
  *   bun bench/control.ts [--calls 2000] [--rounds 7]
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { connectControl } from "../src/control/client.ts";
-import { goClient } from "../test/clients/toolchain.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../test/support/processor.ts";
+import { type Processor, SAMPLE, startProcessor } from "../test/support/processor.ts";
+import { ask, buildGoControl, type Quantiles, saturate, startFloor } from "./support/control-floor.ts";
 import { Report } from "./support/report.ts";
 
-const WARM_MS = 3000; // the saturating stream runs for this long before calls are timed
+const WARM_MS = 3000; // from the start to the first call that is timed
 
 const { values: flags } = parseArgs({
   options: { calls: { type: "string", default: "2000" }, rounds: { type: "string", default: "7" } },
 });
 
-interface Quantiles {
-  calls: number;
-  p50Ms: number;
-  p99Ms: number;
-  maxMs: number;
-}
 type Result = Record<string, Quantiles>;
 
 const KINDS = [
@@ -43,13 +37,14 @@ interface Comparison {
 }
 
 const report = new Report("control");
-const binary = buildGo();
+const binary = buildGoControl();
 const scratch = mkdtempSync(join(tmpdir(), "bench-control-"));
 const children: ChildProcess[] = [];
 const filtersMs: number[] = [];
 let server: Processor | undefined;
 try {
-  const floor = await startFloor();
+  const floor = await startFloor(binary);
+  children.push(floor.child);
   server = await startProcessor([
     `--source-endpoint=repeat:${SAMPLE.folder}`,
     "--include-deleted",
@@ -60,18 +55,19 @@ try {
   // At rest: without a client it soon waits for one.
   const { sessionId } = await control.startProcessing({ startLedger: 1000 });
   await Bun.sleep(WARM_MS);
-  const args = ["load", "-floor", floor, "-target", server.control, "-session", sessionId];
+  const args = ["load", "-floor", floor.address, "-target", server.control, "-session", sessionId];
   for (let round = 1; round <= Number(flags.rounds); round++) {
     console.log(`\nround ${round} of ${flags.rounds}`);
-    const idle = await load([...args, "-calls", flags.calls]);
+    const idle = await ask(binary, [...args, "-calls", flags.calls]);
     const reader = await saturate(server, control);
+    children.push(reader.child);
     const before = mainThread(server.pid);
-    const busy = await load([...args, "-calls", flags.calls]);
+    const busy = await ask(binary, [...args, "-calls", flags.calls]);
     const scheduled = mainThreadSince(server.pid, before);
     const rate = await reader.end();
     console.log(`  beside a DoGet of ${rate}${scheduled}`);
     for (const kind of KINDS) addRound(kind, kind.endsWith("idle") ? idle : busy);
-    const filters = (await load([...args, "-filters", "500"])).ConfigureFilters!;
+    const filters = (await ask(binary, [...args, "-filters", "500"])).ConfigureFilters!;
     filtersMs.push(filters.p99Ms);
     console.log(
       `  ConfigureFilters, idle: p50 ${ms(filters.p50Ms)}, p99 ${ms(filters.p99Ms)}, max ${ms(filters.maxMs)}`,
@@ -126,53 +122,4 @@ function mainThreadSince(pid: number, before: number[] | undefined): string {
 
 function ms(value: number): string {
   return `${value.toFixed(2)} ms`;
-}
-
-/** A Go client that reads one continuous session as fast as it comes. */
-async function saturate(processor: Processor, control: ReturnType<typeof connectControl>) {
-  const client = await goClient();
-  if (client.command === undefined) throw new Error(client.missing);
-  const { sessionId } = await control.startProcessing({ startLedger: 1_000_000 });
-  const ticket = JSON.stringify({ session: sessionId, from: "start" });
-  const child = spawn(client.command[0]!, ["get", "-addr", processor.flight, "-ticket", ticket], { stdio: "ignore" });
-  children.push(child);
-  await Bun.sleep(WARM_MS);
-  const begun = performance.now();
-  const before = await control.getMetrics({ sessionId });
-  return {
-    async end(): Promise<string> {
-      const after = await control.getMetrics({ sessionId });
-      const seconds = (performance.now() - begun) / 1000;
-      child.kill();
-      await control.deleteSession({ sessionId, force: true });
-      return `${((after.bytesDelivered - before.bytesDelivered) / 1e6 / seconds).toFixed(0)} MB/s`;
-    },
-  };
-}
-
-async function startFloor(): Promise<string> {
-  const child = spawn(binary, ["serve"], { stdio: ["pipe", "pipe", "inherit"] });
-  children.push(child);
-  return new Promise((resolve, reject) => {
-    child.stdout.once("data", (line: Buffer) => resolve(line.toString().trim()));
-    child.once("exit", (code) => reject(new Error(`the floor ended with ${code}`)));
-  });
-}
-
-async function load(args: string[]): Promise<Result> {
-  const child = Bun.spawn([binary, ...args], { stdout: "pipe", stderr: "inherit" });
-  const text = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error("the load client failed");
-  return JSON.parse(text) as Result;
-}
-
-function buildGo(): string {
-  const folder = join(ROOT, ".cache", "bin");
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, "go-control");
-  const sources = join(ROOT, "bench", "go-control");
-  const built = spawnSync("go", ["build", "-trimpath", "-o", path, "."], { cwd: sources, encoding: "utf8" });
-  if (built.error !== undefined) throw new Error(`bench-control needs Go 1.26 or newer: ${built.error.message}`);
-  if (built.status !== 0) throw new Error(built.stderr);
-  return path;
 }

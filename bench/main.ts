@@ -29,6 +29,8 @@ const FULL = [
   "resident.ts",
   "reception.ts",
   "control.ts",
+  "probes.ts",
+  "start.ts",
   "sources.ts",
   "source-kinds.ts",
   "tip.ts",
@@ -38,6 +40,7 @@ const QUICK = [
   "pipeline.ts --only lake --ledgers 400 --go-ledgers 40 --rounds 2",
   "reception.ts --rounds 1 --seconds 2",
   "control.ts --rounds 1 --calls 1000",
+  "start.ts --rounds 5",
   "flight.ts --rounds 1 --bytes 600000000",
 ];
 

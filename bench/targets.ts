@@ -85,6 +85,19 @@ export const FIGURES = {
     "GetMetrics, beside a DoGet, p99": atMost(2.5, FLOOR, TOLERANCE_TAIL),
     "ConfigureFilters, idle, p99": atMost(10, "ms"),
   },
+  probes: {
+    "/health, p50": atMost(2, FLOOR),
+    "/ready, p50": atMost(2, FLOOR),
+    "grpc.health, p50": atMost(2, FLOOR),
+    "/health beside a DoGet, p50": atMost(2, FLOOR, TOLERANCE_TAIL),
+    "/ready beside a DoGet, p50": atMost(2, FLOOR, TOLERANCE_TAIL),
+    "grpc.health beside a DoGet, p50": atMost(2, FLOOR, TOLERANCE_TAIL),
+    "/health, p50 in milliseconds": atMost(1, "ms"),
+  },
+  start: {
+    "start to ready": atMost(186, "ms"), // half of what it was before the binary held bytecode
+    "start to ready, compared": atMost(undefined, "× that from source"),
+  },
   flight: FLIGHT,
   "flight-tls": FLIGHT,
   sources: {

@@ -2,6 +2,7 @@
 //
 //	go-control serve                        listens on a free port of loopback, prints it, answers every unary call
 //	go-control load -floor A -target B -session ID [-calls N] [-filters N]
+//	go-control probes -floor-http A -target-http B -floor C -target D [-calls N]
 //
 // The calls to floor and target alternate, one at a time, so that both meet the same machine. Messages are raw bytes:
 // what is measured is the server, not a codec.
@@ -44,6 +45,7 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 var answers = map[string][]byte{
 	service + "GetStatus":  make([]byte, 24),
 	service + "GetMetrics": make([]byte, 96),
+	healthCheck:            make([]byte, 2),
 }
 
 func serve() {
@@ -150,8 +152,10 @@ func main() {
 		serve()
 	} else if len(os.Args) > 1 && os.Args[1] == "load" {
 		load(os.Args[2:])
+	} else if len(os.Args) > 1 && os.Args[1] == "probes" {
+		probes(os.Args[2:])
 	} else {
-		fmt.Fprintln(os.Stderr, "usage: go-control serve | load [flags]")
+		fmt.Fprintln(os.Stderr, "usage: go-control serve | load [flags] | probes [flags]")
 		os.Exit(2)
 	}
 }

@@ -17,6 +17,8 @@ import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
 import { statusPage } from "./status-page.ts";
 
+/** Half a kilobyte, asked every second: compressing it would take thrice the time of the answer. */
+const PROBED: ReadonlySet<string> = new Set(["/health", "/ready", "/readyz", "/livez"]);
 const NO_STORE = { "Cache-Control": "no-store" } as const;
 
 /** Every path that is served here; each answers GET and HEAD. */
@@ -63,7 +65,8 @@ function publicJson(context: OpsContext, body: unknown, status: 200 | 503): Resp
 export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHono {
   const app: OpsHono = new Hono<OpsTypes>({ getPath: requestPath });
 
-  app.use(compress({ encoding: "gzip" })); // 64 sessions make /metrics 200 kB of repeated names
+  const gzip = compress({ encoding: "gzip" }); // 64 sessions make /metrics 200 kB of repeated names
+  app.use((context, next) => (PROBED.has(context.req.path) ? next() : gzip(context, next)));
   app.use(async (context, next) => {
     await next();
     context.header("X-Content-Type-Options", "nosniff");
