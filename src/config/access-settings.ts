@@ -74,6 +74,16 @@ export const ACCESS_SETTINGS = {
       "File of the issuer's public keys, in place of JWT_JWKS_URL: a JWK set, a JWK, or a public key in PEM (RS256, ES256, EdDSA).",
     example: "/etc/contract-data/issuer.pem",
   }),
+  jwtCaFile: setting({
+    env: "JWT_CA_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "the public authorities",
+    description:
+      "PEM file of the certificate authorities that are trusted, in place of the public ones, for a JWT_JWKS_URL with https.",
+    example: "/etc/contract-data/issuer-ca.pem",
+  }),
   jwtRoleClaim: setting({
     env: "JWT_ROLE_CLAIM",
     group: "Security",
@@ -102,7 +112,7 @@ export const ACCESS_SETTINGS = {
     defaultNote: "no limit",
     unit: "bytes a second",
     description:
-      "How much all Flight streams of one name together are sent in a second, where ACCESS_FILE has no bytes_per_second_max for the name. Streams that are over it wait; none is ended.",
+      "How much all streams of one name together, of Flight and HTTP, are sent in a second, in bytes of Arrow data, where ACCESS_FILE has no bytes_per_second_max for the name. Streams that are over it wait; none is ended.",
     example: "16MiB",
   }),
   accessOpen: setting({

@@ -13,6 +13,7 @@ import { addReflection } from "../grpc/reflection-service.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
+import type { Access } from "../security/access.ts";
 import type { Gate } from "../security/gate.ts";
 import type { SessionService } from "../sessions/session-service.ts";
 import type { Traces } from "../tracing/traces.ts";
@@ -62,6 +63,8 @@ export interface RunningServer {
   readonly refused: { connections: number; calls: number; ended: number };
   /** Other certificates, for handshakes from now on. */
   renewTls(tls: ServerTls): void;
+  /** Other files of credentials and roles, for calls from now on; watches of callers who may watch no more end. */
+  renewAccess(access: Access): void;
   /** Stops listening, lets running calls end for `graceMs`, then ends them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -117,6 +120,10 @@ export async function startControlServer(options: ControlServerOptions): Promise
       return { connections: connectionsRefused, ended: connectionsEnded, calls: callsRefused };
     },
     renewTls: (tls) => listening.renewTls(tls),
+    renewAccess(access) {
+      options.gate?.renew(access);
+      if (options.gate !== undefined) watches.judge(options.gate.again);
+    },
     async close(graceMs) {
       health.close();
       watches.close();

@@ -2,7 +2,8 @@
 import type * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { WatchSessionRequest, WatchSessionResponse } from "../grpc/generated/control.ts";
-import type { Init } from "../grpc/service.ts";
+import { type Init, statusOf } from "../grpc/service.ts";
+import { type Identity, identify, identityOf } from "../security/grant.ts";
 import type { SessionService, SessionSnapshot, WatchEvent } from "../sessions/session-service.ts";
 import { isEnded } from "../sessions/states.ts";
 import { sessionMessage } from "./messages.ts";
@@ -52,6 +53,18 @@ export class SessionWatches {
     });
     const now = id === undefined ? sessions.list().reverse() : [sessions.get(id)];
     for (const session of now) watch.told(session, "state");
+  }
+
+  /** Ends those of callers who would not be let in again. @param again as Gate has it */
+  judge(again: (identity: Identity) => Identity): void {
+    for (const call of this.calls) {
+      const identity = identityOf(call);
+      try {
+        if (identity !== undefined) identify(call, again(identity));
+      } catch (thrown) {
+        call.emit("error", statusOf(thrown));
+      }
+    }
   }
 
   /** Ends all watches, which would otherwise keep the server from closing. */

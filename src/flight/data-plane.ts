@@ -21,6 +21,7 @@ import { limitOptionsOf, listenLimitsOf } from "../grpc/listener-limits.ts";
 import { addReflection } from "../grpc/reflection-service.ts";
 import { addService, type OnUnexpected } from "../grpc/service.ts";
 import { addWrongPort } from "../grpc/wrong-port.ts";
+import type { Access } from "../security/access.ts";
 import { Gate } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
@@ -160,6 +161,9 @@ function handle(
     case "ring":
       hub.ring(message.index, message.memory);
       return;
+    case "renewAccess":
+      served.renewAccess(message.access);
+      return;
     case "restored":
       served.restored();
       return;
@@ -200,6 +204,8 @@ interface FlightPort {
   refusals: Refusals;
   /** Every session that there was before is open: calls are answered from now on. */
   restored(): void;
+  /** Calls are judged by other files from now on, and those under way too. */
+  renewAccess(access: Access): void;
   /** Health says that the port goes away, and its watches end. */
   stopping(): void;
 }
@@ -245,6 +251,11 @@ function flightPort(
     restored: () => {
       restored = true;
       health.set(FlightService.typeName, true);
+    },
+    renewAccess(access) {
+      if (gate === undefined) return;
+      gate.renew(access);
+      producer.named.judge(gate.again);
     },
     stopping: () => {
       health.set(FlightService.typeName, false);

@@ -1,6 +1,6 @@
 /** DoGet calls of callers who have proved a name: sent at the name's pace, and ended when the name may read them no more. */
 import { pause } from "../base/pause.ts";
-import type { CodedError } from "../error.ts";
+import { CodedError } from "../error.ts";
 import type { Identity } from "../security/grant.ts";
 import { NamePaces } from "../security/name-pace.ts";
 import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
@@ -10,20 +10,28 @@ import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 export class NamedStreams {
   private readonly paces = new NamePaces();
   private readonly open = new Set<NamedStream>();
+  private again = (identity: Identity): Identity => identity;
 
   /** @param identity undefined: nobody is asked, and the stream is as it was */
   of(stream: OutgoingStream, identity: Identity | undefined): OutgoingStream {
     if (identity === undefined) return stream;
     const named: NamedStream = new NamedStream(stream, identity, this.paces, () => this.open.delete(named));
     this.open.add(named);
+    this.judgeOne(named); // files may have changed since it was let in
     return named;
   }
 
-  /** Ends those of callers who may read them no more. @param faultOf why a caller may not; undefined: it may */
-  judge(faultOf: (identity: Identity) => CodedError | undefined): void {
-    for (const stream of this.open) {
-      const fault = faultOf(stream.identity);
-      if (fault !== undefined) stream.end(fault);
+  /** Ends those of callers who would not be let in again. @param again as Gate has it */
+  judge(again: (identity: Identity) => Identity): void {
+    this.again = again;
+    for (const stream of this.open) this.judgeOne(stream);
+  }
+
+  private judgeOne(stream: NamedStream): void {
+    try {
+      stream.identity = this.again(stream.identity);
+    } catch (thrown) {
+      stream.end(CodedError.from(thrown));
     }
   }
 }
@@ -35,7 +43,7 @@ class NamedStream implements OutgoingStream {
 
   constructor(
     private readonly inner: OutgoingStream,
-    readonly identity: Identity,
+    public identity: Identity,
     private readonly paces: NamePaces,
     private readonly closing: () => void,
   ) {

@@ -151,14 +151,12 @@ function addGate(app: OpsHono, { gate, ticketIdentity }: OpsOptions): void {
     const header = context.req.header("authorization");
     const path = context.req.path;
     try {
-      const behindTicket = header === undefined ? ticketIdentity?.(addressOf(context.req.raw)) : undefined;
-      const identity =
-        behindTicket ??
-        (await gate.identityFor({
-          path,
-          peer: context.env?.peer ?? "",
-          credentials: () => (header === undefined ? undefined : headerCredentials(header)),
-        }));
+      const identity = await gate.identityFor({
+        path,
+        peer: context.env?.peer ?? "",
+        ticketIdentity: () => (header === undefined ? ticketIdentity?.(addressOf(context.req.raw)) : undefined),
+        credentials: () => (header === undefined ? undefined : headerCredentials(header)),
+      });
       context.set("identity", identity);
     } catch (thrown) {
       const error = CodedError.from(thrown);

@@ -35,6 +35,8 @@ export interface ProcessMetrics {
   refused?: Readonly<Record<string, { connections: number; calls: number; ended: number }>>;
   /** Counters by listener: what its gate has refused. */
   accessRefused?: Readonly<Record<string, RefusalCounts>>;
+  /** What became of changes of the files of credentials and roles. */
+  accessFiles?: { renewals: number; unusable: boolean };
   /** Gauges by listener with TLS: when its certificate, or one of its chain, ends; since 1970. */
   certificateExpirySeconds?: Readonly<Record<string, number>>;
   flowctlRegistered: boolean;
@@ -171,6 +173,18 @@ function stateRows(metrics: ProcessMetrics): Row[] {
       "counter",
       "Heartbeats that failed.",
       metrics.flowctlHeartbeatErrors,
+    ],
+    [
+      "contract_data_access_files_renewed_total",
+      "counter",
+      "Times that changed files of credentials and roles were taken into use.",
+      metrics.accessFiles?.renewals ?? 0,
+    ],
+    [
+      "contract_data_access_files_unusable",
+      "gauge",
+      "1 while the files of credentials and roles cannot be used as they are now: those from before stay in use.",
+      metrics.accessFiles?.unusable ? 1 : 0,
     ],
     ["process_resident_memory_bytes", "gauge", "Resident memory.", process.memoryUsage.rss()],
     ["process_cpu_seconds_total", "counter", "CPU time, user and system.", cpuSeconds()],

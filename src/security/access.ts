@@ -2,6 +2,7 @@
 import type { OpenPart } from "../config/access-settings.ts";
 import { type Credential, readCredentials } from "../config/credentials.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
+import { readTlsFiles } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { type AccessRules, READERS_ALONE, readAccessFile } from "./access-file.ts";
 import { type ApiKey, readApiKeys } from "./api-keys.ts";
@@ -34,6 +35,8 @@ export interface ListenerAccess {
   http: Access | undefined;
 }
 
+const NO_FILES = { cert: { setting: "", path: "" }, key: { setting: "", path: "" } };
+
 /** Which listeners ask who is calling, by their settings; no file is read. */
 export function asksWho(config: AccessConfig): Record<keyof ListenerAccess, boolean> {
   const { apiKeysFile, passwordsFile, jwtIssuer, flightCredentials, tlsClientCaFile, accessFile } = config;
@@ -46,14 +49,14 @@ export function asksWho(config: AccessConfig): Record<keyof ListenerAccess, bool
 type AccessConfig = Pick<
   Config,
   | ("apiKeysFile" | "passwordsFile" | "accessFile" | "accessOpen" | "nameBytesPerSecondMax")
-  | ("jwtIssuer" | "jwtAudience" | "jwtJwksUrl" | "jwtKeyFile" | "jwtRoleClaim")
+  | ("jwtIssuer" | "jwtAudience" | "jwtJwksUrl" | "jwtKeyFile" | "jwtCaFile" | "jwtRoleClaim")
   | "tlsClientCaFile"
   | ("flightCredentials" | "flightTokenTtlMs" | "flightTokensMax")
 >;
 
 /**
  * Reads the files that the settings name. FLIGHT_CREDENTIALS are for Flight alone; everything else is for all listeners.
- * @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE, ACCESS_FILE, CONFIG_INVALID
+ * @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE, ACCESS_FILE, TLS_FILE, CONFIG_INVALID
  */
 export function readAccess(config: AccessConfig): ListenerAccess {
   const { apiKeysFile, passwordsFile, accessFile, accessOpen } = config;
@@ -90,17 +93,22 @@ function readJwt({
   jwtAudience,
   jwtJwksUrl,
   jwtKeyFile,
+  jwtCaFile,
   jwtRoleClaim,
 }: AccessConfig): JwtAccess | undefined {
   const wrong = (what: string) => new CodedError("INVALID_ARGUMENT", "CONFIG_INVALID", what);
   if (jwtIssuer === "") {
-    if (jwtAudience + jwtJwksUrl + jwtKeyFile + jwtRoleClaim === "") return undefined;
+    if (jwtAudience + jwtJwksUrl + jwtKeyFile + jwtCaFile + jwtRoleClaim === "") return undefined;
     throw wrong("JWT_ISSUER is missing: the other settings of JWTs need it");
   }
   if (jwtAudience === "") throw wrong("JWT_AUDIENCE is missing: set it beside JWT_ISSUER");
   if ((jwtJwksUrl === "") === (jwtKeyFile === "")) {
     throw wrong("JWT_ISSUER needs the issuer's keys: set one of JWT_JWKS_URL and JWT_KEY_FILE");
   }
+  if (jwtCaFile !== "" && !jwtJwksUrl.startsWith("https:")) {
+    throw wrong("JWT_CA_FILE is for a JWT_JWKS_URL that begins with https: take it out, or set such a URL");
+  }
+  const { ca } = readTlsFiles({ ...NO_FILES, ca: { setting: SETTINGS.jwtCaFile.env, path: jwtCaFile } });
   const keys = jwtJwksUrl === "" ? readKeyFile(SETTINGS.jwtKeyFile.env, jwtKeyFile) : jwtJwksUrl;
-  return { issuer: jwtIssuer, audience: jwtAudience, keys, roleClaim: jwtRoleClaim };
+  return { issuer: jwtIssuer, audience: jwtAudience, keys, ca, roleClaim: jwtRoleClaim };
 }

@@ -7,9 +7,9 @@ import type { Access } from "./access.ts";
 import { sha256 } from "./api-keys.ts";
 import { type CallCredentials, credentialsOf, type Login, loginOf, refusal } from "./call-credentials.ts";
 import { nameOfCertificate } from "./certificate-name.ts";
-import { type Grant, type Identity, identify, includes, isConfined } from "./grant.ts";
+import { covers, type Grant, type Identity, identify, includes, isConfined, type Proof } from "./grant.ts";
 import { HandshakeTokens } from "./handshake-tokens.ts";
-import { isJwt, type JwtIdentity, JwtVerifier } from "./jwt.ts";
+import { isJwt, JwtVerifier } from "./jwt.ts";
 import { type MethodRule, ruleOf } from "./method-rules.ts";
 import { Passwords } from "./passwords.ts";
 
@@ -36,6 +36,8 @@ interface AnyCall {
   peer: string;
   /** @throws CodedError UNAUTHENTICATED / CREDENTIALS */
   credentials(): CallCredentials;
+  /** Who stands behind the ticket of an address, where it has one. @throws CodedError where it does not hold */
+  ticketIdentity?(): Identity | undefined;
   /** The name of the certificate that the client has proved by TLS. */
   certificateName?: string;
 }
@@ -43,21 +45,53 @@ interface AnyCall {
 /** Lets calls in, or refuses them. */
 export class Gate {
   /** Names by the hashes of their keys. */
-  private readonly keys: ReadonlyMap<string, string>;
+  private keys: ReadonlyMap<string, string>;
   private readonly passwords: Passwords;
   private readonly tokens: HandshakeTokens;
-  private readonly jwt: JwtVerifier | undefined;
+  private jwt: JwtVerifier | undefined;
+  /** Digests of the lines of all files. */
+  private lines: ReadonlySet<string>;
 
   /** @param told hears of every refusal */
   constructor(
-    private readonly access: Access,
+    private access: Access,
     private readonly told: (refusal: Refusal) => void = () => {},
     nowMs?: () => number,
   ) {
-    this.keys = new Map(access.keys.map(({ name, sha256 }) => [sha256, name]));
+    this.keys = keysOf(access);
+    this.lines = linesOf(access);
     this.passwords = new Passwords(access.credentials, access.passwords, nowMs);
     this.jwt = access.jwt && new JwtVerifier(access.jwt);
     this.tokens = new HandshakeTokens({ ...access, nowMs });
+  }
+
+  /** Files have changed: the calls that come are judged by these. */
+  renew(access: Access): void {
+    const isSameIssuer = JSON.stringify(access.jwt) === JSON.stringify(this.access.jwt);
+    this.access = access;
+    this.keys = keysOf(access);
+    this.lines = linesOf(access);
+    this.passwords.use(access.credentials, access.passwords);
+    this.tokens.keep((proof) => this.holds(proof));
+    if (isSameIssuer) return; // its keys are known, and it may be away
+    this.jwt?.close();
+    this.jwt = access.jwt && new JwtVerifier(access.jwt);
+  }
+
+  /**
+   * Who a caller is that has been let in, as files are now.
+   * @throws CodedError UNAUTHENTICATED / CREDENTIALS, PERMISSION_DENIED / ROLE, SCOPE where it would not be let in again
+   */
+  readonly again = (identity: Identity): Identity => {
+    const { name, proof } = identity;
+    if (!this.holds(proof)) throw refusal(`what ${quoted(name)} has proved its name with has been taken back`);
+    const grant = this.grantOf(proof);
+    if (covers(grant, identity)) return { name, proof, ...grant };
+    throw new CodedError("PERMISSION_DENIED", "SCOPE", `${quoted(name)} may read less than when this call began`);
+  };
+
+  private holds({ line }: Proof): boolean {
+    return line === undefined || this.lines.has(line);
   }
 
   /**
@@ -87,15 +121,17 @@ export class Gate {
     if (rule?.part !== undefined && this.access.open.includes(rule.part)) return undefined;
     let name: string | undefined;
     try {
+      const behindTicket = call.ticketIdentity?.();
+      if (behindTicket !== undefined) return permitted(this.again(behindTicket), rule);
       const credentials = call.credentials();
       if (credentials !== undefined && "name" in credentials) name = credentials.name;
       const { certificateName } = call;
-      const proved =
+      const proof =
         credentials === undefined && certificateName !== undefined
           ? { name: certificateName }
           : await this.proved(credentials, addressOf(call.peer));
-      name = proved.name;
-      return permitted({ name, ...this.grantOf(proved) }, rule);
+      name = proof.name;
+      return permitted({ name, proof, ...this.grantOf(proof) }, rule);
     } catch (thrown) {
       throw this.refused(call, name, thrown);
     }
@@ -106,24 +142,25 @@ export class Gate {
     let login: Login | undefined;
     try {
       login = loginOf(call.metadata, payload);
-      await this.passwords.check(login, addressOf(call.getPeer()));
-      return this.tokens.issue(login.name);
+      return this.tokens.issue(await this.passwordProof(login, addressOf(call.getPeer())));
     } catch (thrown) {
       throw this.refused({ path: "Handshake", peer: call.getPeer() }, login?.name, thrown);
     }
   }
 
-  private async proved(credentials: CallCredentials, address: string): Promise<JwtIdentity> {
+  private async proved(credentials: CallCredentials, address: string): Promise<Proof> {
     if (credentials === undefined) throw refusal(this.wanted());
-    if ("name" in credentials) {
-      await this.passwords.check(credentials, address);
-      return { name: credentials.name };
-    }
+    if ("name" in credentials) return await this.passwordProof(credentials, address);
     const hash = sha256(credentials.token);
-    const name = this.keys.get(hash) ?? this.tokens.nameOf(hash);
-    if (name !== undefined) return { name };
+    const name = this.keys.get(hash);
+    const proof = name === undefined ? this.tokens.proofOf(hash) : { name, line: lineOf(name, hash) };
+    if (proof !== undefined) return proof;
     if (this.jwt !== undefined && isJwt(credentials.token)) return await this.jwt.identityOf(credentials.token);
     throw refusal(`the token is unknown or has expired; ${this.wanted()}`);
+  }
+
+  private async passwordProof(login: Login, address: string): Promise<Proof> {
+    return { name: login.name, line: lineOf(login.name, await this.passwords.check(login, address)) };
   }
 
   /** What a caller can do about it. */
@@ -138,7 +175,7 @@ export class Gate {
     return `this server asks who is calling: ${ways.join(", or ")}`;
   }
 
-  private grantOf({ name, role }: JwtIdentity): Grant {
+  private grantOf({ name, role }: Proof): Grant {
     const { names, others } = this.access.rules;
     const grant = names.get(name) ?? (role === undefined ? others : { role });
     const { bytesPerSecondMax } = this.access;
@@ -151,6 +188,23 @@ export class Gate {
     this.told({ path: call.path, peer: call.peer, name, error: thrown });
     return thrown;
   }
+}
+
+function keysOf({ keys }: Access): ReadonlyMap<string, string> {
+  return new Map(keys.map(({ name, sha256 }) => [sha256, name]));
+}
+
+function linesOf({ keys, passwords, credentials }: Access): ReadonlySet<string> {
+  return new Set([
+    ...keys.map(({ name, sha256 }) => lineOf(name, sha256)),
+    ...passwords.map(({ name, hash }) => lineOf(name, hash)),
+    ...credentials.map(({ name, passwordSha256 }) => lineOf(name, passwordSha256)),
+  ]);
+}
+
+/** What stands for a line where others may see it: its hash of a password is nobody's to guess at. */
+function lineOf(name: string, hash: string): string {
+  return sha256(`${name}:${hash}`);
 }
 
 /** The peer without its port. */

@@ -21,9 +21,19 @@ export interface Grant {
   sessionsMax?: number;
 }
 
+/** A name, and what has proved it. */
+export interface Proof {
+  name: string;
+  /** Digest of a file's line: while that stands there, the proof holds. Absent for JWTs and certificates. */
+  line?: string;
+  /** As a JWT claims it. */
+  role?: Role;
+}
+
 /** Somebody who has proved a name, and what that name may do. */
 export interface Identity extends Grant {
   name: string;
+  proof: Proof;
 }
 
 /** Whether `role` includes what `needed` may do. */
@@ -43,6 +53,13 @@ export function namesSession(grant: Grant, id: string, labels: Readonly<Record<s
     const equals = named.indexOf("=");
     return equals < 0 ? named === id : labels[named.slice(0, equals)] === named.slice(equals + 1);
   });
+}
+
+/** Whether `grant` is for all sessions and contracts that `other` is for. */
+export function covers(grant: Grant, other: Grant): boolean {
+  if (!isConfined(grant)) return true;
+  const hasAll = (all: string[] = [], some: string[] = []) => some.every((each) => all.includes(each));
+  return isConfined(other) && hasAll(grant.sessions, other.sessions) && hasAll(grant.contractIds, other.contractIds);
 }
 
 const identities = new WeakMap<object, Identity>();

@@ -31,8 +31,17 @@ export function fixedJwks(set: JSONWebKeySet): Jwks {
   return { keyFor, renew: () => Promise.resolve(false), close() {} };
 }
 
-/** Keys behind a URL, read at once and every READ_EVERY_MS. @param nowMs for tests, as everyMs */
-export function remoteJwks(url: string, nowMs: () => number = () => performance.now(), everyMs = READ_EVERY_MS): Jwks {
+/**
+ * Keys behind a URL, read at once and every READ_EVERY_MS.
+ * @param ca authorities in PEM, in place of the public ones
+ * @param nowMs for tests, as everyMs
+ */
+export function remoteJwks(
+  url: string,
+  ca?: string[],
+  nowMs: () => number = () => performance.now(),
+  everyMs = READ_EVERY_MS,
+): Jwks {
   let known: JWTVerifyGetKey | undefined;
   let text = "";
   let fault = "it has not answered yet";
@@ -41,7 +50,7 @@ export function remoteJwks(url: string, nowMs: () => number = () => performance.
   const read = async () => {
     readMs = nowMs();
     try {
-      const answer = await fetchText(url);
+      const answer = await fetchText(url, ca);
       known = createLocalJWKSet(usableKeys(JSON.parse(answer)));
       text = answer;
     } catch (thrown) {
@@ -78,8 +87,9 @@ export function remoteJwks(url: string, nowMs: () => number = () => performance.
   };
 }
 
-async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(READ_MS_MAX), redirect: "error" });
+async function fetchText(url: string, ca: string[] | undefined): Promise<string> {
+  const signal = AbortSignal.timeout(READ_MS_MAX);
+  const response = await fetch(url, { signal, redirect: "error", tls: ca && { ca } });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   let size = 0;
   const parts: Uint8Array[] = [];

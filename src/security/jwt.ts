@@ -1,7 +1,7 @@
 /** JWTs of an issuer that is trusted: who their bearer is, and with which role. */
 import { errors, type JSONWebKeySet, type JWTPayload, type JWTVerifyResult, jwtVerify } from "jose";
 import { refusal } from "./call-credentials.ts";
-import { ROLES, type Role } from "./grant.ts";
+import { type Proof, ROLES, type Role } from "./grant.ts";
 import { fixedJwks, type Jwks, remoteJwks } from "./jwks.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"]; // each with a public key: none, and secrets that are shared, are no proof
@@ -14,15 +14,10 @@ export interface JwtAccess {
   audience: string;
   /** Where the keys are, or the keys. */
   keys: string | JSONWebKeySet;
+  /** Authorities, in PEM, that are trusted for where the keys are; absent: the public ones. */
+  ca?: string[];
   /** Name of the claim with a role; empty: no claim has one. */
   roleClaim: string;
-}
-
-/** What a token proves. */
-export interface JwtIdentity {
-  name: string;
-  /** Undefined where no claim says one. */
-  role?: Role;
 }
 
 /** Whether a token may be a JWT: what is none is not looked at as one. */
@@ -38,11 +33,11 @@ export class JwtVerifier {
     private readonly access: JwtAccess,
     jwks?: Jwks,
   ) {
-    this.jwks = jwks ?? (typeof access.keys === "string" ? remoteJwks(access.keys) : fixedJwks(access.keys));
+    this.jwks = jwks ?? (typeof access.keys === "string" ? remoteJwks(access.keys, access.ca) : fixedJwks(access.keys));
   }
 
   /** @throws CodedError UNAUTHENTICATED / CREDENTIALS, UNAVAILABLE / JWKS_AWAY; no sentence repeats the token */
-  async identityOf(token: string): Promise<JwtIdentity> {
+  async identityOf(token: string): Promise<Proof> {
     const { payload } = await this.verified(token).catch((thrown) => {
       throw thrown instanceof errors.JOSEError || thrown instanceof TypeError ? refusal(faultOf(thrown)) : thrown;
     });

@@ -36,10 +36,10 @@ export class LoginPace {
   /**
    * Runs `check` when it is its turn.
    * @param address of the client, without its port
-   * @returns what `check` gives: whether the password is right
+   * @returns what `check` gives: undefined where the password is wrong
    * @throws CodedError RESOURCE_EXHAUSTED / LOGINS_MAX
    */
-  async attempt(address: string, name: string, check: () => Promise<boolean>): Promise<boolean> {
+  async attempt<T>(address: string, name: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
     const ofPeer = this.attempts.get(address) ?? 0;
     if (ofPeer >= ATTEMPTS_OF_PEER_MAX || this.attemptCount >= ATTEMPTS_MAX) {
       throw new CodedError(
@@ -67,14 +67,14 @@ export class LoginPace {
   }
 
   /** One attempt of an address at a name, after the ones before it. */
-  private async run(address: string, key: string, check: () => Promise<boolean>): Promise<boolean> {
+  private async run<T>(address: string, key: string, check: () => Promise<T | undefined>): Promise<T | undefined> {
     const delayMs = this.delayMs(address, key);
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (this.checks >= CHECKS_MAX) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.checks++;
     try {
       const right = await check();
-      if (right) this.failures.delete(key);
+      if (right !== undefined) this.failures.delete(key);
       else for (const each of [key, address]) this.failed(each);
       return right;
     } finally {

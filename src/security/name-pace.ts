@@ -18,7 +18,7 @@ export class NamePaces {
   constructor(private readonly nowMs: () => number = () => performance.now()) {}
 
   /** Counts what was sent. @returns milliseconds to wait before more is sent; 0 where the name has no limit */
-  sent({ name, bytesPerSecondMax }: Identity, bytes: number): number {
+  sent({ name, bytesPerSecondMax }: Pick<Identity, "name" | "bytesPerSecondMax">, bytes: number): number {
     if (bytesPerSecondMax === undefined) return 0;
     const nowMs = this.nowMs();
     const from = Math.max(this.evenAtMs.get(name) ?? 0, nowMs - AHEAD_MS_MAX);

@@ -10,12 +10,12 @@ const PROVED_MAX = 1000; // clients that send name and password with each call; 
 
 /** Knows whose password is right. */
 export class Passwords {
-  private readonly plain: ReadonlyMap<string, Buffer>;
-  private readonly slow = new Map<string, string[]>();
+  private plain: ReadonlyMap<string, string> = new Map();
+  private slow: ReadonlyMap<string, readonly string[]> = new Map();
   /** Pairs that were right, by a keyed hash that is worth nothing elsewhere: a slow check is for the first call. */
-  private readonly proved = new Set<string>();
+  private readonly proved = new Map<string, { name: string; line: string }>();
   /** Checks under way by address and pair: calls that a client makes side by side share one. */
-  private readonly pending = new Map<string, Promise<boolean>>();
+  private readonly pending = new Map<string, Promise<string | undefined>>();
   private readonly proofKey = randomBytes(32);
   private readonly pace: LoginPace;
 
@@ -23,47 +23,66 @@ export class Passwords {
    * @param credentials of FLIGHT_CREDENTIALS
    * @param hashes of PASSWORDS_FILE
    */
-  constructor(
-    credentials: readonly Credential[],
-    private readonly hashes: readonly PasswordHash[] = [],
-    nowMs?: () => number,
-  ) {
-    this.plain = new Map(credentials.map(({ name, passwordSha256 }) => [name, Buffer.from(passwordSha256, "hex")]));
-    for (const { name, hash } of hashes) this.slow.set(name, [...(this.slow.get(name) ?? []), hash]);
+  constructor(credentials: readonly Credential[], hashes: readonly PasswordHash[] = [], nowMs?: () => number) {
     this.pace = new LoginPace(nowMs);
+    this.use(credentials, hashes);
+  }
+
+  /** Other passwords from now on. What was proved by one that is still there goes on to be. */
+  use(credentials: readonly Credential[], hashes: readonly PasswordHash[]): void {
+    this.plain = new Map(credentials.map(({ name, passwordSha256 }) => [name, passwordSha256]));
+    const slow = new Map<string, string[]>();
+    for (const { name, hash } of hashes) slow.set(name, [...(slow.get(name) ?? []), hash]);
+    this.slow = slow;
+    for (const [pair, { name, line }] of this.proved) {
+      if (!this.has(name, line)) this.proved.delete(pair);
+    }
+  }
+
+  private has(name: string, line: string): boolean {
+    return this.plain.get(name) === line || this.slow.get(name)?.includes(line) === true;
   }
 
   /**
-   * Resolves where the password is right.
+   * Resolves where the password is right, with the hash of the line that has it.
    * @param address of the client, without its port
    * @throws CodedError UNAUTHENTICATED / CREDENTIALS, RESOURCE_EXHAUSTED / LOGINS_MAX
    */
-  async check(login: Login, address: string): Promise<void> {
-    const proof = createHmac("sha256", this.proofKey).update(`${login.name}:${login.password}`).digest("base64");
-    if (this.proved.has(proof)) return;
-    const key = `${address} ${proof}`;
+  async check(login: Login, address: string): Promise<string> {
+    const pair = createHmac("sha256", this.proofKey).update(`${login.name}:${login.password}`).digest("base64");
+    const known = this.proved.get(pair);
+    if (known !== undefined) return known.line;
+    const key = `${address} ${pair}`;
     let right = this.pending.get(key);
     if (right === undefined) {
-      right = this.pace.attempt(address, login.name, () => this.isRight(login)).finally(() => this.pending.delete(key));
+      right = this.pace.attempt(address, login.name, () => this.lineOf(login)).finally(() => this.pending.delete(key));
       this.pending.set(key, right);
     }
-    if (!(await right)) throw refusal("no such name and password");
-    this.proved.add(proof);
-    if (this.proved.size > PROVED_MAX) this.proved.delete(this.proved.values().next().value!);
+    const line = await right;
+    if (line === undefined || !this.has(login.name, line)) throw refusal("no such name and password");
+    this.proved.set(pair, { name: login.name, line });
+    if (this.proved.size > PROVED_MAX) this.proved.delete(this.proved.keys().next().value!);
+    return line;
   }
 
-  /** What is not known is compared all the same, so that time does not tell which names exist. */
-  private async isRight({ name, password }: Login): Promise<boolean> {
+  /**
+   * The hash of the line that has the password; undefined where none has. What is not known is compared all the same, so
+   * that time does not tell which names exist.
+   */
+  private async lineOf({ name, password }: Login): Promise<string | undefined> {
+    const { plain, slow } = this;
     const sent = Buffer.from(sha256(password), "hex");
-    const known = this.plain.get(name);
-    let right = timingSafeEqual(sent, known ?? Buffer.alloc(sent.length)) && known !== undefined;
-    const [first] = this.hashes;
-    if (first === undefined) return right;
-    const hashes = this.slow.get(name);
-    for (const hash of hashes ?? [first.hash]) {
+    const known = plain.get(name);
+    let line = timingSafeEqual(sent, known === undefined ? Buffer.alloc(sent.length) : Buffer.from(known, "hex"))
+      ? known
+      : undefined;
+    const [first] = slow.values();
+    if (first === undefined) return line;
+    const hashes = slow.get(name);
+    for (const hash of hashes ?? first.slice(0, 1)) {
       const matches = await Bun.password.verify(password, hash).catch(() => false); // an empty one is refused there
-      if (matches && hashes !== undefined) right = true;
+      if (matches && hashes !== undefined) line = hash;
     }
-    return right;
+    return line;
   }
 }

@@ -9,7 +9,6 @@ import { CodedError } from "../error.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import type { HealthState } from "../grpc/health-state.ts";
 import type { Logger } from "../ops/log.ts";
-import type { ListenerAccess } from "../security/access.ts";
 import { ticketKey } from "../security/ticket-key.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
@@ -17,6 +16,7 @@ import type { Traces } from "../tracing/traces.ts";
 import { Bell } from "../workers/bell.ts";
 import { DecodePool } from "../workers/pool.ts";
 import { StageTimes } from "../workers/stage-times.ts";
+import type { AccessFiles } from "./access-files.ts";
 import type { ListenerCertificates } from "./certificates.ts";
 import { limitsOf } from "./limits.ts";
 import { metaStreamsOf } from "./source-windows.ts";
@@ -38,7 +38,7 @@ export interface StartContext {
   /** Whether the server is on its way down, and whether stored sessions are open again. */
   life: { closing: boolean; restored: boolean };
   /** Who may call. */
-  access: ListenerAccess;
+  access: AccessFiles;
   certificates: ListenerCertificates;
   /** Absent: there are none. */
   traces?: Traces;
@@ -74,6 +74,7 @@ export async function startEngine(
   const guard = new MemoryGuard(config.memoryBytesMax);
   if (options.ownsProcess) guard.start();
   stop.ops.push(async () => guard.close());
+  const { flight: flightAccess } = access.access;
   const dataPlane = await DataPlaneClient.start(
     {
       host: config.flightAddress.host,
@@ -90,13 +91,14 @@ export async function startEngine(
       networkPassphrase: config.networkPassphrase,
       dictionaries: config.dictionaries,
       service: { name: config.serviceName, version: config.serviceVersion },
-      access: access.flight,
+      access: flightAccess,
       traces: traces !== undefined,
-      ticketKey: access.flight && ticketKey(config.dataDir),
+      ticketKey: flightAccess && ticketKey(config.dataDir),
     },
     dataPlaneEvents(context, late),
     options,
   );
+  access.onRenewed(({ flight }) => flight && dataPlane.send({ type: "renewAccess", access: flight }));
   certificates.onRenewed("flight", (tls) => dataPlane.send({ type: "renewTls", tls }));
   stop.listeners.push((graceMs) => dataPlane.close(graceMs));
   const workerDied = (index: number, error: CodedError) => {

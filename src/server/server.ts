@@ -22,7 +22,6 @@ import { tracedLog } from "../ops/traced-log.ts";
 import { addRowRoutes, type RowRoutesOptions } from "../rows/routes.ts";
 import { RowFormatter } from "../rows/row-formatter.ts";
 import { RowTickets } from "../rows/row-tickets.ts";
-import { readAccess } from "../security/access.ts";
 import { Gate, type Refusal } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
 import { ticketKey } from "../security/ticket-key.ts";
@@ -33,6 +32,7 @@ import { openSource } from "../sources/open.ts";
 import type { LedgerSource } from "../sources/source.ts";
 import { sourceAccess } from "../sources/source-access.ts";
 import type { Traces } from "../tracing/traces.ts";
+import { AccessFiles } from "./access-files.ts";
 import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
@@ -67,10 +67,12 @@ export interface RunningProcessor {
 }
 
 /** How the process that the server runs in is to be treated. */
-interface ServerOptions extends DataPlaneOptions {
+export interface ServerOptions extends DataPlaneOptions {
   /** The process does nothing else, so that its resident memory is the server's: it is held to MAX_MEMORY_MB. */
   ownsProcess?: boolean;
   certificates?: CertificateOptions;
+  /** Time between two looks at the files of credentials and roles. */
+  accessLookMs?: number;
   /** Where the audit log goes, which is to have its lines at any LOG_LEVEL; default: the log. */
   auditLog?: Logger;
   /** Absent: there are none. Whoever has opened them closes them, after the server. */
@@ -94,7 +96,8 @@ export async function startServer(
   failed.catch(() => {}); // whoever waits for it is told; nobody has to
   const stop = new StopOrder(log);
   const health = new HealthState([...CONTROL_SERVICES, FlightService.typeName]);
-  const access = readAccess(config);
+  const access = new AccessFiles(config, log, options.accessLookMs);
+  stop.ops.push(async () => access.close());
   const certificates = new ListenerCertificates(config, log, options.certificates);
   stop.ops.push(async () => certificates.close());
   const life = { closing: false, restored: false };
@@ -187,6 +190,7 @@ async function startListeners(
     onUnexpected: (error, method) => log.error("unexpected error in a control call", { method, error }),
     service: { ...service, network, startedUnixMs, flight, advertisedHost: config.advertisedHost },
   });
+  context.access.onRenewed(({ control: access }) => access && control.renewAccess(access));
   certificates.onRenewed("control", (tls) => control.renewTls(tls));
   for (const name of CONTROL_SERVICES) health.set(name, true);
   stop.listeners.push((graceMs) => control.close(graceMs));
@@ -199,7 +203,8 @@ async function startListeners(
   const metrics = () => {
     const refused = { control: refusals.control.counts, http: refusals.http.counts };
     const expiry = certificates.expirySeconds();
-    return processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry, flowctl.counts);
+    const counts = processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry, flowctl.counts);
+    return { ...counts, accessFiles: context.access.state };
   };
   const app = createOpsApp(
     {
@@ -233,7 +238,7 @@ async function startListeners(
 
 /** Rows over HTTP, which the data plane reads. */
 function rowRoutes({ config, access, life, stop }: StartContext, { reads }: DataPlaneClient) {
-  const tickets = access.http && new RowTickets(ticketKey(config.dataDir));
+  const tickets = access.access.http && new RowTickets(ticketKey(config.dataDir));
   const formatter = new RowFormatter();
   stop.ops.push(() => formatter.close());
   const options: RowRoutesOptions = {
@@ -247,7 +252,8 @@ function rowRoutes({ config, access, life, stop }: StartContext, { reads }: Data
 }
 
 /** The gates of this thread's listeners, and what they refuse. */
-function gatesOf({ access: { control, http }, audit, log }: StartContext) {
+function gatesOf({ access, audit, log }: StartContext) {
+  const { control, http } = access.access;
   const warn = (message: string, fields: Record<string, string>) => log.warn(message, fields);
   const refusals = { control: new Refusals("control", warn), http: new Refusals("http", warn) };
   const toldOfControl = (refusal: Refusal) => {
@@ -258,5 +264,6 @@ function gatesOf({ access: { control, http }, audit, log }: StartContext) {
     control: control && new Gate(control, toldOfControl),
     http: http && new Gate(http, refusals.http.told),
   };
+  access.onRenewed(({ http: renewed }) => renewed && gates.http?.renew(renewed));
   return { gates, refusals };
 }

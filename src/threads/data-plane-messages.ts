@@ -185,6 +185,8 @@ export type ToDataPlane =
   | { type: "read"; number: number; read: ToRowRead }
   /** Other certificates, for handshakes from now on. */
   | { type: "renewTls"; tls: ServerTls }
+  /** Other files of credentials and roles, for calls from now on. */
+  | { type: "renewAccess"; access: Access }
   | { type: "close"; graceMs: number };
 
 /** What the data plane says to the main thread. */

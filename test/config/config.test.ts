@@ -111,6 +111,7 @@ test("defaults are those that existing deployments rely on", () => {
     jwtAudience: "",
     jwtJwksUrl: "",
     jwtKeyFile: "",
+    jwtCaFile: "",
     jwtRoleClaim: "",
     accessFile: "",
     nameBytesPerSecondMax: 0,

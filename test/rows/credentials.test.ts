@@ -88,7 +88,7 @@ test("a ticket ends after its time, and does not outlive its key", () => {
   let now = 1_700_000_000_000;
   const tickets = new RowTickets(randomBytes(32), () => now);
   const address = new URL("http://server/v1/rows?start_ledger=1&end_ledger=2");
-  const identity = { name: "a", role: "reader" } as const;
+  const identity = { name: "a", role: "reader", proof: { name: "a" } } as const;
   const { url } = tickets.issue(address, identity);
   const opened = new URL(url, address);
   expect(tickets.identityOf(opened)).toEqual(identity);

@@ -2,9 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, credentials } from "@grpc/grpc-js";
 import { exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
+import { loadConfig } from "../../src/config/load.ts";
 import { CodedError } from "../../src/error.ts";
+import { readAccess } from "../../src/security/access.ts";
 import { readKeyFile, remoteJwks } from "../../src/security/jwks.ts";
 import { type JwtAccess, JwtVerifier } from "../../src/security/jwt.ts";
+import { Certificates, contentOf, hasOpenssl } from "../support/certificates.ts";
 import { until } from "../support/until.ts";
 import { AUDIENCE, bearer, type GuardedServer, ISSUER, rawCall, startGuarded } from "./support.ts";
 
@@ -113,7 +116,7 @@ describe("keys behind a URL", () => {
   test("are read again for a key that is new, and not for each stranger's", async () => {
     using server = issuer();
     let nowMs = 0;
-    const jwks = remoteJwks(`${server.url}`, () => nowMs);
+    const jwks = remoteJwks(`${server.url}`, undefined, () => nowMs);
     const verifier = new JwtVerifier(access, jwks);
     expect(await faultOf(verifier, await token())).toBe("accepted");
     const next = await made("ES256");
@@ -139,7 +142,7 @@ describe("keys behind a URL", () => {
     let nowMs = 0;
     const verifier = new JwtVerifier(
       access,
-      remoteJwks(`${server.url}`, () => nowMs),
+      remoteJwks(`${server.url}`, undefined, () => nowMs),
     );
     expect(await faultOf(verifier, await token())).toStartWith("UNAVAILABLE: ");
     served = set;
@@ -148,10 +151,33 @@ describe("keys behind a URL", () => {
     verifier.close();
   });
 
+  test.skipIf(!hasOpenssl())("come over https from an issuer with a private authority, and from no other", async () => {
+    const certificates = new Certificates();
+    const tls = contentOf(certificates.issue("issuer"));
+    const fetch = () => Response.json(set);
+    using server = Bun.serve({ port: 0, hostname: "127.0.0.1", tls, fetch });
+    const keys = `https://127.0.0.1:${server.port}/`;
+    const other = certificates.authority("other").cert;
+    const env = { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE, JWT_JWKS_URL: keys };
+    for (const [file, end] of [
+      [certificates.ca.cert, "accepted"],
+      [other, "UNAVAILABLE"],
+      ["", "UNAVAILABLE"],
+    ] as const) {
+      const { jwt } = readAccess(loadConfig({ env: { ...env, JWT_CA_FILE: file } }).values).control!;
+      const verifier = new JwtVerifier(jwt!);
+      expect([file, (await faultOf(verifier, await token())).split(":")[0]]).toEqual([file, end]);
+      verifier.close();
+    }
+    const plain = loadConfig({ env: { ...env, JWT_JWKS_URL: "http://127.0.0.1/", JWT_CA_FILE: other } }).values;
+    expect(() => readAccess(plain)).toThrow("JWT_CA_FILE is for a JWT_JWKS_URL that begins with https");
+    certificates.remove();
+  });
+
   test("that the issuer has taken back are gone with the next reading", async () => {
     using server = issuer();
     served = set;
-    const verifier = new JwtVerifier(access, remoteJwks(`${server.url}`, undefined, 20));
+    const verifier = new JwtVerifier(access, remoteJwks(`${server.url}`, undefined, undefined, 20));
     expect(await faultOf(verifier, await token())).toBe("accepted");
     served = { keys: [keys.RS256!.jwk] };
     const jwt = await token();

@@ -1,10 +1,9 @@
 /** The real server inside the test's process, on free ports, with its clients; for tests that hold its source. */
 import { loadConfig } from "../../src/config/load.ts";
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
-import type { DataPlaneOptions } from "../../src/engine/data-plane-client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { createLogger } from "../../src/ops/log.ts";
-import { type RunningProcessor, startServer } from "../../src/server/server.ts";
+import { type RunningProcessor, type ServerOptions, startServer } from "../../src/server/server.ts";
 import type { LedgerSource } from "../../src/sources/source.ts";
 
 export interface LocalServer {
@@ -31,7 +30,7 @@ export async function localServer(
   source: LedgerSource,
   flags: Record<string, string> = {},
   lines?: LogLine[],
-  dataPlane: DataPlaneOptions = {},
+  options: ServerOptions = {},
 ): Promise<LocalServer> {
   const network = await source.networkPassphrase();
   const { values } = loadConfig({
@@ -47,7 +46,7 @@ export async function localServer(
   });
   const output = lines && { write: (line: string) => lines.push(JSON.parse(line)) };
   const log = createLogger({ level: lines === undefined ? "error" : "debug", output, format: "json" });
-  const processor = await startServer(values, source, log, dataPlane);
+  const processor = await startServer(values, source, log, options);
   const address = `127.0.0.1:${processor.addresses.control.port}`;
   const control = connectControl(address, { deadlineMs: 60_000 });
   const flight = new FlightClient(`127.0.0.1:${processor.addresses.flight.port}`);
