@@ -34,6 +34,7 @@ const FULL = [
   "sources.ts",
   "source-kinds.ts",
   "tip.ts",
+  "parquet.ts",
 ];
 const QUICK = [
   "decode.ts --rounds 2 --milliseconds 300 --only 58752000",

@@ -115,6 +115,11 @@ export const FIGURES = {
     "a raw-ledger service": atLeast(undefined, "× a folder's rate"),
     "a meta stream": atLeast(undefined, "× a folder's rate"),
   },
+  parquet: {
+    "rows a CPU second, to parquet-wasm": atLeast(2, "× parquet-wasm's"),
+    "rows a CPU second, to pyarrow": atLeast(0.35, "× pyarrow's"),
+    "size, to pyarrow": atMost(1.15, "× pyarrow's"),
+  },
   tip: {
     "64 sessions at the tip, CPU": atMost(5, "% of a core"),
     "64 sessions at the tip, a new file": atMost(1000, "ms"),

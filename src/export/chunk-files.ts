@@ -1,7 +1,7 @@
 /** The rows of one chunk as Parquet files: which files there are follows from the rows and the settings alone. */
 import type { RecordBatch } from "apache-arrow";
 import type { ColumnSlice } from "../parquet/column.ts";
-import { ParquetFile } from "../parquet/file-writer.ts";
+import { ParquetWriter } from "../parquet/file-writer.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { EXPORT_COLUMNS, slicesOf } from "./columns.ts";
 import { BUCKETS, bucketOf } from "./contract-buckets.ts";
@@ -20,7 +20,7 @@ interface ChunkFile {
 /** A file that is being written, one for each part of the rows. */
 interface OpenFile {
   folder: string;
-  file: ParquetFile;
+  file: ParquetWriter;
   /** Counts the part's files from 0. */
   number: number;
 }
@@ -43,7 +43,7 @@ export class ChunkFiles {
       ledgers: `${chunk.ledgerFirst}-${chunk.ledgerLast}`,
     };
     const folders = settings.partition_by === "contract" ? BUCKETS.map((bucket) => `${bucket}/`) : [""];
-    this.open = folders.map((folder) => ({ folder, file: this.newFile(), number: 0 }));
+    this.open = folders.map((folder) => ({ folder, file: this.newWriter(), number: 0 }));
   }
 
   /** Takes a batch. @returns the files that are done with it, at any time */
@@ -89,12 +89,12 @@ export class ChunkFiles {
     const { file, folder } = open;
     const name = `${folder}${this.prefix}-${open.number}.parquet`;
     open.number += 1;
-    open.file = this.newFile();
-    return { name, rows: file.rows, bytes: file.finish() };
+    const { rows } = file;
+    return { name, rows, bytes: file.finish() };
   }
 
-  private newFile(): ParquetFile {
+  private newWriter(): ParquetWriter {
     const { metadata, settings } = this;
-    return new ParquetFile({ columns: EXPORT_COLUMNS, groupBytes: settings.row_group_bytes, metadata });
+    return new ParquetWriter({ columns: EXPORT_COLUMNS, groupBytes: settings.row_group_bytes, metadata });
   }
 }

@@ -6,7 +6,15 @@ import type { ValueStore } from "./value-store.ts";
 const BLOCK_BYTES = 32;
 const BITS_PER_VALUE = 10.5; // one value in a hundred that is not there seems to be
 const BYTES_MAX = 1 << 20;
-const SALT = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31];
+const SALT = [0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31].map(
+  (salt) => salt | 0,
+);
+
+const COPIED_BYTES_MAX = 128; // a copy of these costs less than a view on them
+const copies = Array.from({ length: COPIED_BYTES_MAX + 1 }, (_, length) => new Uint8Array(length));
+/** A hash as a whole, and as its low and its high half. */
+const hashes = new BigUint64Array(1);
+const halves = new Uint32Array(hashes.buffer);
 
 /** The filter with its header, over all values of the store. */
 export function bloomFilterOf(store: ValueStore, dictionary: Dictionary | undefined): Uint8Array {
@@ -17,10 +25,10 @@ export function bloomFilterOf(store: ValueStore, dictionary: Dictionary | undefi
   const blocks = length / BLOCK_BYTES;
   for (let number = 0; number < count; number++) {
     const index = dictionary === undefined ? number : dictionary.values[number]!;
-    const hash = Bun.hash.xxHash64(store.bytes.subarray(store.startOf(index), store.endOf(index)));
-    const block = Math.floor((Number(hash >> 32n) * blocks) / 0x1_0000_0000) * 8;
-    const low = Number(hash & 0xffff_ffffn) | 0;
-    for (let word = 0; word < 8; word++) words[block + word]! |= 1 << (Math.imul(low, SALT[word]! | 0) >>> 27);
+    hashes[0] = Bun.hash.xxHash64(bytesOf(store, store.startOf(index), store.endOf(index)));
+    const block = Math.floor((halves[1]! * blocks) / 0x1_0000_0000) * 8;
+    const low = halves[0]! | 0;
+    for (let word = 0; word < 8; word++) words[block + word]! |= 1 << (Math.imul(low, SALT[word]!) >>> 27);
   }
   const only = struct({ 1: struct({}) }); // the one algorithm, hash and compression that there are
   const header = encodeThrift({ 1: int32(length), 2: only, 3: only, 4: only });
@@ -28,4 +36,11 @@ export function bloomFilterOf(store: ValueStore, dictionary: Dictionary | undefi
   filter.set(header);
   filter.set(new Uint8Array(words.buffer), header.length);
   return filter;
+}
+
+function bytesOf({ bytes }: ValueStore, start: number, end: number): Uint8Array {
+  if (end - start > COPIED_BYTES_MAX) return bytes.subarray(start, end);
+  const copy = copies[end - start]!;
+  for (let p = start, q = 0; p < end; p++, q++) copy[q] = bytes[p]!;
+  return copy;
 }

@@ -119,5 +119,5 @@ export class BoundsFinder {
 export function boundBytes(store: ValueStore, index: number): Uint8Array | undefined {
   if (store.column.type === "words") return new TextEncoder().encode(store.column.words![store.bytes[index]!]);
   const [start, end] = [store.startOf(index), store.endOf(index)];
-  return end - start > BOUND_BYTES_MAX ? undefined : store.bytes.slice(start, end);
+  return end - start > BOUND_BYTES_MAX ? undefined : new Uint8Array(store.bytes.subarray(start, end));
 }

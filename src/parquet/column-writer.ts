@@ -13,6 +13,8 @@ const PAGE_ROWS_MAX = 20_000; // what other writers have: readers skip by pages
 const PAGE_BYTES_MAX = 1 << 20; // of values that are written as they are
 const ZSTD_LEVEL = 1; // level 3 takes half as much CPU again for some hundredths of the size
 
+const COPIED_BY_WORDS_MAX = 128;
+
 const page = new ByteWriter();
 
 /** Where pages go. */
@@ -105,13 +107,13 @@ function writeVarying(store: ValueStore, index: number): void {
   copy(store, start, end);
 }
 
-/** Words at a time where that is faster than a view on the bytes. */
+/** Words at a time where that is faster than a call. */
 function copy({ bytes, view }: ValueStore, start: number, end: number): void {
-  if (end - start > 256) {
-    page.bytes(bytes.subarray(start, end));
+  page.reserve(end - start);
+  if (end - start > COPIED_BY_WORDS_MAX) {
+    page.length += bytes.copy(page.buffer, page.length, start, end);
     return;
   }
-  page.reserve(end - start);
   const { view: out, buffer } = page;
   let q = page.length;
   let p = start;

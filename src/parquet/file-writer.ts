@@ -27,8 +27,8 @@ interface ParquetFileOptions {
 
 /** The bytes of a file so far. */
 class FileBytes implements PageSink {
-  readonly parts: Uint8Array[] = [];
-  offset = 0;
+  readonly parts: Uint8Array[] = [MAGIC];
+  offset = MAGIC.length;
 
   write(bytes: Uint8Array): void {
     this.parts.push(bytes);
@@ -36,21 +36,23 @@ class FileBytes implements PageSink {
   }
 }
 
-/** One file, in memory. Holds one row group as it came, and those before as they are in the file. */
-export class ParquetFile {
-  /** Rows taken. */
+/**
+ * Makes files one after the other, in memory: holds one row group as it came, and those before as they are in the file.
+ * Its own memory is used again for the next file.
+ */
+export class ParquetWriter {
+  /** Rows in the file. */
   rows = 0;
   private readonly stores: ValueStore[];
   private readonly rowBytes: number;
-  private readonly groups: WrittenGroup[] = [];
-  private readonly out = new FileBytes();
+  private groups: WrittenGroup[] = [];
+  private out = new FileBytes();
   private groupRows = 0;
   private groupBytes = 0;
 
   constructor(private readonly options: ParquetFileOptions) {
     this.stores = options.columns.map((column) => new ValueStore(column));
     this.rowBytes = options.columns.reduce((bytes, { type }) => bytes + WIDTHS[type], 0);
-    this.out.write(MAGIC);
   }
 
   /** Bytes of the row groups that are written. */
@@ -73,7 +75,7 @@ export class ParquetFile {
     return end;
   }
 
-  /** The whole file. Nothing can be appended after that. */
+  /** The whole file; rows that follow are of the next one. */
   finish(): Uint8Array {
     if (this.groupRows > 0) this.writeGroup();
     const columns = this.groups.flatMap((group) => group.columns);
@@ -84,7 +86,11 @@ export class ParquetFile {
     this.out.write(metadata);
     this.out.write(new Uint8Array(Uint32Array.of(metadata.length).buffer));
     this.out.write(MAGIC);
-    return Buffer.concat(this.out.parts);
+    const file = Buffer.concat(this.out.parts);
+    this.groups = [];
+    this.out = new FileBytes();
+    this.rows = 0;
+    return file;
   }
 
   private isFull(rows: number, bytes: number): boolean {

@@ -75,11 +75,13 @@ export function struct(fields: ThriftFields): Thrift {
   return { type: TYPE.struct, write: (out) => writeFields(fields, out) };
 }
 
+const encoded = new ByteWriter();
+
 /** A struct as its bytes. */
 export function encodeThrift(fields: ThriftFields): Uint8Array {
-  const out = new ByteWriter();
-  writeFields(fields, out);
-  return out.written();
+  encoded.clear();
+  writeFields(fields, encoded);
+  return encoded.written().slice();
 }
 
 function writeFields(fields: ThriftFields, out: ByteWriter): void {

@@ -15,7 +15,7 @@ export class ValueStore {
   levels = new Uint8Array(0);
   /** By value: where its bytes end. Only where they vary. */
   ends = new Int32Array(0);
-  bytes = new Uint8Array(BYTES_INITIAL);
+  bytes = Buffer.allocUnsafeSlow(BYTES_INITIAL);
   view = new DataView(this.bytes.buffer);
   length = 0;
 
@@ -153,7 +153,7 @@ export class ValueStore {
   private reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     this.view = new DataView(grown.buffer);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ColumnSlice, ParquetColumn, ParquetType } from "../../src/parquet/column.ts";
-import { ParquetFile } from "../../src/parquet/file-writer.ts";
+import { ParquetWriter } from "../../src/parquet/file-writer.ts";
 import { analyticsPython } from "../clients/toolchain.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
@@ -115,7 +115,7 @@ function sliceOf({ type, words }: ParquetColumn, values: readonly Value[]): Colu
 
 /** @param cut rows of the next batch */
 function fileOf({ columns, rows }: RandomTable, groupBytes: number, cut: () => number): Uint8Array {
-  const file = new ParquetFile({ columns, groupBytes, metadata: { made: "by a test" } });
+  const file = new ParquetWriter({ columns, groupBytes, metadata: { made: "by a test" } });
   for (let first = 0; first < rows.length; ) {
     const batch = rows.slice(first, first + cut());
     const slices = columns.map((column, at) =>
