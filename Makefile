@@ -77,8 +77,8 @@ bench-control: $(INSTALLED) ## control calls, idle and under load, against an em
 bench-flight: $(INSTALLED) ## DoGet against arrow-go and pyarrow servers (needs Go and Python)
 	@$(BUN) $(BUN_FLAGS) bench/flight.ts
 
-bench-sinks: $(INSTALLED) ## sinks beside their databases' own tools (needs PostgreSQL)
-	@$(BUN) $(BUN_FLAGS) bench/sinks.ts
+bench-sinks: $(INSTALLED) ## sinks beside their databases' own tools, Parquet beside pyarrow (needs PostgreSQL and Python)
+	@$(BUN) $(BUN_FLAGS) bench/sinks.ts && $(BUN) $(BUN_FLAGS) bench/parquet.ts
 
 stream-1gb: $(INSTALLED) ## 1 GB from one DoGet, ten times each with pyarrow and Go, on fresh connections
 	@$(BUN) $(BUN_FLAGS) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10
