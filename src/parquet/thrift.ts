@@ -81,7 +81,7 @@ const encoded = new ByteWriter();
 export function encodeThrift(fields: ThriftFields): Uint8Array {
   encoded.clear();
   writeFields(fields, encoded);
-  return encoded.written().slice();
+  return new Uint8Array(encoded.written());
 }
 
 function writeFields(fields: ThriftFields, out: ByteWriter): void {
