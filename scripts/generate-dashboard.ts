@@ -93,6 +93,7 @@ const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       queries: [
         [rate("contract_data_connections_refused_total", "listener"), "connections, {{listener}}"],
         [rate("contract_data_calls_refused_total", "listener"), "calls, {{listener}}"],
+        [rate("contract_data_connections_ended_total", "listener"), "connections ended, {{listener}}"],
         [rate("contract_data_access_refused_total", "listener, why"), "{{why}}, {{listener}}"],
       ],
       description: "By limits on what clients hold together, and for who calls.",

@@ -82,6 +82,7 @@ function lookAtMemory(loaded: LoadedConfig): Finding {
   const subject = "MAX_MEMORY_MB";
   const said: string[] = [];
   const log: Logger = {
+    level: "info",
     debug() {},
     info: (text) => said.push(text),
     warn: (text) => said.push(text),

@@ -58,6 +58,7 @@ export const command = defineCommand({
     const interrupted = context.interrupt();
     const format = context.stderr.isTTY ? "pretty" : "json";
     const log = createLogger({ level: loaded.values.debug ? "debug" : loaded.values.logLevel, format });
+    const endToggle = toggleBySignal(log);
     const values: Config = {
       ...loaded.values,
       ...fitMemory(loaded, containerMemoryLimit(), log),
@@ -94,10 +95,22 @@ export const command = defineCommand({
       await processor?.close();
       await source?.close();
       await traces?.close();
+      endToggle();
     }
     return 0;
   },
 });
+
+/** SIGUSR2 makes the log tell everything, and the next one what it told before. @returns ends that */
+function toggleBySignal(log: Logger): () => void {
+  const { level } = log;
+  const toggle = () => {
+    log.level = log.level === "debug" ? level : "debug";
+    log.warn("SIGUSR2: the level of the log has been changed", { now: log.level });
+  };
+  process.on("SIGUSR2", toggle);
+  return () => process.off("SIGUSR2", toggle);
+}
 
 /**
  * The network that the source names, or that its ledgers show it to be of; empty for a live source, which is checked

@@ -59,6 +59,7 @@ export function connectControl(
     getSession: explained(calls.getSession),
     resumeSession: explained(calls.resumeSession),
     deleteSession: explained(calls.deleteSession),
+    setLogLevel: explained(calls.setLogLevel),
     watchSession: (request, options) => calls.watchSession(request, { metadata, ...options }),
     explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, credentials, deadlineMs),
     close: () => client.close(),

@@ -1,4 +1,5 @@
 /** contractdata.v1.ControlService (proto/control.proto) over the sessions. */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import {
   type ConfigureFiltersRequest,
@@ -10,6 +11,7 @@ import {
   StopMode,
 } from "../grpc/generated/control.ts";
 import type { Handlers, Init } from "../grpc/service.ts";
+import { LOG_LEVELS, type LogLevel } from "../ops/log.ts";
 import { identityOf } from "../security/grant.ts";
 import { scopedSessions } from "../sessions/scoped-sessions.ts";
 import type { SessionService } from "../sessions/session-service.ts";
@@ -29,8 +31,17 @@ import type { SessionWatches } from "./session-watches.ts";
 const SESSION_ID_LENGTH_MAX = 64; // ids are UUIDs of 36 characters; what is longer is not repeated in an error
 const DEADLINE_MS_MAX = 3_600_000; // a stop that waits for longer than an hour is a mistake in the unit
 
+/** A log whose level can be changed. */
+export interface LeveledLog {
+  level: LogLevel;
+}
+
 /** The handlers; none answers before the session service has. */
-export function controlHandlers(all: SessionService, watches: SessionWatches): Handlers<typeof ControlService> {
+export function controlHandlers(
+  all: SessionService,
+  watches: SessionWatches,
+  log: LeveledLog,
+): Handlers<typeof ControlService> {
   const of = (call: object) => scopedSessions(all, identityOf(call));
   return {
     startProcessing: (request, call) => started(of(call), request),
@@ -93,7 +104,21 @@ export function controlHandlers(all: SessionService, watches: SessionWatches): H
       await of(call).remove(knownId(sessionId), force);
       return { success: true, message: "session deleted" };
     },
+
+    setLogLevel({ level }) {
+      const previous = log.level;
+      if (level !== "") log.level = logLevel(level);
+      return { level: log.level, previous };
+    },
   };
+}
+
+/** @throws CodedError INVALID_ARGUMENT / LOG_LEVEL */
+function logLevel(given: string): LogLevel {
+  const level = LOG_LEVELS.find((each) => each === given);
+  if (level !== undefined) return level;
+  const sentence = `level is ${quoted(given)}: one of ${LOG_LEVELS.join(", ")} is accepted`;
+  throw new CodedError("INVALID_ARGUMENT", "LOG_LEVEL", sentence);
 }
 
 async function started(

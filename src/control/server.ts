@@ -19,7 +19,7 @@ import type { SessionService } from "../sessions/session-service.ts";
 import type { Traces } from "../tracing/traces.ts";
 import { type AuditLine, audited } from "./audit.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
-import { controlHandlers } from "./control-service.ts";
+import { controlHandlers, type LeveledLog } from "./control-service.ts";
 import { SessionWatches } from "./session-watches.ts";
 import { traced } from "./traced.ts";
 
@@ -44,6 +44,8 @@ interface ControlServerOptions {
   gate?: Gate;
   /** Absent: no TLS. */
   tls?: ServerTls;
+  /** Whose level SetLogLevel changes. */
+  log: LeveledLog;
   /** Absent: there are no traces. */
   traces?: Traces;
   /** Default: those of grpc/listen.ts. */
@@ -83,7 +85,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const admit = options.gate?.admit;
   const health = healthService(options.health);
   const watches = new SessionWatches();
-  const control = controlHandlers(options.sessions, watches);
+  const control = controlHandlers(options.sessions, watches, options.log);
   addService(
     server,
     ControlService,

@@ -8,7 +8,8 @@ import { standardError } from "./log-output.ts";
 
 /** Levels in rising order: a logger drops lines below its own level (LOG_LEVEL). */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-type LogLevel = (typeof LOG_LEVELS)[number];
+/** One of LOG_LEVELS. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
 type LogFields = Readonly<Record<string, unknown>>;
 
 /**
@@ -16,6 +17,8 @@ type LogFields = Readonly<Record<string, unknown>>;
  * TEXT_LENGTH_MAX characters.
  */
 export interface Logger {
+  /** From which level on lines are written: of this logger, the one that it is a child of, and all children. */
+  level: LogLevel;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -49,7 +52,7 @@ const HIDDEN = "[hidden]";
 export function createLogger(options: LogOptions): Logger {
   const output = options.output ?? standardError();
   const now = options.now ?? (() => new Date());
-  const least = LOG_LEVELS.indexOf(options.level);
+  let least = LOG_LEVELS.indexOf(options.level);
   const pretty = options.format === undefined ? output.isTTY === true : options.format === "pretty";
   const format = pretty ? prettyLine : jsonLine;
 
@@ -61,6 +64,12 @@ export function createLogger(options: LogOptions): Logger {
         output.write(`${format(now(), level, shorten(message), clean({ ...own, ...fields }))}\n`);
       };
     return {
+      get level() {
+        return LOG_LEVELS[least]!;
+      },
+      set level(level) {
+        least = LOG_LEVELS.indexOf(level);
+      },
       debug: at("debug"),
       info: at("info"),
       warn: at("warn"),

@@ -10,6 +10,12 @@ export function tracedLog(log: Logger, traces: Traces | undefined): Logger {
     (message, fields = {}) =>
       log[level](message, { ...fields, ...traces.idsFor(fields) });
   return {
+    get level() {
+      return log.level;
+    },
+    set level(level) {
+      log.level = level;
+    },
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),

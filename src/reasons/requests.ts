@@ -20,6 +20,7 @@ export const REQUESTS = {
     "Use none, lz4 or zstd.",
   ),
   DEADLINE: reason("INVALID_ARGUMENT", "The deadline of StopProcessing is over the limit.", "Give a shorter one."),
+  LOG_LEVEL: reason("INVALID_ARGUMENT", "The log has no such level.", "Use debug, info, warn or error."),
   DESCRIPTOR_INVALID: reason(
     "INVALID_ARGUMENT",
     "The Flight descriptor has no type that this server knows.",

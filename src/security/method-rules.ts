@@ -44,6 +44,7 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     ConfigureFilters: CHANGE,
     ResumeSession: CHANGE,
     DeleteSession: CHANGE,
+    SetLogLevel: { needs: "admin", changes: true, ofAll: true },
     GetStatus: READ,
     GetMetrics: READ,
     ListSessions: READ,

@@ -183,7 +183,7 @@ async function startListeners(
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
     gate: gates.control,
-    ...{ audit, traces },
+    ...{ audit, traces, log },
     tls: certificates.of("control"),
     limits: limitsOf(config, config.controlConnectionsMax),
     warn: (message, fields) => log.warn(message, { listener: "control", ...fields }),

@@ -9,5 +9,6 @@ export function startMemoryServer(
   health: HealthState,
   onUnexpected: (error: unknown) => void = () => {},
 ): Promise<RunningServer> {
-  return startControlServer({ sessions, service: SERVICE, health, host: "127.0.0.1", port: 0, onUnexpected });
+  const log = { level: "info" } as const;
+  return startControlServer({ sessions, service: SERVICE, health, log, host: "127.0.0.1", port: 0, onUnexpected });
 }

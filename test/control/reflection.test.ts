@@ -137,6 +137,7 @@ describe.skipIf(!canHaveGrpcurl())("grpcurl without .proto files", () => {
         "GetStatus",
         "ListSessions",
         "ResumeSession",
+        "SetLogLevel",
         "StartProcessing",
         "StopProcessing",
         "WatchSession",

@@ -15,40 +15,42 @@ import { until } from "../support/until.ts";
 import { basic, bearer, type GuardedServer, type Name, rawCall, startGuarded } from "./support.ts";
 
 /** What each method asks for, by its name or, where names repeat, with its service's. Written by hand: a new one has to be added. */
-const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "operator" | "whole operator">> = {
-  StartProcessing: "whole operator", // without a label
-  StopProcessing: "operator",
-  ConfigureFilters: "whole operator", // without a session
-  ResumeSession: "operator",
-  DeleteSession: "operator",
-  GetStatus: "reader",
-  GetMetrics: "reader",
-  ListSessions: "reader",
-  GetSession: "reader",
-  WatchSession: "whole reader", // without a session
-  GetServiceInfo: "reader",
-  GetFilterConfig: "reader",
-  UpdateFilterConfig: "whole operator",
-  ListFlights: "reader",
-  GetFlightInfo: "reader",
-  PollFlightInfo: "reader",
-  GetSchema: "reader",
-  DoGet: "reader",
-  DoPut: "reader",
-  DoExchange: "reader",
-  DoAction: "reader",
-  ListActions: "reader",
-  Check: "nothing",
-  Watch: "nothing",
-  ServerReflectionInfo: "reader",
-  "/livez": "nothing",
-  "/ready": "nothing",
-  "/readyz": "nothing",
-  "/health": "whole reader",
-  "/metrics": "whole reader",
-  "/": "whole reader",
-  "/status.json": "whole reader",
-};
+const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "operator" | "whole operator" | "admin">> =
+  {
+    StartProcessing: "whole operator", // without a label
+    StopProcessing: "operator",
+    ConfigureFilters: "whole operator", // without a session
+    ResumeSession: "operator",
+    DeleteSession: "operator",
+    SetLogLevel: "admin",
+    GetStatus: "reader",
+    GetMetrics: "reader",
+    ListSessions: "reader",
+    GetSession: "reader",
+    WatchSession: "whole reader", // without a session
+    GetServiceInfo: "reader",
+    GetFilterConfig: "reader",
+    UpdateFilterConfig: "whole operator",
+    ListFlights: "reader",
+    GetFlightInfo: "reader",
+    PollFlightInfo: "reader",
+    GetSchema: "reader",
+    DoGet: "reader",
+    DoPut: "reader",
+    DoExchange: "reader",
+    DoAction: "reader",
+    ListActions: "reader",
+    Check: "nothing",
+    Watch: "nothing",
+    ServerReflectionInfo: "reader",
+    "/livez": "nothing",
+    "/ready": "nothing",
+    "/readyz": "nothing",
+    "/health": "whole reader",
+    "/metrics": "whole reader",
+    "/": "whole reader",
+    "/status.json": "whole reader",
+  };
 
 const CONTROL_PORT = [ControlService, ContractDataService, StellarContractDataService];
 const BOTH_PORTS = [Health, ServerReflection, ServerReflectionAlpha];
@@ -69,6 +71,7 @@ function expected(asks: string, caller: Caller): "in" | "UNAUTHENTICATED" | "PER
   if (asks === "nothing") return "in";
   if (caller === "nobody" || caller === "stranger") return "UNAUTHENTICATED";
   if (caller === "unlisted") return "PERMISSION_DENIED";
+  if (asks === "admin" && caller !== "admin") return "PERMISSION_DENIED";
   if (asks.endsWith("operator") && caller.endsWith("reader")) return "PERMISSION_DENIED";
   return asks.startsWith("whole") && caller.startsWith("some-") ? "PERMISSION_DENIED" : "in";
 }

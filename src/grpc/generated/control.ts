@@ -1597,6 +1597,72 @@ export const DeleteSessionResponse: Codec<DeleteSessionResponse> = {
   },
 };
 
+/** contractdata.v1.SetLogLevelRequest */
+export interface SetLogLevelRequest {
+  /** debug, info, warn or error; empty = no change. */
+  level: string;
+}
+
+export const SetLogLevelRequest: Codec<SetLogLevelRequest> = {
+  typeName: "contractdata.v1.SetLogLevelRequest",
+  encode(message) {
+    const writer = protobuf.Writer.create();
+    if (message.level) writer.uint32(10).string(message.level);
+    return writer.finish();
+  },
+  decode(bytes) {
+    const reader = protobuf.Reader.create(bytes);
+    const message: SetLogLevelRequest = { level: "" };
+    while (reader.pos < reader.len) {
+      const tag = reader.tag();
+      switch (tag) {
+        case 10:
+          message.level = reader.string();
+          break;
+        default:
+          reader.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return message;
+  },
+};
+
+/** contractdata.v1.SetLogLevelResponse */
+export interface SetLogLevelResponse {
+  /** As it is now. */
+  level: string;
+  /** As it was before. */
+  previous: string;
+}
+
+export const SetLogLevelResponse: Codec<SetLogLevelResponse> = {
+  typeName: "contractdata.v1.SetLogLevelResponse",
+  encode(message) {
+    const writer = protobuf.Writer.create();
+    if (message.level) writer.uint32(10).string(message.level);
+    if (message.previous) writer.uint32(18).string(message.previous);
+    return writer.finish();
+  },
+  decode(bytes) {
+    const reader = protobuf.Reader.create(bytes);
+    const message: SetLogLevelResponse = { level: "", previous: "" };
+    while (reader.pos < reader.len) {
+      const tag = reader.tag();
+      switch (tag) {
+        case 10:
+          message.level = reader.string();
+          break;
+        case 18:
+          message.previous = reader.string();
+          break;
+        default:
+          reader.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return message;
+  },
+};
+
 /** contractdata.v1.ControlService */
 export const ControlService = {
   typeName: "contractdata.v1.ControlService",
@@ -1637,5 +1703,10 @@ export const ControlService = {
      * which stops it first.
      */
     deleteSession: { name: "DeleteSession", kind: "unary", request: DeleteSessionRequest, response: DeleteSessionResponse },
+    /**
+     * Changes how much the server logs, until it is changed again or the server restarts. Without a level it tells the
+     * present one.
+     */
+    setLogLevel: { name: "SetLogLevel", kind: "unary", request: SetLogLevelRequest, response: SetLogLevelResponse },
   },
 } as const satisfies ServiceType;
