@@ -226,7 +226,7 @@ function banner(
   source    ${source.description} (${config.networkPassphrase})
   control   ${control}   gRPC${over(addresses.control)}: contractdata.v1.ControlService, health, reflection
   flight    ${flight}    Arrow Flight${over(addresses.flight)}
-  http      ${addresses.http.tls ? "https" : "http"}://${shown(addresses.http)}/    status page; /health /ready /metrics
+  http      ${addresses.http.tls ? "https" : "http"}://${shown(addresses.http)}/    console; /health /ready /metrics
 ${session === undefined ? `\nStart a session:\n  ${PROGRAM} start --address ${control}${tlsFlags(addresses.control)}${asks.control ? " --token-file FILE" : ""} --start-ledger N\n` : `  session   ${session}\n`}
 Read it from Python (pip install pyarrow${addresses.flight.tls ? "; ca.pem is the authority of the server's certificate" : ""}):
 

@@ -122,7 +122,7 @@ export const ACCESS_SETTINGS = {
     default: "",
     defaultNote: "only /livez, /ready, /readyz and gRPC health",
     description:
-      "What else is answered without credentials where the server asks for some: health (/health), metrics (/metrics), status (/ and /status.json), reflection (gRPC server reflection).",
+      "What else is answered without credentials where the server asks for some: health (/health), metrics (/metrics), status (/status.json and what the console shows), reflection (gRPC server reflection).",
     example: "metrics,reflection",
   }),
   insecureListen: setting({

@@ -96,7 +96,7 @@ export const SERVER_SETTINGS = {
     default: "8089",
     defaultNote:
       "8089, on 127.0.0.1 alone; on every interface where credentials are asked for, or with INSECURE_LISTEN",
-    description: "Where health, metrics and the status page are served over HTTP: a port, or host:port.",
+    description: "Where health, metrics and the console are served over HTTP: a port, or host:port.",
     example: "127.0.0.1:8089",
   }),
   httpAllowedHosts: setting({

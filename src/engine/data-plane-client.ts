@@ -56,7 +56,7 @@ export class DataPlaneClient {
   private closing = false;
   private readonly watch: SilenceWatch;
   private exited: Promise<void>;
-  private readonly reports = new Map<number, (clients: ClientReport[]) => void>();
+  private readonly reports = new Map<number, (report: ClientReport[] | object[]) => void>();
   private reportCount = 0;
 
   private constructor(
@@ -91,10 +91,8 @@ export class DataPlaneClient {
       else if (message.type === "log") events.logged(message.level, message.message, message.fields);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);
       else if (message.type === "read") this.reads.received(message.number, message.read);
-      else if (message.type === "clients") {
-        this.reports.get(message.number)?.(message.clients);
-        this.reports.delete(message.number);
-      }
+      else if (message.type === "clients") this.reported(message.number, message.clients);
+      else if (message.type === "streams") this.reported(message.number, message.streams);
     });
     worker.on("error", (thrown: Error) => this.lost(events, thrown.message));
     this.exited = new Promise((resolve) => {
@@ -136,12 +134,12 @@ export class DataPlaneClient {
 
   /** Who reads a stream, and who has read it lately; nobody where the thread cannot say. */
   clientsOf(stream: number): Promise<ClientReport[]> {
-    if (this.silenceMs !== undefined) return Promise.resolve([]);
-    return new Promise((resolve) => {
-      const number = ++this.reportCount;
-      this.reports.set(number, resolve);
-      this.send({ type: "clientsOf", number, stream });
-    });
+    return this.report((number) => ({ type: "clientsOf", number, stream })) as Promise<ClientReport[]>;
+  }
+
+  /** Every open stream with its clients, as Flight's action `streams` gives them; none where the thread cannot say. */
+  streams(): Promise<object[]> {
+    return this.report((number) => ({ type: "streamsOf", number }));
   }
 
   /** Lets clients finish within the grace, then ends the Worker; one that is silent at once. */
@@ -169,6 +167,20 @@ export class DataPlaneClient {
     } catch (thrown) {
       this.send({ type: "answer", number, error: CodedError.from(thrown).toRecord() });
     }
+  }
+
+  private report(ask: (number: number) => ToDataPlane): Promise<ClientReport[] | object[]> {
+    if (this.silenceMs !== undefined) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const number = ++this.reportCount;
+      this.reports.set(number, resolve);
+      this.send(ask(number));
+    });
+  }
+
+  private reported(number: number, report: ClientReport[] | object[]): void {
+    this.reports.get(number)?.(report);
+    this.reports.delete(number);
   }
 
   private settleReports(): void {

@@ -1,7 +1,5 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
 import { versionsOf } from "../columns/datasets.ts";
-import type { HubStream } from "../delivery/hub-stream.ts";
-import type { StreamPart } from "../delivery/stream-part.ts";
 import { CodedError } from "../error.ts";
 import {
   CancelFlightInfoRequest,
@@ -10,7 +8,6 @@ import {
   FlightEndpoint,
   RenewFlightEndpointRequest,
 } from "../grpc/generated/flight.ts";
-import { encodeCursor } from "../threads/cursor.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { ContractDataOptions } from "./contract-data-options.ts";
@@ -19,8 +16,9 @@ import { JsonObject } from "./json-object.ts";
 import type { FlightAction } from "./producer.ts";
 import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { ENDPOINTS_MAX } from "./range-ticket.ts";
-import { hasDictionaries, incompatibilities, readSchema, type Schemas } from "./schemas.ts";
+import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { checkSessionScope, checkWholeScope, readableSessions } from "./scope.ts";
+import { describeStream } from "./stream-description.ts";
 import type { TicketSeal } from "./ticket-seal.ts";
 import { parseTicket, ticketOf } from "./tickets.ts";
 
@@ -192,61 +190,6 @@ function serverInfoAction({ options }: ActionParts): FlightAction {
       ];
     },
   };
-}
-
-function describeStream({ opening, cell, log, over, parts, isShared }: HubStream) {
-  return {
-    [opening.kind === "range" ? "range" : "session"]: opening.id,
-    kind: opening.kind,
-    start_ledger: opening.ledgerStart,
-    end_ledger: opening.ledgerEnd,
-    current_ledger: cell.get("ledgerCurrent"),
-    schema_version: opening.schemaVersion,
-    dictionaries: hasDictionaries(opening),
-    compression: opening.compression,
-    over,
-    rows: cell.get("rows"),
-    batches: cell.get("batches"),
-    retained_bytes: cell.get("retainedBytes"),
-    oldest_retained: isShared ? undefined : encodeCursor(log.startPosition, opening.partition),
-    held_back_ms_max: Math.round(Math.max(...parts.map((part) => part.log.heldBackMsMax))),
-    partitions: isShared ? parts.map(describePartition) : undefined,
-    rows_sent: cell.get("rowsSent"),
-    bytes_sent: cell.get("bytesSent"),
-    clients: parts.flatMap(describeClients),
-  };
-}
-
-function describePartition({ opening, cell, log }: StreamPart) {
-  return {
-    index: opening.partition?.index,
-    current_ledger: cell.get("ledgerCurrent"),
-    rows: cell.get("rows"),
-    batches: cell.get("batches"),
-    retained_bytes: log.retainedBytes,
-    oldest_retained: encodeCursor(log.startPosition, opening.partition),
-    held_back_ms_max: Math.round(log.heldBackMsMax),
-    rows_sent: cell.get("rowsSent"),
-    bytes_sent: cell.get("bytesSent"),
-  };
-}
-
-function describeClients({ opening: { partition }, clients }: StreamPart) {
-  return [...clients].map((client) => ({
-    client: client.number,
-    peer: client.peer,
-    partition: partition?.index,
-    joined_unix_ms: client.joinedUnixMs,
-    mode: client.mode,
-    batches: client.batches,
-    rows: client.rows,
-    bytes: client.bytes,
-    lag_ledgers: client.lag.ledgers,
-    lag_batches: client.lag.batches,
-    lag_bytes: client.lag.bytes,
-    blocked_ms: Math.round(client.blockedMs),
-    cursor: encodeCursor(client.position, partition),
-  }));
 }
 
 function bodyOf(body: Uint8Array, example: string): JsonObject {

@@ -34,6 +34,7 @@ import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
 import { TICKET_TTL_MS } from "./range-flights.ts";
 import { RowReads } from "./row-reads.ts";
+import { describeStream } from "./stream-description.ts";
 import { TicketSeal } from "./ticket-seal.ts";
 
 const REQUEST_BYTES_MAX = 4 << 20; // descriptors, tickets and actions are small; gRPC's own default
@@ -190,6 +191,9 @@ function handle(
       post({ type: "clients", number: message.number, clients });
       return;
     }
+    case "streamsOf":
+      post({ type: "streams", number: message.number, streams: hub.all().map(describeStream) });
+      return;
     case "answer":
       main.answered(message.number, message.answer, message.error);
       return;

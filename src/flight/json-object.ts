@@ -78,6 +78,11 @@ export class JsonObject {
     return new JsonObject(value as Record<string, unknown>, what);
   }
 
+  /** Keys that have not been taken. */
+  get keys(): string[] {
+    return [...this.left];
+  }
+
   has(key: string): boolean {
     return Object.hasOwn(this.values, key);
   }

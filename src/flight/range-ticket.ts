@@ -216,8 +216,8 @@ export function partsOf(range: RangeTicket): RangeTicket[] {
   }));
 }
 
-/** @throws CodedError INVALID_ARGUMENT naming the key or the value */
-function takeFilter(json: JsonObject): FilterRecord {
+/** The filters of a ticket, or of a request in its terms. @throws CodedError INVALID_ARGUMENT naming the key or the value */
+export function takeFilter(json: JsonObject): FilterRecord {
   const filter: FilterRecord = {};
   for (const { key, name } of LIST_KINDS) {
     const values = json.texts(key);

@@ -1,5 +1,5 @@
-/** The HTTP side for operators: health, readiness, metrics, a status page. */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+/** The HTTP side for operators: health, readiness, metrics, the console. */
+import { Hono, type MiddlewareHandler } from "hono";
 import { compress } from "hono/compress";
 import { CodedError } from "../error.ts";
 import { headerCredentials } from "../security/call-credentials.ts";
@@ -7,15 +7,16 @@ import type { Gate } from "../security/gate.ts";
 import type { Identity } from "../security/grant.ts";
 import type { Traces } from "../tracing/traces.ts";
 import { allowedHosts } from "./allowed-hosts.ts";
+import { addConsoleData, addConsolePage, type ConsoleSource, checkOrigin } from "./console-routes.ts";
 import { API_ROOT, errorJson, httpStatusOf } from "./http-errors.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
+import type { OpsContext, OpsHono, OpsTypes } from "./ops-hono.ts";
 import { publicValue } from "./public-text.ts";
 import { addressOf, requestPath } from "./request-path.ts";
 import { requestSpans } from "./request-spans.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
 import { shownSession } from "./shown-session.ts";
 import { healthReport, type OpsSource } from "./status.ts";
-import { statusPage } from "./status-page.ts";
 
 /** Half a kilobyte, asked every second: compressing it would take thrice the time of the answer. */
 const PROBED: ReadonlySet<string> = new Set(["/health", "/ready", "/readyz", "/livez"]);
@@ -23,24 +24,6 @@ const NO_STORE = { "Cache-Control": "no-store" } as const;
 
 /** Every path that is served here; each answers GET and HEAD. */
 export const PATHS = ["/", "/health", "/ready", "/readyz", "/livez", "/metrics", "/status.json"] as const;
-
-/** What the server says of a request beside the request itself. */
-export interface OpsEnv {
-  /** Address of the client. */
-  peer: string;
-  /** Whether the connection may be silent for as long as the answer takes; false is said before its last byte. */
-  stayOpen?: (may: boolean) => void;
-}
-
-interface OpsTypes {
-  Bindings: OpsEnv;
-  /** Who asks; undefined where nobody is asked. */
-  Variables: { identity: Identity | undefined };
-}
-/** The app, for those who add routes. */
-export type OpsHono = Hono<OpsTypes>;
-/** A request to it. */
-export type OpsContext = Context<OpsTypes>;
 
 interface OpsOptions {
   /** Absent: there are no traces. */
@@ -51,6 +34,8 @@ interface OpsOptions {
   onUnexpected?: (error: unknown) => void;
   /** Names under which browsers may read /status.json and what is below /v1/, beside this machine's own; HTTP_ALLOWED_HOSTS. */
   allowedHosts?: readonly string[];
+  /** What the console draws; absent: its page is served alone. */
+  console?: ConsoleSource;
   /** Adds routes behind the gate. */
   addRoutes?: (app: OpsHono) => void;
   /** Who is behind a ticket in the address. @throws CodedError */
@@ -76,7 +61,10 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
   addGate(app, options);
   const hostCheck = hostChecker(options.allowedHosts ?? []);
   app.use("/status.json", hostCheck);
-  app.use(`${API_ROOT}*`, hostCheck);
+  app.use(`${API_ROOT}*`, hostCheck, async (context, next) => {
+    checkOrigin(context.req.raw);
+    await next();
+  });
   options.addRoutes?.(app);
 
   app.get("/health", (context) => {
@@ -119,14 +107,8 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
     );
   });
 
-  app.get("/", (context) => {
-    const nonce = crypto.randomUUID();
-    return context.html(statusPage(source.service.name, nonce), 200, {
-      ...NO_STORE,
-      "Content-Security-Policy": `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-    });
-  });
-
+  addConsolePage(app);
+  if (options.console !== undefined) addConsoleData(app, options.console);
   addFallbacks(app, options);
   return app;
 }
@@ -160,11 +142,17 @@ function addGate(app: OpsHono, { gate, ticketIdentity }: OpsOptions): void {
       context.set("identity", identity);
     } catch (thrown) {
       const error = CodedError.from(thrown);
-      if (error.code === "UNAUTHENTICATED") context.header("WWW-Authenticate", 'Basic realm="contract-data", Bearer');
+      if (error.code === "UNAUTHENTICATED") context.header("WWW-Authenticate", challengeOf(context));
       return refused(context, error);
     }
     await next();
   });
+}
+
+/** A browser that opens a page may ask for name and password; where a script asks, its page does that. */
+function challengeOf(context: OpsContext): string {
+  const isScript = (context.req.header("sec-fetch-mode") ?? "navigate") !== "navigate";
+  return isScript ? "Bearer" : 'Basic realm="contract-data", Bearer';
 }
 
 /** The answer of an error, in the form of its path. */

@@ -2,8 +2,8 @@
 import { formatAddress } from "../config/address.ts";
 import { CodedError } from "../error.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
-import type { OpsEnv, OpsHono } from "./app.ts";
 import { API_ROOT } from "./http-errors.ts";
+import type { OpsEnv, OpsHono } from "./ops-hono.ts";
 import { requestPath } from "./request-path.ts";
 
 const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss

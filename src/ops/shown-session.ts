@@ -1,4 +1,4 @@
-/** Sessions as the status page shows them: short, since anybody may ask for all of them as often as he likes. */
+/** Sessions as the console shows them: short, since anybody may ask for all of them as often as he likes. */
 import type { SessionSnapshot } from "../sessions/session-service.ts";
 
 /** Values of one list of a request that are shown; GetSession has them all. */

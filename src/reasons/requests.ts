@@ -53,6 +53,11 @@ export const REQUESTS = {
     "A browser asks under a host name that is not known to be this server's.",
     "Add the name to HTTP_ALLOWED_HOSTS.",
   ),
+  ORIGIN: reason(
+    "PERMISSION_DENIED",
+    "A page of another site has made a browser ask.",
+    "Use a program, or the server's own console.",
+  ),
   QUERY: reason(
     "INVALID_ARGUMENT",
     "A parameter of an HTTP request is unknown, or has a value that it cannot have.",

@@ -41,6 +41,15 @@ export function openApi(version: string): object {
     paths: {
       "/v1/rows": rowsPath("rows", "Rows of a range of ledgers", RANGE_PARAMETERS, []),
       "/v1/sessions/{id}/rows": rowsPath("sessionRows", "Rows of a session", SESSION_PARAMETERS, [SESSION_ID]),
+      "/v1/sessions": { post: change("start", "Starts a session", [], "The session.") },
+      "/v1/sessions/{id}": { delete: change("remove", "Deletes a session that is over", [SESSION_ID], "It is gone.") },
+      "/v1/sessions/{id}/stop": { post: change("stop", "Stops a session", [SESSION_ID], "The session.") },
+      "/v1/sessions/{id}/resume": { post: change("resume", "Resumes a session", [SESSION_ID], "The session.") },
+      "/v1/sessions/{id}/filters": {
+        post: change("filters", "Other filters, from the next ledger on", [SESSION_ID], "From which ledger they hold."),
+      },
+      "/v1/overview": page("overview", "What the console shows", "application/json"),
+      "/v1/history": page("history", "Rate and lag of sessions over the last hour", "application/json"),
       "/health": page("health", "Health of the server's parts", "application/json", 503),
       "/ready": page("ready", "Whether the server can do its work", "application/json", 503),
       "/readyz": page("readyz", "As /ready", "application/json", 503),
@@ -117,6 +126,21 @@ function rowsPath(name: string, summary: string, parameters: readonly Parameter[
         "201": ticketAnswer("The address can be opened until `expires_at`."),
         default: { description: "An error.", ...ERROR },
       },
+    },
+  };
+}
+
+/** A call of an operator, whose body is what its operation takes: see docs/console.md. */
+function change(name: string, summary: string, parameters: readonly object[], answer: string): object {
+  const schema = { type: "object" };
+  return {
+    operationId: `${name}Session`,
+    summary,
+    parameters,
+    requestBody: { content: { "application/json": { schema } } },
+    responses: {
+      "200": { description: answer, content: { "application/json": { schema } } },
+      default: { description: "An error.", ...ERROR },
     },
   };
 }

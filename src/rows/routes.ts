@@ -2,7 +2,7 @@
 import { accepts } from "hono/accepts";
 import type { RowReads } from "../engine/row-reads.ts";
 import { CodedError } from "../error.ts";
-import type { OpsContext, OpsHono } from "../ops/app.ts";
+import type { OpsContext, OpsHono } from "../ops/ops-hono.ts";
 import { addressOf } from "../ops/request-path.ts";
 import { ENCODINGS, encoded } from "./content-encoding.ts";
 import { openApi } from "./open-api.ts";

@@ -74,17 +74,25 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     readyz: OPEN,
     health: { ...READ, part: "health", ofAll: true },
     metrics: { ...READ, part: "metrics", ofAll: true },
-    "": { ...READ, part: "status", ofAll: true },
+    "": OPEN, // the console: what it shows it asks for by itself
     "status.json": { ...READ, part: "status", ofAll: true },
     "openapi.json": OPEN,
+    "v1/overview": { ...READ, part: "status", ofAll: true },
+    "v1/history": { ...READ, part: "status", ofAll: true },
+    "v1/sessions": CHANGE,
+    "v1/sessions/{id}": CHANGE,
+    "v1/sessions/{id}/stop": CHANGE,
+    "v1/sessions/{id}/resume": CHANGE,
+    "v1/sessions/{id}/filters": CHANGE,
     "v1/rows": READ,
     "v1/sessions/{id}/rows": READ,
   }),
 ]);
 
+const CONSOLE_PATH = /^\/console\/.*$/; // files of the console are as open as its page
 const SESSION_PATH = /^(\/v1\/sessions\/)[^/]+/;
 
 /** The rule of a gRPC method, `package.Service/Method`, or of a path of HTTP, `/metrics`; undefined: there is none. */
 export function ruleOf(path: string): MethodRule | undefined {
-  return RULES.get(path.replace(SESSION_PATH, "$1{id}"));
+  return RULES.get(path.replace(CONSOLE_PATH, "/").replace(SESSION_PATH, "$1{id}"));
 }

@@ -8,16 +8,20 @@ import type { Address } from "../config/address.ts";
 import type { Listener } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
 import { type AuditLine, auditRefusal } from "../control/audit.ts";
+import { addSessionRoutes } from "../control/http-routes.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
 import type { DataPlaneClient, DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { HealthState } from "../grpc/health-state.ts";
 import { routeLibraryLog } from "../grpc/library-log.ts";
-import { createOpsApp, type OpsHono } from "../ops/app.ts";
+import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
+import type { OpsHono } from "../ops/ops-hono.ts";
 import { startOpsServer } from "../ops/server.ts";
+import { SessionHistory } from "../ops/session-history.ts";
+import type { OpsSource } from "../ops/status.ts";
 import { tracedLog } from "../ops/traced-log.ts";
 import { addRowRoutes, type RowRoutesOptions } from "../rows/routes.ts";
 import { RowFormatter } from "../rows/row-formatter.ts";
@@ -39,6 +43,7 @@ import { type EngineParts, type StartContext, startEngine } from "./engine-parts
 import { FlowctlLink } from "./flowctl-link.ts";
 import { limitsOf } from "./limits.ts";
 import { processMetrics } from "./metrics.ts";
+import { overviewOf } from "./overview.ts";
 import { components, workOf } from "./readiness.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
 import { windowBytesOf } from "./source-windows.ts";
@@ -206,25 +211,31 @@ async function startListeners(
     const counts = processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry, flowctl.counts);
     return { ...counts, accessFiles: context.access.state };
   };
-  const app = createOpsApp(
-    {
-      service,
-      startedUnixMs,
-      network,
-      source: source.description,
-      components: () => [...parts(), ...flowctl.component()],
-      sessions: () => sessions.list(),
-      metrics,
-      endpoints: () => addresses,
+  const opsSource: OpsSource = {
+    service,
+    startedUnixMs,
+    network,
+    source: source.description,
+    components: () => [...parts(), ...flowctl.component()],
+    sessions: () => sessions.list(),
+    metrics,
+    endpoints: () => addresses,
+  };
+  const history = new SessionHistory(() => sessions.list());
+  stop.ops.push(async () => history.close());
+  const streams = () => dataPlane.streams();
+  const app = createOpsApp(opsSource, {
+    gate: gates.http,
+    console: {
+      overview: (identity) =>
+        overviewOf({ config, ops: opsSource, asksWho: gates.http !== undefined, streams }, identity),
+      history: () => history.read(),
     },
-    {
-      gate: gates.http,
-      traces,
-      onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
-      allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
-      ...rowRoutes(context, dataPlane),
-    },
-  );
+    traces,
+    onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
+    allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
+    ...httpRoutes(context, dataPlane, sessions),
+  });
   const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
   certificates.onRenewed("http", (tls) => ops.renewTls(tls));
   addresses.http.port = ops.port;
@@ -236,8 +247,12 @@ async function startListeners(
   return addresses;
 }
 
-/** Rows over HTTP, which the data plane reads. */
-function rowRoutes({ config, access, life, stop }: StartContext, { reads }: DataPlaneClient) {
+/** Rows over HTTP, which the data plane reads, and what the console changes. */
+function httpRoutes(
+  { config, access, life, stop, audit }: StartContext,
+  { reads }: DataPlaneClient,
+  sessions: Sessions,
+) {
   const tickets = access.access.http && new RowTickets(ticketKey(config.dataDir));
   const formatter = new RowFormatter();
   stop.ops.push(() => formatter.close());
@@ -246,7 +261,10 @@ function rowRoutes({ config, access, life, stop }: StartContext, { reads }: Data
     isStopping: () => life.closing,
   };
   return {
-    addRoutes: (app: OpsHono) => addRowRoutes(app, options),
+    addRoutes: (app: OpsHono) => {
+      addSessionRoutes(app, sessions, audit);
+      addRowRoutes(app, options);
+    },
     ticketIdentity: tickets && ((address: URL) => tickets.identityOf(address)),
   };
 }

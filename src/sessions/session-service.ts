@@ -1,5 +1,5 @@
 /**
- * What the control plane, the metrics and the status page see of a session: plain values, read at any moment.
+ * What the control plane, the metrics and the console see of a session: plain values, read at any moment.
  * The states are those of the wire (`GetStatusResponse.Status`).
  */
 import type { ErrorRecord } from "../error.ts";

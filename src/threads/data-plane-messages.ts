@@ -181,6 +181,8 @@ export type ToDataPlane =
   | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
   /** Who reads a stream; answered by `clients`. */
   | { type: "clientsOf"; number: number; stream: number }
+  /** What streams there are; answered by `streams`. */
+  | { type: "streamsOf"; number: number }
   /** What a client of HTTP reads, by its number. */
   | { type: "read"; number: number; read: ToRowRead }
   /** Other certificates, for handshakes from now on. */
@@ -208,5 +210,7 @@ export type FromDataPlane =
   | { type: "log"; level: "warn" | "error"; message: string; fields: Record<string, string> }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }
   | { type: "clients"; number: number; clients: ClientReport[] }
+  /** As the action `streams` gives them. */
+  | { type: "streams"; number: number; streams: object[] }
   | { type: "read"; number: number; read: FromRowRead }
   | { type: "closed" };

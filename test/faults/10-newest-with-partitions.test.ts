@@ -5,7 +5,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightDescriptor_DescriptorType } from "../../src/grpc/generated/flight.ts";
-import { statusPage } from "../../src/ops/status-page.ts";
 import { goClient, pythonClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
 import { collect, flightCalls } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
@@ -60,24 +59,20 @@ for (const [name, client] of [
   );
 }
 
-/** The Python code that the status page shows for that newest session. */
-function pageSnippet(newest: object): string {
-  const page = statusPage("test", "nonce");
-  const code = page.slice(page.indexOf("const newest ="), page.indexOf('if (byId("snippet")'));
-  const show = new Function("status", "flightUrl", `${code}; return snippet;`) as (
-    status: object,
-    flightUrl: string,
-  ) => string;
-  return show({ sessions: [newest], endpoints: { flight: {} } }, `grpc://${processor.flight}`);
+/** The Python code that the console shows for that newest session. */
+async function consoleSnippet(newest: object): Promise<string> {
+  const file: string = new URL("../../src/ops/console/overview.js", import.meta.url).pathname;
+  const { pythonOf } = (await import(file)) as { pythonOf(address: string, flight: object, newest: object): string };
+  return pythonOf(`grpc://${processor.flight}`, {}, newest);
 }
 
 const python = await pythonInterpreter();
-test.skipIf(python.command === undefined)("the status page's snippet reads all partitions", async () => {
-  const code = pageSnippet({ id: session, partitions: COUNT });
+test.skipIf(python.command === undefined)("the console's snippet reads all partitions", async () => {
+  const code = await consoleSnippet({ id: session, partitions: COUNT });
   const child = Bun.spawn([python.command![0]!, "-c", code], { stdout: "pipe", stderr: "pipe" });
   const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   expect(await child.exited, stderr).toBe(0);
   const rows = [...stdout.matchAll(/(\d+) \['contract_id'/g)].map(([, count]) => Number(count));
   expect(rows.reduce((sum, count) => sum + count, 0)).toBe(SAMPLE.rows);
-  expect(pageSnippet({ id: session })).toContain("for endpoint in info.endpoints:");
+  expect(await consoleSnippet({ id: session })).toContain("for endpoint in info.endpoints:");
 });

@@ -48,8 +48,12 @@ const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "ope
     "/readyz": "nothing",
     "/health": "whole reader",
     "/metrics": "whole reader",
-    "/": "whole reader",
+    "/": "nothing",
+    "/console/console.js": "nothing",
+    "/openapi.json": "nothing",
     "/status.json": "whole reader",
+    "/v1/overview": "whole reader",
+    "/v1/history": "whole reader",
   };
 
 const CONTROL_PORT = [ControlService, ContractDataService, StellarContractDataService];
@@ -145,7 +149,8 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
   );
 
   test("every path of HTTP lets in whom it should", async () => {
-    for (const path of PATHS) {
+    const others = ["/console/console.js", "/openapi.json", "/v1/overview", "/v1/history"];
+    for (const path of [...PATHS, ...others]) {
       const asks = ASKS[path];
       expect(asks, `${path} has no rule here: add it to ASKS`).toBeString();
       for (const caller of CALLERS) {

@@ -1,0 +1,3 @@
+/** The text of overview.js, as the bundler gives it. */
+declare const text: string;
+export default text;

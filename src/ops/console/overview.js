@@ -1,0 +1,364 @@
+/** The first page: everything at a glance. */
+import { bar, chart } from "./charts.js";
+import { ask } from "./client.js";
+import { age, bytes, count, make, replace, section, shortId, stateBadge, table } from "./dom.js";
+
+const UNREAD_MS_MIN = 1000; // a client that reads takes each batch within milliseconds
+const FIELDS = [
+  ["start_ledger", "First ledger", "number", true],
+  ["end_ledger", "Last ledger (0: goes on for ever)", "number", false],
+  ["schema_version", "Schema version", "number", false],
+  ["partitions", "Partitions", "number", false],
+  ["source", "Source (a name of SOURCES)", "text", false],
+];
+
+export const mayChange = ({ you }) => you === undefined || you.role === "operator" || you.role === "admin";
+
+/** Where a Flight client reaches an endpoint, seen from this browser. */
+function target({ host, port }) {
+  const everywhere = ["", "0.0.0.0", "::"].includes(host);
+  const name = everywhere ? location.hostname : host.includes(":") ? `[${host}]` : host;
+  return `${name}:${port}`;
+}
+
+export function overviewPage() {
+  const live = make("div");
+  const form = make("div");
+  let canStart;
+  return {
+    title: "Overview",
+    nodes: [live, form],
+    update(overview, history) {
+      replace(
+        live,
+        problems(overview),
+        sessions(overview, history),
+        streams(overview.streams),
+        sources(overview),
+        work(overview),
+        memory(overview.memory),
+        places(overview),
+      );
+      if (canStart === mayChange(overview)) return;
+      canStart = mayChange(overview);
+      form.replaceChildren(...(canStart ? [startForm()] : []));
+    },
+  };
+}
+
+function problems({ health, sessions, counts }) {
+  const parts = Object.entries(health.components)
+    .filter(([, { healthy, ready }]) => !healthy || !ready)
+    .map(([name, { healthy, message }]) => [healthy ? "warn" : "bad", name, message]);
+  const failed = sessions
+    .filter(({ error }) => error)
+    .map(({ id, error }) => [
+      "bad",
+      make("a", { href: `#/sessions/${encodeURIComponent(id)}` }, shortId(id)),
+      `${error.reason}: ${error.message}`,
+    ]);
+  const all = [...parts, ...failed];
+  const numbers = [
+    ["errors", counts.errors],
+    ["ledgers left out", counts.ledgersSkipped],
+    ["slow clients ended", counts.slowClientsEnded],
+    ["reads failed", counts.getsFailed],
+  ].filter(([, value]) => value > 0);
+  const since = numbers.map(([name, value]) => `${count(value)} ${name}`).join(", ");
+  return section(
+    "Errors",
+    "errors",
+    all.length === 0 ? make("p", { class: "notice good" }, "Nothing is wrong now.") : undefined,
+    all.map(([level, where, what]) => make("p", { class: `notice ${level}` }, make("strong", {}, where), " ", what)),
+    since === "" ? undefined : make("p", { class: "dim" }, `Since the start: ${since}.`),
+  );
+}
+
+function sessions({ sessions: list }, history) {
+  if (list.length === 0)
+    return section("Sessions", "sessions", make("p", { class: "card pad dim" }, "No sessions yet."));
+  return section(
+    "Sessions",
+    "sessions",
+    make(
+      "div",
+      { class: "grid wide" },
+      list.map((each) => sessionCard(each, history)),
+    ),
+  );
+}
+
+function sessionCard(session, history) {
+  const { id, state, clients, message, error } = session;
+  const said = message || error?.message;
+  return make(
+    "article",
+    { class: "card pad", "aria-label": `session ${id}` },
+    make(
+      "div",
+      { class: "line" },
+      make(
+        "a",
+        { href: `#/sessions/${encodeURIComponent(id)}`, "data-keep": `open ${id}`, title: id },
+        make("code", {}, shortId(id)),
+      ),
+      stateBadge(state),
+      make("span", { class: "dim" }, `${count(clients)} ${clients === 1 ? "client" : "clients"}`),
+    ),
+    labelList(session),
+    progress(session),
+    charts(session, history),
+    said ? make("p", { class: error ? "said failed" : "said" }, said) : undefined,
+  );
+}
+
+export function labelList({ request }) {
+  const labels = Object.entries(request.labels ?? {});
+  return labels.length === 0
+    ? undefined
+    : make(
+        "div",
+        { class: "labels" },
+        labels.map(([name, value]) => make("span", { class: "label" }, `${name}=${value}`)),
+      );
+}
+
+export function progress({ request, ledgerCurrent, ledgerTip, entriesProcessed }) {
+  const { ledgerStart, ledgerEnd } = request;
+  const end = ledgerEnd || ledgerTip;
+  const goal = ledgerEnd > 0 ? ` of ${ledgerEnd}` : ledgerTip > 0 ? `, tip ${ledgerTip}` : "";
+  const done = ledgerCurrent > 0 ? ledgerCurrent - ledgerStart + 1 : 0;
+  return make(
+    "div",
+    { class: "progress" },
+    make(
+      "div",
+      { class: "line" },
+      make("span", {}, `ledger ${ledgerCurrent || "–"}`, make("span", { class: "dim" }, goal)),
+      make("span", { class: "dim" }, `${count(entriesProcessed)} rows`),
+    ),
+    end > 0
+      ? make("progress", { max: Math.max(1, end - ledgerStart + 1), value: done, "aria-label": "progress" })
+      : undefined,
+  );
+}
+
+export function charts({ id }, history) {
+  const { rates = [], lags = [] } = history?.sessions[id] ?? {};
+  return make(
+    "div",
+    { class: "charts" },
+    chart("rows/s", rates, (value) => count(Math.round(value))),
+    chart("lag", lags, age),
+  );
+}
+
+export function streams(list, empty = "No stream is open.") {
+  const rows = list.flatMap((stream) => {
+    const { session, range, kind, clients, full } = stream;
+    const most = Math.max(0, ...clients.map(({ unread_ms }) => unread_ms));
+    const name = () =>
+      session
+        ? make("a", { href: `#/sessions/${encodeURIComponent(session)}` }, shortId(session))
+        : shortId(range ?? "");
+    if (clients.length === 0)
+      return [[name(), kind, make("span", { class: "dim" }, "nobody reads it"), "", "", "", "", ""]];
+    return clients.map((client) => [
+      name(),
+      client.partition === undefined ? kind : `${kind}, partition ${client.partition}`,
+      client.peer,
+      client.mode === "catchingUp" ? "catching up" : "following",
+      count(client.rows),
+      `${count(client.lag_ledgers)} / ${bytes(client.lag_bytes)}`,
+      age(client.blocked_ms / 1000),
+      full && most > UNREAD_MS_MIN && client.unread_ms === most
+        ? make("span", { class: "badge bad" }, `blocks it, ${age(most / 1000)}`)
+        : client.unread_ms > UNREAD_MS_MIN
+          ? make("span", { class: "badge warn" }, `reads nothing, ${age(client.unread_ms / 1000)}`)
+          : "",
+    ]);
+  });
+  const columns = ["Stream", "Kind", "Client", "Mode", "#Rows", "#Behind", "#Waited for it", ""];
+  return section("Streams and clients", "streams", table("Streams and clients", columns, rows, empty));
+}
+
+function sources({ source, sessions: list, health, nowUnixMs }) {
+  const names = [...new Set([source, ...list.map((each) => each.source)])];
+  const rows = names.map((name) => {
+    const users = list.filter((each) => each.source === name && !["STOPPED", "ERROR"].includes(each.state));
+    const waits = users.filter(({ sourceWait }) => sourceWait);
+    const tip = Math.max(0, ...users.map(({ ledgerTip }) => ledgerTip));
+    const [first] = waits;
+    const said = first
+      ? `ledger ${first.sourceWait.ledger}, for ${age((nowUnixMs - first.sourceWait.sinceUnixMs) / 1000)}: ${first.sourceWait.error.message}`
+      : name === source && health.components.source?.ready === false
+        ? health.components.source.message
+        : "nothing";
+    return [
+      name,
+      count(users.length),
+      tip > 0 ? String(tip) : "–",
+      make("span", { class: first ? "failed" : "" }, said),
+    ];
+  });
+  return section("Sources", "sources", table("Sources", ["Source", "#Sessions", "#Tip", "Waits for"], rows, ""));
+}
+
+const STAGE_WORDS = {
+  inflate: "inflate",
+  decode: "decode",
+  encode: "encode",
+  hub: "put in order",
+  outputWait: "wait for readers",
+  inputWait: "wait for work",
+  sourceWait: "wait for the source",
+  creditWait: "wait for room",
+};
+
+function work({ workers, stages }) {
+  const parts = (names, seconds) =>
+    names.map((name) => [STAGE_WORDS[name], seconds[name] ?? 0, age(seconds[name] ?? 0)]);
+  return section(
+    "Workers and stages",
+    "stages",
+    make(
+      "div",
+      { class: "grid" },
+      make(
+        "div",
+        { class: "card pad" },
+        make("h3", {}, "Where a ledger's time goes"),
+        make("p", { class: "dim" }, "CPU time since the start"),
+        bar("CPU time", parts(["inflate", "decode", "encode", "hub"], stages?.cpu ?? {})),
+      ),
+      make(
+        "div",
+        { class: "card pad" },
+        make("h3", {}, "What is waited for"),
+        make(
+          "p",
+          { class: "dim" },
+          `${workers} decode ${workers === 1 ? "worker" : "workers"}, the source and the streams`,
+        ),
+        bar("waiting", parts(["sourceWait", "creditWait", "outputWait", "inputWait"], stages?.wall ?? {})),
+      ),
+    ),
+  );
+}
+
+function memory({ limitBytes, residentBytes, streamsBytesMax, retainedBytes, inFlightBytesMax, ringsBytes }) {
+  return section(
+    "Memory",
+    "memory",
+    make(
+      "div",
+      { class: "grid" },
+      make(
+        "div",
+        { class: "card pad" },
+        make("h3", {}, `${bytes(residentBytes)} of ${bytes(limitBytes)}`),
+        make("p", { class: "dim" }, "resident, of MAX_MEMORY_MB"),
+        make("progress", { max: limitBytes, value: residentBytes, "aria-label": "resident memory" }),
+      ),
+      make(
+        "div",
+        { class: "card pad" },
+        make("h3", {}, "The plan"),
+        make("p", { class: "dim" }, `${bytes(retainedBytes)} of ${bytes(streamsBytesMax)} for streams are retained`),
+        bar(
+          "plan",
+          [
+            ["streams", streamsBytesMax, bytes(streamsBytesMax)],
+            ["ledgers in flight", inFlightBytesMax, bytes(inFlightBytesMax)],
+            ["rings", ringsBytes, bytes(ringsBytes)],
+            [
+              "the process",
+              Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes),
+              bytes(Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes)),
+            ],
+          ],
+          limitBytes,
+        ),
+      ),
+    ),
+  );
+}
+
+function places({ endpoints, network, sessions: [newest] }) {
+  const flight = `${endpoints.flight.tls ? "grpc+tls" : "grpc"}://${target(endpoints.flight)}`;
+  const code = newest ? pythonOf(flight, endpoints.flight, newest) : undefined;
+  const box = (label, value) =>
+    make("div", { class: "card pad" }, make("div", { class: "dim" }, label), make("code", {}, value));
+  return section(
+    "Where to connect",
+    "places",
+    make(
+      "div",
+      { class: "grid" },
+      box("Arrow Flight", flight),
+      box("Control plane (gRPC)", target(endpoints.control)),
+      box("Rows and metrics over HTTP", location.origin),
+      box("Network", network),
+    ),
+    code
+      ? make("pre", { class: "card pad scroll", tabindex: 0, "aria-label": "The newest session from Python" }, code)
+      : undefined,
+  );
+}
+
+/** How the newest session is read with pyarrow. */
+export function pythonOf(address, { tls, needsCert }, { id, partitions }) {
+  const certificates = `${tls ? ', tls_root_certs=open("ca.pem").read()' : ""}${needsCert ? ', cert_chain=open("client.pem").read(), private_key=open("client.key").read()' : ""}`;
+  return [
+    "import pyarrow.flight as flight",
+    "",
+    `client = flight.connect("${address}"${certificates})`,
+    `info = client.get_flight_info(flight.FlightDescriptor.for_path("contract", "data", "${id}"))`,
+    `for endpoint in info.endpoints:${partitions ? "  # one a partition: a consumer reads its own" : ""}`,
+    "    for chunk in client.do_get(endpoint.ticket):",
+    "        print(chunk.data.num_rows, chunk.data.schema.names[:3])",
+  ].join("\n");
+}
+
+function startForm() {
+  const said = make("p", { role: "status" });
+  const inputs = FIELDS.map(([name, label, type, required]) =>
+    make(
+      "label",
+      {},
+      label,
+      make("input", { name, type, required, min: type === "number" ? 0 : undefined, autocomplete: "off" }),
+    ),
+  );
+  const filters = make("textarea", {
+    name: "filters",
+    rows: 2,
+    spellcheck: "false",
+    placeholder: '{"asset_codes":["KALE"]}',
+  });
+  const form = make(
+    "form",
+    { class: "card pad fields" },
+    inputs,
+    make("label", { class: "whole" }, "Filters (JSON; empty: the server's)", filters),
+    make("div", { class: "buttons whole" }, make("button", { class: "primary" }, "Start"), said),
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const body = {};
+      for (const [name, , type] of FIELDS) {
+        const { value } = form.elements[name];
+        if (value !== "") body[name] = type === "number" ? Number(value) : value;
+      }
+      if (filters.value.trim() !== "") body.filters = JSON.parse(filters.value);
+      const { id } = await ask("/v1/sessions", { method: "POST", body });
+      form.reset();
+      location.hash = `#/sessions/${encodeURIComponent(id)}`;
+    } catch (error) {
+      said.className = "failed";
+      said.textContent = error.message;
+    }
+  });
+  return section("Start a session", "start", form);
+}

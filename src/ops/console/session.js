@@ -1,0 +1,154 @@
+/** The page of one session: how it goes on, who reads it, its filters, and what may be done with it. */
+import { ask, confirmed } from "./client.js";
+import { age, bytes, count, make, replace, section, stateBadge } from "./dom.js";
+import { charts, labelList, mayChange, progress, streams } from "./overview.js";
+
+const ACTIVE = ["STARTING", "RUNNING", "STOPPING"];
+
+export function sessionPage(id) {
+  const live = make("div");
+  const actions = make("div", { class: "buttons" });
+  const editor = make("div");
+  const said = make("p", { role: "status" });
+  let shown = "";
+  const act = async (what, path, method, question) => {
+    if (question && !(await confirmed(question[0], question[1], what))) return;
+    try {
+      await ask(`/v1/sessions/${encodeURIComponent(id)}${path}`, { method, body: method === "POST" ? {} : undefined });
+      said.className = "";
+      said.textContent = `${what}: done`;
+      window.dispatchEvent(new Event("changed"));
+      if (method === "DELETE") location.hash = "#/";
+    } catch (error) {
+      said.className = "failed";
+      said.textContent = error.message;
+    }
+  };
+  const button = (what, path, method, question) =>
+    make("button", { onclick: () => act(what, path, method, question), class: question ? "danger" : undefined }, what);
+  return {
+    title: `Session ${id}`,
+    nodes: [live, actions, said, editor],
+    update(overview, history) {
+      const session = overview.sessions.find((each) => each.id === id);
+      if (session === undefined) {
+        replace(live, make("p", { class: "notice bad" }, `There is no session ${id}.`));
+        actions.replaceChildren();
+        editor.replaceChildren();
+        return;
+      }
+      replace(live, facts(session, overview, history));
+      const isActive = ACTIVE.includes(session.state);
+      const wanted = JSON.stringify([mayChange(overview), isActive]);
+      if (wanted === shown) return;
+      shown = wanted;
+      const changes = !mayChange(overview)
+        ? []
+        : isActive
+          ? [
+              button("Stop", "/stop", "POST", [
+                "Stop this session?",
+                "Its clients get what has been decoded, then their streams end.",
+              ]),
+            ]
+          : [
+              button("Resume", "/resume", "POST"),
+              button("Delete", "", "DELETE", [
+                "Delete this session?",
+                "Its record and its cursors end; rows can be read as a range.",
+              ]),
+            ];
+      actions.replaceChildren(
+        make("a", { class: "button primary", href: `#/sessions/${encodeURIComponent(id)}/rows` }, "Live rows"),
+        ...changes,
+      );
+      editor.replaceChildren(...(mayChange(overview) && isActive ? [filterForm(session)] : []));
+    },
+  };
+}
+
+function facts(session, overview, history) {
+  const {
+    id,
+    request,
+    state,
+    message,
+    error,
+    sourceWait,
+    retainedBytes,
+    activeMs,
+    resumes,
+    rowsDelivered,
+    bytesDelivered,
+  } = session;
+  const said = error ? `${error.reason}: ${error.message}` : sourceWait ? sourceWait.error.message : message;
+  const list = [
+    ["Source", session.source],
+    ["Schema version", String(request.schemaVersion ?? 1)],
+    ["Partitions", request.partitions ? String(request.partitions) : "none"],
+    ["Compression", request.compression ?? "none"],
+    ["Worked for", age(activeMs / 1000)],
+    ["Resumed", `${resumes} times`],
+    ["Delivered", `${count(rowsDelivered)} rows, ${bytes(bytesDelivered)}`],
+    ["Left out by filters", `${count(session.entriesSkipped)} rows`],
+    ["Retained", bytes(retainedBytes)],
+    ["Started by", request.owner ?? "–"],
+  ];
+  return [
+    section(
+      "Session",
+      "session",
+      make("div", { class: "line" }, make("code", { class: "id" }, id), stateBadge(state)),
+      labelList(session),
+      said ? make("p", { class: error || sourceWait ? "notice bad" : "notice" }, said) : undefined,
+      make("div", { class: "card pad" }, progress(session), charts(session, history)),
+      make(
+        "dl",
+        { class: "card pad facts" },
+        list.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+      ),
+    ),
+    section("Filters", "filters", make("pre", { class: "card pad scroll", tabindex: 0 }, filterText(request.filter))),
+    streams(
+      overview.streams.filter((each) => each.session === id),
+      "Nobody reads it.",
+    ),
+  ];
+}
+
+/** A filter by the names of a ticket's keys; what selects everything is left out. */
+function filterText(filter = {}) {
+  const keys = { balanceMin: "min_balance" };
+  const snake = (name) => keys[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const given = Object.entries(filter).filter(
+    ([, value]) => value !== undefined && value !== "" && value !== 0 && !(Array.isArray(value) && value.length === 0),
+  );
+  return JSON.stringify(Object.fromEntries(given.map(([name, value]) => [snake(name), value])), null, 1);
+}
+
+function filterForm({ id, request }) {
+  const said = make("p", { role: "status" });
+  const text = make("textarea", { rows: 5, spellcheck: "false", "aria-label": "Filters as JSON" });
+  text.value = filterText(request.filter);
+  const form = make(
+    "form",
+    { class: "card pad fields" },
+    make("label", { class: "whole" }, "Filters from the next ledger on (JSON)", text),
+    make("div", { class: "buttons whole" }, make("button", {}, "Change filters"), said),
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const { applied } = await ask(`/v1/sessions/${encodeURIComponent(id)}/filters`, {
+        method: "POST",
+        body: { filters: JSON.parse(text.value) },
+      });
+      said.className = "";
+      said.textContent = `they hold from ledger ${applied[0].ledgerFrom}`;
+    } catch (error) {
+      said.className = "failed";
+      said.textContent = error.message;
+    }
+  });
+  return section("Change filters", "change", form);
+}

@@ -1,0 +1,22 @@
+/** The types of the HTTP app: what its routes know of a request. */
+import type { Context, Hono } from "hono";
+import type { Identity } from "../security/grant.ts";
+
+/** What the server says of a request beside the request itself. */
+export interface OpsEnv {
+  /** Address of the client. */
+  peer: string;
+  /** Whether the connection may be silent for as long as the answer takes; false is said before its last byte. */
+  stayOpen?: (may: boolean) => void;
+}
+
+/** Bindings and variables, as Hono names them. */
+export interface OpsTypes {
+  Bindings: OpsEnv;
+  /** Who asks; undefined where nobody is asked. */
+  Variables: { identity: Identity | undefined };
+}
+/** The app, for those who add routes. */
+export type OpsHono = Hono<OpsTypes>;
+/** A request to it. */
+export type OpsContext = Context<OpsTypes>;
