@@ -8,9 +8,8 @@ import type { Address } from "../config/address.ts";
 import type { Listener } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
 import { type AuditLine, auditRefusal } from "../control/audit.ts";
-import { addSessionRoutes } from "../control/http-routes.ts";
 import { CONTROL_SERVICES, type RunningServer, startControlServer } from "../control/server.ts";
-import type { DataPlaneClient, DataPlaneOptions } from "../engine/data-plane-client.ts";
+import type { DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { RangeDesk } from "../engine/range-desk.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
 import { HealthState } from "../grpc/health-state.ts";
@@ -18,17 +17,11 @@ import { routeLibraryLog } from "../grpc/library-log.ts";
 import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
-import type { OpsHono } from "../ops/ops-hono.ts";
 import { startOpsServer } from "../ops/server.ts";
-import { SessionHistory } from "../ops/session-history.ts";
 import type { OpsSource } from "../ops/status.ts";
 import { tracedLog } from "../ops/traced-log.ts";
-import { addRowRoutes, type RowRoutesOptions } from "../rows/routes.ts";
-import { RowFormatter } from "../rows/row-formatter.ts";
-import { RowTickets } from "../rows/row-tickets.ts";
 import { Gate, type Refusal } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
-import { ticketKey } from "../security/ticket-key.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { SourceSet } from "../sessions/source-set.ts";
 import { SessionStore } from "../sessions/store.ts";
@@ -41,9 +34,9 @@ import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
 import { FlowctlLink } from "./flowctl-link.ts";
+import { httpParts } from "./http-parts.ts";
 import { limitsOf } from "./limits.ts";
 import { processMetrics } from "./metrics.ts";
-import { overviewOf } from "./overview.ts";
 import { components, workOf } from "./readiness.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
 import { windowBytesOf } from "./source-windows.ts";
@@ -221,20 +214,12 @@ async function startListeners(
     metrics,
     endpoints: () => addresses,
   };
-  const history = new SessionHistory(() => sessions.list());
-  stop.ops.push(async () => history.close());
-  const streams = () => dataPlane.streams();
   const app = createOpsApp(opsSource, {
     gate: gates.http,
-    console: {
-      overview: (identity) =>
-        overviewOf({ config, ops: opsSource, asksWho: gates.http !== undefined, streams }, identity),
-      history: () => history.read(),
-    },
     traces,
     onUnexpected: (error) => log.error("unexpected error in an HTTP request", { error }),
     allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
-    ...httpRoutes(context, dataPlane, sessions),
+    ...httpParts(context, dataPlane, sessions, opsSource),
   });
   const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
   certificates.onRenewed("http", (tls) => ops.renewTls(tls));
@@ -245,28 +230,6 @@ async function startListeners(
   const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
   stop.listeners.push(async () => endWatch());
   return addresses;
-}
-
-/** Rows over HTTP, which the data plane reads, and what the console changes. */
-function httpRoutes(
-  { config, access, life, stop, audit }: StartContext,
-  { reads }: DataPlaneClient,
-  sessions: Sessions,
-) {
-  const tickets = access.access.http && new RowTickets(ticketKey(config.dataDir));
-  const formatter = new RowFormatter();
-  stop.ops.push(() => formatter.close());
-  const options: RowRoutesOptions = {
-    ...{ reads, formatter, tickets, streamsMax: config.httpStreamsMax, version: config.serviceVersion },
-    isStopping: () => life.closing,
-  };
-  return {
-    addRoutes: (app: OpsHono) => {
-      addSessionRoutes(app, sessions, audit);
-      addRowRoutes(app, options);
-    },
-    ticketIdentity: tickets && ((address: URL) => tickets.identityOf(address)),
-  };
 }
 
 /** The gates of this thread's listeners, and what they refuse. */
