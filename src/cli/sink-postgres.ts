@@ -1,5 +1,6 @@
 import { type Address, formatAddress } from "../config/address.ts";
 import { listenPort, text } from "../config/types.ts";
+import type { FlowctlClient } from "../flowctl/flowctl-client.ts";
 import type { Logger } from "../ops/log.ts";
 import { type OpsServer, startOpsServer } from "../ops/server.ts";
 import type { ConsumerCommit } from "../sinks/consume.ts";
@@ -11,6 +12,7 @@ import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { fromEnv, SINK_FLAGS } from "./sink-flags.ts";
+import { sinkFlowctl } from "./sink-flowctl.ts";
 import { runSink } from "./sink-run.ts";
 
 const METRICS_DEFAULT: Address = { host: "127.0.0.1", port: 9090 };
@@ -48,14 +50,15 @@ export const command = defineCommand({
     const target = targetOf(flags.url, env);
     const sink = new PostgresSink(target);
     const address = flags["metrics-port"] ?? fromEnv(env, "METRICS_PORT", listenPort);
-    return runSink(context, sink, target.shown, new Watch(sink, target.shown, address));
+    return runSink(context, sink, target.shown, new Watch(sink, target.shown, address, sinkFlowctl(env)));
   },
 });
 
-/** Serves what the consumer does over HTTP. */
+/** Serves what the consumer does over HTTP, and tells flowctl. */
 class Watch {
   private readonly totals = new ConsumerTotals();
   private server: OpsServer | undefined;
+  private flowctl: FlowctlClient | undefined;
   private isAsked = false; // to be served
 
   /** @param address undefined: the default, or none where that is taken */
@@ -63,11 +66,29 @@ class Watch {
     private readonly sink: PostgresSink,
     private readonly database: string,
     private readonly address: Address | undefined,
+    private readonly register: ReturnType<typeof sinkFlowctl>,
   ) {}
 
   open(reader: string, flight: string, log: Logger): void {
     if (this.isAsked) return;
     this.isAsked = true;
+    this.serve(reader, flight, log);
+    const { server, address = METRICS_DEFAULT } = this;
+    const component = {
+      ...{ name: "postgresql-consumer", description: "Keeps changes of Soroban contract data in PostgreSQL" },
+      http: server && { host: address.host, port: server.port },
+      metadata: { reader, flight_endpoint: flight, database: this.database },
+    };
+    this.flowctl = this.register(component, () => this.report(), log);
+  }
+
+  private report() {
+    const { commits, errors, failure, last } = this.totals;
+    const { received, inserted } = this.sink.totals;
+    return { received, inserted, commits, errors, ledger: last?.ledgerComplete ?? 0, isFailing: failure !== undefined };
+  }
+
+  private serve(reader: string, flight: string, log: Logger): void {
     const { sink, totals, database, address = METRICS_DEFAULT } = this;
     const app = createConsumerApp({ sink, totals, reader, address: flight, database, startedAtUnixMs: Date.now() });
     try {
@@ -89,6 +110,7 @@ class Watch {
   }
 
   async end(): Promise<void> {
+    await this.flowctl?.close();
     await this.server?.close();
   }
 }

@@ -1,5 +1,4 @@
 /** The settings of flowctl, the control plane of a pipeline that components register with. */
-import { hostname } from "node:os";
 import { DAY_MS } from "./duration.ts";
 import { outgoingTlsSettings } from "./outgoing-tls.ts";
 import { setting } from "./setting.ts";
@@ -54,8 +53,3 @@ export const FLOWCTL_SETTINGS = {
   }),
   ...outgoingTlsSettings("flowctl", "flowctl"),
 } as const;
-
-/** FLOWCTL_COMPONENT_ID, or what stands for it where it is not set. @param name of the service */
-export function flowctlComponentId(configured: string, name: string): string {
-  return configured || `${name}-${hostname()}`;
-}

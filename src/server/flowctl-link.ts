@@ -1,16 +1,13 @@
 /** The server as a component of flowctl: what it registers as, and what its heartbeats say. */
-import { hostname } from "node:os";
-import { advertisedAddress } from "../config/advertised.ts";
-import { flowctlComponentId } from "../config/flowctl-settings.ts";
-import { readOutgoingTls } from "../config/outgoing-tls.ts";
 import type { Config } from "../config/schema.ts";
 import type { FlowctlComponent, FlowctlHealth } from "../flowctl/component.ts";
 import { FlowctlClient, type FlowctlCounts } from "../flowctl/flowctl-client.ts";
+import { componentId, flowctlPlace, reachableAt } from "../flowctl/place.ts";
+import { Rates } from "../flowctl/rates.ts";
 import type { Logger } from "../ops/log.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import type { Component } from "../ops/status.ts";
 
-const RATE_MS_MIN = 1_000; // over less, a rate is chance
 const NONE: FlowctlCounts = { registered: false, heartbeatsSent: 0, heartbeatErrors: 0 };
 
 interface Ports {
@@ -30,7 +27,7 @@ export class FlowctlLink {
   private client: FlowctlClient | undefined;
   private facts: ServerFacts | undefined;
   private isStopping = false;
-  private readonly rates = new Rates();
+  private readonly rates = new Rates(["rows", "bytes"]);
 
   /**
    * @param httpTls whether health is served over https
@@ -40,7 +37,7 @@ export class FlowctlLink {
     private readonly config: Config,
     private readonly httpTls: boolean,
     private readonly log: Logger,
-    private readonly tls = readOutgoingTls(config, "flowctl"),
+    private readonly place = flowctlPlace(config),
   ) {}
 
   get counts(): FlowctlCounts {
@@ -49,22 +46,15 @@ export class FlowctlLink {
 
   /** The component of /health; none where flowctl is not enabled. */
   component(): Component[] {
-    if (!this.config.flowctlEnabled) return [];
+    if (this.place === undefined) return [];
     const [ready, message] = this.client ? [this.counts.registered, this.client.message] : [false, "starting"];
     return [{ name: "flowctl", healthy: true, ready, message, advisory: true }]; // work does not need it
   }
 
   /** Registers, once the system has chosen no port any more (port 0); until `isUp` as STARTING. */
   announce(ports: Ports): void {
-    const { config } = this;
-    if (!config.flowctlEnabled || this.client || Object.values(ports).includes(0)) return;
-    const { address, tls } = config.flowctlEndpoint;
-    const place = {
-      address,
-      tls: this.tls ?? (tls ? {} : undefined),
-      protocol: config.flowctlProtocol,
-      heartbeatIntervalMs: config.flowctlHeartbeatIntervalMs,
-    };
+    const { config, place } = this;
+    if (place === undefined || this.client || Object.values(ports).includes(0)) return;
     this.client = new FlowctlClient(place, componentOf(config, ports, this.httpTls), () => this.report(), this.log);
   }
 
@@ -93,7 +83,7 @@ export class FlowctlLink {
   }
 
   private metricsOf(metrics: ProcessMetrics): Record<string, number> {
-    const rates = this.rates.of(metrics.contractsProcessed, metrics.bytesProcessed);
+    const rates = this.rates.of({ rows: metrics.contractsProcessed, bytes: metrics.bytesProcessed });
     return {
       contracts_processed: metrics.contractsProcessed,
       entries_skipped: metrics.entriesSkipped,
@@ -115,30 +105,12 @@ function healthOf(components: readonly Component[]): FlowctlHealth {
   return components.every(({ ready }) => ready) ? "HEALTHY" : "DEGRADED";
 }
 
-/** Rows and bytes a second since the report before. */
-class Rates {
-  private before = { ms: performance.now(), rows: 0, bytes: 0 };
-  private rates = { rows: 0, bytes: 0 };
-
-  of(rows: number, bytes: number): { rows: number; bytes: number } {
-    const ms = performance.now();
-    const seconds = (ms - this.before.ms) / 1000;
-    if (seconds * 1000 < RATE_MS_MIN) return this.rates;
-    this.rates = { rows: (rows - this.before.rows) / seconds, bytes: (bytes - this.before.bytes) / seconds };
-    this.before = { ms, rows, bytes };
-    return this.rates;
-  }
-}
-
 function componentOf(config: Config, ports: Ports, httpTls: boolean): FlowctlComponent {
-  // A flowctl on this machine reaches the server as this one reaches flowctl, another one by the machine's name.
-  const { address } = config.flowctlEndpoint;
-  const reachedBy = /^(localhost|127\.|\[::1\])/.test(address) ? address : hostname();
-  const shown = (host: string, port: number) => advertisedAddress({ host, port }, config.advertisedHost, reachedBy);
+  const shown = (host: string, port: number) => reachableAt(config, { host, port });
   const control = shown(config.grpcAddress.host, ports.control);
   const health = shown(config.healthAddress.host, ports.http);
   return {
-    id: flowctlComponentId(config.flowctlComponentId, config.serviceName),
+    id: componentId(config, config.serviceName),
     name: config.serviceName,
     description: "Reads Stellar ledgers and streams changes of Soroban contract data as Arrow batches",
     version: config.serviceVersion,

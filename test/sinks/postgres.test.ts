@@ -9,12 +9,14 @@ import { pipeline } from "node:stream/promises";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { connectControl } from "../../src/control/client.ts";
+import { ComponentType } from "../../src/grpc/generated/flowctl-v1.ts";
 import { COMMANDS } from "../../src/main.ts";
 import { COLUMNS } from "../../src/sinks/columns.ts";
 import { COPY_END, COPY_HEAD, Growing } from "../../src/sinks/postgres/copy-encoder.ts";
 import { type CliRun, cli } from "../cli/harness.ts";
+import { FlowctlStandIn } from "../flowctl/flowctl-stand-in.ts";
 import { type PostgresServer, postgresPrograms, query, startPostgres } from "../support/postgres-server.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { type Processor, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { sinkKillRun } from "../support/sink-kill-run.ts";
 import { postgresPlace } from "../support/sink-place.ts";
 import { until } from "../support/until.ts";
@@ -171,8 +173,11 @@ describe.skipIf(programs === undefined)("sink postgres", () => {
     expect(await progress(`ledgers ${FIRST}-${LAST}`)).toEqual([{ status: "completed", error_message: null, n: 311 }]);
     const over = new AbortController();
     const words = ["sink", "postgres", "--url", url, ...PORT, ...range(FIRST, 0), "--commit-interval", "20ms"];
+    const flowctl = await FlowctlStandIn.start();
+    const env = { ENABLE_FLOWCTL: "true", FLOWCTL_ENDPOINT: flowctl.address, FLOWCTL_COMPONENT_ID: "consumer-1" };
     const follower = Bun.spawn([process.execPath, "src/main.ts", ...words], {
-      ...{ cwd: join(import.meta.dir, "..", ".."), env: { ...process.env, FLIGHT_ENDPOINT: processor.flight } },
+      cwd: join(import.meta.dir, "..", ".."),
+      env: { ...process.env, ...env, FLOWCTL_HEARTBEAT_INTERVAL: "100ms", FLIGHT_ENDPOINT: processor.flight },
       ...{ stdout: "ignore", stderr: "pipe" },
     });
     let told = "";
@@ -198,11 +203,24 @@ describe.skipIf(programs === undefined)("sink postgres", () => {
     }
     expect(metrics).toMatch(/postgresql_consumer_batch_insert_duration_seconds_count 1\n/);
     expect((await ask("/else")).status).toBe(404);
+    await until(() => flowctl.components.get("consumer-1")?.metrics.get("batches_processed") === "1", "a heartbeat");
+    const { info, status, metrics: beat } = flowctl.components.get("consumer-1")!;
+    expect([info, status]).toMatchObject([
+      { type: ComponentType.COMPONENT_TYPE_CONSUMER, name: "postgresql-consumer" },
+      2,
+    ]);
+    expect(info.metadata.get("health_endpoint")).toBe(`http://${address}/health`);
+    expect(Object.fromEntries(beat)).toMatchObject({ records_received: "311", current_ledger: String(LAST) });
     follower.kill("SIGKILL");
     await follower.exited;
     over.abort();
     await until(async () => (await progress(`ledgers ${FIRST}-`))[0]?.status === "failed" || undefined, "it is gone");
     expect((await progress(`ledgers ${FIRST}-`))[0]?.error_message).toContain("no process reads it");
+    const whole = ["sink", "postgres", "--url", url, "--address", processor.flight, ...PORT, ...range(FIRST, LAST)];
+    expect((await runCommand(whole, { env })).exitCode).toBe(0);
+    expect(flowctl.count("UnregisterComponent")).toBe(1);
+    expect(flowctl.components.size).toBe(0);
+    flowctl.stop();
   });
 
   // The tables are made large enough that reading all of them costs more than an index.
