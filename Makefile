@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-decode bench-pipeline bench-sources bench-control bench-flight bench-sinks stream-1gb soak format clean
+.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-tip bench-decode bench-pipeline bench-sources bench-control bench-flight bench-sinks stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -61,6 +61,9 @@ bench: $(INSTALLED) ## every bench, against bench/baseline.json; writes docs/ben
 
 bench-quick: $(INSTALLED) ## the main ratios in under three minutes
 	@$(BUN) $(BUN_FLAGS) bench/main.ts --quick
+
+bench-tip: $(INSTALLED) ## ledgers of ten times today's size every 600 ms for ten minutes a source (needs Go)
+	@$(BUN) $(BUN_FLAGS) bench/large.ts
 
 bench-decode: $(INSTALLED) ## the decoder against Go readers (needs Go)
 	@$(BUN) $(BUN_FLAGS) bench/decode.ts && $(BUN) $(BUN_FLAGS) bench/decode-heap.ts

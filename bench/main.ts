@@ -25,6 +25,7 @@ const FULL = [
   "pipeline.ts --only lake",
   "pipeline.ts --only raw",
   "latency.ts",
+  "large.ts --seconds 60",
   "traces.ts",
   "resident.ts",
   "reception.ts",
