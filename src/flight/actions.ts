@@ -1,4 +1,5 @@
 /** What DoAction offers. Flight's own two speak protobuf, ours speak JSON. */
+import { quoted } from "../base/text.ts";
 import { versionsOf } from "../columns/datasets.ts";
 import { CodedError } from "../error.ts";
 import {
@@ -20,7 +21,7 @@ import { incompatibilities, readSchema, type Schemas } from "./schemas.ts";
 import { checkSessionScope, checkWholeScope, readableSessions } from "./scope.ts";
 import { describeStream } from "./stream-description.ts";
 import type { TicketSeal } from "./ticket-seal.ts";
-import { parseTicket, ticketOf } from "./tickets.ts";
+import { parseTicket, type ReadRequest, ticketOf } from "./tickets.ts";
 
 /** What the actions need of the producer that offers them. */
 interface ActionParts {
@@ -61,7 +62,7 @@ function cancelAction({ flights, options: { seal } }: ActionParts): FlightAction
         );
       }
       const ids = endpoints.map(({ ticket }) => {
-        const read = parseTicket(unsealed(seal, ticket?.ticket));
+        const read = givenTicket(seal, ticket?.ticket);
         return read.kind === "range" ? read.range.id : undefined;
       });
       const known = ids.filter((id) => id !== undefined);
@@ -80,7 +81,7 @@ function renewAction({ flights, options: { seal } }: ActionParts): FlightAction 
       "Lets an endpoint that GetFlightInfo gave out be read for longer. Body: RenewFlightEndpointRequest; result: the FlightEndpoint with its new ticket and expiration_time.",
     async run(body) {
       const { endpoint } = decodeBody(RenewFlightEndpointRequest, body);
-      const read = parseTicket(unsealed(seal, endpoint?.ticket?.ticket));
+      const read = givenTicket(seal, endpoint?.ticket?.ticket);
       if (read.kind !== "range") return [FlightEndpoint.encode({ ...endpoint })]; // a session is read by its id in any case
       flights.check({ ...read.range, expiresAtUnixMs: undefined });
       const expiresAtUnixMs = Date.now() + TICKET_TTL_MS;
@@ -91,9 +92,20 @@ function renewAction({ flights, options: { seal } }: ActionParts): FlightAction 
   };
 }
 
-/** A ticket that comes back, whether or not it has expired. */
-function unsealed(seal: TicketSeal | undefined, ticket: Uint8Array = new Uint8Array(0)): Uint8Array {
-  return seal?.open(ticket, { mayHaveExpired: true }) ?? ticket;
+/**
+ * A ticket that comes back, whether or not it has expired. A flight's id is no secret, since its batches carry it: where there are
+ * seals, only a sealed ticket says that its bearer was given the flight.
+ * @throws CodedError as parseTicket and TicketSeal.open
+ */
+function givenTicket(seal: TicketSeal | undefined, ticket: Uint8Array = new Uint8Array(0)): ReadRequest {
+  const opened = seal?.open(ticket, { mayHaveExpired: true }) ?? ticket;
+  const read = parseTicket(opened);
+  if (seal === undefined || opened !== ticket || read.kind !== "range" || read.range.id === undefined) return read;
+  throw new CodedError(
+    "PERMISSION_DENIED",
+    "TICKET_SIGNATURE",
+    `the ticket names flight ${quoted(read.range.id)} and has no signature: send the ticket as GetFlightInfo gave it`,
+  );
 }
 
 function sessionsAction({ options: { main } }: ActionParts): FlightAction {

@@ -32,8 +32,13 @@ export function newApiKey(name: string): { key: string; line: string } {
 
 /** The keys of a file; a name may have several. @throws CodedError INVALID_ARGUMENT / CREDENTIALS_FILE */
 export function readApiKeys(setting: string, path: string): ApiKey[] {
-  return readLines(setting, path, "name:sha256:hash, as the command api-key writes it", (line) => {
-    const [, name, hash] = LINE.exec(line) ?? [];
-    return name !== undefined && hash !== undefined && NAME.test(name) ? { name, sha256: hash } : undefined;
+  const names = new Map<string, string>();
+  const form = "name:sha256:hash, as the command api-key writes it, with a hash that no other name has";
+  return readLines(setting, path, form, (line) => {
+    const [, name, sha256] = LINE.exec(line) ?? [];
+    if (name === undefined || sha256 === undefined || !NAME.test(name)) return undefined;
+    if ((names.get(sha256) ?? name) !== name) return undefined; // whose key would it be?
+    names.set(sha256, name);
+    return { name, sha256 };
   });
 }

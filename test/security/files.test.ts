@@ -3,11 +3,13 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readCredentials } from "../../src/config/credentials.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { CodedError } from "../../src/error.ts";
 import { readAccess } from "../../src/security/access.ts";
 import { readAccessFile } from "../../src/security/access-file.ts";
 import { newApiKey, readApiKeys, sha256 } from "../../src/security/api-keys.ts";
+import { passwordLine, readPasswords } from "../../src/security/password-hashes.ts";
 import { runCommand } from "../support/processor.ts";
 import { CONTRACT } from "./support.ts";
 
@@ -47,6 +49,22 @@ test("a line that is none is named by its number, and not shown", () => {
   expect(message).not.toContain("s3cr3t");
   expect(faultOf(() => readApiKeys("API_KEYS_FILE", written("empty", "# none\n"))).message).toContain("is empty");
   expect(faultOf(() => readApiKeys("API_KEYS_FILE", join(folder, "gone"))).message).toContain("ENOENT");
+});
+
+test("files with a BOM, CRLF, empty lines and comments are read; one key under two names is whose?", async () => {
+  const { line } = newApiKey("a");
+  const text = `\uFEFF${line}\r\n\r\n  \t\r\n# ours\r\n${newApiKey("b").line}  \r\n${line}\r\n`;
+  expect(readApiKeys("API_KEYS_FILE", written("odd", text)).map(({ name }) => name)).toEqual(["a", "b", "a"]);
+  const two = written("two", `${line}\n${line.replace("a:", "b:")}\n`);
+  const { message } = faultOf(() => readApiKeys("API_KEYS_FILE", two));
+  expect(message).toContain("line 2");
+  expect(message).toContain("that no other name has");
+  const access = written("bom.json", '\uFEFF{"names":{"a":{"role":"reader"}}}\r\n');
+  expect(readAccessFile(access).names.get("a")).toEqual({ role: "reader" });
+  const passwords = written("bom-passwords", `\uFEFF${await passwordLine("ann", "x")}\r\n`);
+  expect(readPasswords("PASSWORDS_FILE", passwords)[0]!.name).toBe("ann");
+  const setting = { file: written("bom-credentials", "\uFEFFann:x\r\n\r\nbob:y\r\n") };
+  expect(readCredentials(setting, "FLIGHT_CREDENTIALS").map(({ name }) => name)).toEqual(["ann", "bob"]);
 });
 
 test("roles are read with what they are confined to", () => {

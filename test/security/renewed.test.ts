@@ -22,6 +22,7 @@ const CONTRACT = "CDL74RF5BLYR2YBLCCI7F5FB6TPSCLKEJUBSD2RSVWZ4YHF3VMFAIGWA";
 const OTHER_CONTRACT = "CALI2BYU2JE6WVRUFYTS6MSBNEHGJ35P4AVCZYF3B6QOE3QKOB2PLE6M";
 
 const folder = mkdtempSync(join(tmpdir(), "renewed-"));
+const RARE_CONTRACT = "CB23WRDQWGSP6YPMY4UV5C4OW5CBTXKYN3XEATG7KJEZCXMJBYEHOUOV";
 const files = { API_KEYS_FILE: "keys", PASSWORDS_FILE: "passwords", ACCESS_FILE: "access.json" } as const;
 type File = keyof typeof files;
 const write = (file: File, text: string) => writeFileSync(join(folder, files[file]), text);
@@ -129,7 +130,7 @@ test("a name that is taken out is refused, its streams end, and all others go on
   const watchEnds = new Promise((resolve) => watch.on("error", (error: grpc.ServiceError) => resolve(error.code)));
   const http = `http://127.0.0.1:${server.processor.addresses.http.port}`;
   const page = async (headers: Record<string, string>) => (await fetch(`${http}/metrics`, { headers })).status;
-  const endless = `${http}/v1/rows?start_ledger=${SAMPLE.first}&end_ledger=0&format=sse`;
+  const endless = `${http}/v1/rows?start_ledger=${SAMPLE.first}&end_ledger=0&format=sse&contract_ids=${RARE_CONTRACT}`;
   const events = await fetch(endless, { headers: bearer(keys.leaves.key) });
   const ticket = await fetch(endless, { headers: bearer(keys.leaves.key), method: "POST" });
   const { url } = (await ticket.json()) as { url: string };

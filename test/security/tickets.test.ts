@@ -3,13 +3,20 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
 import { TicketSeal } from "../../src/flight/ticket-seal.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
+import {
+  Action,
+  CancelFlightInfoRequest,
+  FlightService,
+  RenewFlightEndpointRequest,
+} from "../../src/grpc/generated/flight.ts";
 import { ticketKey } from "../../src/security/ticket-key.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
-import { startGuarded } from "./support.ts";
+import { bearer, rawCall, startGuarded } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ticket-key-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -81,6 +88,13 @@ test("tickets of the server carry it, hold over a restart, and are refused when 
       client.close();
     }
   };
+  const action = async (type: string, body: Uint8Array) => {
+    const raw = new grpc.Client(server.processor.flight, grpc.credentials.createInsecure());
+    const headers = bearer(server.keys["some-reader"]);
+    const { reason } = await rawCall(raw, `${FlightService.typeName}/DoAction`, headers, Action.encode({ type, body }));
+    raw.close();
+    return reason;
+  };
   const control = connectControl(server.processor.control, { token: server.keys.operator });
   await control.startProcessing({ startLedger: SAMPLE.first, endLedger: SAMPLE.last });
   control.close();
@@ -94,6 +108,13 @@ test("tickets of the server carry it, hold over a restart, and are refused when 
   const changed = bytes({ ...fieldsOf(ranges[0]!), end_ledger: SAMPLE.last + 1000 });
   expect(await read(server.processor.flight, changed)).toBe("TICKET_SIGNATURE");
   expect(await read(server.processor.flight, tickets[0]!)).toBe(SAMPLE.rows);
+  const { range: flightId } = fieldsOf(ranges[0]!);
+  const own = bytes({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, range: flightId });
+  const ends = await Promise.all([
+    action("CancelFlightInfo", CancelFlightInfoRequest.encode({ info: { endpoint: [{ ticket: { ticket: own } }] } })),
+    action("RenewFlightEndpoint", RenewFlightEndpointRequest.encode({ endpoint: { ticket: { ticket: own } } })),
+  ]);
+  expect(ends).toEqual(["TICKET_SIGNATURE", "TICKET_SIGNATURE"]); // a flight's id is no proof of having been given it
   await server.processor.stop();
   const again = await startProcessor(["--source-endpoint", SAMPLE.folder], { env: server.env });
   const parts = await Promise.all(ranges.map((ticket) => read(again.flight, ticket)));
