@@ -53,7 +53,10 @@ export function readCredentials(setting: CredentialsSetting, name: string): Cred
   if (content.length > CREDENTIALS_FILE_BYTES_MAX) {
     throw wrong(`has ${content.length} characters, over the maximum of ${CREDENTIALS_FILE_BYTES_MAX}`);
   }
-  const lines = content.replace(/^\uFEFF/, "").split(/\r?\n/).map((line) => (line.startsWith("#") ? "" : line));
+  const lines = content
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .map((line) => (line.startsWith("#") ? "" : line));
   const credentials = parsePairs(lines);
   if (typeof credentials === "number") {
     throw wrong(

@@ -41,8 +41,8 @@ export class JwtVerifier {
     const { payload } = await this.verified(token).catch((thrown) => {
       throw thrown instanceof errors.JOSEError || thrown instanceof TypeError ? refusal(faultOf(thrown)) : thrown;
     });
-    const { sub: name } = payload;
-    if (name === undefined || name === "" || name.length > NAME_CHARACTERS_MAX) {
+    const name: unknown = payload.sub; // an issuer may write anything
+    if (typeof name !== "string" || name === "" || name.length > NAME_CHARACTERS_MAX) {
       throw refusal(`the JWT's sub has no name of 1 to ${NAME_CHARACTERS_MAX} characters`);
     }
     return { name, role: this.roleOf(payload) };

@@ -78,6 +78,7 @@ describe("a JWT", () => {
     ["that has expired", () => token({ expires: secondsAgo(3600) }), "expired"],
     ["that is not valid yet", () => token({ claims: { nbf: secondsAgo(-3600) } }), "nbf"],
     ["without a name", () => token({ claims: { sub: undefined } }), "sub"],
+    ["with a name that is no text", () => token({ claims: { sub: ["admin"] as never } }), "sub"],
     ["with an empty name", () => token({ claims: { sub: "" } }), "sub"],
     ["that never expires", neverExpires, "exp"],
     ["that is cut", async () => (await token()).slice(0, -10), "signature"],
