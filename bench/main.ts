@@ -36,6 +36,7 @@ const FULL = [
   "source-kinds.ts",
   "tip.ts",
   "parquet.ts",
+  "sink-postgres.ts",
 ];
 const QUICK = [
   "decode.ts --rounds 2 --milliseconds 300 --only 58752000",

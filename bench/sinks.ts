@@ -1,20 +1,17 @@
 /**
  * What sinks cost beside the tools that their databases come with.
  *
- *     bun bench/sinks.ts [postgres] [--ledgers 400] [--rounds 3]
+ *     bun bench/sinks.ts [postgres]
  *
- * Each kind of sink is a program of its own in bench/sinks, which takes the same flags.
+ * Each kind of sink has a bench of its own, sink-….ts, which can be run alone.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 const KINDS = ["postgres"];
 
-const words = process.argv.slice(2);
-const wanted = KINDS.filter((kind) => words.includes(kind));
-const flags = words.filter((word) => !KINDS.includes(word));
+const wanted = process.argv.slice(2);
 for (const kind of wanted.length > 0 ? wanted : KINDS) {
-  const program = join(import.meta.dir, "sinks", `${kind}.ts`);
-  const { status } = spawnSync(process.execPath, [program, ...flags], { stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, [join(import.meta.dir, `sink-${kind}.ts`)], { stdio: "inherit" });
   if (status !== 0) process.exitCode = 1;
 }

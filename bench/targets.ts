@@ -134,6 +134,10 @@ export const FIGURES = {
     "rows a CPU second, to pyarrow": atLeast(0.35, "× pyarrow's"),
     "size, to pyarrow": atMost(1.15, "× pyarrow's"),
   },
+  "sink-postgres": {
+    "rows a second": atLeast(0.5, "× psql's \\copy"),
+    "rows a second, without current_state": atLeast(0.8, "× psql's \\copy"),
+  },
   tip: {
     "64 sessions at the tip, CPU": atMost(5, "% of a core"),
     "64 sessions at the tip, a new file": atMost(1000, "ms"),

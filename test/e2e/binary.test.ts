@@ -27,6 +27,7 @@ import { GoogleStore } from "../support/google-store.ts";
 import { canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
 import { PUBNET } from "../support/networks.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
+import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
 import { ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 import { tracedDay } from "../tracing/traced-day.ts";
@@ -91,6 +92,19 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`], { ...world, cwd });
     expect(await processor.stop()).toBe(0);
     expect(processor.output()).not.toContain(AMBIENT_TEXT);
+  }, 60_000);
+
+  test("fills a PostgreSQL", async () => {
+    const programs = postgresPrograms();
+    if (programs === undefined) return;
+    await using database = await startPostgres(programs);
+    const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`], world);
+    const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last)];
+    const words = ["sink", "postgres", "--url", await database.database(), "--metrics-port", "127.0.0.1:0", ...range];
+    const run = await runCommand(words, { ...world, env: { FLIGHT_ENDPOINT: processor.flight } });
+    expect(run.exitCode, run.stderr).toBe(0);
+    expect(run.stdout).toStartWith("311 rows of ledgers");
+    expect(await processor.stop()).toBe(0);
   }, 60_000);
 
   test("decodes a file to the oracle's rows", async () => {

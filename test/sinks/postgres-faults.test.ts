@@ -50,7 +50,7 @@ function read(sink: PostgresSink, options: Partial<ConsumeOptions> = {}): Promis
 
 /** The database has the oracle's rows, each once. */
 async function expectWhole(url: string): Promise<void> {
-  const place = postgresPlace(server, url);
+  const place = await postgresPlace(server, url);
   const entries = await place.entries();
   const expected = new Map<number, ReturnType<typeof goldenOf>>();
   for (let ledger = FIRST; ledger <= LAST; ledger++) {
@@ -59,6 +59,7 @@ async function expectWhole(url: string): Promise<void> {
   expect(differenceOf(entries, expected)).toBeUndefined();
   expect(foldProblem(entries, await place.state())).toBeUndefined();
   expect(await place.positions()).toEqual([LAST]);
+  await place.dispose();
 }
 
 /** `ALTER DATABASE … what`, which connections from now on have. */
@@ -178,7 +179,6 @@ describe.skipIf(programs === undefined)("sink postgres", () => {
         expect(retried.length).toBeGreaterThan(0);
         for (const message of retried) expect(message).toContain("No space left on device");
         await expectWhole(url);
-        await server.run(`DROP DATABASE ${nameOf(url)} WITH (FORCE)`);
         await server.run("DROP TABLESPACE small");
       } finally {
         spawnSync("umount", ["-l", disk]);

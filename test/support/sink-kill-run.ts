@@ -3,7 +3,8 @@
  * the connections between them. In the end the database has the oracle's rows, each once, `current_state` is their fold, and
  * every reader's cursor is the end.
  *
- * Even seeds read a session with two partitions whose filters change; odd seeds read two ranges that overlap.
+ * Even seeds read a session with two partitions whose filters change; odd seeds read two ranges that overlap. Every third
+ * seed has its ledgers from a web server, which is killed too.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { connectControl } from "../../src/control/client.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import type { GoldenRow } from "./kill-oracle.ts";
 import { CONTRACTS, goldenOf } from "./kill-oracle.ts";
+import { PUBNET } from "./networks.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
 import { randomFrom } from "./random.ts";
 import type { KeptRow, SinkPlace } from "./sink-place.ts";
@@ -58,6 +60,8 @@ class SinkKillRun {
   private readonly folder = mkdtempSync(join(tmpdir(), "contract-data-sinks-"));
   private readonly random: () => number;
   private server: Processor | undefined;
+  private source: Bun.Subprocess | undefined;
+  private sourceAddress = "";
   private proxy: CutProxy | undefined;
   private place: SinkPlace | undefined;
   private readonly sinks = new Set<Bun.Subprocess>();
@@ -75,6 +79,7 @@ class SinkKillRun {
   async all(faults: number, placeOf: (folder: string) => Promise<SinkPlace>): Promise<SinkKillReport> {
     this.place = await placeOf(this.folder);
     this.proxy = await CutProxy.listen();
+    if (this.seed % 3 === 0) await this.startSource();
     await this.serve();
     const last = LEDGER_FIRST + this.ledgers - 1;
     const session = this.seed % 2 === 0 ? await this.startSession(last) : undefined;
@@ -108,6 +113,7 @@ class SinkKillRun {
     await Promise.all([...this.sinks].map(({ exited }) => exited));
     this.server?.kill("SIGKILL");
     await this.server?.exited;
+    this.source?.kill("SIGKILL");
     this.proxy?.close();
     await this.place?.dispose();
     rmSync(this.folder, { recursive: true, force: true });
@@ -120,7 +126,8 @@ class SinkKillRun {
 
   private async serve(): Promise<void> {
     this.server = await startProcessor([
-      `--source-endpoint=repeat:${SAMPLE.folder}`,
+      `--source-endpoint=${this.sourceAddress || `repeat:${SAMPLE.folder}`}`,
+      `--network-passphrase=${PUBNET}`,
       "--include-deleted",
       "--worker-count=2",
       "--channel-buffer-size=20",
@@ -129,6 +136,15 @@ class SinkKillRun {
       "--log-level=warn",
     ]);
     this.proxy!.leadTo(this.server.flight);
+  }
+
+  private async startSource(): Promise<void> {
+    const port = this.sourceAddress === "" ? 0 : Number(new URL(this.sourceAddress).port);
+    const words = [LEDGER_FIRST, LEDGER_FIRST + this.ledgers - 1, port].map(String);
+    const program = join(import.meta.dir, "source-process.ts");
+    this.source = Bun.spawn([process.execPath, program, ...words], { stdout: "pipe" });
+    const { value } = await (this.source.stdout as ReadableStream<Uint8Array>).getReader().read();
+    this.sourceAddress = new TextDecoder().decode(value).trim();
   }
 
   private async startSession(endLedger: number): Promise<string> {
@@ -171,13 +187,20 @@ class SinkKillRun {
   private async fault(session: string | undefined): Promise<void> {
     const kinds = ["sink", "sink", "sockets", "server"];
     if (session !== undefined) kinds.push("filters", "filters");
-    if (this.place!.killDatabase !== undefined) kinds.push("database", "database");
+    if (this.place!.killDatabase !== undefined) kinds.push("database", "databaseSockets");
+    if (this.source !== undefined) kinds.push("source", "source");
     const kind = kinds[Math.floor(this.random() * kinds.length)]!;
     this.report.faults[kind] = (this.report.faults[kind] ?? 0) + 1;
     if (kind === "sink") [...this.sinks][Math.floor(this.random() * this.sinks.size)]?.kill("SIGKILL");
     else if (kind === "sockets") this.proxy!.cut();
     else if (kind === "database") await this.place!.killDatabase!();
-    else if (kind === "filters") await this.changeFilters(session!);
+    else if (kind === "databaseSockets") this.place!.cutDatabase!();
+    else if (kind === "source") {
+      this.source!.kill("SIGKILL");
+      await this.source!.exited;
+      await Bun.sleep(this.random() * 300);
+      await this.startSource();
+    } else if (kind === "filters") await this.changeFilters(session!);
     else {
       this.server!.kill("SIGKILL");
       await this.server!.exited;

@@ -1,5 +1,6 @@
 /** Where the sinks of a test write, and how the test reads it back. */
 import { Database } from "bun:sqlite";
+import { CutProxy } from "./cut-proxy.ts";
 import { type PostgresServer, query } from "./postgres-server.ts";
 
 /** A row of `entries` or `current_state`, as far as the oracle knows it. */
@@ -21,6 +22,8 @@ export interface SinkPlace {
   positions(): Promise<number[]>;
   /** SIGKILLs the database and starts it again; absent where there is none. */
   killDatabase?(): Promise<void>;
+  /** Resets the sinks' connections to it. */
+  cutDatabase?(): void;
   dispose(): Promise<void>;
 }
 
@@ -52,8 +55,11 @@ export function sqlitePlace(path: string): SinkPlace {
   };
 }
 
-/** @param url of a database on the server */
-export function postgresPlace(server: PostgresServer, url: string): SinkPlace {
+/** @param url of a database on the server; sinks reach it through a proxy */
+export async function postgresPlace(server: PostgresServer, url: string): Promise<SinkPlace> {
+  const proxy = await CutProxy.listen();
+  const { host } = new URL(url);
+  proxy.leadTo(host);
   const read = async (table: string): Promise<KeptRow[]> => {
     const rows = (await query(url, `SELECT ${KEPT} FROM contract_data.${table} ${BY_KEY}`)) as unknown as KeptRow[]; // as KEPT says
     return rows.map((row) => ({
@@ -64,7 +70,7 @@ export function postgresPlace(server: PostgresServer, url: string): SinkPlace {
     }));
   };
   return {
-    args: ["sink", "postgres", "--url", url, "--metrics-port", "127.0.0.1:0"],
+    args: ["sink", "postgres", "--url", url.replace(host, proxy.address), "--metrics-port", "127.0.0.1:0"],
     entries: () => read("entries"),
     state: () => read("current_state"),
     positions: async () => {
@@ -72,6 +78,10 @@ export function postgresPlace(server: PostgresServer, url: string): SinkPlace {
       return rows.map(({ ledger_complete }) => Number(ledger_complete));
     },
     killDatabase: () => server.killAndStart(),
-    dispose: async () => void (await server.run(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`)),
+    cutDatabase: () => proxy.cut(),
+    dispose: async () => {
+      proxy.close();
+      await server.run(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+    },
   };
 }

@@ -1,8 +1,8 @@
 /**
  * The PostgreSQL sink beside psql's own \copy: the same rows into the same tables of the same server, taking turns.
  *
- *     bun bench/sinks/postgres.ts [--ledgers 400] [--rounds 3]
- *     bun bench/sinks/postgres.ts --memory 10000000               resident memory of the sink's process over so many rows
+ *     bun bench/sink-postgres.ts [--ledgers 300] [--rounds 3]
+ *     bun bench/sink-postgres.ts --memory 10000000               resident memory of the sink's process over so many rows
  *
  * The sink reads a range from a server of ours, with and without current_state; \copy reads a file of the rows, in text,
  * the format that it has by default. PostgreSQL has its own settings, but for the memory of one of today's machines.
@@ -12,18 +12,21 @@ import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ARROW_COLUMNS, COLUMNS } from "../../src/sinks/columns.ts";
-import { consume } from "../../src/sinks/consume.ts";
-import { PostgresSink } from "../../src/sinks/postgres/postgres-sink.ts";
-import { targetOf } from "../../src/sinks/postgres/target.ts";
-import { postgresPrograms, query, startPostgres } from "../../test/support/postgres-server.ts";
-import { ROOT, startProcessor } from "../../test/support/processor.ts";
-import { lakeFolder } from "../support/ledgers.ts";
+import { ARROW_COLUMNS, COLUMNS } from "../src/sinks/columns.ts";
+import { consume } from "../src/sinks/consume.ts";
+import { PostgresSink } from "../src/sinks/postgres/postgres-sink.ts";
+import { targetOf } from "../src/sinks/postgres/target.ts";
+import { postgresPrograms, query, startPostgres } from "../test/support/postgres-server.ts";
+import { ROOT, startProcessor } from "../test/support/processor.ts";
+import { lakeFolder } from "./support/ledgers.ts";
+import { Report } from "./support/report.ts";
+import { median } from "./support/result.ts";
 
 const FIRST = 1000;
+const ROWS_KEPT = 1_000_000;
 const { values } = parseArgs({
   options: {
-    ledgers: { type: "string", default: "400" },
+    ledgers: { type: "string", default: "300" },
     rounds: { type: "string", default: "3" },
     memory: { type: "string" },
   },
@@ -31,14 +34,18 @@ const { values } = parseArgs({
 const NAMES = COLUMNS.map(({ name }) => name).join(", ");
 const TABLES = ["entries", "current_state", "consumer_positions"].map((name) => `contract_data.${name}`).join(", ");
 
+const report = new Report("sink-postgres");
 const programs = postgresPrograms();
 if (programs === undefined) process.exit(1);
-await using server = await startPostgres(programs, ["shared_buffers=1GB", "max_wal_size=4GB"]);
+const isSpeed = values.memory === undefined;
+const server = await startPostgres(programs, isSpeed ? ["shared_buffers=1GB", "max_wal_size=4GB"] : undefined);
 const processor = await startProcessor([`--source-endpoint=repeat:${lakeFolder()}`]);
 const url = await server.database();
-if (values.memory === undefined) await speed(Number(values.ledgers), Number(values.rounds));
+if (isSpeed) await speed(Number(values.ledgers), Number(values.rounds));
 else await memory(Number(values.memory));
 await processor.stop();
+await server.stop();
+process.exit(isSpeed ? report.finish() : 0);
 
 /** Rows per second of each way, and what they are of \copy's. */
 async function speed(ledgers: number, rounds: number): Promise<void> {
@@ -81,8 +88,13 @@ async function speed(ledgers: number, rounds: number): Promise<void> {
   const copies = rates["psql \\copy"]!;
   console.log(`${rows} rows, ${rounds} rounds`);
   for (const [name, each] of Object.entries(rates)) {
-    const ratio = median(each.map((rate, round) => rate / copies[round]!));
-    console.log(`${name.padEnd(28)} ${median(each).toFixed(0).padStart(7)} rows/s  ${ratio.toFixed(2)} of \\copy`);
+    const ratios = each.map((rate, round) => rate / copies[round]!);
+    console.log(
+      `${name.padEnd(28)} ${median(each).toFixed(0).padStart(7)} rows/s  ${median(ratios).toFixed(2)} of \\copy`,
+    );
+    report.keep(`rows a second, ${name}`, each);
+    if (name === "sink postgres") report.figure("rows a second", ratios);
+    else if (each !== copies) report.figure("rows a second, without current_state", ratios);
   }
 }
 
@@ -93,11 +105,16 @@ async function memory(rowsWanted: number): Promise<void> {
     ...{ env: { ...process.env, FLIGHT_ENDPOINT: processor.flight }, stdout: "ignore", stderr: "pipe" },
   });
   let next = 0;
+  let emptied = 0;
   let rest = "";
   for await (const chunk of child.stderr) {
     const lines = (rest + new TextDecoder().decode(chunk)).split("\n");
     rest = lines.pop()!;
     const rows = Math.max(0, ...lines.map((line) => JSON.parse(line).rowsTotal ?? 0));
+    if (rows - emptied >= ROWS_KEPT) {
+      await query(url, "TRUNCATE contract_data.entries"); // the disk need not hold them all
+      emptied = rows;
+    }
     if (rows < next) continue;
     console.log(`${rows} rows: ${(residentBytes(child.pid) / 2 ** 20).toFixed(0)} MiB`);
     next = rows + rowsWanted / 20;
@@ -116,8 +133,4 @@ function psql(command: string): void {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`psql: ${stderr}`);
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
