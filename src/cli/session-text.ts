@@ -75,23 +75,30 @@ export function sessionTable(session: Session): string {
   ];
   if (session.endedAtMs > 0) rows.push(["ended", time(session.endedAtMs)]);
   if (checkpoint !== undefined) rows.push(["checkpoint", `ledger ${checkpoint.ledger}, ${time(checkpoint.savedAtMs)}`]);
-  for (const { index, rows: count, rowsDelivered, clients } of session.partitions) {
+  for (const { dataset, index, rows: count, rowsDelivered, clients } of session.partitions) {
     rows.push([
-      `partition ${index}`,
+      partName(session, dataset, index),
       `${grouped(count)} rows, ${grouped(rowsDelivered)} delivered, ${clients} clients`,
     ]);
   }
   for (const { fromLedger, filters } of session.filterHistory) {
     rows.push([`filters from ${fromLedger}`, filterText(filters)]);
   }
-  for (const { peer, rows: count, leftAtMs, partition } of session.deliveries) {
-    const of = partition === undefined ? "" : ` of partition ${partition}`;
+  for (const { peer, rows: count, leftAtMs, dataset, partition } of session.deliveries) {
+    const of = session.partitions.length === 0 ? "" : ` of ${partName(session, dataset, partition ?? 0)}`;
     rows.push([`client ${peer}`, `${grouped(count)} rows${of}${leftAtMs === 0 ? ", reading" : ""}`]);
   }
   for (const [key, value] of request?.labels ?? []) rows.push([`label ${key}`, value]);
   if (error !== undefined) rows.push(["error", `${error.message} (${error.reason})`]);
   else if (session.message) rows.push(["message", session.message]);
   return columns(rows);
+}
+
+/** `ttl`, `partition 1`, `ttl partition 1`: no more than tells it from the session's others. */
+function partName({ request }: Session, dataset: string, index: number): string {
+  const words = (request?.datasets.length ?? 1) > 1 ? [dataset] : [];
+  if ((request?.partitions ?? 0) > 1) words.push(`partition ${index}`);
+  return words.join(" ");
 }
 
 function time(unixMs: number): string {

@@ -3,6 +3,7 @@ import { assets, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { Compression, GetStatusResponse_Status as Status } from "../grpc/generated/control.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import { DATASETS } from "../vocabulary/dataset.ts";
 import { defineCommand } from "./command.ts";
 import { JSON_FLAG, SERVER_FLAGS, withControl } from "./control-call.ts";
 import { anyFilter, FILTER_FLAGS, filtersOf } from "./filter-flags.ts";
@@ -44,11 +45,17 @@ own the session has the server's.`,
       type: text,
       summary: "One of the server's SOURCES. Default: SOURCE_ENDPOINT.",
     }),
+    dataset: repeated({
+      placeholder: "NAME",
+      type: oneOf(DATASETS),
+      summary:
+        "Which rows: contract_data, ttl (changes of times to live), or both, one flag each. Default: contract_data.",
+    }),
     "schema-version": optionOr({
       placeholder: "N",
       type: integer(1, 2),
       otherwise: 1,
-      summary: "Of the Arrow schema, 1 or 2. Default: 1.",
+      summary: "Of contract_data's Arrow schema, 1 or 2. Default: 1.",
     }),
     "no-dictionaries": toggle({
       summary:
@@ -95,6 +102,10 @@ own the session has the server's.`,
       command: "id=$(contract-data-processor start --start-ledger 58752000)",
       meaning: "from a ledger on, keeping the id",
     },
+    {
+      command: "contract-data-processor start --start-ledger 58752000 --dataset contract_data --dataset ttl",
+      meaning: "entries, and how long they live",
+    },
   ],
   async run(context) {
     const { "start-ledger": startLedger, "end-ledger": endLedger, "batch-size": batchSize, json } = context.flags;
@@ -109,6 +120,7 @@ own the session has the server's.`,
         batchSize,
         source,
         filters: anyFilter(context.flags) ? filtersOf(context.flags) : undefined,
+        datasets: context.flags.dataset,
         schemaVersion: context.flags["schema-version"],
         dictionaries: context.flags["no-dictionaries"] ? false : undefined,
         knownAssets: context.flags["known-asset"].flat(),

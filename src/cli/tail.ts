@@ -2,6 +2,7 @@ import { dialAddress, integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { ArrowCells } from "../rows/arrow-cells.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
@@ -10,7 +11,13 @@ import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts"
 import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf, partTicket } from "./flight-call.ts";
 import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
-import { PARTITION_FLAG, RANGE_ASSET_FLAG, RANGE_LEDGER_FLAGS } from "./reading-flags.ts";
+import {
+  checkDatasetFilters,
+  DATASET_FLAG,
+  PARTITION_FLAG,
+  RANGE_ASSET_FLAG,
+  RANGE_LEDGER_FLAGS,
+} from "./reading-flags.ts";
 import { tableHead, tableRow } from "./row-table.ts";
 import { tailError } from "./tail-errors.ts";
 import { TailPlace } from "./tail-place.ts";
@@ -45,6 +52,7 @@ const FLAGS = {
     type: text,
     summary: "The session to read. Default: the newest, or else the first to come within half a minute.",
   }),
+  dataset: DATASET_FLAG,
   partition: PARTITION_FLAG,
   from: option({
     placeholder: "WHERE",
@@ -84,6 +92,7 @@ export const command = defineCommand({
       command: `${PROGRAM} tail --start-ledger 58751994 --end-ledger 58752000 --schema-version 2 --balances`,
       meaning: "the balances of a range, of asset contracts and of other tokens",
     },
+    { command: `${PROGRAM} tail --dataset ttl`, meaning: "how long entries live, of the newest session that has it" },
     { command: `${PROGRAM} tail --partition 0`, meaning: "the first part of a session started with --partitions" },
   ],
   async run({ flags, env, stdout, stderr, interrupt }) {
@@ -102,13 +111,13 @@ export const command = defineCommand({
       if (login !== undefined) await client.login(login.name, login.password);
       let tickets: Uint8Array[];
       if (flags["start-ledger"] === undefined) {
-        const found = await client.session(flags.session, signal);
+        const found = await client.session(flags.session, signal, flags.dataset);
         session = found.id;
-        place.selection = sessionWords(session, flags.partition);
+        place.selection = sessionWords(session, flags);
         tickets = [ticketAt(partTicket(found, flags.partition), flags.from)];
       } else tickets = await client.range(rangeOf(flags), signal);
       await printRows(client.doGetAll(tickets, signal), place, flags, stdout);
-      if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, signal);
+      if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, flags.dataset, signal);
     } catch (thrown) {
       if (isClosedByReader(thrown)) throw thrown;
       if (!signal.aborted || stdout.errored) {
@@ -132,7 +141,7 @@ type Given = FlagValues<typeof FLAGS>;
 async function printRows(
   batches: AsyncIterable<ReceivedBatch>,
   place: TailPlace,
-  { format, skip, limit = Number.POSITIVE_INFINITY }: Given,
+  { format, dataset, skip, limit = Number.POSITIVE_INFINITY }: Given,
   stdout: Output,
 ): Promise<void> {
   let left = skip;
@@ -141,9 +150,9 @@ async function printRows(
     const first = Math.min(batch.table.numRows, left);
     left -= first;
     const end = Math.min(batch.table.numRows, first + limit - place.rows);
-    const lines = format === "table" && place.rows === 0 && end > first ? [tableHead()] : [];
+    const lines = format === "table" && place.rows === 0 && end > first ? [tableHead(dataset)] : [];
     for (let row = first; row < end; row++) {
-      lines.push(format === "table" ? tableRow((column) => cells.value(row, column)) : cells.json(row));
+      lines.push(format === "table" ? tableRow((column) => cells.value(row, column), dataset) : cells.json(row));
     }
     if (lines.length > 0) await write(stdout, `${lines.join("\n")}\n`);
     place.printed(batch, first, end);
@@ -152,8 +161,8 @@ async function printRows(
 }
 
 /** A sentence about a session whose stream has ended before its last ledger; empty where it is complete. */
-async function stopOf(client: FlightClient, id: string, signal: AbortSignal): Promise<string> {
-  const { ledgerCurrent, ledgerEnd } = await client.session(id, signal);
+async function stopOf(client: FlightClient, id: string, dataset: Dataset, signal: AbortSignal): Promise<string> {
+  const { ledgerCurrent, ledgerEnd } = await client.session(id, signal, dataset);
   return ledgerEnd !== 0 && ledgerCurrent >= ledgerEnd ? "" : `session ${id} was stopped after ledger ${ledgerCurrent}`;
 }
 
@@ -161,7 +170,7 @@ async function stopOf(client: FlightClient, id: string, signal: AbortSignal): Pr
 function checkTogether(flags: Given): void {
   const { "start-ledger": first, "end-ledger": last, session, partition, from, format, column } = flags;
   if (first === undefined) {
-    const [word] = rangeWords(flags);
+    const [word] = rangeWords({ ...flags, dataset: DATASET_DEFAULT });
     if (word !== undefined) {
       throw new UsageError(`${word} is for a range: give --start-ledger N too; a session has what it was started with`);
     }
@@ -174,6 +183,7 @@ function checkTogether(flags: Given): void {
   if (last !== undefined && last !== 0 && last < first) {
     throw new UsageError(`--end-ledger ${last} is before --start-ledger ${first}`);
   }
+  checkDatasetFilters(flags.dataset, typedFilters(flags));
   if (from === "now") throw new UsageError("--from now is for sessions: give a cursor, or leave it out");
   if (column.length > 0 && format === "table") {
     throw new UsageError("--column is for --format ndjson: the table has columns of its own");
@@ -185,6 +195,7 @@ function rangeOf(flags: Given): Record<string, unknown> {
   return {
     start_ledger: flags["start-ledger"],
     end_ledger: flags["end-ledger"] ?? 0,
+    dataset: flags.dataset === DATASET_DEFAULT ? undefined : flags.dataset,
     schema_version: flags["schema-version"],
     columns: flags.column.length === 0 ? undefined : flags.column,
     assets: flags["known-asset"].length === 0 ? undefined : flags["known-asset"].flat(),
@@ -197,6 +208,7 @@ function rangeOf(flags: Given): Record<string, unknown> {
 function rangeWords(flags: Given): string[] {
   const numbers = ["start-ledger", "end-ledger", "schema-version"] as const;
   return [
+    ...datasetWords(flags),
     ...numbers.flatMap((name) => (flags[name] === undefined ? [] : [`--${name}`, String(flags[name])])),
     ...flags.column.flatMap((name) => ["--column", name]),
     ...flags["known-asset"].flat().flatMap((asset) => ["--known-asset", asset]),
@@ -205,8 +217,14 @@ function rangeWords(flags: Given): string[] {
 }
 
 /** The flags of a session as they would be typed. */
-function sessionWords(session: string, partition: number | undefined): string[] {
-  return ["--session", session, ...(partition === undefined ? [] : ["--partition", String(partition)])];
+function sessionWords(session: string, flags: Given): string[] {
+  const { partition } = flags;
+  const part = partition === undefined ? [] : ["--partition", String(partition)];
+  return ["--session", session, ...datasetWords(flags), ...part];
+}
+
+function datasetWords({ dataset }: Pick<Given, "dataset">): string[] {
+  return dataset === DATASET_DEFAULT ? [] : ["--dataset", dataset];
 }
 
 /** The session's ticket, from there. */

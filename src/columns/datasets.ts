@@ -42,3 +42,8 @@ export const DATASET_SCHEMAS: Readonly<Record<Dataset, DatasetDefinition>> = {
 export function versionsOf(dataset: Dataset): SchemaVersion[] {
   return Object.keys(DATASET_SCHEMAS[dataset].versions).map((version) => Number(version) as SchemaVersion);
 }
+
+/** The version that a dataset has beside contract data of that version: the newest one up to it. */
+export function versionBeside(dataset: Dataset, schemaVersion: SchemaVersion): SchemaVersion {
+  return versionsOf(dataset).findLast((version) => version <= schemaVersion) ?? 1;
+}

@@ -12,6 +12,7 @@ import {
 } from "../grpc/generated/control.ts";
 import type { Init } from "../grpc/service.ts";
 import type { FilterChange, SessionDetails, SessionRequest, SessionSnapshot } from "../sessions/session-service.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { FILTER_KINDS, LIST_KINDS } from "../vocabulary/filter-kinds.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 
@@ -48,6 +49,7 @@ export function requestOf(request: StartProcessingRequest): SessionRequest {
     batchRows: batchSize,
     source,
     filter: filters === undefined ? undefined : filterOf(filters),
+    datasets: request.datasets as Dataset[], // the service checks them
     schemaVersion,
     dictionaries: request.dictionaries,
     knownAssets: request.knownAssets,
@@ -214,14 +216,10 @@ export function detailsMessage(session: SessionDetails): Init<Session> {
       filters: filtersMessage(filter),
       changedAtMs: changedUnixMs,
     })),
-    deliveries: session.deliveries.map(({ peer, rows, batches, bytes, joinedUnixMs, leftUnixMs, partition }) => ({
-      peer,
-      rows,
-      batches,
-      bytes,
+    deliveries: session.deliveries.map(({ joinedUnixMs, leftUnixMs, ...had }) => ({
+      ...had,
       joinedAtMs: joinedUnixMs,
       leftAtMs: leftUnixMs,
-      partition,
     })),
   };
 }
@@ -233,6 +231,7 @@ function requestMessage(request: SessionRequest): Init<StartProcessingRequest> {
     batchSize: request.batchRows,
     source: request.source,
     filters: request.filter === undefined ? undefined : filtersMessage(request.filter),
+    datasets: [...(request.datasets ?? [DATASET_DEFAULT])],
     schemaVersion: request.schemaVersion ?? 1,
     dictionaries: (request.schemaVersion ?? 1) === 1 ? undefined : (request.dictionaries ?? true),
     knownAssets: [...(request.knownAssets ?? [])],

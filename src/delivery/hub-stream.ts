@@ -1,8 +1,11 @@
-/** One stream as the data plane keeps it: its order, its partitions and their readers. */
+/** One stream as the data plane keeps it: its order, its parts and their readers. */
 import { unixNowMs } from "../base/unix-time.ts";
+import { versionBeside } from "../columns/datasets.ts";
 import { CodedError, type ErrorRecord } from "../error.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
 import { type Counter, StreamCell } from "../threads/stream-cell.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
+import { partCount, partNames } from "../vocabulary/stream-part.ts";
 import type { AssetRecord, BatchRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { Slot, SlotPool } from "./slot.ts";
@@ -12,7 +15,7 @@ import { StreamPart } from "./stream-part.ts";
 /** One stream, open or ended. */
 export class HubStream {
   readonly cell: StreamCell;
-  /** One, or one for each partition. */
+  /** In the order of `partNames`. */
   readonly parts: readonly StreamPart[];
   readonly sequencer: Sequencer;
   /** Spans in all, once the source has ended. */
@@ -30,10 +33,10 @@ export class HubStream {
   ) {
     this.cell = new StreamCell(opening.cell);
     const changed = () => this.partsChanged();
-    const retainedBytesMax = () => Math.floor(this.cell.retainedBytesMax / (opening.partitions ?? 1));
+    const retainedBytesMax = () => Math.floor(this.cell.retainedBytesMax / partCount(opening));
     this.parts = this.openingsOfParts().map((each, index) => {
-      const cell = this.isShared ? this.cell.partition(index) : this.cell;
-      return new StreamPart(each, cell, pool, retainedBytesMax, changed);
+      const cell = this.isShared ? this.cell.part(index) : this.cell;
+      return new StreamPart(each, index, cell, pool, retainedBytesMax, changed);
     });
     this.sequencer = new Sequencer(
       opening.start,
@@ -43,12 +46,21 @@ export class HubStream {
     this.partsChanged(); // opens the gate
   }
 
-  /** Whether it has partitions, each read by itself. */
+  /** Whether it has several parts, each read by itself. */
   get isShared(): boolean {
-    return this.opening.partitions !== undefined;
+    return partCount(this.opening) > 1;
   }
 
-  /** The log of its only part; a stream with partitions has a log for each. */
+  hasDataset(dataset: Dataset): boolean {
+    return (this.opening.datasets ?? [DATASET_DEFAULT]).includes(dataset);
+  }
+
+  /** One for each partition of the dataset. */
+  partsOf(dataset: Dataset): readonly StreamPart[] {
+    return this.parts.filter(({ opening }) => opening.dataset === dataset);
+  }
+
+  /** The log of its first part; all end together. */
   get log(): StreamLog {
     return this.parts[0]!.log;
   }
@@ -99,12 +111,12 @@ export class HubStream {
     for (const { log } of this.parts) log.retire();
   }
 
-  /** Who reads it and who has read it, with what each had; of each partition the earliest that left first. */
+  /** Who reads it and who has read it, with what each had; of each part the earliest that left first. */
   clientReports(): ClientReport[] {
     return this.parts.flatMap((part) => part.clientReports());
   }
 
-  /** As StreamLog.slowReaders; partitions hold each other back as the readers of one log do. */
+  /** As StreamLog.slowReaders; parts hold each other back as the readers of one log do. */
   slowReaders(nowMs: number, graceMs: number): StreamReader[] {
     const waiting = this.parts.filter(({ log }) => log.hasWaitingReader);
     return this.parts.flatMap((part) => {
@@ -123,11 +135,9 @@ export class HubStream {
 
   private openingsOfParts(): StreamOpening[] {
     const { opening } = this;
-    const { partitions: count } = opening;
-    if (count === undefined) return [opening];
-    return Array.from({ length: count }, (_, index) => ({
-      ...opening,
-      partition: { index, count },
+    return partNames(opening).map(({ dataset = DATASET_DEFAULT, partition = opening.partition }) => ({
+      ...{ ...opening, dataset, partition },
+      schemaVersion: versionBeside(dataset, opening.schemaVersion),
     }));
   }
 
@@ -140,7 +150,7 @@ export class HubStream {
 
   private emit(slot: Slot): void {
     this.learned(slot.record);
-    this.parts[slot.record.partition ?? 0]!.emit(slot);
+    this.parts[slot.record.part ?? 0]!.emit(slot);
   }
 
   private spanDone(done: SpanDoneRecord): void {

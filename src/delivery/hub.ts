@@ -6,6 +6,7 @@
 import { CodedError } from "../error.ts";
 import type { StreamOpening } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Bell } from "../workers/bell.ts";
 import { MessageReader } from "../workers/fragments.ts";
 import {
@@ -104,13 +105,14 @@ export class Hub {
     return [...this.streams.values()];
   }
 
-  newest(): HubStream | undefined {
-    return this.sessions().at(-1);
+  /** The newest session that has the dataset. */
+  newest(dataset: Dataset): HubStream | undefined {
+    return this.sessions().findLast((stream) => stream.hasDataset(dataset));
   }
 
-  /** The newest session, waiting for one to be opened when there is none; undefined when the time is up. */
-  async awaitNewest(timeoutMs: number, signal: AbortSignal): Promise<HubStream | undefined> {
-    const now = this.newest();
+  /** The newest session with that dataset, waiting for one to be opened when there is none; undefined when the time is up. */
+  async awaitNewest(dataset: Dataset, timeoutMs: number, signal: AbortSignal): Promise<HubStream | undefined> {
+    const now = this.newest(dataset);
     if (now !== undefined || this.ending) return now;
     await new Promise<void>((resolve) => {
       const wake = () => {
@@ -122,7 +124,7 @@ export class Hub {
       this.arrival.add(wake);
       signal.addEventListener("abort", wake, { once: true });
     });
-    return this.newest();
+    return this.newest(dataset);
   }
 
   /** The server shuts down: those who wait for a session are told that none will come. */
@@ -218,7 +220,7 @@ export class Hub {
   }
 
   private batch(stream: HubStream, record: BatchRecord, attachment: Uint8Array): void {
-    const { opening } = stream.parts[record.partition ?? 0]!;
+    const { opening } = stream.parts[record.part ?? 0]!;
     const slot = new Slot(this.pool, record, attachment, appMetadata(opening, record));
     try {
       stream.sequencer.batch(slot);

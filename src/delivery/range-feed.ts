@@ -48,10 +48,10 @@ export class RangeFeed implements Feed {
     end: Position,
     nowMs: () => number,
   ): Promise<RangeFeed> {
-    const { stream: number, partition } = session.opening;
+    const { stream: number, dataset, partition } = session.opening;
     hub.catchUpsWaiting += 1;
     try {
-      const { stream } = await main.ask("openCatchUp", { session: number, partition, start, end });
+      const { stream } = await main.ask("openCatchUp", { session: number, dataset, partition, start, end });
       return new RangeFeed(hub.opened(stream).parts[0]!, main, nowMs);
     } finally {
       hub.catchUpsWaiting -= 1;

@@ -22,7 +22,7 @@ interface Waiting {
 /** Restores the ledger order of one stream's batches. */
 export class Sequencer {
   private span = 0;
-  /** Where the next batch begins, or after; of each partition. */
+  /** Where the next batch begins, or after; of each part. */
   private readonly next: Position[] = [];
   private readonly waiting = new Map<number, Waiting>();
   /** The last ledger of the spans before; undefined where that was left out, or is not to be checked. */
@@ -89,8 +89,8 @@ export class Sequencer {
   private forward(slot: Slot): void {
     this.checkEdge(slot.record);
     // Order is the promise that everything else rests on, so it is checked where it is made, in production too.
-    const { ledgerFirst, next, partition = 0 } = slot.record;
-    const expected = this.next[partition] ?? this.start;
+    const { ledgerFirst, next, part = 0 } = slot.record;
+    const expected = this.next[part] ?? this.start;
     if (ledgerFirst < expected.ledger || comparePositions(next, expected) <= 0) {
       throw new CodedError(
         "INTERNAL",
@@ -98,7 +98,7 @@ export class Sequencer {
         `a batch of ledgers ${ledgerFirst} to ${slot.record.ledgerLast} came when ledger ${expected.ledger} row ${expected.row} was next`,
       );
     }
-    this.next[partition] = next;
+    this.next[part] = next;
     this.emit(slot);
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the clients of a stream read: its log, and who they are. A stream has one part, or one for each of its
- * partitions; each is read by itself, with its own clients, cursors and retained batches.
+ * What the clients of a stream read: its log, and who they are. A stream has one part, or one for each partition of each
+ * of its datasets; each is read by itself, with its own clients, cursors and retained batches.
  */
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import type { CodedError } from "../error.ts";
@@ -8,6 +8,7 @@ import { RowSet } from "../ledger/row-set.ts";
 import { comparePositions, encodeCursor } from "../threads/cursor.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
 import type { Counters } from "../threads/stream-cell.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { align8, type BatchRecord, type SpanDoneRecord } from "../workers/records.ts";
 import { alignedMetadata } from "./body-alignment.ts";
 import { Slot, type SlotPool } from "./slot.ts";
@@ -17,7 +18,7 @@ import { type LogLimits, StreamLog } from "./stream-log.ts";
 const CLIENTS_LEFT_MAX = 100; // of a stream's clients that have left; the last ones are remembered
 const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far the stream is, as after FLUSH_INTERVAL
 
-/** One partition of a stream, or the whole of one that has none: its log and its clients. */
+/** One part of a stream: its log and its clients. */
 export class StreamPart {
   readonly log: StreamLog;
   /** Who reads it now, catching up or not. */
@@ -30,13 +31,15 @@ export class StreamPart {
   private saidAtMs = performance.now();
 
   /**
-   * @param opening of the stream, with this part's partition
+   * @param opening of the stream, with this part's dataset, schema version and partition
+   * @param number the part's among the stream's
    * @param cell its counters; those that add up are added to the stream's too
    * @param retainedBytesMax its part of the stream's memory, now
    * @param changed called when its log's fullness or the number of its clients may have changed
    */
   constructor(
     readonly opening: StreamOpening,
+    private readonly number: number,
     readonly cell: Counters,
     private readonly pool: SlotPool,
     retainedBytesMax: () => number,
@@ -66,14 +69,13 @@ export class StreamPart {
     if (!this.clients.delete(client)) return;
     this.cell.set("clients", this.clients.size);
     this.changed();
-    this.left.push({ ...reportOf(client), leftUnixMs: Date.now() });
+    this.left.push({ ...this.reportOf(client), leftUnixMs: Date.now() });
     if (this.left.length > CLIENTS_LEFT_MAX) this.left.shift();
   }
 
   /** Who reads it and who has read it, with what each had; the earliest that left first. */
   clientReports(): ClientReport[] {
-    const index = this.opening.partition?.index;
-    return [...this.left, ...[...this.clients].map(reportOf)].map((each) => ({ ...each, partition: index }));
+    return [...this.left, ...[...this.clients].map((client) => this.reportOf(client))];
   }
 
   /** A client has been sent so much. */
@@ -140,8 +142,7 @@ export class StreamPart {
       bodyBytes: bytes.length - align8(front),
     };
     if (skipped !== undefined) record.skipped = skipped;
-    const { partition } = this.opening;
-    if (partition !== undefined) record.partition = partition.index;
+    if (this.number > 0) record.part = this.number;
     this.log.append(new Slot(this.pool, record, bytes, appMetadata(this.opening, record)));
   }
 
@@ -151,6 +152,11 @@ export class StreamPart {
     clearTimeout(this.pendingTimer);
     this.pendingTimer = undefined;
     this.saidAtMs = performance.now();
+  }
+
+  private reportOf({ peer, rows, batches, bytes, joinedUnixMs }: StreamClient): ClientReport {
+    const { dataset = DATASET_DEFAULT, partition } = this.opening;
+    return { peer, rows, batches, bytes, joinedUnixMs, leftUnixMs: 0, dataset, partition: partition?.index };
   }
 
   private logChanged(): void {
@@ -163,8 +169,7 @@ export class StreamPart {
 
 /** A record batch of no rows: its header's size, and header, padding and body as a worker lays them down. */
 function emptyBatch(opening: StreamOpening): { front: number; bytes: Uint8Array } {
-  const { schemaVersion, networkPassphrase, columns, dictionaries } = opening;
-  const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
+  const encoder = new BatchEncoder(opening);
   const rows = new RowSet();
   const plan = encoder.plan(rows, 0, 0);
   const header = encoder.header(plan);
@@ -174,17 +179,15 @@ function emptyBatch(opening: StreamOpening): { front: number; bytes: Uint8Array 
   return { front: header.length, bytes };
 }
 
-function reportOf({ peer, rows, batches, bytes, joinedUnixMs }: StreamClient): ClientReport {
-  return { peer, rows, batches, bytes, joinedUnixMs, leftUnixMs: 0 };
-}
-
 const encoder = new TextEncoder();
 
 /** The JSON that goes with every batch, with the spaces that align its body. */
-export function appMetadata({ kind, id, partition }: StreamOpening, record: BatchRecord): Uint8Array {
+export function appMetadata(opening: StreamOpening, record: BatchRecord): Uint8Array {
+  const { kind, id, dataset, partition } = opening;
   const json = encoder.encode(
     JSON.stringify({
       [kind === "range" ? "range" : "session"]: id,
+      dataset: dataset === DATASET_DEFAULT ? undefined : dataset,
       partition,
       ledger_first: record.ledgerFirst,
       ledger_last: record.ledgerLast,
@@ -193,7 +196,7 @@ export function appMetadata({ kind, id, partition }: StreamOpening, record: Batc
       rows: record.rows,
       skipped_ledgers: record.skipped,
       filters_from: record.filterFrom,
-      cursor: encodeCursor(record.next, partition),
+      cursor: encodeCursor(record.next, opening),
     }),
   );
   return alignedMetadata(json, record.headerBytes, record.bodyBytes);

@@ -7,11 +7,13 @@ import { StreamCell } from "../threads/stream-cell.ts";
 import type { Traces } from "../tracing/traces.ts";
 import type { Compat } from "../vocabulary/compat.ts";
 import type { Compression } from "../vocabulary/compression.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { OnError } from "../vocabulary/on-error.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import { partCount } from "../vocabulary/stream-part.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { AssetRecord, FilterStep, LedgerSkip, SpanDoneRecord, StreamSpec } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
@@ -66,6 +68,9 @@ export interface StreamRequest {
   assets?: AssetTable;
   /** Whether its ledgers add to that. */
   learnsAssets?: boolean;
+  /** Absent: contract data alone. */
+  datasets?: readonly Dataset[];
+  /** The version of contract data; other datasets have their newest up to it. */
   schemaVersion: SchemaVersion;
   columns?: string[];
   /** False: columns of words are text. Absent: dictionaries. */
@@ -73,11 +78,11 @@ export interface StreamRequest {
   compression: Compression;
   /** 0 = about the target size. */
   batchRows: number;
-  /** Batches retained for the slowest client, of each partition. */
+  /** Batches retained for the slowest client, of each part. */
   slotsMax: number;
   /** A stream that is over already: nothing is read, and clients get what they ask for from the source. */
   finished?: { error?: CodedError };
-  /** At least 2: so many parts, each with readers of its own (StreamPart). Absent: none. */
+  /** At least 2: each dataset has so many parts, each with readers of its own (StreamPart). Absent: none. */
   partitions?: number;
   /** The partition of a session, where the stream is what a client of that partition has missed. */
   partition?: Partition;
@@ -129,7 +134,8 @@ export class EngineStream {
     private readonly spec: StreamSpec,
     private readonly engine: EngineContext,
   ) {
-    this.cell = StreamCell.create(request.partitions);
+    const parts = partCount(request);
+    this.cell = StreamCell.create(parts === 1 ? 0 : parts);
     this.over = new Promise((resolve) => {
       this.settleOver = resolve;
     });
@@ -295,7 +301,7 @@ export class EngineStream {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
           guard: engine.options.guard,
-          slotsMax: request.slotsMax * (request.partitions ?? 1),
+          slotsMax: request.slotsMax * partCount(request),
           traces: this.traces,
         },
         this.abort.signal,

@@ -79,6 +79,7 @@ export class RangeDesk {
       ...asked,
       kind: "range",
       source: this.source,
+      datasets: [asked.dataset],
       filters: [{ ledgerFrom: asked.start.ledger, filter }],
       // Nothing is learned: a range gives the same rows from whatever ledger it is begun, with a cursor or in parts.
       assets: new AssetTable([...this.options.knownAssets, ...(asked.assets ?? [])]),
@@ -89,10 +90,10 @@ export class RangeDesk {
   }
 
   /**
-   * Rows of a session, or of one partition of it, from `start` to `end`, by the session's own rules: its filters by ledger, schema, batch size.
+   * Rows of one part of a session from `start` to `end`, by the session's own rules: its filters by ledger, schema, batch size.
    * @throws CodedError FAILED_PRECONDITION / SOURCE_NOT_SEEKABLE, NOT_FOUND, RESOURCE_EXHAUSTED / CATCH_UPS_MAX
    */
-  async openCatchUp({ session, partition, start, end }: Asked<"openCatchUp">): Promise<{ stream: number }> {
+  async openCatchUp({ session, dataset, partition, start, end }: Asked<"openCatchUp">): Promise<{ stream: number }> {
     const of = this.engine.stream(session);
     if (of === undefined) throw new CodedError("NOT_FOUND", "SESSION_GONE", "the session has been removed");
     assertSeekable(of.request.source, "what a session no longer retains");
@@ -110,6 +111,7 @@ export class RangeDesk {
           end: end.row > 0 ? end : undefined,
           filters: stepsFrom(of, start, partition),
           partition,
+          datasets: dataset && [dataset],
           assets, // all that the session had learned when it made these rows
           schemaVersion,
           columns,

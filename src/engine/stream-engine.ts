@@ -5,6 +5,7 @@
 import type { CodedError } from "../error.ts";
 import { ASSET_DELAY_LEDGERS } from "../ledger/known-assets.ts";
 import type { StreamOpening } from "../threads/data-plane-messages.ts";
+import { partCount } from "../vocabulary/stream-part.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { AssetRecord, LedgerSkip, SpanDoneRecord, StreamSpec } from "../workers/records.ts";
 import {
@@ -66,8 +67,9 @@ export class StreamEngine implements EngineContext {
    * The least share of memory for a new stream. Batches of streams that are over, which are kept for late clients, make
    * room for more: those clients get them from the source again.
    */
-  private admit(number: number, { slotsMax, partitions = 1 }: StreamRequest): void {
-    const wanted = partitions * slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
+  private admit(number: number, request: StreamRequest): void {
+    const parts = partCount(request);
+    const wanted = parts * request.slotsMax * Math.ceil(this.options.batchBytesTarget * SLOT_BYTES_FACTOR);
     this.settleShares();
     for (const stream of this.streams.values()) {
       if (this.shares.spareBytes >= wanted / ROOM_PART) break;
@@ -75,7 +77,7 @@ export class StreamEngine implements EngineContext {
       stream.retire();
       if (stream.cell.get("clients") === 0) this.shares.keep(stream.number, 0);
     }
-    this.shares.admit(number, partitions * SHARE_BATCHES_MIN * this.options.batchBytesMax, wanted);
+    this.shares.admit(number, parts * SHARE_BATCHES_MIN * this.options.batchBytesMax, wanted);
   }
 
   /** Takes note of what streams have given back. */
@@ -154,6 +156,7 @@ function specOf(stream: number, request: StreamRequest, options: EngineOptions):
     networkPassphrase: options.networkPassphrase,
     compat: options.compat,
     filters: [...request.filters],
+    datasets: request.datasets,
     schemaVersion: request.schemaVersion,
     columns: request.columns,
     dictionaries: request.dictionaries,
@@ -183,6 +186,7 @@ function openingOf({ number, request, cell }: EngineStream, options: EngineOptio
     ledgerStart: request.ledgerStart ?? request.start.ledger,
     ledgerEnd: request.ledgerEnd,
     networkPassphrase: options.networkPassphrase,
+    datasets: request.datasets,
     schemaVersion: request.schemaVersion,
     includesDeleted: request.filters[0]?.filter.includeDeleted,
     columns: request.columns,

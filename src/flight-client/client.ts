@@ -9,6 +9,7 @@ import { checkMessage, readSchemaMessage } from "../columns/ipc-reader.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { decodeFlightData, type FlightDataMessage } from "../flight/flight-data.ts";
+import { pathOf } from "../flight/tickets.ts";
 import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
@@ -27,18 +28,20 @@ import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { batchTable } from "../rows/batch-table.ts";
 import type { IpcMessage } from "../threads/row-read.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
 const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
 /** With what the newest session is refused to clients that do not name it; it is there all the same. */
 const REFUSALS_OF_NEWEST: ReadonlySet<string> = new Set(["SCHEMA_VERSION_OF_SESSION", "PARTITION_OF_SESSION"]);
-const SESSIONS = ["contract", "data"]; // path of the newest session, and of each with its id behind
 
 /** What comes with every batch. */
 export interface BatchMetadata {
   /** Id of the session; batches of a session have it. */
   session?: string;
+  /** Absent: contract data. */
+  dataset?: Dataset;
   /** Id of the range; batches of a range have it. */
   range?: string;
   /** Which partition the batch is of; batches of a session that consumers share have it. */
@@ -63,6 +66,7 @@ export interface ReceivedBatch {
 
 /** app_metadata of a session's FlightInfo. */
 interface SessionMetadata {
+  dataset?: Dataset;
   start_ledger: number;
   end_ledger: number;
   current_ledger: number;
@@ -82,7 +86,7 @@ export interface SessionFlight {
   schemaVersion: number;
   /** Whether its filter let removed and evicted entries through when it began. */
   includesDeleted: boolean;
-  /** One for each partition, or one where it has none. */
+  /** One for each partition of the dataset, or one where it has none. */
   tickets: Uint8Array[];
 }
 
@@ -155,19 +159,16 @@ export class FlightClient {
   }
 
   /**
-   * A session with the tickets of its partitions (one where it has none): the one with that id, or the newest, whatever
-   * its schema version. Where there is none yet, it waits for the first as long as the server does.
+   * A session with the tickets of a dataset's partitions (one where it has none): the one with that id, or the newest that
+   * has the dataset, whatever its schema version. Where there is none yet, it waits for the first as long as the server does.
    * @throws CodedError NOT_FOUND / SESSION_UNKNOWN, NO_SESSION
    */
-  async session(id?: string, signal?: AbortSignal): Promise<SessionFlight> {
+  async session(id?: string, signal?: AbortSignal, dataset: Dataset = DATASET_DEFAULT): Promise<SessionFlight> {
     const info =
       id === undefined
-        ? ((await this.newestInfo(signal)) ?? (await this.firstInfo(signal)))
-        : await this.infoOf([...SESSIONS, id], signal);
-    const about = Buffer.from(info.appMetadata).toString("utf8");
-    const { end_ledger, current_ledger, start_ledger, schema_version, include_deleted } = JSON.parse(
-      about,
-    ) as SessionMetadata;
+        ? ((await this.newestInfo(dataset, signal)) ?? (await this.firstInfo(dataset, signal)))
+        : await this.infoOf(pathOf(dataset, id), signal);
+    const { end_ledger, current_ledger, start_ledger, schema_version, include_deleted } = aboutSession(info);
     return {
       id: id ?? info.flightDescriptor?.path[2] ?? "",
       ledgerStart: start_ledger,
@@ -208,12 +209,14 @@ export class FlightClient {
     return await this.calls.getFlightInfo(descriptor, options);
   }
 
-  /** FlightInfo of the newest session, which is the first that ListFlights names. */
-  private async newestInfo(signal?: AbortSignal): Promise<FlightInfo | undefined> {
+  /** FlightInfo of the newest session with that dataset, which is the first that ListFlights names. */
+  private async newestInfo(dataset: Dataset, signal?: AbortSignal): Promise<FlightInfo | undefined> {
     const options = { deadlineMs: INFO_DEADLINE_MS, metadata: this.metadata, signal };
     const call = this.calls.listFlights({}, options);
     try {
-      for await (const info of call as AsyncIterable<FlightInfo>) return info;
+      for await (const info of call as AsyncIterable<FlightInfo>) {
+        if ((aboutSession(info).dataset ?? DATASET_DEFAULT) === dataset) return info;
+      }
       return undefined;
     } catch (thrown) {
       throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);
@@ -223,14 +226,14 @@ export class FlightClient {
   }
 
   /** FlightInfo of the newest session, or of the first to come where there is none yet. */
-  private async firstInfo(signal?: AbortSignal): Promise<FlightInfo> {
+  private async firstInfo(dataset: Dataset, signal?: AbortSignal): Promise<FlightInfo> {
     try {
       // a flight's path names its session only where the request's did
-      await this.infoOf(SESSIONS, signal);
+      await this.infoOf(pathOf(dataset), signal);
     } catch (thrown) {
       if (!REFUSALS_OF_NEWEST.has(CodedError.from(thrown).reason)) throw thrown;
     }
-    const info = await this.newestInfo(signal);
+    const info = await this.newestInfo(dataset, signal);
     if (info !== undefined) return info;
     throw new CodedError("NOT_FOUND", "NO_SESSION", "the session has been deleted");
   }
@@ -291,6 +294,10 @@ export class FlightClient {
   close(): void {
     this.client.close();
   }
+}
+
+function aboutSession({ appMetadata }: FlightInfo): SessionMetadata {
+  return JSON.parse(Buffer.from(appMetadata).toString("utf8")) as SessionMetadata;
 }
 
 function ticketsOf({ endpoint }: FlightInfo): Uint8Array[] {

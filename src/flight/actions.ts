@@ -10,6 +10,7 @@ import {
   RenewFlightEndpointRequest,
 } from "../grpc/generated/flight.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
+import { DATASET_DEFAULT, DATASETS } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import type { ContractDataOptions } from "./contract-data-options.ts";
 import { jsonBytes, timestampOf } from "./flight-info.ts";
@@ -156,21 +157,22 @@ function schemaAction({ schemas, options }: ActionParts): FlightAction {
   return {
     type: "schema",
     description:
-      'The schemas: columns, types, nullability, what they mean. Body: empty or {"schema_version":1,"columns":[…],"dictionaries":true,"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
+      'The schemas: columns, types, nullability, what they mean. Body: empty or {"dataset":"ttl","schema_version":1,"columns":[…],"dictionaries":true,"schema":"<IPC schema message, base64>"}; with "schema", that of a client, the result says whether the client can read ours.',
     async run(body) {
       const json = bodyOf(body, '{"schema_version":1}');
+      const dataset = json.oneOf("dataset", DATASETS) ?? DATASET_DEFAULT;
       const version = json.integer("schema_version", 1, 1000) as SchemaVersion | undefined;
       const columns = json.texts("columns");
       const dictionaries = json.boolean("dictionaries") ?? options.dictionaries;
       const schema = json.text("schema");
       json.end();
-      const wanted = { networkPassphrase: options.networkPassphrase, columns, dictionaries };
+      const wanted = { dataset, networkPassphrase: options.networkPassphrase, columns, dictionaries };
       const expected = schema === undefined ? undefined : readSchema(Buffer.from(schema, "base64"));
-      const described = (version === undefined ? versionsOf("contract_data") : [version]).map((each) => {
+      const described = (version === undefined ? versionsOf(dataset) : [version]).map((each) => {
         const { schema: offered, fields } = schemas.get({ ...wanted, schemaVersion: each });
         const problems = expected === undefined ? undefined : incompatibilities(expected, offered);
         const fit = problems === undefined ? {} : { compatible: problems.length === 0, problems };
-        return { schema_version: each, metadata: Object.fromEntries(offered.metadata), fields, ...fit };
+        return { dataset, schema_version: each, metadata: Object.fromEntries(offered.metadata), fields, ...fit };
       });
       return [jsonBytes({ schemas: described })];
     },
@@ -192,7 +194,8 @@ function serverInfoAction({ options }: ActionParts): FlightAction {
         jsonBytes({
           ...options.service,
           network_passphrase: networkPassphrase,
-          schema_versions: versionsOf("contract_data"),
+          datasets: Object.fromEntries(DATASETS.map((dataset) => [dataset, { schema_versions: versionsOf(dataset) }])),
+          schema_versions: versionsOf(DATASET_DEFAULT),
           compressions: COMPRESSIONS,
           ranges,
           sessions: hub.sessions().length,

@@ -1,4 +1,4 @@
-/** Contract data as Flight sees it: sessions that many read together, and ranges that one client reads for itself. */
+/** The datasets as Flight sees them: sessions that many read together, and ranges that one client reads for itself. */
 
 import { randomUUID } from "node:crypto";
 import * as grpc from "@grpc/grpc-js";
@@ -16,6 +16,7 @@ import {
   type PollInfo,
 } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { contractDataActions } from "./actions.ts";
 import type { ContractDataOptions } from "./contract-data-options.ts";
 import { ContractDataStream } from "./contract-data-stream.ts";
@@ -24,7 +25,7 @@ import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.
 import { JsonObject } from "./json-object.ts";
 import { NameLimits } from "./name-limits.ts";
 import { NamedStreams } from "./named-stream.ts";
-import { partOfStream } from "./partitions.ts";
+import { checkDataset, partOfStream } from "./partitions.ts";
 import { parsePoll } from "./poll.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
 import { RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
@@ -32,7 +33,7 @@ import { filterOfRange, pinned, type RangeTicket } from "./range-ticket.ts";
 import { hasDictionaries, type SchemaForms, Schemas } from "./schemas.ts";
 import { checkRangeScope, checkSessionScope, readableSessions } from "./scope.ts";
 import { SlowClients } from "./slow-clients.ts";
-import { parseDescriptor, parseTicket, type ReadRequest, type SessionRead } from "./tickets.ts";
+import { parseDescriptor, parseTicket, pathOf, type ReadRequest, type SessionRead } from "./tickets.ts";
 import { EmptyStream, WaitingStream } from "./waiting-stream.ts";
 
 const SESSION_WAIT_MS = 30_000; // the legacy ticket may come before the session; nobody waits longer without a word
@@ -69,8 +70,10 @@ export class ContractDataProducer implements FlightProducer {
     const selects = await this.selection(criteria, context);
     const streams = this.options.hub.sessions().reverse().filter(selects);
     const totals = await this.totalsOf(streams);
-    return streams.map((stream) =>
-      this.sealed(sessionInfo(stream, this.formsOf(stream), {}, totals.get(stream.opening.id))),
+    return streams.flatMap((stream) =>
+      (stream.opening.datasets ?? [DATASET_DEFAULT]).map((dataset) =>
+        this.sealed(sessionInfo(stream, this.formsOf(stream, dataset), { dataset }, totals.get(stream.opening.id))),
+      ),
     );
   }
 
@@ -99,7 +102,9 @@ export class ContractDataProducer implements FlightProducer {
     const info = await this.sessionInfo(stream, read, descriptor);
     if (stream.over) return { info, progress: 1 };
     const current = cell.get("ledgerCurrent");
-    const cmd = Buffer.from(JSON.stringify({ session: opening.id, shard: partOf(read).shard, poll: current }));
+    const { dataset, shard } = partOf(read);
+    const named = dataset === DATASET_DEFAULT ? undefined : dataset;
+    const cmd = Buffer.from(JSON.stringify({ session: opening.id, dataset: named, shard, poll: current }));
     const ledgers = opening.ledgerEnd - opening.ledgerStart + 1;
     return {
       info,
@@ -112,8 +117,8 @@ export class ContractDataProducer implements FlightProducer {
   async getSchema(descriptor: FlightDescriptor, context: CallContext): Promise<Uint8Array> {
     const read = parseDescriptor(descriptor);
     if (read.kind === "range") return this.formsOfRange(read.range).encapsulated;
-    if (read.kind === "newest") return this.legacyForms().encapsulated;
-    return this.formsOf(await this.session(read, context)).encapsulated;
+    if (read.kind === "newest") return this.legacyForms(read.dataset).encapsulated;
+    return this.formsOf(await this.session(read, context), read.dataset).encapsulated;
   }
 
   async doGet(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
@@ -123,8 +128,8 @@ export class ContractDataProducer implements FlightProducer {
   private async begin(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
     const read = parseTicket(this.options.seal?.open(ticket) ?? ticket);
     this.nameLimits.enter(context.identity, read.kind === "range" ? "range" : "session", context.signal);
-    if (read.kind === "newest" && this.options.hub.newest() === undefined) {
-      return new WaitingStream(messagesOf(this.legacyForms()), async () =>
+    if (read.kind === "newest" && this.options.hub.newest(read.dataset) === undefined) {
+      return new WaitingStream(messagesOf(this.legacyForms(read.dataset)), async () =>
         this.sessionStream(await this.session(read, context), read, context),
       );
     }
@@ -174,12 +179,14 @@ export class ContractDataProducer implements FlightProducer {
           `no session has the id ${quoted(read.id)}: StartProcessing answers with one, ListFlights has them all`,
         );
       }
+      checkDataset(stream, read.dataset);
       assertWanted(stream, read);
       return stream;
     }
-    const known = hub.newest();
+    const { dataset } = read;
+    const known = hub.newest(dataset);
     if (known !== undefined) await this.afterMainThread(known.opening.id);
-    const stream = await hub.awaitNewest(SESSION_WAIT_MS, context.signal);
+    const stream = await hub.awaitNewest(dataset, SESSION_WAIT_MS, context.signal);
     if (stream === undefined && hub.isEnding) {
       throw new CodedError("UNAVAILABLE", "SERVER_STOPPING", "the server is shutting down: no session will start");
     }
@@ -195,10 +202,10 @@ export class ContractDataProducer implements FlightProducer {
       throw new CodedError(
         "FAILED_PRECONDITION",
         "PARTITION_OF_SESSION",
-        `the newest session, ${id}, is shared out to ${partitions} partitions, and a client that does not name a session may read one of them for all: name it, PATH ["contract","data","${id}"] or {"session":"${id}"}, and read all ${partitions} endpoints that GetFlightInfo answers with`,
+        `the newest session, ${id}, is shared out to ${partitions} partitions, and a client that does not name a session may read one of them for all: name it, PATH ${JSON.stringify(pathOf(dataset, id))} or {"session":"${id}"}, and read all ${partitions} endpoints that GetFlightInfo answers with`,
       );
     }
-    if (schemaVersion !== 1) {
+    if (dataset === DATASET_DEFAULT && schemaVersion !== 1) {
       throw new CodedError(
         "FAILED_PRECONDITION",
         "SCHEMA_VERSION_OF_SESSION",
@@ -221,20 +228,19 @@ export class ContractDataProducer implements FlightProducer {
     return this.options.hub;
   }
 
-  formsOf({ opening }: HubStream): SchemaForms {
-    return this.schemas.get(opening);
+  private formsOf(stream: HubStream, dataset: Dataset): SchemaForms {
+    return this.schemas.get(stream.partsOf(dataset)[0]!.opening);
   }
 
-  private legacyForms(): SchemaForms {
-    const newest = this.options.hub.newest();
-    if (newest?.opening.schemaVersion === 1) return this.formsOf(newest);
-    return this.schemas.get({ schemaVersion: 1, networkPassphrase: this.options.networkPassphrase });
+  private legacyForms(dataset: Dataset): SchemaForms {
+    const newest = this.options.hub.newest(dataset)?.partsOf(dataset)[0]?.opening;
+    if (newest?.schemaVersion === 1) return this.schemas.get(newest);
+    return this.schemas.get({ dataset, schemaVersion: 1, networkPassphrase: this.options.networkPassphrase });
   }
 
   private formsOfRange(range: RangeTicket): SchemaForms {
-    const { schemaVersion, columns } = range;
     const { networkPassphrase } = this.options;
-    return this.schemas.get({ schemaVersion, networkPassphrase, columns, dictionaries: this.dictionariesOf(range) });
+    return this.schemas.get({ ...range, networkPassphrase, dictionaries: this.dictionariesOf(range) });
   }
 
   /** Whether a range has dictionaries: as its ticket says, or else the server's setting. */
@@ -245,22 +251,24 @@ export class ContractDataProducer implements FlightProducer {
   private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
     const { hub, main, totals, nowMs, told } = this.options;
     const from = read.kind === "session" ? (read.from ?? "oldest") : "oldest";
-    const part = partOfStream(stream, read.kind === "session" ? read.shard : undefined);
+    const { dataset, shard } = partOf(read);
+    const part = partOfStream(stream, dataset, shard);
     const feed = new SessionFeed(part, from, hub, main, nowMs);
-    return new ContractDataStream(feed, messagesOf(this.formsOf(stream)), peer, totals, told);
+    return new ContractDataStream(feed, messagesOf(this.formsOf(stream, dataset)), peer, totals, told);
   }
 
   private async rangeStream(range: RangeTicket, { peer, signal, identity }: CallContext): Promise<OutgoingStream> {
     checkRangeScope(identity, range);
     this.flights.check(range);
     const opening = messagesOf(this.formsOfRange(range));
-    const { ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
+    const { dataset, ledgerStart, ledgerEnd, assets, schemaVersion, columns, compression, batchRows, from } = range;
     if (from !== undefined && ledgerEnd !== 0 && from.ledger > ledgerEnd) return new EmptyStream(opening);
     const { totals, told } = this.options;
     const asked = {
       id: range.id ?? randomUUID(),
       start: from ?? { ledger: ledgerStart, row: 0 },
       ledgerEnd,
+      dataset,
       filter: filterOfRange(range),
       assets,
       schemaVersion,
@@ -284,8 +292,9 @@ export class ContractDataProducer implements FlightProducer {
     descriptor: FlightDescriptor,
   ): Promise<Init<FlightInfo>> {
     const totals = await this.totalsOf([stream]);
+    const part = partOf(read);
     return this.sealed(
-      sessionInfo(stream, this.formsOf(stream), partOf(read), totals.get(stream.opening.id), descriptor),
+      sessionInfo(stream, this.formsOf(stream, part.dataset), part, totals.get(stream.opening.id), descriptor),
     );
   }
 
@@ -362,11 +371,13 @@ function tellBeginning(stream: OutgoingStream, context: CallContext): void {
 }
 
 function partOf(read: ReadRequest): Omit<SessionRead, "kind" | "id"> {
-  return read.kind === "session" ? { from: read.from, shard: read.shard, wants: read.wants } : {};
+  if (read.kind === "range") return { dataset: read.range.dataset };
+  return read.kind === "newest" ? { dataset: read.dataset } : read;
 }
 
 /** A session's encoding is fixed when it starts. */
-function assertWanted({ opening }: HubStream, { id, wants = {} }: SessionRead): void {
+function assertWanted(stream: HubStream, { id, dataset, wants = {} }: SessionRead): void {
+  const { opening } = stream.partsOf(dataset)[0]!;
   const compare = [
     ["schema_version", wants.schemaVersion, opening.schemaVersion],
     ["columns", wants.columns?.join(","), opening.columns?.join(",") ?? "all"],

@@ -1,4 +1,4 @@
-/** DoGet of contract data: a feed's slots as messages, with what its client has had. */
+/** DoGet: a feed's slots as messages, with what its client has had. */
 
 import type { Feed } from "../delivery/feed.ts";
 import type { StreamClient } from "../delivery/stream-client.ts";
@@ -6,6 +6,7 @@ import type { CodedError } from "../error.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
 import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
@@ -101,7 +102,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   }
 
   cursor(): string {
-    return encodeCursor(this.feed.position, this.feed.stream.opening.partition);
+    return encodeCursor(this.feed.position, this.feed.stream.opening);
   }
 
   close(outcome: GetOutcome): void {
@@ -118,6 +119,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   }
 
   private eventOf(event: ClientEvent["event"]): ClientEvent {
-    return { event, ...this.about, peer: this.peer, partition: this.feed.stream.opening.partition?.index };
+    const { dataset = DATASET_DEFAULT, partition } = this.feed.stream.opening;
+    return { event, ...this.about, peer: this.peer, dataset, partition: partition?.index };
   }
 }

@@ -9,10 +9,11 @@ import {
   type FlightInfo,
 } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { partOfStream } from "./partitions.ts";
 import { partsOf, type RangeTicket } from "./range-ticket.ts";
 import type { SchemaForms } from "./schemas.ts";
-import { type SessionRead, ticketOf } from "./tickets.ts";
+import { pathOf, type SessionRead, ticketOf } from "./tickets.ts";
 
 const UNKNOWN_COUNT = -1; // Flight's way to say that a total is not known
 
@@ -27,14 +28,17 @@ export function timestampOf(unixMs: number): { seconds: number; nanos: number } 
   return { seconds: Math.floor(unixMs / 1000), nanos: (unixMs % 1000) * 1_000_000 };
 }
 
-/** Totals of one partition; known where all rows of the session were counted since the server began. */
-function partitionTotals(stream: HubStream, part: StreamPart, totals: Totals | undefined): Totals | undefined {
-  const rows = stream.parts.reduce((sum, { cell }) => sum + cell.get("rows"), 0);
-  return totals?.rows === rows ? { rows: part.cell.get("rows"), bytes: part.cell.get("batchBytes") } : undefined;
+/** Totals of some parts; known for all of them, and else where all rows of the session were counted since the server began. */
+function partTotals({ parts: all }: HubStream, parts: readonly StreamPart[], totals: Totals | undefined) {
+  if (parts.length === all.length) return totals;
+  const sum = (of: readonly StreamPart[], counter: "rows" | "batchBytes") =>
+    of.reduce((sum, { cell }) => sum + cell.get(counter), 0);
+  if (totals?.rows !== sum(all, "rows")) return undefined;
+  return { rows: sum(parts, "rows"), bytes: sum(parts, "batchBytes") };
 }
 
 /**
- * An endpoint for each partition of the session, or for the one that was asked for.
+ * An endpoint for each partition of the dataset, or for the one that was asked for.
  * @param totals of the whole session, once it is over
  * @param descriptor the one that was asked for; absent: the session's own path
  * @throws CodedError FAILED_PRECONDITION where the session has no such partition
@@ -47,14 +51,15 @@ export function sessionInfo(
   descriptor?: Init<FlightDescriptor>,
 ): Init<FlightInfo> {
   const { opening } = stream;
+  const { dataset } = read;
   const whole = read.from === undefined || read.from === "start";
   const isOfOne = read.shard !== undefined || typeof read.from === "object"; // a cursor belongs to one partition
-  const parts: readonly StreamPart[] = isOfOne ? [partOfStream(stream, read.shard)] : stream.parts;
-  const { cell } = isOfOne ? parts[0]! : stream;
-  const known = !whole ? undefined : isOfOne ? partitionTotals(stream, parts[0]!, totals) : totals;
+  const parts = isOfOne ? [partOfStream(stream, dataset, read.shard)] : stream.partsOf(dataset);
+  const { cell } = parts.length === 1 ? parts[0]! : stream;
+  const known = whole ? partTotals(stream, parts, totals) : undefined;
   return {
     schema: forms.encapsulated,
-    flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: ["contract", "data", opening.id] },
+    flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: pathOf(dataset, opening.id) },
     endpoint: parts.map(({ opening: { partition } }) => ({
       ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read, shard: partition }) },
       appMetadata: partition === undefined ? undefined : jsonBytes({ partition }),
@@ -64,12 +69,14 @@ export function sessionInfo(
     ordered: parts.length === 1, // partitions are read side by side, each in order
     appMetadata: jsonBytes({
       session: opening.id,
+      dataset: dataset === DATASET_DEFAULT ? undefined : dataset,
+      datasets: opening.datasets,
       start_ledger: opening.ledgerStart,
       end_ledger: opening.ledgerEnd,
       current_ledger: cell.get("ledgerCurrent"),
       partitions: opening.partitions,
-      schema_version: opening.schemaVersion,
-      include_deleted: opening.includesDeleted,
+      schema_version: parts[0]!.opening.schemaVersion,
+      include_deleted: dataset === DATASET_DEFAULT ? opening.includesDeleted : undefined,
     }),
   };
 }
@@ -136,7 +143,12 @@ export function rangeInfo(
     totalRecords: sum((part) => part.rows),
     totalBytes: sum((part) => part.bytes),
     ordered: true,
-    appMetadata: jsonBytes({ range: range.id, start_ledger: range.ledgerStart, end_ledger: range.ledgerEnd }),
+    appMetadata: jsonBytes({
+      range: range.id,
+      dataset: range.dataset === DATASET_DEFAULT ? undefined : range.dataset,
+      start_ledger: range.ledgerStart,
+      end_ledger: range.ledgerEnd,
+    }),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * A range of ledgers as a ticket or a CMD descriptor says it, in JSON:
  *
- * `{"start_ledger":…,"end_ledger":…,"filters":{…},"columns":[…],"schema_version":1|2,"dictionaries":true,"batch_size":…,
+ * `{"start_ledger":…,"end_ledger":…,"dataset":"contract_data|ttl","filters":{…},"columns":[…],"schema_version":1|2,"dictionaries":true,"batch_size":…,
  *   "compression":"none|lz4|zstd","assets":["CODE:G…"],"endpoints":…,"shard":{"index":…,"count":…},"from":<cursor>}`
  *
  * or in the legacy text `contract_data:<start>:<end>:<filter_json>`. The tickets that GetFlightInfo gives out carry two
@@ -12,9 +12,10 @@ import { checkLedgers, withDefaults } from "../engine/range-desk.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { checkedFilter } from "../sessions/filters.ts";
-import { comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
+import { checkCursorDataset, comparePositions, decodeCursor, encodeCursor } from "../threads/cursor.ts";
 import type { ChangeType } from "../vocabulary/change-type.ts";
 import { COMPRESSIONS, type Compression } from "../vocabulary/compression.ts";
+import { DATASET_DEFAULT, DATASETS, type Dataset } from "../vocabulary/dataset.ts";
 import { FILTER_KINDS, LIST_KINDS } from "../vocabulary/filter-kinds.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
@@ -48,6 +49,7 @@ export interface Encoding {
 
 /** A parsed and checked range, or one part of it. Both ledgers are inclusive. */
 export interface RangeTicket extends Encoding {
+  dataset: Dataset;
   ledgerStart: number;
   /** Inclusive; 0 = follows the source for ever. */
   ledgerEnd: number;
@@ -85,14 +87,19 @@ export function takeRange(json: JsonObject): RangeTicket {
     throw json.missing("end_ledger", "the last ledger, inclusive, or 0 to follow the source for ever");
   }
   checkLedgers(ledgerStart, ledgerEnd);
+  const dataset = takeDataset(json);
   const encoding = takeEncoding(json);
   const shard = takeShardKey(json);
   const filterJson = json.object("filters", FILTER_EXAMPLE);
+  if (filterJson !== undefined && dataset !== DATASET_DEFAULT) {
+    throw json.wrong("filters", `left out: they are of ${DATASET_DEFAULT}, and the dataset is ${dataset}`);
+  }
   const filter = filterJson === undefined ? undefined : takeFilter(filterJson);
   const assets = json.texts("assets");
   const endpoints = takeEndpoints(json, ledgerEnd);
   const from = json.text("from");
   const range: RangeTicket = {
+    dataset,
     ledgerStart,
     ledgerEnd,
     filter,
@@ -104,7 +111,7 @@ export function takeRange(json: JsonObject): RangeTicket {
     compression: encoding.compression ?? "none",
     endpoints,
     shard,
-    from: from === undefined || from === "start" ? undefined : takeRangeCursor(from),
+    from: from === undefined || from === "start" ? undefined : takeRangeCursor(from, dataset),
     id: takeRangeId(json),
     expiresAtUnixMs: json.integer("expires_at", 0, Number.MAX_SAFE_INTEGER),
   };
@@ -141,6 +148,7 @@ export function parseLegacyRange(text: string, what: string): RangeTicket {
   const ledgerEnd = Number(end);
   checkLedgers(ledgerStart, ledgerEnd);
   return {
+    dataset: DATASET_DEFAULT,
     ledgerStart,
     ledgerEnd,
     filter: filter ? takeFilter(JsonObject.parse(filter, `filter of the ${what}`, FILTER_EXAMPLE)) : undefined,
@@ -157,6 +165,7 @@ export function rangeTicketOf(range: RangeTicket): Uint8Array {
     JSON.stringify({
       start_ledger: range.ledgerStart,
       end_ledger: range.ledgerEnd,
+      dataset: range.dataset === DATASET_DEFAULT ? undefined : range.dataset,
       filters: range.filter === undefined ? undefined : filterJson(range.filter),
       assets: range.assets,
       columns: range.columns,
@@ -165,7 +174,7 @@ export function rangeTicketOf(range: RangeTicket): Uint8Array {
       batch_size: range.batchRows === 0 ? undefined : range.batchRows,
       compression: range.compression === "none" ? undefined : range.compression,
       shard: range.shard,
-      from: range.from === undefined ? undefined : encodeCursor(range.from),
+      from: range.from === undefined ? undefined : encodeCursor(range.from, { dataset: range.dataset }),
       range: range.id,
       expires_at: range.expiresAtUnixMs,
     }),
@@ -187,6 +196,7 @@ function takeRangeId(json: JsonObject): string | undefined {
  * the server's to know.
  */
 export function pinned(range: RangeTicket, defaults: FilterRecord): RangeTicket {
+  if (range.dataset !== DATASET_DEFAULT) return range; // it has no filters
   const filter = withDefaults(range.filter, defaults);
   const bytes = JSON.stringify(filterJson(filter)).length * range.endpoints;
   return range.filter === undefined && bytes > PINNED_BYTES_MAX ? range : { ...range, filter };
@@ -244,6 +254,11 @@ function filterJson(filter: FilterRecord): Record<string, unknown> {
   return Object.fromEntries(FILTER_KINDS.map(({ key, name }) => [key, filter[name]]));
 }
 
+/** `"dataset":"ttl"`; absent: contract data. */
+export function takeDataset(json: JsonObject): Dataset {
+  return json.oneOf("dataset", DATASETS) ?? DATASET_DEFAULT;
+}
+
 /** `"shard":{"index":…,"count":…}` where it is given. */
 export function takeShardKey(json: JsonObject): Partition | undefined {
   const shard = json.object("shard", '{"index":0,"count":4}');
@@ -259,8 +274,10 @@ function takeShard(json: JsonObject): Partition {
   return { index, count };
 }
 
-function takeRangeCursor(text: string): Position {
-  const { ledger, row, partition } = decodeCursor(text);
+function takeRangeCursor(text: string, dataset: Dataset): Position {
+  const cursor = decodeCursor(text);
+  checkCursorDataset(cursor, dataset);
+  const { ledger, row, partition } = cursor;
   if (partition === undefined) return { ledger, row };
   throw new CodedError(
     "INVALID_ARGUMENT",

@@ -27,17 +27,17 @@ export interface SchemaForms {
   dictionaries: FlightDataMessage[];
 }
 
-/** Schemas by version, columns and network; those asked for lately are kept. */
+/** Schemas by dataset, version, columns and network; those asked for lately are kept. */
 export class Schemas {
   private readonly cached = new Map<string, SchemaForms>();
 
   /** @throws CodedError INVALID_ARGUMENT for a version or a column that does not exist */
   get(options: BatchEncoderOptions): SchemaForms {
-    const { schemaVersion, networkPassphrase, columns, dictionaries = true } = options;
-    const key = JSON.stringify([schemaVersion, networkPassphrase, columns, dictionaries]);
+    const { dataset, schemaVersion, networkPassphrase, columns, dictionaries = true } = options;
+    const key = JSON.stringify([dataset, schemaVersion, networkPassphrase, columns, dictionaries]);
     let forms = this.cached.get(key);
     if (forms === undefined) {
-      const encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
+      const encoder = new BatchEncoder({ dataset, schemaVersion, networkPassphrase, columns, dictionaries });
       const header = schemaMessage(encoder.schema);
       forms = {
         schema: encoder.schema,

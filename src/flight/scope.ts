@@ -3,6 +3,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { type Identity, isConfined, namesSession } from "../security/grant.ts";
 import type { SessionSummary } from "../threads/data-plane-messages.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { RangeTicket } from "./range-ticket.ts";
 
 /** The sessions that the caller may read. @param identity undefined: nobody is asked */
@@ -29,8 +30,9 @@ export async function checkSessionScope(
 }
 
 /** A range has to select contracts of the grant, and no others. @throws CodedError PERMISSION_DENIED / SCOPE */
-export function checkRangeScope(identity: Identity | undefined, { filter }: RangeTicket): void {
+export function checkRangeScope(identity: Identity | undefined, { dataset, filter }: RangeTicket): void {
   if (identity === undefined || !isConfined(identity)) return;
+  if (dataset !== DATASET_DEFAULT) throw outside(identity, `ranges of ${dataset}, which are of all contracts`);
   const { contractIds: own } = identity;
   if (own === undefined) throw outside(identity, "ranges");
   const asked = filter?.contractIds ?? [];

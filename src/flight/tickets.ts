@@ -3,8 +3,9 @@
  *
  * - ticket `contract-data-stream`, descriptor PATH ["contract","data"]: the newest session
  * - descriptor PATH ["contract","data",<session id>]: that session
+ * - PATH ["contract","ttl"] and ["contract","ttl",<session id>]: the same, of the dataset ttl
  * - ticket or CMD descriptor `{"session":"<id>","from":"start" | "now" | <cursor>}`: that session, from there on;
- *   with `"shard":{"index":…,"count":…}` one partition of a session that has several
+ *   with `"dataset":"ttl"` that dataset of it, with `"shard":{"index":…,"count":…}` one partition where it has several
  * - ticket or CMD descriptor `{"start_ledger":…,"end_ledger":…,…}`, or the legacy text form: a range (range-ticket.ts)
  *
  * What is not ours is refused at once with INVALID_ARGUMENT (drivers of other protocols probe with CMD descriptors
@@ -15,7 +16,8 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType, type FlightDescriptor } from "../grpc/generated/flight.ts";
 import type { Reason } from "../reasons/registry.ts";
-import { type Cursor, decodeCursor, encodeCursor } from "../threads/cursor.ts";
+import { type Cursor, checkCursorDataset, decodeCursor, encodeCursor } from "../threads/cursor.ts";
+import { DATASET_DEFAULT, DATASETS, type Dataset } from "../vocabulary/dataset.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
 import { JsonObject } from "./json-object.ts";
@@ -26,6 +28,7 @@ import {
   parseLegacyRange,
   type RangeTicket,
   rangeTicketOf,
+  takeDataset,
   takeEncoding,
   takeRange,
   takeShardKey,
@@ -33,7 +36,8 @@ import {
 
 /** The fixed ticket of the newest session. It only reads sessions of schema version 1 without partitions. */
 export const NEWEST_SESSION_TICKET = "contract-data-stream";
-const PATH_ROOT = ["contract", "data"];
+const PATH_ROOT = "contract";
+const PATH_OF: Readonly<Record<Dataset, string>> = { contract_data: "data", ttl: "ttl" };
 /** Bytes of a ticket or descriptor. */
 export const TICKET_BYTES_MAX = 256 << 10; // room for some thousand contract ids; nobody needs more to say what to read
 const EXAMPLES =
@@ -43,6 +47,7 @@ const EXAMPLES =
 export interface SessionRead {
   kind: "session";
   id: string;
+  dataset: Dataset;
   /** undefined = the oldest batch that is held. */
   from?: "start" | "now" | Position;
   /** Which partition of a session that has several. */
@@ -52,7 +57,7 @@ export interface SessionRead {
 }
 
 /** What to read. */
-export type ReadRequest = { kind: "newest" } | SessionRead | { kind: "range"; range: RangeTicket };
+export type ReadRequest = { kind: "newest"; dataset: Dataset } | SessionRead | { kind: "range"; range: RangeTicket };
 
 function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
@@ -70,7 +75,8 @@ export function parseDescriptor(descriptor: FlightDescriptor): ReadRequest {
     throw invalid("DESCRIPTOR_INVALID", 'the descriptor has no type: use PATH ["contract","data"] or CMD with JSON');
   }
   const [first, second, id, ...rest] = descriptor.path;
-  if (first !== PATH_ROOT[0] || second !== PATH_ROOT[1] || rest.length > 0) {
+  const dataset = DATASETS.find((name) => PATH_OF[name] === second);
+  if (first !== PATH_ROOT || dataset === undefined || rest.length > 0) {
     throw invalid(
       "DESCRIPTOR_INVALID",
       `no flight has the path [${descriptor.path
@@ -79,7 +85,12 @@ export function parseDescriptor(descriptor: FlightDescriptor): ReadRequest {
         .join(",")}]: use ["contract","data"] or ["contract","data","<session id>"]`,
     );
   }
-  return id === undefined ? { kind: "newest" } : { kind: "session", id };
+  return id === undefined ? { kind: "newest", dataset } : { kind: "session", id, dataset };
+}
+
+/** The path of a session, or of the newest one, by which descriptors name it. */
+export function pathOf(dataset: Dataset, id?: string): string[] {
+  return [PATH_ROOT, PATH_OF[dataset], ...(id === undefined ? [] : [id])];
 }
 
 /** The ticket by which DoGet gets what was asked for. */
@@ -90,11 +101,12 @@ export function ticketOf(request: ReadRequest): Uint8Array {
     case "range":
       return rangeTicketOf(request.range);
     case "session": {
-      const { id, from, shard, wants = {} } = request;
+      const { id, dataset, from, shard, wants = {} } = request;
       return Buffer.from(
         JSON.stringify({
           session: id,
-          from: typeof from === "object" ? encodeCursor(from, shard) : from,
+          dataset: dataset === DATASET_DEFAULT ? undefined : dataset,
+          from: typeof from === "object" ? encodeCursor(from, { dataset, partition: shard }) : from,
           shard,
           schema_version: wants.schemaVersion,
           dictionaries: wants.dictionaries,
@@ -112,7 +124,7 @@ function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadReques
     throw invalid("TICKET_TOO_LARGE", `the ${what} has ${bytes.length} B, over max ${TICKET_BYTES_MAX} B`);
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  if (text === NEWEST_SESSION_TICKET) return { kind: "newest" };
+  if (text === NEWEST_SESSION_TICKET) return { kind: "newest", dataset: DATASET_DEFAULT };
   if (text.startsWith(LEGACY_RANGE_PREFIX)) return { kind: "range", range: parseLegacyRange(text, what) };
   if (!text.trimStart().startsWith("{")) {
     refuseSql(bytes);
@@ -130,6 +142,7 @@ function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadReques
 function takeSession(json: JsonObject): SessionRead {
   const id = json.text("session");
   if (id === undefined) throw json.missing("session", "a session id");
+  const dataset = takeDataset(json);
   const from = json.text("from");
   const of = takeShardKey(json);
   const shard = of?.count === 1 ? undefined : of; // the whole
@@ -138,14 +151,18 @@ function takeSession(json: JsonObject): SessionRead {
   return {
     kind: "session",
     id,
-    from: from === undefined || from === "start" || from === "now" ? from : positionOf(decodeCursor(from), shard),
+    dataset,
+    from:
+      from === undefined || from === "start" || from === "now" ? from : positionOf(decodeCursor(from), dataset, shard),
     shard,
     wants,
   };
 }
 
-/** A cursor counts rows of its own partition, or of the whole, and means nothing elsewhere. */
-function positionOf({ ledger, row, partition: of }: Cursor, shard: Partition | undefined): Position {
+/** A cursor counts rows of its own dataset, and of its partition or of the whole, and means nothing elsewhere. */
+function positionOf(cursor: Cursor, dataset: Dataset, shard: Partition | undefined): Position {
+  checkCursorDataset(cursor, dataset);
+  const { ledger, row, partition: of } = cursor;
   if (of?.index === shard?.index && of?.count === shard?.count) return { ledger, row };
   const name = (part: Partition | undefined) =>
     part === undefined ? "a session as a whole" : `partition ${part.index} of ${part.count}`;

@@ -1,6 +1,7 @@
 /** The metrics of single sessions: bounded in number and in labels, since every value of a label is kept by who scrapes. */
 import type { SessionSnapshot } from "../sessions/session-service.ts";
 import { isEnded } from "../sessions/states.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { head, label, number } from "./metrics.ts";
 
 /** Sessions that are not over, newest first: some twenty times SESSIONS_MAX' default would be no page any more. */
@@ -42,7 +43,7 @@ export function sessionMetricsText(sessions: readonly SessionSnapshot[], nowUnix
     [
       "rows_total",
       "counter",
-      "Rows that it has put into batches, all partitions together, over its whole life.",
+      "Rows that it has put into batches, all partitions and datasets together, over its whole life.",
       (each) => each.entriesProcessed,
     ],
     ["source_waiting", "gauge", "1 while its source fails and is tried again.", (each) => (each.sourceWait ? 1 : 0)],
@@ -57,12 +58,26 @@ export function sessionMetricsText(sessions: readonly SessionSnapshot[], nowUnix
   const states = shown.map(({ session, labels }) => `${state}{${labels},state="${session.state}"} 1\n`);
   return [
     `${head(state, "gauge", "Always 1; the label tells the state.")}${states.join("")}`,
+    rowsByDataset(shown),
     ...metrics.map(([name, kind, help, value]) => {
       const full = `contract_data_session_${name}`;
       const lines = shown.map(({ session, labels }) => `${full}{${labels}} ${number(value(session))}\n`);
       return `${head(full, kind, help)}${lines.join("")}`;
     }),
   ].join("");
+}
+
+function rowsByDataset(shown: readonly { session: SessionSnapshot; labels: string }[]): string {
+  const full = "contract_data_session_dataset_rows_total";
+  const lines = shown.flatMap(({ session, labels }) => {
+    const { datasets = [DATASET_DEFAULT] } = session.request;
+    return datasets.map((dataset) => {
+      const parts = session.partitions?.filter((part) => part.dataset === dataset);
+      const rows = parts?.reduce((sum, part) => sum + part.rows, 0) ?? session.entriesProcessed;
+      return `${full}{${labels},dataset="${dataset}"} ${number(rows)}\n`;
+    });
+  });
+  return `${head(full, "counter", "Rows of a dataset that it has put into batches, over its whole life.")}${lines.join("")}`;
 }
 
 function labelsOf({ id, request }: SessionSnapshot): string {

@@ -28,6 +28,11 @@ export const CURSORS = {
     "The batches behind the cursor are no longer held, and the source cannot be read again.",
     "Begin at the oldest place that the message names.",
   ),
+  CURSOR_OF_DATASET: reason(
+    "INVALID_ARGUMENT",
+    "The cursor is of another dataset than the ticket.",
+    "Use it with the dataset that it came from.",
+  ),
   CURSOR_OF_PARTITION: reason(
     "INVALID_ARGUMENT",
     "The cursor is of a session's partition, and the ticket is not.",

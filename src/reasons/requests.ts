@@ -111,6 +111,17 @@ export const REQUESTS = {
     "The first and last ledger are not a range.",
     "Start at 1 or later and end there or later; 0 means no end.",
   ),
+  DATASET_FILTERS: reason(
+    "INVALID_ARGUMENT",
+    "Filters are given for a dataset that has none.",
+    "Leave them out, or name contract_data too.",
+  ),
+  DATASET_OF_SESSION: reason(
+    "FAILED_PRECONDITION",
+    "The session does not have the dataset that is asked for.",
+    "Start a session with it, or read a range.",
+  ),
+  DATASET_UNKNOWN: reason("INVALID_ARGUMENT", "There is no such dataset.", "Name one of those in the message."),
   NO_COLUMNS: reason("INVALID_ARGUMENT", "A list of columns is empty.", "Name at least one, or leave the list out."),
   NO_SQL: reason(
     ["INVALID_ARGUMENT", "UNIMPLEMENTED"],

@@ -3,6 +3,7 @@ import type { DataPlaneEvents } from "../engine/data-plane-client.ts";
 import type { RangeDesk } from "../engine/range-desk.ts";
 import type { SessionSnapshot } from "../sessions/session-service.ts";
 import type { QuestionName, Questions, SessionSummary } from "../threads/data-plane-messages.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 
 /** What of the sessions is needed here. */
 interface SessionList {
@@ -42,6 +43,7 @@ function summaryOf(session: SessionSnapshot): SessionSummary {
     batches: session.batchesCreated,
     batch_bytes: session.batchBytes,
     clients: session.clients,
+    datasets: session.request.datasets ?? [DATASET_DEFAULT],
     partitions: session.request.partitions,
     labels: session.request.labels,
     created_unix_ms: session.createdUnixMs,

@@ -4,6 +4,7 @@ import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import type { Reason } from "../reasons/registry.ts";
+import { DATASET_DEFAULT, DATASETS, type Dataset } from "../vocabulary/dataset.ts";
 import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session-service.ts";
@@ -47,6 +48,8 @@ export function checkedRequest(request: SessionRequest, limits: ServerLimits): S
   const checked: SessionRequest = { ledgerStart, ledgerEnd, batchRows };
   if (request.source) checked.source = request.source;
   if (request.filter !== undefined) checked.filter = checkedFilter(request.filter);
+  const datasets = checkedDatasets(request);
+  if (datasets !== undefined) checked.datasets = datasets;
   const schemaVersion = request.schemaVersion || 1;
   if (!limits.schemaVersions.includes(schemaVersion)) {
     refuse(
@@ -94,6 +97,20 @@ export function checkedRequest(request: SessionRequest, limits: ServerLimits): S
   if (key !== "") checked.idempotencyKey = key;
   if (request.owner !== undefined) checked.owner = request.owner;
   return checked;
+}
+
+/** The datasets in their order; undefined for contract data alone. @throws CodedError INVALID_ARGUMENT / DATASET_UNKNOWN, … */
+function checkedDatasets({ datasets = [], filter }: SessionRequest): Dataset[] | undefined {
+  const unknown = datasets.find((name) => !DATASETS.includes(name));
+  if (unknown !== undefined) {
+    refuse("DATASET_UNKNOWN", `there is no dataset ${quoted(unknown)}: name some of ${DATASETS.join(", ")}`);
+  }
+  const named = DATASETS.filter((name) => datasets.includes(name));
+  if (named.length === 0 || (named.length === 1 && named[0] === DATASET_DEFAULT)) return undefined;
+  if (!named.includes(DATASET_DEFAULT) && filter !== undefined) {
+    refuse("DATASET_FILTERS", `filters are of ${DATASET_DEFAULT}, which is not among the datasets ${named.join(", ")}`);
+  }
+  return named;
 }
 
 /** Whether two checked requests ask for the same, whoever does. */

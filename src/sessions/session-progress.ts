@@ -7,6 +7,7 @@ import type { AssetTable } from "../engine/asset-table.ts";
 import type { EngineStream } from "../engine/engine-stream.ts";
 import type { Counter } from "../threads/stream-cell.ts";
 import type { Position } from "../vocabulary/position.ts";
+import { partCount } from "../vocabulary/stream-part.ts";
 import type { AssetRecord, LedgerSkip } from "../workers/records.ts";
 import { Rate } from "./rate.ts";
 import type { SessionRequest } from "./session-service.ts";
@@ -30,8 +31,8 @@ const NEWEST = ["ledgerCurrent", "closedAtUnixSeconds", "updatedUnixMs"] as cons
 /** Counters that belong to no span: what clients have received, and errors that end a stream between two spans. */
 const LIVE: readonly Counter[] = ["rowsSent", "bytesSent", "errors"];
 
-/** Counters that each partition has for itself. */
-const OF_PARTITION = ["rows", "batches", "batchBytes", "rowsSent", "bytesSent"] as const satisfies readonly Counter[];
+/** Counters that each part has for itself. */
+const OF_PART = ["rows", "batches", "batchBytes", "rowsSent", "bytesSent"] as const satisfies readonly Counter[];
 
 /** Counters that the server sums over all sessions, since the process began. */
 const TOTALLED = ["rows", "rowsFiltered", "batches", "xdrBytes", "errors", "ledgersSkipped"] as const;
@@ -62,7 +63,7 @@ export class SessionProgress {
   private rate = new Rate();
   /** Counters of the streams before the present one. */
   private base: Record<string, number>;
-  private basePartitions: readonly Record<string, number>[];
+  private baseParts: readonly Record<string, number>[];
   /** What streams of this process that are no longer held have counted, so that totals never fall. */
   private readonly released = noCounters();
   /** `mark` at the last checkpoint, and when the watchers were told last. */
@@ -91,7 +92,7 @@ export class SessionProgress {
   ) {
     this.assetsSaved = assets.records.length;
     this.base = checkpoint.counters;
-    this.basePartitions = checkpoint.partitions ?? [];
+    this.baseParts = checkpoint.partitions ?? [];
     this.skippedLast = checkpoint.skippedLast;
     this.floor = reservedTo + 1;
   }
@@ -123,7 +124,7 @@ export class SessionProgress {
    */
   opened(stream: EngineStream, nowMs: number): void {
     this.base = this.checkpoint.counters;
-    this.basePartitions = this.checkpoint.partitions ?? [];
+    this.baseParts = this.checkpoint.partitions ?? [];
     this.current = stream;
     this.openedMs = nowMs;
     this.markSaved = "";
@@ -171,10 +172,10 @@ export class SessionProgress {
   /** As `forget`, but what the stream has counted stays, over what the last checkpoint says. */
   drop(): void {
     const counters = Object.fromEntries(SUMMED.map((name) => [name, this.counter(name)]));
-    const partitions = this.partitionCounters((index, name) => this.partitionCounter(index, name));
+    const parts = this.partCounters((index, name) => this.partCounter(index, name));
     this.forget();
     this.base = { ...this.checkpoint.counters, ...counters };
-    this.basePartitions = partitions ?? [];
+    this.baseParts = parts ?? [];
   }
 
   /** What the session's streams have counted since the process began. */
@@ -184,22 +185,20 @@ export class SessionProgress {
     return totals;
   }
 
-  /** The counters of each partition over the session's whole life; undefined for a session without partitions. */
-  get partitions() {
-    return this.partitionCounters((index, name) => this.partitionCounter(index, name));
+  /** The counters of each part over the session's whole life; undefined for a session that is read as one. */
+  get parts() {
+    return this.partCounters((index, name) => this.partCounter(index, name));
   }
 
-  private partitionCounter(index: number, name: (typeof OF_PARTITION)[number]): number {
-    return (this.current?.cell.partition(index).get(name) ?? 0) + (this.basePartitions[index]?.[name] ?? 0);
+  private partCounter(index: number, name: (typeof OF_PART)[number]): number {
+    return (this.current?.cell.part(index).get(name) ?? 0) + (this.baseParts[index]?.[name] ?? 0);
   }
 
-  /** The counters that `of` reads for each partition; undefined for a session without partitions. */
-  private partitionCounters(of: (index: number, name: (typeof OF_PARTITION)[number]) => number) {
-    const { partitions: length } = this.request;
-    if (length === undefined) return undefined;
-    return Array.from({ length }, (_, index) =>
-      Object.fromEntries(OF_PARTITION.map((name) => [name, of(index, name)])),
-    );
+  /** The counters that `of` reads for each part; undefined for a session that is read as one. */
+  private partCounters(of: (index: number, name: (typeof OF_PART)[number]) => number) {
+    const length = partCount(this.request);
+    if (length === 1) return undefined;
+    return Array.from({ length }, (_, index) => Object.fromEntries(OF_PART.map((name) => [name, of(index, name)])));
   }
 
   /** How long the session has worked in all, in milliseconds. */
@@ -276,14 +275,14 @@ export class SessionProgress {
       for (const name of NEWEST) counters[name] = Math.max(base[name] ?? 0, mark[name]);
       if (mark.ledgerCurrent >= position.ledger) position = { ledger: mark.ledgerCurrent + 1, row: 0 };
     }
-    const partitions = this.partitionCounters((index, name) =>
+    const parts = this.partCounters((index, name) =>
       LIVE.includes(name)
-        ? this.partitionCounter(index, name)
-        : (marks?.[1 + index]?.[name] ?? 0) + (this.basePartitions[index]?.[name] ?? 0),
+        ? this.partCounter(index, name)
+        : (marks?.[1 + index]?.[name] ?? 0) + (this.baseParts[index]?.[name] ?? 0),
     );
     const assetParts = this.assetParts + (this.assets.records.length > this.assetsSaved ? 1 : 0);
     const checkpoint = {
-      ...{ position, savedUnixMs: nowUnixMs, counters, partitions },
+      ...{ position, savedUnixMs: nowUnixMs, counters, partitions: parts },
       ...{ activeMs: this.activeMs(nowMs), assetParts, skippedLast: this.skippedLast },
     };
     this.checkpoint = { ...checkpoint, activeMs: this.checkpoint.activeMs };

@@ -4,6 +4,7 @@
  */
 import type { ErrorRecord } from "../error.ts";
 import type { Compression } from "../vocabulary/compression.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { LedgerSkip } from "../workers/records.ts";
@@ -24,6 +25,9 @@ export interface SessionRequest {
   /** One of SOURCES; absent = SOURCE_ENDPOINT. */
   source?: string;
   filter?: FilterRecord;
+  /** Absent: contract data alone. */
+  datasets?: readonly Dataset[];
+  /** The version of contract data. */
   schemaVersion?: number;
   /** False: columns of words are text. True and, once the request is checked, absent: dictionaries. */
   dictionaries?: boolean;
@@ -38,8 +42,10 @@ export interface SessionRequest {
   owner?: string;
 }
 
-/** One part of a session that consumers share. Counts are over the session's whole life. */
-export interface PartitionSnapshot {
+/** One part of a session, which is read by itself. Counts are over the session's whole life. */
+export interface PartSnapshot {
+  dataset: Dataset;
+  /** Which partition of the dataset; 0 where it has none. */
   index: number;
   /** As of the session. */
   ledgerCurrent: number;
@@ -89,8 +95,8 @@ export interface SessionSnapshot {
   rowsDelivered: number;
   bytesDelivered: number;
   retainedBytes: number;
-  /** Absent where it has none. */
-  partitions?: PartitionSnapshot[];
+  /** Each partition of each dataset; absent where the session is read as one. */
+  partitions?: PartSnapshot[];
   createdUnixMs: number;
   /** 0 = not yet. */
   startedUnixMs: number;
@@ -127,6 +133,7 @@ export interface Delivery {
   joinedUnixMs: number;
   /** 0 while it reads. */
   leftUnixMs: number;
+  dataset: Dataset;
   /** Which one, of a session that has several. */
   partition?: number;
 }

@@ -1,7 +1,9 @@
 /** What clients are shown of a session: plain values, read from its record and its counters. */
 import { waitSentence } from "../engine/source-patience.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
+import { partNames } from "../vocabulary/stream-part.ts";
 import type { SessionProgress } from "./session-progress.ts";
-import type { PartitionSnapshot, SessionSnapshot, SessionState } from "./session-service.ts";
+import type { PartSnapshot, SessionSnapshot, SessionState } from "./session-service.ts";
 import { isActive } from "./states.ts";
 import type { StoredSession } from "./store.ts";
 import { waitsForReader } from "./waits-for-reader.ts";
@@ -53,7 +55,7 @@ export function snapshotOf(session: ShownSession, nowMs: number, nowUnixMs: numb
     rowsDelivered: progress.counter("rowsSent"),
     bytesDelivered: progress.counter("bytesSent"),
     retainedBytes: stream?.cell.get("retainedBytes") ?? 0,
-    partitions: partitionSnapshots(progress, ledgerCurrent),
+    partitions: partSnapshots(session, ledgerCurrent),
     createdUnixMs: stored.createdUnixMs,
     startedUnixMs: stored.startedUnixMs,
     updatedUnixMs: Math.max(progress.counter("updatedUnixMs"), stored.createdUnixMs, stored.endedUnixMs),
@@ -89,11 +91,14 @@ function messageOf({ state, stored, progress, resumesAtUnixMs }: ShownSession, n
   return parts.filter((part) => part !== "").join("; ");
 }
 
-function partitionSnapshots(progress: SessionProgress, ledgerOfSession: number): PartitionSnapshot[] | undefined {
-  return progress.partitions?.map((counted, index) => {
-    const cell = progress.stream?.cell.partition(index);
+function partSnapshots({ stored, progress }: ShownSession, ledgerOfSession: number): PartSnapshot[] | undefined {
+  const names = partNames(stored.request);
+  return progress.parts?.map((counted, number) => {
+    const cell = progress.stream?.cell.part(number);
+    const { dataset = DATASET_DEFAULT, partition } = names[number]!;
     return {
-      index,
+      dataset,
+      index: partition?.index ?? 0,
       ledgerCurrent: Math.max(cell?.get("ledgerCurrent") ?? 0, ledgerOfSession),
       rows: counted.rows!,
       batches: counted.batches!,

@@ -61,7 +61,7 @@ export interface StoredCheckpoint {
   savedUnixMs: number;
   /** As of StreamCell, over the session's whole life. */
   counters: Record<string, number>;
-  /** The counters of each partition, where the session has several. */
+  /** The counters of each part, where the session has several: each partition of each dataset. */
   partitions?: Record<string, number>[];
   activeMs: number;
   /** The last ledger that was left out (ON_ERROR=skip). */

@@ -1,5 +1,6 @@
 /** Why a running session stands still, where that is because nobody reads it. */
 import type { EngineStream } from "../engine/engine-stream.ts";
+import { partCount } from "../vocabulary/stream-part.ts";
 
 const MIB = 1 << 20;
 
@@ -7,8 +8,8 @@ const MIB = 1 << 20;
 export function waitsForReader({ cell, request }: EngineStream): string | undefined {
   const batches = cell.get("heldBatches");
   if (cell.open || batches === 0 || cell.get("clients") > 0) return undefined;
-  const { slotsMax, partitions = 1 } = request;
+  const { slotsMax } = request;
   const held = `waits for a reader: ${batches} ${batches === 1 ? "batch is" : "batches are"} held`;
-  if (batches >= slotsMax * partitions) return `${held}, and CHANNEL_BUFFER_SIZE is ${slotsMax}`;
+  if (batches >= slotsMax * partCount(request)) return `${held}, and CHANNEL_BUFFER_SIZE is ${slotsMax}`;
   return `${held}, with ${(cell.get("heldBytes") / MIB).toFixed(1)} MiB its share of MAX_MEMORY_MB`;
 }

@@ -1,3 +1,5 @@
+import type { Dataset } from "../vocabulary/dataset.ts";
+
 /** What the data plane tells of a Flight client, for the log. */
 export interface ClientEvent {
   event: "joined" | "left" | "endedSlow";
@@ -5,6 +7,7 @@ export interface ClientEvent {
   /** Id of the session or range. */
   id: string;
   peer: string;
+  dataset: Dataset;
   partition?: number;
   /** How the call ended, and what the client had; absent while it reads. */
   outcome?: string;

@@ -9,10 +9,12 @@ import type { ServerTls } from "../grpc/server-tls.ts";
 import type { Access } from "../security/access.ts";
 import type { GetFacts } from "../tracing/span-facts.ts";
 import type { Compression } from "../vocabulary/compression.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Partition } from "../vocabulary/partition.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import type { StreamPartName } from "../vocabulary/stream-part.ts";
 import type { AssetRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
 import type { ClientEvent } from "./client-event.ts";
 import type { FromRowRead, ToRowRead } from "./row-read.ts";
@@ -67,6 +69,11 @@ export interface StreamOpening {
   ledgerStart: number;
   ledgerEnd: number;
   networkPassphrase: string;
+  /** Absent: contract data alone. */
+  datasets?: readonly Dataset[];
+  /** Which of them, of one part of the stream. */
+  dataset?: Dataset;
+  /** The version of contract data; of one part, of its dataset. */
   schemaVersion: SchemaVersion;
   /** Whether its first filter lets removed and evicted entries through: a session's, also after a restart and changes. */
   includesDeleted?: boolean;
@@ -77,7 +84,7 @@ export interface StreamOpening {
   batchRows: number;
   compression: Compression;
   slotsMax: number;
-  /** At least 2: each has a log of its own, with its part of the memory. Absent: the stream has none. */
+  /** At least 2: each, of each dataset, has a log of its own, with its part of the memory. Absent: there are none. */
   partitions?: number;
   /** Which partition of a session this is, or is what a client of it has missed. */
   partition?: Partition;
@@ -93,6 +100,7 @@ export interface RangeRequest {
   start: Position;
   /** Inclusive; 0 = follows the source for ever. */
   ledgerEnd: number;
+  dataset: Dataset;
   /** Absent: the filter that new sessions get. An absent `includeDeleted` is also that one's. */
   filter?: FilterRecord;
   /** Known beside KNOWN_ASSETS, as SEP-11 writes them. */
@@ -110,7 +118,7 @@ export interface Questions {
   openRange: { asked: RangeRequest; answer: { stream: number } };
   /** A range for the part of a session that is no longer retained. */
   openCatchUp: {
-    asked: { session: number; partition?: Partition; start: Position; end: Position };
+    asked: { session: number; start: Position; end: Position } & StreamPartName;
     answer: { stream: number };
   };
   /** Ends a range stream and forgets it. */
@@ -140,6 +148,7 @@ export interface SessionSummary {
   batches: number;
   batch_bytes: number;
   clients: number;
+  datasets: readonly Dataset[];
   /** Where it has several. */
   partitions?: number;
   labels?: Readonly<Record<string, string>>;
@@ -158,6 +167,7 @@ export interface ClientReport {
   joinedUnixMs: number;
   /** 0 while it reads. */
   leftUnixMs: number;
+  dataset: Dataset;
   /** Which partition of a session that has several. */
   partition?: number;
 }

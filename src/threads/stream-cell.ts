@@ -1,6 +1,6 @@
 /**
  * The shared memory of one stream: the credit by which the data plane holds the source back, the memory that the main
- * thread lets the stream have, and its exact counters, with those of each of its partitions behind them. One writer (the
+ * thread lets the stream have, and its exact counters, with those of each of its parts behind them. One writer (the
  * data plane; of the memory limit the main thread), any reader, no locks and no refresh interval.
  */
 import { Bell } from "../workers/bell.ts";
@@ -30,7 +30,7 @@ const COUNTERS = [
   "closedAtUnixSeconds",
   "updatedUnixMs",
   "retainedBytes",
-  /** Retained bytes that some reader still needs; with partitions as if all held as much as the one that holds most. */
+  /** Retained bytes that some reader still needs; with parts as if all held as much as the one that holds most. */
   "heldBytes",
   "heldBatches",
   /** Left out because they could not be decoded (ON_ERROR=skip). */
@@ -43,7 +43,7 @@ export type Counter = (typeof COUNTERS)[number];
 
 const INDEX = Object.fromEntries(COUNTERS.map((name, index) => [name, index])) as Record<Counter, number>;
 
-/** What the counters of a stream and of one partition have in common. */
+/** What the counters of a stream and of one part have in common. */
 export interface Counters {
   get(counter: Counter): number;
   set(counter: Counter, value: number): void;
@@ -69,18 +69,18 @@ export class StreamCell implements Counters {
     this.bell = new Bell(this.control, BELL);
   }
 
-  /** @param partitions 0 for a stream that has none */
-  static create(partitions = 0): StreamCell {
-    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + 2 * (1 + partitions) * COUNTERS.length * 8));
+  /** @param parts how many have counters of their own; 0 for a stream that is read as one */
+  static create(parts = 0): StreamCell {
+    return new StreamCell(new SharedArrayBuffer(COUNTERS_OFFSET_BYTES + 2 * (1 + parts) * COUNTERS.length * 8));
   }
 
-  /** How many partitions have counters here; 0 for a stream that has none. */
-  get partitions(): number {
+  /** How many parts have counters here; 0 for a stream that is read as one. */
+  get parts(): number {
     return this.counters.length / COUNTERS.length - 1;
   }
 
-  /** The counters of one partition; what is added to them is added to the stream's too. */
-  partition(index: number): Counters {
+  /** The counters of one part; what is added to them is added to the stream's too. */
+  part(index: number): Counters {
     const { counters } = this;
     const at = (counter: Counter) => (1 + index) * COUNTERS.length + INDEX[counter];
     return {
@@ -117,7 +117,7 @@ export class StreamCell implements Counters {
     if (Atomics.exchange(this.control, GATE, gate) !== gate && open) this.bell.ring();
   }
 
-  /** Memory that the stream's retained batches may take, of all its partitions together; it changes as others come and go. */
+  /** Memory that the stream's retained batches may take, of all its parts together; it changes as others come and go. */
   get retainedBytesMax(): number {
     return Number(Atomics.load(this.limit, 0));
   }
@@ -150,13 +150,13 @@ export class StreamCell implements Counters {
     return this.marksOfAll()?.[0];
   }
 
-  /** The mark, and behind it that of each partition, as they stood together. */
+  /** The mark, and behind it that of each part, as they stood together. */
   marksOfAll(): Record<Counter, number>[] | undefined {
     for (;;) {
       const before = Atomics.load(this.control, MARK);
       if (before === 0) return undefined;
       if ((before & 1) === 1) continue; // the writer needs a microsecond
-      const values = Array.from({ length: 1 + this.partitions }, (_, part) => {
+      const values = Array.from({ length: 1 + this.parts }, (_, part) => {
         const at = part * COUNTERS.length;
         return Object.fromEntries(
           COUNTERS.map((name, index) => [name, Number(Atomics.load(this.marked, at + index))]),

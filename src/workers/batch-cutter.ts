@@ -1,12 +1,14 @@
 /**
- * The rows of one stream on one worker, or of one of its partitions, on their way into batches. HOT PATH.
+ * The rows of one stream on one worker, or of one of its parts, on their way into batches. HOT PATH.
  *
  * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
  * in shared memory.
  */
 import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { versionBeside } from "../columns/datasets.ts";
 import { CodedError } from "../error.ts";
 import { RowSet } from "../ledger/row-set.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { BodyCompressor } from "./body-compressor.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
@@ -24,12 +26,13 @@ import type { StageTimes } from "./stage-times.ts";
 
 const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth asking whether a batch is full
 
-interface CutterParts {
+/** What all cutters of a worker share. */
+export interface CutterParts {
   output: RingProducer;
   times: StageTimes;
 }
 
-/** Cuts the rows of one stream or partition into batches, and writes each into the output ring. */
+/** Cuts the rows of one stream or part into batches, and writes each into the output ring. */
 export class BatchCutter {
   readonly rows = new RowSet();
   readonly encoder: BatchEncoder;
@@ -42,18 +45,20 @@ export class BatchCutter {
   private kept = 0;
 
   /**
-   * @param partition its number in a stream that has several
+   * @param part its number in a stream that has several
    * @param filterFrom from which ledger the filter holds that decides about a ledger
    */
   constructor(
     private readonly spec: StreamSpec,
-    private readonly partition: number | undefined,
+    dataset: Dataset,
+    private readonly part: number | undefined,
     private readonly compressor: BodyCompressor | undefined,
     private readonly filterFrom: (sequence: number) => number,
     private readonly parts: CutterParts,
   ) {
     const { schemaVersion, networkPassphrase, columns, dictionaries } = spec;
-    this.encoder = new BatchEncoder({ schemaVersion, networkPassphrase, columns, dictionaries });
+    const own = { dataset, schemaVersion: versionBeside(dataset, schemaVersion) };
+    this.encoder = new BatchEncoder({ ...own, networkPassphrase, columns, dictionaries });
   }
 
   /** Whether all rows are in batches. */
@@ -194,7 +199,7 @@ export class BatchCutter {
       record.chainFirst = done.chainFirst;
       done.chainFirst = undefined;
     }
-    if (this.partition !== undefined) record.partition = this.partition;
+    if (this.part !== undefined) record.part = this.part;
     const front = packRecord(record);
     const bodyAt = front.length + align8(header.length);
     const bytes = bodyAt + bodyBytes;

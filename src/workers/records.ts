@@ -12,13 +12,14 @@ import { CodedError, type ErrorRecord } from "../error.ts";
 import type { ChainLink } from "../ledger/chain.ts";
 import type { Compat } from "../vocabulary/compat.ts";
 import type { Compression } from "../vocabulary/compression.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { OnError } from "../vocabulary/on-error.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
-const RECORD_VERSION = 4;
+const RECORD_VERSION = 5;
 
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
@@ -63,6 +64,9 @@ export interface StreamSpec {
   compat: Compat;
   /** In rising order of ledgers; the first begins at or before the stream. */
   filters: FilterStep[];
+  /** Absent: contract data alone. */
+  datasets?: readonly Dataset[];
+  /** The version of contract data; other datasets have their newest up to it. */
   schemaVersion: SchemaVersion;
   /** Names of the columns wanted; absent = all. */
   columns?: string[];
@@ -86,7 +90,10 @@ export interface StreamSpec {
   verifyChain: boolean;
   /** After how many ledgers what a ledger shows of assets is known; absent: the stream does not learn. */
   assetDelayLedgers?: number;
-  /** At least 2: its rows are dealt out to so many partitions by their contract ids. Absent: it has none. */
+  /**
+   * At least 2: rows of contract data are dealt out to so many partitions by their contract ids, others by their key
+   * hashes. Absent: it has none.
+   */
   partitions?: number;
 }
 
@@ -130,8 +137,8 @@ export interface SkipRecord {
 export interface BatchRecord {
   stream: number;
   span: number;
-  /** Which partition it belongs to, where the stream has several. */
-  partition?: number;
+  /** Which part of the stream it belongs to, by its number in `partNames`, where the stream has several. */
+  part?: number;
   ledgerFirst: number;
   ledgerLast: number;
   /** The last ledger that is complete once this batch is consumed; 0 when none of this span is. */

@@ -5,7 +5,8 @@
  * A ledger that comes uncompressed is read where it lies, in the input ring; it is copied only when rows of it still
  * wait for their batch when the ring wants its memory back.
  *
- * A stream with partitions is inflated and decoded once; its rows are then dealt out to a cutter for each partition.
+ * A stream of several datasets is inflated and walked once. Where there are partitions, the rows of each dataset are then
+ * dealt out to a cutter for each of them.
  */
 import { CodedError, type ErrorRecord } from "../error.ts";
 import { LedgerChain } from "../ledger/chain.ts";
@@ -15,11 +16,11 @@ import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
-import { afterLast, BatchCutter } from "./batch-cutter.ts";
-import { BodyCompressor } from "./body-compressor.ts";
+import { afterLast, type BatchCutter } from "./batch-cutter.ts";
 import { sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
 import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
+import { PartCutters } from "./part-cutters.ts";
 import {
   type AssetRecord,
   type ObjectRecord,
@@ -31,7 +32,6 @@ import {
   type StreamSpec,
 } from "./records.ts";
 import type { RingProducer } from "./ring.ts";
-import { RowDealer } from "./row-dealer.ts";
 import { SpanStopwatch } from "./span-stopwatch.ts";
 import type { StageTimes } from "./stage-times.ts";
 
@@ -50,9 +50,8 @@ export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly knownAssets: KnownAssets;
   private assetsError: CodedError | undefined;
-  /** One, or one for each partition. */
-  private readonly cutters: BatchCutter[];
-  private readonly dealer: RowDealer | undefined;
+  private readonly out: PartCutters;
+  private readonly cutters: readonly BatchCutter[];
   /** Memory of objects that rows may wait for. */
   private buffers: LedgerBuffer[] = [];
   /** Memory of the object being decoded: a batch that goes out in its middle must not give it away. */
@@ -71,12 +70,8 @@ export class SpanDecoder {
     private spec: StreamSpec,
     private readonly parts: WorkerParts,
   ) {
-    const { compression, partitions } = spec;
-    const compressor = compression === "none" ? undefined : new BodyCompressor(compression);
-    const filterFrom = (sequence: number) => this.stepOf(sequence).ledgerFrom;
-    const numbers = partitions === undefined ? [undefined] : Array.from({ length: partitions }, (_, index) => index);
-    this.cutters = numbers.map((number) => new BatchCutter(spec, number, compressor, filterFrom, parts));
-    this.dealer = partitions === undefined ? undefined : new RowDealer(this.cutters.map(({ rows }) => rows));
+    this.out = new PartCutters(spec, (sequence) => this.stepOf(sequence).ledgerFrom, parts);
+    this.cutters = this.out.cutters;
     this.knownAssets = new KnownAssets(spec.networkPassphrase);
     this.update(spec);
   }
@@ -94,7 +89,7 @@ export class SpanDecoder {
           compat: spec.compat,
           filter: rowFilterOf(filter),
           knownAssets: this.knownAssets,
-          ...this.cutters[0]!.encoder.decoderOptions,
+          ...this.out.decoderOptions,
         }),
     }));
   }
@@ -289,20 +284,19 @@ export class SpanDecoder {
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const mark = this.parts.times.mark();
     const starts = this.cutters.map(({ rows }) => rows.length);
-    const rows = this.dealer?.rows ?? this.cutters[0]!.rows;
-    const { length, ledgers } = rows;
-    const ledgerCount = ledgers.length;
+    const { targets } = this.out;
+    const before = targets.map(({ length, ledgers }) => ({ length, ledgers: ledgers.length }));
     const { decoder } = this.stepOf(sequence);
-    const summary = decoder.decode(xdr, rows);
+    const summary = decoder.decode(xdr, ...targets);
     try {
       this.checkPlace(summary, sequence);
       this.checkChain(xdr, name, done);
     } catch (thrown) {
-      rows.truncate(length, ledgerCount);
+      for (const [i, rows] of targets.entries()) rows.truncate(before[i]!.length, before[i]!.ledgers);
       decoder.takeLearned();
       throw thrown;
     }
-    this.dealer?.deal();
+    this.out.deal();
     for (const [index, cutter] of this.cutters.entries()) cutter.ledgerAdded(sequence, starts[index]!);
     this.learn(decoder, done);
     this.parts.durations.record(this.parts.times.add("decode", mark));

@@ -96,7 +96,17 @@ export class MemorySessions implements SessionService {
       ...this.get(id),
       checkpoint: { position: { ledger: 8, row: 3 }, savedUnixMs: 1_700_000_000_000 },
       filterHistory: this.#history.get(id)!,
-      deliveries: [{ peer: "127.0.0.1:5", rows: 1, batches: 2, bytes: 3, joinedUnixMs: 4, leftUnixMs: 5 }],
+      deliveries: [
+        {
+          peer: "127.0.0.1:5",
+          rows: 1,
+          batches: 2,
+          bytes: 3,
+          joinedUnixMs: 4,
+          dataset: "contract_data",
+          leftUnixMs: 5,
+        },
+      ],
     };
   }
 

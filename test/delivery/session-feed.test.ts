@@ -219,7 +219,7 @@ describe("a session's client", () => {
     world.session.log.finish();
     expect(text(await readAll(world.feed("start")))).toBe("10.0 10.1 11.0 11.1 11.2 13.0");
     expect(world.catchUps).toEqual([
-      { session: 1, start: { ledger: 10, row: 0 }, end: { ledger: 12, row: 0 } },
+      { dataset: "contract_data", session: 1, start: { ledger: 10, row: 0 }, end: { ledger: 12, row: 0 } },
     ] as never);
   });
 

@@ -294,7 +294,7 @@ describe("cursor", () => {
     const position = { ledger: 58752000, row: 300 };
     expect(decodeCursor(encodeCursor(position))).toEqual(position);
     const partition = { index: 11, count: 16 };
-    expect(decodeCursor(encodeCursor(position, partition))).toEqual({ ...position, partition });
+    expect(decodeCursor(encodeCursor(position, { partition }))).toEqual({ ...position, partition });
     for (const bad of ["2.1.1.1", "2.1.1.1.1", "2.1.1.2.1"]) {
       expect(() => decodeCursor(Buffer.from(bad).toString("base64url")), bad).toThrow("cursor");
     }

@@ -194,6 +194,7 @@ describe.each([1, 2, 3])("with %d workers", (workers) => {
         id: "range",
         start: { ledger: ledgerStart, row: 0 },
         ledgerEnd,
+        dataset: "contract_data",
         assets: given,
         schemaVersion: 2,
         compression: "none",

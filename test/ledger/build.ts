@@ -110,6 +110,8 @@ export interface Transaction {
   events?: Bytes[];
   metaVersion?: 3 | 4;
   hash?: Bytes;
+  /** What stands in the transaction set; readers that pair it with the changes need `hash` to be its own. */
+  envelope?: Bytes;
   fee?: Bytes[];
   before?: Bytes[];
   operations?: Bytes[][];
@@ -161,6 +163,20 @@ export function buildLedger(ledger: Ledger): Bytes {
   return bytes;
 }
 
+/** Phases of a generalized transaction set: one, of one component, or none. */
+function phases(envelopes: Bytes[]): Bytes {
+  return envelopes.length === 0 ? u32(0) : concat(u32(1), u32(0), u32(1), u32(0), u32(0), list(envelopes));
+}
+
+/** A transaction of one operation, BumpSequence, with nothing else in it: its content, and its envelope without signatures. */
+export function bumpSequence(number: bigint): { content: Bytes; envelope: Bytes } {
+  const content = concat(
+    concat(u32(0), id(5), u32(100), u64(number), u32(0), u32(0)),
+    concat(u32(1), u32(0), u32(11), u64(number), u32(0)),
+  );
+  return { content, envelope: concat(u32(2), content, u32(0)) };
+}
+
 function unlinked(ledger: Ledger): Bytes {
   // the transaction set proposed, the hash before it, and a signature (CAP-83)
   const emptySet = (): Bytes => concat(u32(2), id(7), id(8), u32(27), u32(0), id(9), opaque(id(10)));
@@ -171,7 +187,7 @@ function unlinked(ledger: Ledger): Bytes {
     concat(u32(22), id(3), scpValue, id(4), id(5), u32(ledger.sequence ?? SEQUENCE)),
     concat(counters, id(0), id(0), id(0), id(0), u32(0)),
   );
-  const txSet = concat(u32(1), id(3), u32(0));
+  const txSet = concat(u32(1), id(3), phases((ledger.transactions ?? []).flatMap(({ envelope }) => envelope ?? [])));
   const baseFeeUpgrade = concat(u32(2), u32(100));
   return concat(
     concat(u32(1), u32(0)),

@@ -174,7 +174,7 @@ describe("/metrics", () => {
         /^(# (HELP|TYPE) \w+ .+|contract_data_session_\w+\{(\w+="([^"\\\n]|\\.)*",?)+\} [\d.e+-]+)$/,
       );
     }
-    expect(text.match(/# TYPE/g)).toHaveLength(8);
+    expect(text.match(/# TYPE/g)).toHaveLength(9);
 
     const own = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`l${index}`, "v"]));
     const many = Array.from({ length: 500 }, (_, index) => ({

@@ -32,7 +32,10 @@ export class ManyContractsSource implements LedgerSource {
   tip = Number.POSITIVE_INFINITY;
   private readonly objects = new Map<number, LedgerObject>();
 
-  constructor(readonly seekable = true) {}
+  constructor(
+    readonly seekable = true,
+    private readonly make: (sequence: number) => Uint8Array = manyContractsLedger,
+  ) {}
 
   networkPassphrase(): Promise<undefined> {
     return Promise.resolve(undefined);
@@ -61,15 +64,15 @@ export class ManyContractsSource implements LedgerSource {
     const first = inFile ? sequence - (sequence % FILE_LEDGERS) : sequence;
     let object = this.objects.get(first);
     if (object === undefined) {
-      object = inFile ? fileOf(first) : ledgerOf(first);
+      object = inFile ? fileOf(first, this.make) : ledgerOf(first, this.make);
       this.objects.set(first, object);
     }
     return object;
   }
 }
 
-function ledgerOf(sequence: number): LedgerObject {
-  const bytes = manyContractsLedger(sequence);
+function ledgerOf(sequence: number, make: (sequence: number) => Uint8Array): LedgerObject {
+  const bytes = make(sequence);
   return {
     name: `made ledger ${sequence}`,
     ledgerFirst: sequence,
@@ -80,9 +83,9 @@ function ledgerOf(sequence: number): LedgerObject {
   };
 }
 
-function fileOf(first: number): LedgerObject {
+function fileOf(first: number, make: (sequence: number) => Uint8Array): LedgerObject {
   const last = first + FILE_LEDGERS - 1;
-  const ledgers = Array.from({ length: FILE_LEDGERS }, (_, index) => manyContractsLedger(first + index));
+  const ledgers = Array.from({ length: FILE_LEDGERS }, (_, index) => make(first + index));
   const bytes = Bun.zstdCompressSync(concat(u32(first), u32(last), u32(FILE_LEDGERS), ...ledgers));
   return {
     name: `made ledgers ${first} to ${last}`,

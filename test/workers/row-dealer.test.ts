@@ -42,7 +42,7 @@ describe("dealing", () => {
           const encoder = () => new BatchEncoder({ schemaVersion, networkPassphrase: NETWORK });
           const options = { networkPassphrase: NETWORK, compat: "default", ...encoder().decoderOptions } as const;
           const partitions = Array.from({ length: count }, () => new RowSet());
-          const dealer = new RowDealer(partitions);
+          const dealer = new RowDealer("contract_data", partitions);
           const decoder = new LedgerDecoder(options);
           let rows = 0;
           for (const ledger of ledgers) {

@@ -194,13 +194,13 @@ export interface StartProcessingRequest {
   source: string;
   /** Absent = the default filters, as the configuration or ConfigureFilters has set them. */
   filters?: Filters;
-  /** Of the Arrow schema; 0 = 1. */
+  /** Of the Arrow schema of contract_data; 0 = 1. */
   schemaVersion: number;
   /** Of batch bodies; unspecified = none. */
   compression: Compression;
   /**
    * Parts in which a group of consumers shares the session, PARTITIONS_MAX at most: each row is in one of them, all rows of a
-   * contract in the same one, in order. Each part is read by itself, with the tickets that GetFlightInfo answers with.
+   * contract (of ttl: of an entry) in the same one, in order. Each part is read by itself, with the tickets that GetFlightInfo answers with.
    * 0 and 1 = not shared: every client gets every row.
    */
   partitions: number;
@@ -218,6 +218,11 @@ export interface StartProcessingRequest {
    * readers that have none. Absent = what the server is configured for (DICTIONARIES).
    */
   dictionaries?: boolean;
+  /**
+   * Which rows, by names: contract_data, and ttl, changes of times to live. Each has its own schema, tickets and cursors.
+   * None = contract_data alone.
+   */
+  datasets: string[];
 }
 
 export const StartProcessingRequest: Codec<StartProcessingRequest> = {
@@ -238,11 +243,12 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
     if (message.idempotencyKey) writer.uint32(82).string(message.idempotencyKey);
     for (const value of message.knownAssets ?? []) writer.uint32(162).string(value);
     if (message.dictionaries !== undefined) writer.uint32(168).bool(message.dictionaries);
+    for (const value of message.datasets ?? []) writer.uint32(178).string(value);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "", knownAssets: [] };
+    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "", knownAssets: [], datasets: [] };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -291,6 +297,9 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
           break;
         case 168:
           message.dictionaries = reader.bool();
+          break;
+        case 178:
+          message.datasets.push(reader.string());
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
@@ -716,7 +725,7 @@ export const GetMetricsRequest: Codec<GetMetricsRequest> = {
 
 /** contractdata.v1.GetMetricsResponse */
 export interface GetMetricsResponse {
-  /** Rows emitted. */
+  /** Rows emitted, of all datasets. */
   contractsProcessed: number;
   /** Changes decoded, then left out by a filter. */
   entriesSkipped: number;
@@ -979,6 +988,8 @@ export interface ClientDelivery {
   leftAtMs: number;
   /** Which part it read, of a session that has several. */
   partition?: number;
+  /** Which dataset. */
+  dataset: string;
 }
 
 export const ClientDelivery: Codec<ClientDelivery> = {
@@ -992,11 +1003,12 @@ export const ClientDelivery: Codec<ClientDelivery> = {
     if (message.joinedAtMs) writer.uint32(40).int64(message.joinedAtMs);
     if (message.leftAtMs) writer.uint32(48).int64(message.leftAtMs);
     if (message.partition !== undefined) writer.uint32(240).uint32(message.partition);
+    if (message.dataset) writer.uint32(250).string(message.dataset);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: ClientDelivery = { peer: "", rows: 0, batches: 0, bytes: 0, joinedAtMs: 0, leftAtMs: 0 };
+    const message: ClientDelivery = { peer: "", rows: 0, batches: 0, bytes: 0, joinedAtMs: 0, leftAtMs: 0, dataset: "" };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -1021,6 +1033,9 @@ export const ClientDelivery: Codec<ClientDelivery> = {
         case 240:
           message.partition = reader.uint32();
           break;
+        case 250:
+          message.dataset = reader.string();
+          break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
       }
@@ -1030,7 +1045,7 @@ export const ClientDelivery: Codec<ClientDelivery> = {
 };
 
 /**
- * One part of a session that consumers share. Counts are over the session's whole life.
+ * One part of a session, which is read by itself: a partition of a dataset, or the whole dataset. Counts are over the session's whole life.
  * contractdata.v1.SessionPartition
  */
 export interface SessionPartition {
@@ -1046,6 +1061,8 @@ export interface SessionPartition {
   bytesDelivered: number;
   /** Batches held in memory for clients. */
   retainedBytes: number;
+  /** index counts the partitions of this dataset; 0 where it has none. */
+  dataset: string;
 }
 
 export const SessionPartition: Codec<SessionPartition> = {
@@ -1061,11 +1078,12 @@ export const SessionPartition: Codec<SessionPartition> = {
     if (message.rowsDelivered) writer.uint32(56).uint64(message.rowsDelivered);
     if (message.bytesDelivered) writer.uint32(64).uint64(message.bytesDelivered);
     if (message.retainedBytes) writer.uint32(72).uint64(message.retainedBytes);
+    if (message.dataset) writer.uint32(82).string(message.dataset);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: SessionPartition = { index: 0, currentLedger: 0, rows: 0, batches: 0, batchBytes: 0, clients: 0, rowsDelivered: 0, bytesDelivered: 0, retainedBytes: 0 };
+    const message: SessionPartition = { index: 0, currentLedger: 0, rows: 0, batches: 0, batchBytes: 0, clients: 0, rowsDelivered: 0, bytesDelivered: 0, retainedBytes: 0, dataset: "" };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -1095,6 +1113,9 @@ export const SessionPartition: Codec<SessionPartition> = {
           break;
         case 72:
           message.retainedBytes = integerOf(reader.uint64());
+          break;
+        case 82:
+          message.dataset = reader.string();
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);
@@ -1131,7 +1152,7 @@ export interface Session {
   deliveries: ClientDelivery[];
   /** Where the ledgers come from, for people. */
   sourceDescription: string;
-  /** In the order of their numbers; none where the session is not shared. */
+  /** All partitions of the first dataset, then those of the next; none where the session is read as one. */
   partitions: SessionPartition[];
 }
 

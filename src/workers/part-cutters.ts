@@ -1,0 +1,48 @@
+/** Where the rows of one stream's ledgers go on one worker: a batch cutter for each of the stream's parts. HOT PATH. */
+import type { BatchEncoder } from "../columns/batch-encoder.ts";
+import type { RowSet } from "../ledger/row-set.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
+import { partNames } from "../vocabulary/stream-part.ts";
+import { BatchCutter, type CutterParts } from "./batch-cutter.ts";
+import { BodyCompressor } from "./body-compressor.ts";
+import type { StreamSpec } from "./records.ts";
+import { RowDealer } from "./row-dealer.ts";
+
+/** The cutters of a stream, and the row sets that its ledgers are decoded to. */
+export class PartCutters {
+  /** One for each part, in their order. */
+  readonly cutters: readonly BatchCutter[];
+  /** What a ledger is decoded to, for each dataset. */
+  readonly targets: readonly RowSet[];
+  /** What the encoders of all datasets need; contract data's version counts where that is there. */
+  readonly decoderOptions: BatchEncoder["decoderOptions"];
+  /** One for each dataset, where there are partitions. */
+  private readonly dealers: readonly RowDealer[];
+
+  /** @param filterFrom as BatchCutter */
+  constructor(spec: StreamSpec, filterFrom: (sequence: number) => number, parts: CutterParts) {
+    const { compression, datasets = [DATASET_DEFAULT], partitions } = spec;
+    const compressor = compression === "none" ? undefined : new BodyCompressor(compression);
+    const names = partNames(spec);
+    this.cutters = names.map(({ dataset = DATASET_DEFAULT }, index) => {
+      const part = names.length === 1 ? undefined : index;
+      return new BatchCutter(spec, dataset, part, compressor, filterFrom, parts);
+    });
+    this.decoderOptions = { ...this.cutters[0]!.encoder.decoderOptions, datasets: [...datasets] };
+    const sets = this.cutters.map(({ rows }) => rows);
+    if (partitions === undefined) {
+      this.dealers = [];
+      this.targets = sets;
+      return;
+    }
+    this.dealers = datasets.map(
+      (dataset, i) => new RowDealer(dataset, sets.slice(i * partitions, (i + 1) * partitions)),
+    );
+    this.targets = this.dealers.map(({ rows }) => rows);
+  }
+
+  /** Deals what the last ledger was decoded to out to the partitions. */
+  deal(): void {
+    for (const dealer of this.dealers) dealer.deal();
+  }
+}
