@@ -36,10 +36,10 @@ export const CONNECTION_SETTINGS = {
     env: "CONNECTION_STREAMS_MAX",
     group: "Limits",
     type: integer(1, STREAMS_CEILING),
-    default: "1024",
+    default: "256",
     unit: "calls",
     description:
-      "Calls at once on one connection of the control plane or Flight, as HTTP/2 tells clients (SETTINGS_MAX_CONCURRENT_STREAMS): their libraries hold further ones back.",
+      "Calls at once on one connection of the control plane or Flight, as HTTP/2 tells clients (SETTINGS_MAX_CONCURRENT_STREAMS): their libraries hold further ones back. The end of a connection with many takes a while in which nobody is answered: about 0.5 ms a call.",
     example: "100",
   }),
   peerLimits: setting({

@@ -18,7 +18,7 @@ interface ConnectionLimits {
 }
 
 /** Connections of one address that may end for floods within FLOODS_MS; then it is kept out until that time is over. */
-export const FLOODS_MAX = 5; // a client that errs once is let in again
+export const FLOODS_MAX = 3; // a client that errs once or twice is let in again
 const FLOODS_MS = 60_000;
 const FLOODERS_MAX = 4096; // addresses remembered; some 100 B each
 

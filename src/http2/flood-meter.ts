@@ -17,8 +17,8 @@ interface Limit {
 
 /** What one connection may send of each kind of frame. */
 export const FLOOD_LIMITS = {
-  /** From either side, but for those with which a server ends what is done: 1024 calls can be cancelled twice over. */
-  resets: { atOnce: 2048, aSecond: 100, name: "resets of streams" },
+  /** From either side, but for those with which a server ends what is done: all calls of a connection can be cancelled many times over. */
+  resets: { atOnce: 1024, aSecond: 100, name: "resets of streams" },
   /** Clients ping every few seconds, or once for each DATA frame that they get. */
   pings: { atOnce: 1000, aSecond: 100, name: "PING frames" },
   /** A client that tunes its window sends a dozen in its life. */
@@ -51,6 +51,7 @@ export class FloodMeter {
   readonly #nowMs: () => number;
   #asked = 0;
   #continuations = 0;
+  #leaving = false;
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
@@ -62,6 +63,11 @@ export class FloodMeter {
   /** Frames so far that make a server say or keep something: SETTINGS, PING and HEADERS. */
   get asked(): number {
     return this.#asked;
+  }
+
+  /** Whether the client has said by GOAWAY that it leaves. */
+  get leaving(): boolean {
+    return this.#leaving;
   }
 
   /**
@@ -98,6 +104,10 @@ export class FloodMeter {
         return;
       case FrameType.WINDOW_UPDATE:
         this.#count("windows");
+        return;
+      case FrameType.GOAWAY:
+        this.#leaving = true;
+        this.#count("others");
         return;
       default:
         this.#count("others");

@@ -35,7 +35,7 @@ import type { WindowListener } from "./window-listener.ts";
 /** What node:http2 may send before it is told of more; calls without a lane are small. */
 export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
 /** Frames that are held of one connection. */
-export const HELD_FRAMES_MAX = 8192; // some frames for each of the 1024 calls that a connection may have
+export const HELD_FRAMES_MAX = 8192; // some frames for each of the calls that a connection may have
 const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste …
 const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
 
@@ -57,7 +57,7 @@ export class OutboundFrames implements WindowListener {
   #topUpDue = false;
   /** The highest stream that the client has opened. */
   #lastStream = 0;
-  #goawaySent = false;
+  goawaySent = false;
 
   /** Lanes with something to send; the first is next. */
   #busy: Lane[] = [];
@@ -179,8 +179,8 @@ export class OutboundFrames implements WindowListener {
       this.#forget(stream);
       this.#dropHeld(stream);
     }
-    if ((open.length === 0 && this.#goawaySent) || !this.#mayInterpose) return;
-    this.#goawaySent = true;
+    if ((open.length === 0 && this.goawaySent) || !this.#mayInterpose) return;
+    this.goawaySent = true;
     this.#peers.write(goaway(this.#lastStream, code, why));
   }
 
@@ -348,7 +348,7 @@ export class OutboundFrames implements WindowListener {
   #passed(type: number, flags: number, stream: number): void {
     if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
       this.#changeWindows(this.#unacknowledged.shift() ?? 0);
-    if (type === FrameType.GOAWAY) this.#goawaySent = true;
+    if (type === FrameType.GOAWAY) this.goawaySent = true;
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
     if (!endsStream(type, flags)) return;

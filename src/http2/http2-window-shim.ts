@@ -16,6 +16,7 @@ import { Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
 import { WindowRewriter } from "./http2-window-rewriter.ts";
+import { InboundTurns } from "./inbound-turns.ts";
 
 /** Frames that make a server say or keep something, while the client does not take what it is sent. */
 const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two under way; a flood has no end
@@ -25,6 +26,9 @@ const ASKED_MAX = 20_000; // clients have a thousand calls and a ping or two und
  * A client that has closed its side and still takes what is queued gets as long after each write that it takes.
  */
 export const CLOSE_MS_MAX = 1000; // enough for a client that is there to read its GOAWAY and to close; others are gone
+
+/** node:http2 ends a session at once for a wrong frame; a ping without an answer takes longer. */
+const FAULT_MS_MAX = 50;
 
 /** How long an acknowledgement of SETTINGS is held back for streams that owe window. */
 const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give them a minute
@@ -49,6 +53,7 @@ export class WindowShim extends Duplex {
   readonly #socket: Socket;
   readonly #meter = new FloodMeter();
   readonly #rewriter: WindowRewriter;
+  readonly #turns: InboundTurns;
   readonly #outbound: OutboundFrames;
   readonly #gather: Gather;
   readonly #lanes: boolean;
@@ -57,6 +62,8 @@ export class WindowShim extends Duplex {
   #onDrained: (() => void) | undefined;
   #onFlushed: (() => void) | undefined; // node:http2 has ended, and lanes have not
   #inboundEnded = false;
+  #takenMs = Number.NEGATIVE_INFINITY; // when node:http2 was last given something of the client
+  #isFault = false; // of the client: why node:http2 has ended its session
   #askedBefore = 0; // frames that had been asked when the client had last taken everything
   #handshakeTimer: ReturnType<typeof setTimeout> | undefined;
   #holdTimer: ReturnType<typeof setTimeout> | undefined;
@@ -98,6 +105,14 @@ export class WindowShim extends Duplex {
     });
     this.#rewriter = new WindowRewriter(read, this.#outbound, this.#meter);
     const { handshakeMsMax } = options;
+    this.#turns = new InboundTurns({
+      asked: () => this.#meter.asked,
+      take: (slice) => {
+        if (!this.destroyed) this.#take(slice);
+        return !this.destroyed;
+      },
+      done: () => this.#received(),
+    });
     this.#handshakeTimer = setTimeout(() => this.#handshakeTimedOut(handshakeMsMax), handshakeMsMax);
     this.#handshakeTimer.unref();
 
@@ -105,7 +120,7 @@ export class WindowShim extends Duplex {
     socket.on("drain", () => this.#drained());
     socket.on("end", () => {
       this.#inboundEnded = true;
-      this.push(null);
+      if (!this.#turns.waiting) this.push(null);
     });
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => {
@@ -133,10 +148,21 @@ export class WindowShim extends Duplex {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.destroyed) return;
     this.#pushedAll = true;
+    this.#turns.add(chunk);
+    if (this.#turns.waiting || !this.#pushedAll) this.#socket.pause();
+  }
+
+  /** All that had come is taken. */
+  #received(): void {
+    if (this.#inboundEnded) this.push(null);
+    else if (this.#pushedAll) this.#socket.resume();
+  }
+
+  #take(slice: Buffer): void {
+    this.#takenMs = performance.now();
     try {
-      this.#rewriter.inbound(chunk);
+      this.#rewriter.inbound(slice);
     } catch (error) {
       this.destroy(CodedError.from(error));
       return;
@@ -152,7 +178,6 @@ export class WindowShim extends Duplex {
       );
       return;
     }
-    if (!this.#pushedAll) this.#socket.pause();
     if (this.#handshakeTimer !== undefined && this.#rewriter.established) {
       clearTimeout(this.#handshakeTimer);
       this.#handshakeTimer = undefined;
@@ -193,7 +218,8 @@ export class WindowShim extends Duplex {
   }
 
   override _read(): void {
-    this.#socket.resume();
+    this.#pushedAll = true;
+    if (!this.#turns.waiting) this.#socket.resume();
   }
 
   /** The socket has taken something over. */
@@ -236,7 +262,10 @@ export class WindowShim extends Duplex {
 
   /** The time runs from here: `_final` comes only once the socket has taken all that node:http2 has written. */
   override end(...args: unknown[]): this {
-    if (this.#closeTimer === undefined) this.#closeSoon();
+    if (this.#closeTimer === undefined) {
+      this.#isFault = performance.now() - this.#takenMs < FAULT_MS_MAX;
+      this.#closeSoon();
+    }
     return super.end(...(args as [])); // passed on as they are, whichever of its forms they have
   }
 
@@ -245,15 +274,26 @@ export class WindowShim extends Duplex {
    * or the client has closed its side. In the first case the client is told.
    */
   override _final(callback: (error?: Error | null) => void): void {
+    if (this.#isClientsFault) {
+      this.destroy(new CodedError("RESOURCE_EXHAUSTED", "HTTP2_LIMIT", FAULT));
+      return;
+    }
     if (!this.#inboundEnded) this.#giveUp(Http2ErrorCode.NO_ERROR, GIVEN_UP);
     this.#onFlushed = () => this.#socket.end(() => callback());
     this.#outbound.pump();
     this.#endIfFlushed();
   }
 
+  /** Whether node:http2 has ended its session for what the client has just sent, of which it gives no account. */
+  get #isClientsFault(): boolean {
+    if (this.#inboundEnded || this.#meter.leaving || this.#outbound.goawaySent) return false;
+    return this.#isFault && this.#rewriter.established;
+  }
+
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     clearTimeout(this.#handshakeTimer);
     clearTimeout(this.#holdTimer);
+    this.#turns.drop();
     this.#onDrained = undefined;
     this.#onFlushed = undefined;
     this.#gather.flush();
@@ -339,6 +379,8 @@ export class WindowShim extends Duplex {
 
 /** What GOAWAY says where node:http2 has ended its session; it does not tell for which of the two. */
 const GIVEN_UP = "the server gives this connection up: a ping had no answer in time, or a frame was wrong";
+const FAULT =
+  "a frame was wrong, or there were more calls at once than the connection may have (CONNECTION_STREAMS_MAX)";
 
 function goawayCodeOf(error: Error): number {
   if (!(error instanceof CodedError)) return Http2ErrorCode.NO_ERROR;

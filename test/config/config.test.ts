@@ -51,7 +51,7 @@ const FLOWCTL = {
 const CONNECTIONS = {
   controlConnectionsMax: 1024,
   flightConnectionsMax: 4096,
-  connectionStreamsMax: 1024,
+  connectionStreamsMax: 256,
   peerLimits: "address",
   handshakeMsMax: 10_000,
   connectionIdleMsMax: 3_600_000,
