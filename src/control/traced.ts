@@ -1,9 +1,12 @@
 /** Spans of control calls. */
 import type * as grpc from "@grpc/grpc-js";
+import { shortened } from "../base/text.ts";
 import type { Handlers, ServiceType } from "../grpc/service.ts";
 import { rpcAttributes } from "../tracing/rpc-attributes.ts";
 import { traceContextOf } from "../tracing/trace-context.ts";
 import type { Traces } from "../tracing/traces.ts";
+
+const SESSION_ID_LENGTH_MAX = 64; // ids are UUIDs of 36 characters
 
 type UnaryHandler = (request: object, call: { metadata: grpc.Metadata; getPeer(): string }) => unknown;
 
@@ -18,7 +21,7 @@ export function traced<S extends ServiceType>(service: S, handlers: Handlers<S>,
       const attributes = {
         ...rpcAttributes(service.typeName, name),
         "client.address": call.getPeer(),
-        ...(sessionId === "" ? {} : { "contract_data.session": sessionId }),
+        ...(sessionId === "" ? {} : { "contract_data.session": shortened(sessionId, SESSION_ID_LENGTH_MAX) }),
       };
       const caller = traceContextOf((header) => call.metadata.get(header)[0]?.toString());
       return traces.call({ name: `${service.typeName}/${name}`, caller, attributes }, async (set) => {

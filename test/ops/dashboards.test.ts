@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DASHBOARD, dashboard } from "../../scripts/generate-dashboard.ts";
+import { ConsumerTotals } from "../../src/sinks/postgres/consumer-totals.ts";
 import { FlowctlStandIn } from "../flowctl/flowctl-stand-in.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
@@ -39,6 +40,7 @@ beforeAll(async () => {
   const processor = await startProcessor([...flags, ...range, ...tls]);
   await until(async () => {
     page = await (await fetch(`http://${processor.http}/metrics`)).text();
+    page += new ConsumerTotals().text({ received: 0, inserted: 0, connections: 0 }, 0); // a sink's page
     return page.includes('state="STOPPED"') && page.includes("\ncontract_data_flowctl_registered 1\n");
   }, "a finished session");
   await processor.stop();
@@ -54,7 +56,7 @@ const panels = (JSON.parse(dashboard()) as { panels: Panel[] }).panels.filter(({
 const queries = panels.flatMap(({ targets }) => targets!.map(({ expr }) => expr));
 
 /** Names of metrics in PromQL: what stands before a selector, or alone with our prefixes. */
-const namesIn = (query: string) => query.match(/\b(contract_data|process)_\w+|\bup\b/g) ?? [];
+const namesIn = (query: string) => query.match(/\b(contract_data|process|postgresql_consumer)_\w+|\bup\b/g) ?? [];
 
 test("the dashboard is current: bun scripts/generate-dashboard.ts", () => {
   expect(read(DASHBOARD)).toBe(dashboard());
@@ -124,6 +126,20 @@ describe.skipIf(path === undefined)("promtool", () => {
       read("deploy/prometheus-alerts.yml").replace("< 1800", "< 18000"),
     );
     expect((await promtool(path!, ["test", "rules", join(scratch, "tests.yml")])).exitCode).not.toBe(0); // it can fail
+  });
+
+  test("the configuration of compose.yaml's Prometheus can be read, where it is mounted", async () => {
+    const file = join(scratch, "prometheus.yml");
+    const rulesPath = join(scratch, "prometheus-alerts.yml");
+    writeFileSync(file, read("deploy/prometheus.yml").replace("/etc/prometheus/alerts.yml", rulesPath));
+    expect(await promtool(path!, ["check", "config", file])).toMatchObject({ exitCode: 0 });
+    const { services } = Bun.YAML.parse(read("deploy/compose.yaml")) as {
+      services: { prometheus: { command: string[]; volumes: string[] } };
+    };
+    const { command, volumes } = services.prometheus;
+    const mounted = volumes.find((volume) => volume.startsWith("./prometheus.yml:"))!.split(":")[1];
+    expect(command).toContain(`--config.file=${mounted}`);
+    expect(volumes).toContain("./prometheus-alerts.yml:/etc/prometheus/alerts.yml:ro");
   });
 
   test("every query of the dashboard is PromQL", async () => {
