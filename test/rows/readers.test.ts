@@ -10,7 +10,7 @@ import { csvRows, sseEvents } from "./text.ts";
 
 const FLAGS = {
   "slow-client-grace": "300ms",
-  "channel-buffer-size": "2",
+  "channel-buffer-size": "16", // more than the sessions that are to fail make: nobody is slow there
   "http-streams-max": "3",
   "worker-count": "1",
   "flush-interval": "50ms",
