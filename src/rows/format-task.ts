@@ -3,6 +3,7 @@ import type { IpcMessage } from "../threads/row-read.ts";
 import { ArrowCells } from "./arrow-cells.ts";
 import { batchTable } from "./batch-table.ts";
 import { csvLine } from "./csv.ts";
+import { decodedScVal } from "./decoded-scval.ts";
 
 /** The rows [first, end) of a batch, and the form that they are to have. */
 export interface FormatJob {
@@ -12,17 +13,29 @@ export interface FormatJob {
   batch: IpcMessage;
   first: number;
   end: number;
+  /** Rows of schema version 1 get the JSON of their key and value too. */
+  decoded?: boolean;
 }
 
 const encoder = new TextEncoder();
 
 /** One line a row; of an event stream a `data` field a row, whose event the caller ends. */
-export function formatTask({ format, opening, batch, first, end }: FormatJob): Uint8Array {
+export function formatTask({ format, opening, batch, first, end, decoded }: FormatJob): Uint8Array {
   const cells = new ArrowCells(batchTable(opening, batch));
   const lines: string[] = [];
   for (let row = first; row < end; row++) {
     if (format === "csv") lines.push(csvLine(cells.columns.map((column) => cells.value(row, column))));
-    else lines.push(format === "sse" ? `data: ${cells.json(row)}` : cells.json(row));
+    else {
+      const json = decoded ? decodedRow(cells, row) : cells.json(row);
+      lines.push(format === "sse" ? `data: ${json}` : json);
+    }
   }
   return encoder.encode(`${lines.join("\n")}\n`);
+}
+
+function decodedRow(cells: ArrowCells, row: number): string {
+  const json = cells.json(row);
+  if (cells.columns.includes("key_json")) return json;
+  const [key, val] = ["key_xdr", "val_xdr"].map((column) => decodedScVal(cells.value(row, column)));
+  return `${json.slice(0, -1)},"key_json":${key},"val_json":${val}}`;
 }

@@ -10,7 +10,7 @@ import { rowBody } from "./row-body.ts";
 import { rowChunks } from "./row-chunks.ts";
 import { ACCEPTED_TYPES, MEDIA_TYPES, type RowFormat, rowFormatOf } from "./row-format.ts";
 import type { RowFormatter } from "./row-formatter.ts";
-import { rangeTicket, sessionTicket } from "./row-query.ts";
+import { decodedOf, rangeTicket, sessionTicket } from "./row-query.ts";
 import type { RowTickets } from "./row-tickets.ts";
 
 const METHODS = { error: "send GET for rows, or POST for the same address with a ticket in it" };
@@ -65,13 +65,17 @@ class RowAnswers {
     const lastEvent = format === "sse" ? context.req.header("last-event-id") : undefined;
     if (lastEvent !== undefined) query.set("from", lastEvent);
     const ticket = ticketOf(query);
+    const decoded = decodedOf(query);
     const encoding = ENCODINGS.find((each) => each === preferredEncoding(context));
     const headers = headersOf(format, encoding);
     if (context.req.method === "HEAD") return new Response(null, { headers });
-    return this.stream(context, { ticket, format, encoding, headers, goesOn: lastEvent !== undefined });
+    return this.stream(context, { ticket, format, decoded, encoding, headers, goesOn: lastEvent !== undefined });
   }
 
-  private async stream(context: OpsContext, { ticket, format, encoding, headers, goesOn }: Wanted): Promise<Response> {
+  private async stream(
+    context: OpsContext,
+    { ticket, format, decoded, encoding, headers, goesOn }: Wanted,
+  ): Promise<Response> {
     const { reads, formatter, isStopping } = this.options;
     this.enter();
     const read = reads.read({ ticket, peer: context.env.peer, identity: context.get("identity") });
@@ -87,7 +91,7 @@ class RowAnswers {
       const first = await read.first(FIRST_MS);
       if (goesOn && first === "end" && !isStopping()) return new Response(null, { status: 204 });
       if (read.cursor !== undefined) headers.set("Cursor", read.cursor);
-      const chunks = rowChunks(read, { format, formatter, isStopping });
+      const chunks = rowChunks(read, { format, decoded, formatter, isStopping });
       const pieces = encoding === undefined ? chunks : encoded(chunks, encoding);
       context.env.stayOpen?.(true);
       isHandedOver = true;
@@ -114,6 +118,7 @@ class RowAnswers {
 interface Wanted {
   ticket: Uint8Array;
   format: RowFormat;
+  decoded: boolean;
   encoding: (typeof ENCODINGS)[number] | undefined;
   headers: Headers;
   /** It is a browser's that comes back with the last cursor that it has. */

@@ -13,6 +13,8 @@ const ALIVE_MS = 15_000; // proxies give up connections that are silent for a mi
 /** What the bytes of a read are made with. */
 interface ChunkParts {
   format: RowFormat;
+  /** As FormatJob's. */
+  decoded: boolean;
   formatter: RowFormatter;
   /** Whether the server is on its way down: a session's stream that ends then is not at its end. */
   isStopping: () => boolean;
@@ -50,7 +52,7 @@ export async function* rowChunks(read: RowRead, parts: ChunkParts): AsyncGenerat
 async function* batchChunks(
   { opening }: RowRead,
   batch: ReadBatch,
-  { format, formatter }: ChunkParts,
+  { format, decoded, formatter }: ChunkParts,
 ): AsyncGenerator<Uint8Array, void> {
   if (format === "arrow") {
     yield Buffer.concat([encapsulate(batch.header), batch.body]);
@@ -60,7 +62,7 @@ async function* batchChunks(
   const rowsAtOnce = Math.max(1, Math.floor((rows * SLICE_BODY_BYTES) / Math.max(1, batch.body.length)));
   for (let first = 0; first < rows; first += rowsAtOnce) {
     const end = Math.min(rows, first + rowsAtOnce);
-    yield await formatter.format({ format, opening, batch, first, end });
+    yield await formatter.format({ format, opening, batch, first, end, decoded });
   }
 }
 

@@ -51,8 +51,15 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [...LEDGERS, ...PLACE, ...
 /** Parameters of every read, which are not the ticket's. */
 export const READ_PARAMETERS: readonly Parameter[] = [
   { key: "format", type: "text", summary: "ndjson, csv, arrow or sse; it goes before Accept." },
+  { key: "decoded", type: "boolean", summary: "true: rows of version 1 have key_json and val_json too (ndjson, sse)." },
   { key: "ticket", type: "text", summary: "What POST of the same address gave: it stands for credentials." },
 ];
+
+/** Whether `decoded` asks for keys and values as JSON. @throws CodedError INVALID_ARGUMENT / QUERY */
+export function decodedOf(query: URLSearchParams): boolean {
+  const given = query.getAll("decoded");
+  return given.length > 0 && parameterValue({ key: "decoded", type: "boolean" }, given) === true;
+}
 
 /** The ticket of a session's rows. @throws CodedError INVALID_ARGUMENT / QUERY */
 export function sessionTicket(id: string, query: URLSearchParams): Uint8Array {
@@ -87,7 +94,7 @@ function takeParameters(query: URLSearchParams, known: readonly Parameter[]): Re
   return values;
 }
 
-function parameterValue({ key, type }: Parameter, given: readonly string[]): unknown {
+function parameterValue({ key, type }: Pick<Parameter, "key" | "type">, given: readonly string[]): unknown {
   if (type === "list") return given.flatMap((each) => each.split(",")).filter((each) => each !== "");
   const [text = "", ...more] = given;
   if (more.length > 0) throw wrong(`${key} is given ${given.length} times: give it once`);

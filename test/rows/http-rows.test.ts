@@ -143,6 +143,16 @@ describe("a range", () => {
     }
   });
 
+  test("of schema version 1 has keys and values decoded on demand, as version 2 has them", async () => {
+    const parsed = async (query: string) =>
+      linesOf(await rangeText(query)).map((line) => JSON.parse(line) as Record<string, unknown>);
+    const [first, plain, second] = await Promise.all(["decoded=true", "", "schema_version=2&decoded=true"].map(parsed));
+    const json = ({ key_json, val_json }: Record<string, unknown>) => [key_json, val_json];
+    expect(first!.map(json)).toEqual(second!.map(json));
+    expect(first!.map(({ key_json, val_json, ...rest }) => rest)).toEqual(plain!);
+    expect(plain![0]).not.toHaveProperty("key_json");
+  });
+
   test("is compressed as the client accepts", async () => {
     const plain = await rangeText("");
     const body = async (encoding: string) => {
@@ -187,6 +197,7 @@ test("what is wrong with a request has a status, a reason and a sentence", async
     ["/v1/rows?start_ledger=1&start_ledger=2&end_ledger=2", 400, "QUERY"],
     ["/v1/rows?end_ledger=2", 400, "KEY_MISSING"],
     [`/v1/rows?${WHOLE}&format=xml`, 400, "FORMAT"],
+    [`/v1/rows?${WHOLE}&decoded=yes`, 400, "QUERY"],
     [`/v1/rows?${WHOLE}&contract_ids=nobody`, 400, "INVALID_STRKEY"],
     [`/v1/rows?${WHOLE}&from=nowhere`, 400, "CURSOR_INVALID"],
     ["/v1/rows?start_ledger=1&end_ledger=2", 416, "LEDGER_BEFORE_SOURCE"],

@@ -51,7 +51,7 @@ export function rowsPage(id, query) {
 
   async function open() {
     stop("connecting");
-    const place = new URLSearchParams({ from: cursor, format: "sse" });
+    const place = new URLSearchParams({ from: cursor, format: "sse", decoded: "true" });
     if (query.has("shard")) place.set("shard", query.get("shard"));
     try {
       const { url } = await ask(`/v1/sessions/${encodeURIComponent(id)}/rows?${place}`, { method: "POST", body: {} });
@@ -256,8 +256,6 @@ export function rowsPage(id, query) {
 
 const DECODED = ["key_json", "val_json"];
 
-/** The decoded key; a session of schema version 1 has the kind of key alone. */
-const keyText = ({ key_json, contract_key_type }) =>
-  key_json === undefined || key_json === null ? contract_key_type : JSON.stringify(key_json);
-const valueText = ({ val_json, balance_text, balance }) =>
-  val_json === undefined || val_json === null ? (balance_text ?? balance ?? "") : JSON.stringify(val_json);
+/** Keys and values come decoded, whatever the session's schema version is; a row without one has none. */
+const keyText = ({ key_json }) => JSON.stringify(key_json ?? null);
+const valueText = ({ val_json }) => (val_json === null || val_json === undefined ? "" : JSON.stringify(val_json));
