@@ -103,6 +103,7 @@ export const command = defineCommand({
 
 /** SIGUSR2 makes the log tell everything, and the next one what it told before. @returns ends that */
 function toggleBySignal(log: Logger): () => void {
+  if (process.platform === "win32") return () => {}; // it has no such signal
   const { level } = log;
   const toggle = () => {
     log.level = log.level === "debug" ? level : "debug";

@@ -1,4 +1,4 @@
-/** A server with traces, from its start to its end, and what the collector has to have of it; for sources and binary. */
+/** A server with traces, from its start to its end, and what the collector has to have of it. */
 import { expect } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";

@@ -1,15 +1,12 @@
-/** Traces against a stand-in of a collector, and what becomes of them where there is none. */
+/** Whether there are traces, and a collector that does not take them; test/e2e/binary.test.ts has what one takes. */
 import { expect, test } from "bun:test";
 import { openTraces } from "../../src/tracing/open-traces.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 import { Collector } from "./collector.ts";
-import { tracedDay } from "./traced-day.ts";
 
 const SERVICE = { name: "test", version: "1" };
 const ENDPOINT = "http://127.0.0.1:1";
-
-test("spans of calls, sessions, ledgers and DoGets, in the traces of their callers", () => tracedDay(), 120_000);
 
 test("a collector that refuses or goes away holds up nothing, and is told of; always_off sends nothing", async () => {
   const [collector, unused] = [new Collector(), new Collector()];
