@@ -24,6 +24,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     "1 GB of decoded rows from one DoGet, 10 times a client",
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
+  [
+    "200 of 200 TLS clients refused, for each thing that may be wrong with them",
+    [bun, "test", "--timeout", "300000", "-t", "TLS", "test/e2e/tls.test.ts"],
+    { TLS_ATTEMPTS: "200", TLS_BINARY: "dist/contract-data-processor" },
+  ],
   ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
   [
     "lakes in buckets and behind a web server, 200 runs each with faults at the socket",

@@ -87,6 +87,12 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
   const open = (["control", "flight", "http"] as const).filter(
     (listener) => !asks[listener] && !requiresCertificate(loaded.values, listener),
   );
+  const { apiKeysFile, passwordsFile, jwtIssuer, accessOpen } = loaded.values;
+  if (asks.http && apiKeysFile + passwordsFile + jwtIssuer === "") {
+    const opened = accessOpen.length === 0 ? "" : `, but for ${accessOpen.join(", ")}`;
+    const detail = `HTTP refuses everybody${opened}: it does not know the names of client certificates. Set API_KEYS_FILE for its callers, or ACCESS_OPEN`;
+    return { subject, state: "note", detail };
+  }
   if (open.length === 0)
     return { subject, state: "ok", detail: "every listener asks for credentials or a certificate" };
   const shown = open.map((listener) => {

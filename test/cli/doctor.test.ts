@@ -172,6 +172,15 @@ test("certificates of the listeners: how long they are valid, who has none, what
     expect(await look(early)).toEqual([1, "trouble", expect.stringContaining("not valid before 2040-01-01")]);
     const [code, state, detail] = await look({ ...good, key: early.key });
     expect([code, state, detail]).toEqual([1, "trouble", expect.stringContaining("is not the key of")]);
+    const roles = made.file("access.json");
+    writeFileSync(roles, '{"names":{"good":{"role":"admin"}}}');
+    const files = ["--tls-cert-file", good.cert, "--tls-key-file", good.key, "--tls-client-ca-file", made.ca.cert];
+    const byCertificate = [...files, "--access-file", roles, "--access-open", "metrics"];
+    const { of } = await doctor("--source-endpoint", SAMPLE.folder, ...byCertificate);
+    expect(of("API_KEYS_FILE")).toMatchObject({
+      state: "note",
+      detail: expect.stringContaining("HTTP refuses everybody, but for metrics: it does not know the names of client"),
+    });
   } finally {
     made.remove();
   }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import net from "node:net";
+import { resolve } from "node:path";
 import tls from "node:tls";
 import { connectControl } from "../../src/control/client.ts";
 import { type Client, goClient, javaClient, pythonClient, runClient } from "../clients/toolchain.ts";
@@ -9,7 +10,9 @@ import { Certificates, contentOf, hasOpenssl, type KeyPair } from "../support/ce
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
 import { type Processor, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
-const ATTEMPTS = 20;
+const ATTEMPTS = Number(process.env.TLS_ATTEMPTS ?? 20);
+// From source, or the executable.
+const command = process.env.TLS_BINARY === undefined ? undefined : [resolve(process.env.TLS_BINARY)];
 
 describe.skipIf(!hasOpenssl())("TLS", () => {
   const made = new Certificates();
@@ -25,8 +28,8 @@ describe.skipIf(!hasOpenssl())("TLS", () => {
 
   beforeAll(async () => {
     [mutual, plain] = await Promise.all([
-      startProcessor([...sample, ...flagsOf(server), `--tls-client-ca-file=${ca}`]),
-      startProcessor(sample),
+      startProcessor([...sample, ...flagsOf(server), `--tls-client-ca-file=${ca}`], { command }),
+      startProcessor(sample, { command }),
     ]);
   }, 120_000);
   afterAll(async () => {
@@ -198,7 +201,7 @@ describe.skipIf(!hasOpenssl())("TLS", () => {
 
   test("a certificate for another name is refused by the clients", async () => {
     const own = made.issue("by-address", { names: "IP:127.0.0.1" });
-    const processor = await startProcessor([...sample, ...flagsOf(own), "--health-tls-cert-file=off"]);
+    const processor = await startProcessor([...sample, ...flagsOf(own), "--health-tls-cert-file=off"], { command });
     try {
       expect((await fetch(`http://${processor.http}/livez`)).status).toBe(200);
       for (const [name, program] of [
@@ -220,12 +223,27 @@ describe.skipIf(!hasOpenssl())("TLS", () => {
         expect((await read(processor.flight.replace("127.0.0.1", "localhost"))).error).toBeDefined();
       }
       const port = processor.control.split(":")[1];
+      const faults = await Promise.all(
+        Array.from({ length: ATTEMPTS }, () => identityFault("localhost", Number(port), readFileSync(ca))),
+      );
+      expect(faults).toEqual(Array(ATTEMPTS).fill("ERR_TLS_CERT_ALTNAME_INVALID"));
       const run = await runCommand(["sessions", "--address", `localhost:${port}`, "--ca-file", ca]);
       expect([run.exitCode, run.stderr]).toEqual([1, expect.stringContaining("for another name")]);
     } finally {
       expect(await processor.stop()).toBe(0);
     }
   }, 120_000);
+
+  /** With which error a client leaves that looks at the server's name. */
+  function identityFault(host: string, port: number, ca: Buffer): Promise<string | undefined> {
+    return new Promise((done) => {
+      const socket = tls.connect({ host, port, ca, ALPNProtocols: ["h2"] }, () => {
+        socket.destroy();
+        done(undefined);
+      });
+      socket.on("error", (error: NodeJS.ErrnoException) => done(error.code));
+    });
+  }
 
   test("clients that shake no hands hold nobody up, and are let go", async () => {
     const [host, port] = mutual.control.split(":");
