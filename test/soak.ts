@@ -25,6 +25,13 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
   [
+    "1 GB of decoded rows over mutual TLS from the executable, 10 times a client",
+    [
+      ...[bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
+      ...["--tls", "--binary", "dist/contract-data-processor"],
+    ],
+  ],
+  [
     "200 of 200 TLS clients refused, for each thing that may be wrong with them",
     [bun, "test", "--timeout", "300000", "-t", "TLS", "test/e2e/tls.test.ts"],
     { TLS_ATTEMPTS: "200", TLS_BINARY: "dist/contract-data-processor" },

@@ -1,5 +1,5 @@
 /** `doctor` at what the server needs on its own machine: its folder, its ports, its files. */
-import { constants, promises as fs } from "node:fs";
+import { constants, promises as fs, statSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { type Address, dialTarget, formatAddress } from "../config/address.ts";
@@ -80,6 +80,11 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
     const { reason, message } = CodedError.from(thrown);
     return { subject: reason === "ACCESS_FILE" ? reason : subject, state: "trouble", detail: message };
   }
+  const writable = writableByAll(loaded.values);
+  if (writable !== undefined) {
+    const detail = `${writable} may be written by every user of this machine, who can give themselves any role: chmod o-w it`;
+    return { subject, state: "trouble", detail };
+  }
   const asks = asksWho(loaded.values);
   const quiet = { info: () => {}, warn: () => {} };
   const { grpcAddress, flightAddress, healthAddress } = safeListening(loaded, quiet);
@@ -100,6 +105,12 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
     return `${listener} (${formatAddress(listeners[listener])}, ${isLoopback(host) ? "this machine alone" : "whoever reaches it"})`;
   });
   return { subject, state: "note", detail: `open without credentials: ${shown.join(", ")}` };
+}
+
+/** The first file that says who may do what, and that every user may write. */
+function writableByAll({ apiKeysFile, passwordsFile, accessFile, jwtKeyFile, flightCredentials }: Config) {
+  const files = [apiKeysFile, passwordsFile, accessFile, jwtKeyFile, flightCredentials.file ?? ""];
+  return files.find((file) => file !== "" && (statSync(file).mode & constants.S_IWOTH) !== 0);
 }
 
 /** The certificates of the listeners. */

@@ -1,6 +1,6 @@
 /** `doctor` over what is right, and over one wrong thing at a time. */
 import { afterAll, expect, test } from "bun:test";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -177,6 +177,12 @@ test("certificates of the listeners: how long they are valid, who has none, what
     const files = ["--tls-cert-file", good.cert, "--tls-key-file", good.key, "--tls-client-ca-file", made.ca.cert];
     const byCertificate = [...files, "--access-file", roles, "--access-open", "metrics"];
     const { of } = await doctor("--source-endpoint", SAMPLE.folder, ...byCertificate);
+    chmodSync(roles, 0o646);
+    const writable = await doctor("--source-endpoint", SAMPLE.folder, ...byCertificate);
+    expect(writable.of("API_KEYS_FILE")).toMatchObject({
+      state: "trouble",
+      detail: expect.stringContaining(`${roles} may be written by every user`),
+    });
     expect(of("API_KEYS_FILE")).toMatchObject({
       state: "note",
       detail: expect.stringContaining("HTTP refuses everybody, but for metrics: it does not know the names of client"),

@@ -11,6 +11,7 @@ const ROOT = join(import.meta.dir, "..", "..");
 const CACHE = join(ROOT, ".cache");
 const PYTHON_SOURCES = join(import.meta.dir, "python");
 const GO_SOURCES = join(import.meta.dir, "go");
+const RUST_SOURCES = join(import.meta.dir, "rust");
 const JAVA_SOURCES = join(import.meta.dir, "java");
 const CONFORMANCE_MODULE =
   "github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.4.1";
@@ -50,6 +51,7 @@ interface ClientResult {
 let python: Promise<Client> | undefined;
 let go: Promise<Client> | undefined;
 let java: Promise<Client> | undefined;
+let rust: Promise<Client> | undefined;
 let conformance: Promise<Client> | undefined;
 let stores: Promise<Client> | undefined;
 let sources: Promise<Client> | undefined;
@@ -115,6 +117,12 @@ export function goClient(): Promise<Client> {
 export function javaClient(): Promise<Client> {
   java ??= prepare("java", prepareJava);
   return java;
+}
+
+/** The arrow-rs client (`get` only), for `make soak`: it takes minutes to build. As `javaClient`. */
+export function rustClient(): Promise<Client> {
+  rust ??= prepare("rust", prepareRust);
+  return rust;
 }
 
 /** Arrow's own Flight integration client, from the arrow-go module; its flags are its own. */
@@ -236,6 +244,18 @@ async function prepareJava(): Promise<Client> {
   await run(["mvn", "-q", "-B", `-Dclient.build=${home}`, "package"], JAVA_SOURCES);
   writeFileSync(stampFile, stamp);
   return { command };
+}
+
+async function prepareRust(): Promise<Client> {
+  const home = join(CACHE, "rust");
+  const binary = join(home, "release", "flight_client");
+  const version = await output(["cargo", "--version"]);
+  if (version === undefined) return { missing: "the arrow-rs client needs Rust (cargo), which is not there" };
+  const stamp = `${version}\n${digest(RUST_SOURCES, /^Cargo\./)}\n${digest(join(RUST_SOURCES, "src"), /\.rs$/)}\n`;
+  if (readIfThere(join(home, "stamp")) === stamp && existsSync(binary)) return { command: [binary] };
+  await run(["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", home], RUST_SOURCES);
+  writeFileSync(join(home, "stamp"), stamp);
+  return { command: [binary] };
 }
 
 function prepareConformance(): Promise<Client> {

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { connectControl } from "../../src/control/client.ts";
-import { goClient, pythonClient, runClient } from "../clients/toolchain.ts";
+import { goClient, javaClient, pythonClient, runClient, rustClient } from "../clients/toolchain.ts";
 import { Certificates, contentOf } from "../support/certificates.ts";
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 
@@ -46,6 +46,8 @@ const clientFlags = pair === undefined ? [] : ["-ca", ca!, "-cert", pair.cert, "
 for (const [name, client] of [
   ["pyarrow", await pythonClient()],
   ["arrow-go", await goClient()],
+  ["arrow-java", await javaClient()],
+  ["arrow-rs", await rustClient()],
 ] as const) {
   if (client.command === undefined) {
     console.log(`${name}: FAILED: ${client.missing}`);

@@ -1,7 +1,7 @@
-/** Real clients at a server that asks who is calling: pyarrow and Go by Handshake, pyarrow by an API key and a JWT. */
+/** Real clients at a server that asks who is calling: pyarrow, Go and Java by Handshake, pyarrow and Java by an API key. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
-import { goClient, pythonClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
+import { goClient, javaClient, pythonClient, pythonInterpreter, runClient } from "../clients/toolchain.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { type GuardedServer, startGuarded } from "./support.ts";
 
@@ -30,6 +30,29 @@ test.each([
     expect(results[0], stderr).toMatchObject({ rows: SAMPLE.rows });
     const wrong = await get("-login", "reader:wrong");
     expect(JSON.stringify(wrong.results) + wrong.stderr).toMatch(/unauthenticated/i);
+  },
+  PREPARE_MS_MAX,
+);
+
+test(
+  "Java reads by both kinds of Handshake and with an API key; a wrong password is refused",
+  async () => {
+    const { command, missing } = await javaClient();
+    if (command === undefined) return console.log(`skipped: Java: ${missing}`);
+    const get = async (...flags: string[]) => {
+      const args = ["get", "-addr", server.processor.flight, "-path", "contract,data", ...flags];
+      const { results, stderr } = await runClient({ command }, args);
+      return results[0]?.rows ?? results[0]?.error?.code ?? stderr;
+    };
+    const login = `reader:${server.passwords.reader}`;
+    const ends = await Promise.all([
+      get("-login", login),
+      get("-old-login", login),
+      get("-bearer", server.keys.reader),
+      get("-login", "reader:wrong"),
+    ]);
+    const { rows } = SAMPLE;
+    expect(ends).toEqual([rows, rows, rows, "UNAUTHENTICATED"] as never);
   },
   PREPARE_MS_MAX,
 );

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.security.MessageDigest;
+import org.apache.arrow.flight.CallOption;
 import org.apache.arrow.flight.CallOptions;
 import org.apache.arrow.flight.FlightClient;
 import org.apache.arrow.flight.FlightDescriptor;
@@ -19,6 +20,8 @@ import org.apache.arrow.flight.FlightRuntimeException;
 import org.apache.arrow.flight.FlightStream;
 import org.apache.arrow.flight.Location;
 import org.apache.arrow.flight.Ticket;
+import org.apache.arrow.flight.auth2.BearerCredentialWriter;
+import org.apache.arrow.flight.grpc.CredentialCallOption;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.arrow.vector.BitVector;
 import org.apache.arrow.vector.FieldVector;
@@ -49,6 +52,23 @@ public final class FlightGet {
     }
   }
 
+  /** -bearer TOKEN; -login NAME:PASSWORD for a token by Handshake; -old-login the same as Flight's older clients do it. */
+  private static CallOption[] withCredentials(FlightClient client, Map<String, String> flags, CallOption deadline) {
+    List<CallOption> options = new ArrayList<>(List.of(deadline));
+    if (flags.containsKey("-bearer")) {
+      options.add(new CredentialCallOption(new BearerCredentialWriter(flags.get("-bearer"))));
+    }
+    if (flags.containsKey("-login")) {
+      String[] login = flags.get("-login").split(":", 2);
+      client.authenticateBasicToken(login[0], login[1]).ifPresent(options::add);
+    }
+    if (flags.containsKey("-old-login")) {
+      String[] login = flags.get("-old-login").split(":", 2);
+      client.authenticateBasic(login[0], login[1]);
+    }
+    return options.toArray(new CallOption[0]);
+  }
+
   public static void main(String[] args) throws Exception {
     Map<String, String> flags = new TreeMap<>();
     for (int i = 1; i + 1 < args.length; i += 2) flags.put(args[i], args[i + 1]);
@@ -64,7 +84,8 @@ public final class FlightGet {
             flags.containsKey("-rows-out")
                 ? new BufferedOutputStream(new FileOutputStream(flags.get("-rows-out")))
                 : OutputStream.nullOutputStream()) {
-      var deadline = CallOptions.timeout(Integer.parseInt(flags.getOrDefault("-max-seconds", "60")), TimeUnit.SECONDS);
+      CallOption deadline = CallOptions.timeout(Integer.parseInt(flags.getOrDefault("-max-seconds", "60")), TimeUnit.SECONDS);
+      CallOption[] options = withCredentials(client, flags, deadline);
       List<Ticket> tickets = new ArrayList<>();
       if (flags.containsKey("-ticket")) tickets.add(new Ticket(flags.get("-ticket").getBytes(StandardCharsets.UTF_8)));
       else {
@@ -72,10 +93,10 @@ public final class FlightGet {
             flags.containsKey("-cmd")
                 ? FlightDescriptor.command(flags.get("-cmd").getBytes(StandardCharsets.UTF_8))
                 : FlightDescriptor.path(flags.get("-path").split(","));
-        for (FlightEndpoint endpoint : client.getInfo(descriptor, deadline).getEndpoints()) tickets.add(endpoint.getTicket());
+        for (FlightEndpoint endpoint : client.getInfo(descriptor, options).getEndpoints()) tickets.add(endpoint.getTicket());
       }
       for (Ticket ticket : tickets) {
-        try (FlightStream stream = client.getStream(ticket, deadline)) {
+        try (FlightStream stream = client.getStream(ticket, options)) {
           while (stream.next()) {
             VectorSchemaRoot root = stream.getRoot();
             if (stream.getLatestMetadata() != null) {
