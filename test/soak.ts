@@ -19,6 +19,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     "everything killed around PostgreSQL sinks, 100 seeds",
     [bun, "test/sinks/kill-soak.ts", "--sink", "postgres", "--runs", "100"],
   ],
+  [
+    "Parquet: 50 times as many random tables for other readers, and an export that is killed 100 times",
+    [bun, "test", "--timeout", "1800000", "test/parquet", "test/export/export.test.ts"],
+    { PARQUET_ROUNDS: "50", EXPORT_LIVES: "100" },
+  ],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
     "1 GB of decoded rows from one DoGet, 10 times a client",

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { goClient, googleStoreServer, pythonClient, runClient, storeServer } from "../clients/toolchain.ts";
+import { contentOf as filesOf } from "../export/support.ts";
 import { AMBIENT_TEXT, makeAmbientFolder } from "../support/ambient.ts";
 import { Certificates, contentOf, hasOpenssl } from "../support/certificates.ts";
 import { FolderServer } from "../support/folder-server.ts";
@@ -111,6 +112,17 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     const run = await runCommand(["decode", "--format", "tsv", `${LEDGER}.xdr.zst`], world);
     expect(run.stderr).toBe("");
     expect(run.stdout).toBe(readFileSync(`${LEDGER}.tsv`, "utf8"));
+  }, 60_000);
+
+  test("exports Parquet files, the same bytes as the sources write, and proves them", async () => {
+    const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last)];
+    const flags = ["export", "parquet", "--source", SAMPLE.folder, ...range, "--to"];
+    const exported = await runCommand([...flags, join(scratch, "rows")], world);
+    expect(exported.exitCode, exported.stderr).toBe(0);
+    expect((await runCommand([...flags, join(scratch, "rows-of-sources")])).exitCode).toBe(0);
+    expect(filesOf(join(scratch, "rows"))).toEqual(filesOf(join(scratch, "rows-of-sources")));
+    const verified = await runCommand(["export", "verify", "--from", join(scratch, "rows")], world);
+    expect([verified.exitCode, verified.stdout]).toEqual([0, expect.stringContaining("complete and as they were")]);
   }, 60_000);
 
   test("reads a lake in a bucket, with credentials of the environment and of a profile's file", async () => {

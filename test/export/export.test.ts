@@ -20,6 +20,8 @@ import { contentOf, exportSample, madeLake, run, SAMPLE_RANGE } from "./support.
 
 const SCRIPT = join(ROOT, "test", "clients", "python", "parquet_check.py");
 const LEDGERS_MADE = 24;
+const LIVES = Number(process.env.EXPORT_LIVES ?? 6);
+const KILLS_MS_MAX = 20_000 + LIVES * 10_000;
 const scratch = mkdtempSync(join(tmpdir(), "export-"));
 const place = (name: string): string => join(scratch, name);
 const python = await analyticsPython();
@@ -201,38 +203,42 @@ describe("the same again", () => {
     expect(JSON.parse(verified.out).rows).toBe(JSON.parse(whole.out).rows);
   });
 
-  test("SIGKILL at any instant, and the same command gives the same bytes", async () => {
-    const main = [
-      process.execPath,
-      join(ROOT, "src", "main.ts"),
-      "export",
-      "parquet",
-      ...MADE,
-      "--to",
-      place("killed"),
-    ];
-    const count = () => {
-      try {
-        return readdirSync(place("killed")).length;
-      } catch {
-        return 0;
+  test(
+    "SIGKILL at any instant, and the same command gives the same bytes",
+    async () => {
+      const main = [
+        process.execPath,
+        join(ROOT, "src", "main.ts"),
+        "export",
+        "parquet",
+        ...MADE,
+        "--to",
+        place("killed"),
+      ];
+      const count = () => {
+        try {
+          return readdirSync(place("killed")).length;
+        } catch {
+          return 0;
+        }
+      };
+      let kills = 0;
+      for (let lives = 0; lives < LIVES; lives++) {
+        const child = Bun.spawn(main, { cwd: ROOT, stdout: "ignore", stderr: "ignore" });
+        const before = count();
+        while (child.exitCode === null && count() === before) await Bun.sleep(0); // a file has come, or a part of one
+        await Bun.sleep(Math.random() * 20); // any instant of the next files
+        child.kill("SIGKILL");
+        if ((await child.exited) === 0) break;
+        kills += 1;
       }
-    };
-    let kills = 0;
-    for (let lives = 0; lives < 6; lives++) {
-      const child = Bun.spawn(main, { cwd: ROOT, stdout: "ignore", stderr: "ignore" });
-      const before = count();
-      while (child.exitCode === null && count() === before) await Bun.sleep(0); // a file has come, or a part of one
-      child.kill("SIGKILL");
-      const code = await child.exited;
-      if (code === 0) break;
-      kills += 1;
-    }
-    expect(kills).toBeGreaterThan(1);
-    expect((await exportMade("killed")).code).toBe(0);
-    expect(contentOf(place("killed"))).toEqual(contentOf(place("made")));
-    expect((await run("export", "verify", "--from", place("killed"))).code).toBe(0);
-  });
+      expect(kills).toBeGreaterThan(1);
+      expect((await exportMade("killed")).code).toBe(0);
+      expect(contentOf(place("killed"))).toEqual(contentOf(place("made")));
+      expect((await run("export", "verify", "--from", place("killed"))).code).toBe(0);
+    },
+    KILLS_MS_MAX,
+  );
 
   test("an interrupted export says how to go on, and leaves no half chunk", async () => {
     const interrupt = new AbortController();

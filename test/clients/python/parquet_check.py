@@ -1,4 +1,4 @@
-"""Reads Parquet files with pyarrow, DuckDB and Polars and compares them with what was to be written.
+"""Reads Parquet files with pyarrow, DuckDB, Polars and DataFusion and compares them with what was to be written.
 
 parquet_check.py values TABLE.json...      values, counts and bounds; prints a line for each difference
 parquet_check.py rows GLOB                 the rows as each reader has them: a JSON object a reader and row
@@ -9,6 +9,7 @@ import glob
 import json
 import sys
 
+import datafusion
 import duckdb
 import polars
 import pyarrow
@@ -93,6 +94,25 @@ def check_bloom_filters(table, problems):
             problems.append(f"{table['file']}: {column['name']}: {hits} of {count} absent values seem to be there")
 
 
+def check_lookups(table, problems):
+    """What readers leave out by bounds, indexes of pages and bloom filters has none of the rows that are looked for."""
+    context = datafusion.SessionContext()
+    context.register_parquet("t", table["file"])
+    for at, column in enumerate(table["columns"]):
+        literal = {"uint32": "{}", "words": "'{}'", "utf8": "'{}'", "decimal": "cast('{}' as decimal(38, 0))"}
+        if column["type"] not in literal:
+            continue
+        there = [row[at] for row in table["rows"] if row[at] is not None and len(row[at]) < 300]
+        for value in there[:: max(1, len(there) // 3)][:4]:
+            expected = sum(row[at] == value for row in table["rows"])
+            where = f"{column['name']} = {literal[column['type']].format(value)}"
+            of_duckdb = duckdb.sql(f"select count(*) from '{table['file']}' where {where}").fetchall()[0][0]
+            of_datafusion = context.sql(f"select count(*) as n from t where {where}").to_pydict()["n"][0]
+            if (of_duckdb, of_datafusion) != (expected, expected):
+                found = f"DuckDB finds {of_duckdb}, DataFusion {of_datafusion}"
+                problems.append(f"{table['file']}: {expected} rows have {where}, {found}")
+
+
 def values(files):
     problems = []
     for file in files:
@@ -109,6 +129,7 @@ def values(files):
                 problems.append(f"{table['file']}: {reader}: {len(found)} rows, row {at} differs")
         check_bounds(table, problems)
         check_bloom_filters(table, problems)
+        check_lookups(table, problems)
     print("\n".join(problems))
 
 
