@@ -1,0 +1,57 @@
+/** examples/go and examples/java as a stranger would build them, each against a server: the balances of the sample. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+
+const BUILD_MS_MAX = 600_000; // a first build fetches the libraries
+const LINE =
+  "58752000 CB23WRDQWGSP6YPMY4UV5C4OW5CBTXKYN3XEATG7KJEZCXMJBYEHOUOV CADEI2QDCVK6GX3BIVUYQJSEA6GNXUGZ4QNN62QJAWPJRSIBW6MLDYRZ 4002027568";
+
+const scratch = mkdtempSync(join(tmpdir(), "contract-data-examples-"));
+let processor: Processor;
+beforeAll(async () => {
+  processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
+});
+afterAll(async () => {
+  await processor.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+function isThere(program: string): boolean {
+  if (Bun.which(program) !== null) return true;
+  if (process.env.CI === "true") throw new Error(`under CI: ${program} is not there`);
+  console.log(`skipped: ${program} is not there`);
+  return false;
+}
+
+function run(command: string[], cwd: string): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd, stdout: "pipe", stderr: "pipe" });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+  return stdout.toString();
+}
+
+test.if(isThere("go"))(
+  "Go",
+  () => {
+    const range = ["-start", String(SAMPLE.first), "-end", String(SAMPLE.last)];
+    const folder = join(ROOT, "examples", "go");
+    expect(run(["gofmt", "-l", "."], folder)).toBe("");
+    expect(run(["go", "run", ".", "-addr", processor.flight, ...range], folder)).toBe(`${LINE}\n`);
+  },
+  BUILD_MS_MAX,
+);
+
+test.if(isThere("java") && isThere("mvn"))(
+  "Java",
+  () => {
+    const folder = join(scratch, "java"); // Maven writes where the sources are
+    cpSync(join(ROOT, "examples", "java"), folder, { recursive: true });
+    run(["mvn", "-q", "-B", "package"], folder);
+    const opens = "--add-opens=java.base/java.nio=org.apache.arrow.memory.core,ALL-UNNAMED";
+    const words = [...processor.flight.split(":"), String(SAMPLE.first), String(SAMPLE.last)];
+    expect(run(["java", opens, "-cp", "target/*:target/lib/*", "Balances", ...words], folder)).toBe(`${LINE}\n`);
+  },
+  BUILD_MS_MAX,
+);
