@@ -113,8 +113,8 @@ export function controlHandlers(
   };
 }
 
-/** @throws CodedError INVALID_ARGUMENT / LOG_LEVEL */
-function logLevel(given: string): LogLevel {
+/** A level by its name. @throws CodedError INVALID_ARGUMENT / LOG_LEVEL */
+export function logLevel(given: string): LogLevel {
   const level = LOG_LEVELS.find((each) => each === given);
   if (level !== undefined) return level;
   const sentence = `level is ${quoted(given)}: one of ${LOG_LEVELS.join(", ")} is accepted`;

@@ -6,12 +6,14 @@ import { CodedError } from "../error.ts";
 import { JsonObject } from "../flight/json-object.ts";
 import { takeFilter } from "../flight/range-ticket.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import type { Logger } from "../ops/log.ts";
 import type { OpsContext, OpsHono } from "../ops/ops-hono.ts";
 import { publicValue } from "../ops/public-text.ts";
 import { scopedSessions } from "../sessions/scoped-sessions.ts";
 import type { SessionRequest, SessionService } from "../sessions/session-service.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
 import { type AuditLine, auditLine } from "./audit.ts";
+import { logLevel } from "./control-service.ts";
 
 const START_EXAMPLE = '{"start_ledger":1,"end_ledger":0}';
 const FILTERS_EXAMPLE = '{"filters":{"asset_codes":["KALE"]}}';
@@ -45,8 +47,23 @@ const REMOVE: Operation = {
   run: (sessions, id) => sessions.remove(id, false),
 };
 
+function logLevelOperation(log: Pick<Logger, "level">): Operation {
+  return {
+    name: "SetLogLevel",
+    run(_sessions, _id, body) {
+      log.level = logLevel(body.text("level") ?? "");
+      return { level: log.level };
+    },
+  };
+}
+
 /** Adds the routes; a call that changes something writes a line into the audit log. */
-export function addSessionRoutes(app: OpsHono, all: SessionService, write: AuditLine): void {
+export function addSessionRoutes(
+  app: OpsHono,
+  all: SessionService,
+  write: AuditLine,
+  log: Pick<Logger, "level">,
+): void {
   const answer = async (context: OpsContext, operation: Operation, id: string): Promise<Response> => {
     const identity = context.get("identity");
     const text = await context.req.text();
@@ -65,6 +82,7 @@ export function addSessionRoutes(app: OpsHono, all: SessionService, write: Audit
       throw thrown;
     }
   };
+  app.post("/v1/log-level", (context) => answer(context, logLevelOperation(log), ""));
   app.post("/v1/sessions", (context) => answer(context, START, ""));
   for (const [path, operation] of Object.entries(ON_SESSION)) {
     app.post(`/v1/sessions/:id/${path}`, (context) => answer(context, operation, context.req.param("id")));

@@ -48,6 +48,7 @@ export function openApi(version: string): object {
       "/v1/sessions/{id}/filters": {
         post: change("filters", "Other filters, from the next ledger on", [SESSION_ID], "From which ledger they hold."),
       },
+      "/v1/log-level": { post: change("logLevelOf", "Another level of the log", [], "The level that holds.") },
       "/v1/overview": page("overview", "What the console shows", "application/json"),
       "/v1/history": page("history", "Rate and lag of sessions over the last hour", "application/json"),
       "/health": page("health", "Health of the server's parts", "application/json", 503),

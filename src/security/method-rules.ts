@@ -79,6 +79,7 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     "openapi.json": OPEN,
     "v1/overview": { ...READ, part: "status", ofAll: true },
     "v1/history": { ...READ, part: "status", ofAll: true },
+    "v1/log-level": { needs: "admin", changes: true, ofAll: true },
     "v1/sessions": CHANGE,
     "v1/sessions/{id}": CHANGE,
     "v1/sessions/{id}/stop": CHANGE,

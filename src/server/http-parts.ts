@@ -15,7 +15,7 @@ import { overviewOf } from "./overview.ts";
 
 /** Options of createOpsApp; what they start ends with the server. */
 export function httpParts(
-  { config, access, life, stop, audit }: StartContext,
+  { config, access, life, stop, audit, log }: StartContext,
   dataPlane: DataPlaneClient,
   sessions: Sessions,
   ops: OpsSource,
@@ -33,13 +33,13 @@ export function httpParts(
     isStopping: () => life.closing,
   };
   const console: ConsoleSource = {
-    overview: (identity) => overviewOf({ config, ops, asksWho, streams }, identity),
+    overview: (identity) => overviewOf({ config, ops, log, asksWho, streams }, identity),
     history: () => history.read(),
   };
   return {
     console,
     addRoutes: (app: OpsHono) => {
-      addSessionRoutes(app, sessions, audit);
+      addSessionRoutes(app, sessions, audit, log);
       addRowRoutes(app, rows);
     },
     ticketIdentity: tickets && ((address: URL) => tickets.identityOf(address)),

@@ -1,6 +1,7 @@
 /** All that the console shows of the process at one moment, besides the history of its sessions. */
 import type { Config } from "../config/schema.ts";
 import { planMemory } from "../engine/memory-plan.ts";
+import type { Logger } from "../ops/log.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { shownSession } from "../ops/shown-session.ts";
 import { healthReport, type OpsSource } from "../ops/status.ts";
@@ -11,6 +12,7 @@ import { metaStreamsOf } from "./source-windows.ts";
 interface OverviewParts {
   config: Config;
   ops: OpsSource;
+  log: Pick<Logger, "level">;
   /** Whether HTTP asks who is calling; ACCESS_OPEN may let somebody look who has not said. */
   asksWho: boolean;
   /** The data plane's answer: every open stream with its clients. */
@@ -21,7 +23,7 @@ const NOBODY = { name: "nobody", role: "none" };
 
 /** @param identity who asks; undefined: nobody is asked, and everything is allowed */
 export async function overviewOf(
-  { config, ops, asksWho, streams }: OverviewParts,
+  { config, ops, log, asksWho, streams }: OverviewParts,
   identity: Identity | undefined,
 ): Promise<object> {
   const metrics = ops.metrics();
@@ -37,6 +39,7 @@ export async function overviewOf(
     health: healthReport(ops),
     sessions: sessions.map(shownSession),
     streams: await streams(),
+    logLevel: log.level,
     workers: config.workerCount,
     stages: metrics.stageSeconds,
     memory: memoryOf(

@@ -30,7 +30,7 @@ const options = {
 const app: OpsHono = createOpsApp({} as OpsSource, {
   console: { overview: async () => ({}), history: () => ({ stepSeconds: 10, sessions: {} }) },
   addRoutes(each) {
-    addSessionRoutes(each, new MemorySessions(), () => {});
+    addSessionRoutes(each, new MemorySessions(), () => {}, { level: "info" });
     addRowRoutes(each, options);
   },
 });

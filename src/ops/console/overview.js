@@ -4,6 +4,7 @@ import { ask } from "./client.js";
 import { age, bytes, count, make, replace, section, shortId, stateBadge, table } from "./dom.js";
 
 const UNREAD_MS_MIN = 1000; // a client that reads takes each batch within milliseconds
+const LEVELS = ["debug", "info", "warn", "error"];
 const FIELDS = [
   ["start_ledger", "First ledger", "number", true],
   ["end_ledger", "Last ledger (0: goes on for ever)", "number", false],
@@ -13,6 +14,8 @@ const FIELDS = [
 ];
 
 export const mayChange = ({ you }) => you === undefined || you.role === "operator" || you.role === "admin";
+
+const mayAdminister = ({ you }) => you === undefined || you.role === "admin";
 
 /** Where a Flight client reaches an endpoint, seen from this browser. */
 function target({ host, port }) {
@@ -24,7 +27,7 @@ function target({ host, port }) {
 export function overviewPage() {
   const live = make("div");
   const form = make("div");
-  let canStart;
+  let shown;
   return {
     title: "Overview",
     nodes: [live, form],
@@ -39,9 +42,13 @@ export function overviewPage() {
         memory(overview.memory),
         places(overview),
       );
-      if (canStart === mayChange(overview)) return;
-      canStart = mayChange(overview);
-      form.replaceChildren(...(canStart ? [startForm()] : []));
+      const wanted = JSON.stringify([mayChange(overview), mayAdminister(overview), overview.logLevel]);
+      if (wanted === shown) return;
+      shown = wanted;
+      form.replaceChildren(
+        ...(mayChange(overview) ? [startForm()] : []),
+        ...(mayAdminister(overview) ? [logForm(overview.logLevel)] : []),
+      );
     },
   };
 }
@@ -361,4 +368,25 @@ function startForm() {
     }
   });
   return section("Start a session", "start", form);
+}
+
+function logForm(level) {
+  const said = make("p", { role: "status" });
+  const select = make(
+    "select",
+    { "aria-label": "Level of the log" },
+    LEVELS.map((name) => make("option", {}, name)),
+  );
+  select.value = level;
+  select.addEventListener("change", async () => {
+    try {
+      await ask("/v1/log-level", { method: "POST", body: { level: select.value } });
+      said.className = "";
+      said.textContent = "it holds until the next start, or until it is changed again";
+    } catch (error) {
+      said.className = "failed";
+      said.textContent = error.message;
+    }
+  });
+  return section("Log", "log", make("div", { class: "card pad fields" }, make("label", {}, "Level", select), said));
 }

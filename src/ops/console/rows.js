@@ -173,7 +173,6 @@ export function rowsPage(id, query) {
     kept.splice(0, kept.length, ...left);
     matching = left.length;
     isDirty = true;
-    draw();
   }
 
   const input = (name, label, placeholder) => {
