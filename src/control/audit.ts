@@ -63,7 +63,8 @@ export function audited<S extends ServiceType>(service: S, handlers: Handlers<S>
 /** The line for a known caller whom the gate has refused; strangers are in the log of refusals, which is bounded. */
 export function auditRefusal({ path, peer, name, error }: Refusal, write: AuditLine): void {
   if (name === undefined || error.code !== "PERMISSION_DENIED" || !ruleOf(path)?.changes) return;
-  write(`audit: ${path.split("/").at(-1)}`, { who: name, peer, outcome: outcomeOf(error) });
+  const call = path.startsWith("/") ? path : path.split("/").at(-1); // of HTTP, or a method of gRPC
+  write(`audit: ${call}`, { who: name, peer, outcome: outcomeOf(error) });
 }
 
 function outcomeOf(thrown: unknown): string {

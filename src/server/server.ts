@@ -237,13 +237,13 @@ function gatesOf({ access, audit, log }: StartContext) {
   const { control, http } = access.access;
   const warn = (message: string, fields: Record<string, string>) => log.warn(message, fields);
   const refusals = { control: new Refusals("control", warn), http: new Refusals("http", warn) };
-  const toldOfControl = (refusal: Refusal) => {
-    refusals.control.told(refusal);
+  const toldOf = (listener: keyof typeof refusals) => (refusal: Refusal) => {
+    refusals[listener].told(refusal);
     auditRefusal(refusal, audit);
   };
   const gates = {
-    control: control && new Gate(control, toldOfControl),
-    http: http && new Gate(http, refusals.http.told),
+    control: control && new Gate(control, toldOf("control")),
+    http: http && new Gate(http, toldOf("http")),
   };
   access.onRenewed(({ http: renewed }) => renewed && gates.http?.renew(renewed));
   return { gates, refusals };

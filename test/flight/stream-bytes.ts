@@ -2,7 +2,7 @@
  * `make stream-1gb`: many bytes from one DoGet, again and again, on fresh connections, with clients of other people.
  * The sample is replayed and renumbered. Ends with 1 if a run stalls or a row is missing.
  *
- *   bun test/flight/stream-bytes.ts [--bytes N] [--runs N] [--tls] [--binary dist/contract-data-processor]
+ *   bun test/flight/stream-bytes.ts [--bytes N] [--runs N] [--tls] [--binary dist/contract-data-processor] [--client NAME]
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "10" },
     tls: { type: "boolean", default: false },
     binary: { type: "string" },
+    client: { type: "string" },
   },
 });
 const cycles = Math.ceil(Number(values.bytes) / CYCLE_BYTES);
@@ -43,12 +44,10 @@ const control = connectControl(processor.control, {
   tls: pair && { ca: [readFileSync(ca!, "utf8")], ...contentOf(pair) },
 });
 const clientFlags = pair === undefined ? [] : ["-ca", ca!, "-cert", pair.cert, "-key", pair.key];
-for (const [name, client] of [
-  ["pyarrow", await pythonClient()],
-  ["arrow-go", await goClient()],
-  ["arrow-java", await javaClient()],
-  ["arrow-rs", await rustClient()],
-] as const) {
+const clients = { pyarrow: pythonClient, "arrow-go": goClient, "arrow-java": javaClient, "arrow-rs": rustClient };
+for (const [name, clientOf] of Object.entries(clients)) {
+  if (values.client !== undefined && values.client !== name) continue;
+  const client = await clientOf();
   if (client.command === undefined) {
     console.log(`${name}: FAILED: ${client.missing}`);
     failures += 1;

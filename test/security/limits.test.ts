@@ -4,7 +4,7 @@ import { CodedError } from "../../src/error.ts";
 import type { FlightClient } from "../../src/flight-client/client.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
-import { type GuardedServer, startGuarded } from "./support.ts";
+import { bearer, type GuardedServer, startGuarded } from "./support.ts";
 
 const LEDGERS = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
 const RANGE = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: 0 })); // it goes on for ever
@@ -92,6 +92,8 @@ test("each call that changes something has a line in the audit log, at any LOG_L
   await operator.deleteSession({ sessionId, force: true });
   expect(await operator.deleteSession({ sessionId }).catch(reasonOf)).toBe("SESSION_UNKNOWN");
   expect(await server.control("reader").stopProcessing({ sessionId }).catch(reasonOf)).toBe("ROLE");
+  const overHttp = `http://${server.processor.http}/v1/sessions/${sessionId}/stop`;
+  expect((await fetch(overHttp, { method: "POST", headers: bearer(server.keys.reader) })).status).toBe(403);
   await operator.listSessions({});
   const lines = () =>
     server.processor
@@ -100,7 +102,7 @@ test("each call that changes something has a line in the audit log, at any LOG_L
       .filter((line) => line.includes('"message":"audit: '))
       .map((line) => JSON.parse(line) as Record<string, string>)
       .filter((line) => `${line.session}${line.what}`.includes(sessionId) || line.who === "reader");
-  await until(() => lines().length >= 7, "the lines");
+  await until(() => lines().length >= 8, "the lines");
   const seen = lines();
   expect(seen.map(({ message, who, outcome }) => [message, who, outcome === "OK" ? "OK" : outcome])).toEqual([
     ["audit: StartProcessing", "operator", "OK"],
@@ -110,6 +112,7 @@ test("each call that changes something has a line in the audit log, at any LOG_L
     ["audit: DeleteSession", "operator", "OK"],
     ["audit: DeleteSession", "operator", "NOT_FOUND / SESSION_UNKNOWN"],
     ["audit: StopProcessing", "reader", "PERMISSION_DENIED / ROLE"],
+    [`audit: /v1/sessions/${sessionId}/stop`, "reader", "PERMISSION_DENIED / ROLE"],
   ]);
   expect(seen[0]!.what).toContain('"team":"b"');
   for (const { peer } of seen) expect(peer).toMatch(/^127\.0\.0\.1:\d+$/);
