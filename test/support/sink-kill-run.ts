@@ -61,7 +61,7 @@ class SinkKillRun {
   private readonly random: () => number;
   private server: Processor | undefined;
   private source: Bun.Subprocess | undefined;
-  private sourceAddress = "";
+  private sourceProxy: CutProxy | undefined;
   private proxy: CutProxy | undefined;
   private place: SinkPlace | undefined;
   private readonly sinks = new Set<Bun.Subprocess>();
@@ -79,7 +79,10 @@ class SinkKillRun {
   async all(faults: number, placeOf: (folder: string) => Promise<SinkPlace>): Promise<SinkKillReport> {
     this.place = await placeOf(this.folder);
     this.proxy = await CutProxy.listen();
-    if (this.seed % 3 === 0) await this.startSource();
+    if (this.seed % 3 === 0) {
+      this.sourceProxy = await CutProxy.listen();
+      await this.startSource();
+    }
     await this.serve();
     const last = LEDGER_FIRST + this.ledgers - 1;
     const session = this.seed % 2 === 0 ? await this.startSession(last) : undefined;
@@ -114,6 +117,7 @@ class SinkKillRun {
     this.server?.kill("SIGKILL");
     await this.server?.exited;
     this.source?.kill("SIGKILL");
+    this.sourceProxy?.close();
     this.proxy?.close();
     await this.place?.dispose();
     rmSync(this.folder, { recursive: true, force: true });
@@ -126,7 +130,7 @@ class SinkKillRun {
 
   private async serve(): Promise<void> {
     this.server = await startProcessor([
-      `--source-endpoint=${this.sourceAddress || `repeat:${SAMPLE.folder}`}`,
+      `--source-endpoint=${this.sourceProxy ? `http://${this.sourceProxy.address}` : `repeat:${SAMPLE.folder}`}`,
       `--network-passphrase=${PUBNET}`,
       "--include-deleted",
       "--worker-count=2",
@@ -139,12 +143,11 @@ class SinkKillRun {
   }
 
   private async startSource(): Promise<void> {
-    const port = this.sourceAddress === "" ? 0 : Number(new URL(this.sourceAddress).port);
-    const words = [LEDGER_FIRST, LEDGER_FIRST + this.ledgers - 1, port].map(String);
+    const words = [LEDGER_FIRST, LEDGER_FIRST + this.ledgers - 1].map(String);
     const program = join(import.meta.dir, "source-process.ts");
     this.source = Bun.spawn([process.execPath, program, ...words], { stdout: "pipe" });
     const { value } = await (this.source.stdout as ReadableStream<Uint8Array>).getReader().read();
-    this.sourceAddress = new TextDecoder().decode(value).trim();
+    this.sourceProxy!.leadTo(new TextDecoder().decode(value).trim());
   }
 
   private async startSession(endLedger: number): Promise<string> {
@@ -198,6 +201,7 @@ class SinkKillRun {
     else if (kind === "source") {
       this.source!.kill("SIGKILL");
       await this.source!.exited;
+      this.sourceProxy!.leadTo(""); // its port may be another's now
       await Bun.sleep(this.random() * 300);
       await this.startSource();
     } else if (kind === "filters") await this.changeFilters(session!);

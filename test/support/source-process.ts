@@ -1,7 +1,7 @@
 /**
  * A lake of the repeated sample behind a web server, as a process of its own that can be killed: prints its address.
  *
- *   bun test/support/source-process.ts LEDGER_FIRST LEDGER_LAST PORT
+ *   bun test/support/source-process.ts LEDGER_FIRST LEDGER_LAST
  */
 import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { RepeatingSource } from "../../src/sources/repeating.ts";
@@ -12,7 +12,7 @@ import { sampleChain } from "./sample-chain.ts";
 const LAYOUT = { ledgersPerBatch: 1, batchesPerPartition: 64_000, extension: "zst" } as const;
 const MANIFEST = { networkPassphrase: PUBNET, version: "1.0", compression: "zst", ledgersPerBatch: 1 };
 
-const [first, last, port] = process.argv.slice(2).map(Number) as [number, number, number];
+const [first, last] = process.argv.slice(2).map(Number) as [number, number];
 const source = await RepeatingSource.open(SAMPLE.folder);
 const follow = await sampleChain(source);
 const keys = new Map<string, number>();
@@ -29,7 +29,7 @@ async function file(ledger: number): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 const server = Bun.serve({
-  ...{ hostname: "127.0.0.1", port },
+  ...{ hostname: "127.0.0.1", port: 0 },
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/.config.json") return Response.json({ ...MANIFEST, batchesPerPartition: 64_000 });
@@ -37,4 +37,4 @@ const server = Bun.serve({
     return ledger === undefined ? new Response(null, { status: 404 }) : new Response(await file(ledger));
   },
 });
-console.log(`http://127.0.0.1:${server.port}`);
+console.log(`127.0.0.1:${server.port}`);
