@@ -4,14 +4,21 @@ import { dialAddress, duration, integer, type SettingType, text } from "../confi
 import { CodedError } from "../error.ts";
 import type { FlightClient } from "../flight-client/client.ts";
 import { ARROW_COLUMNS } from "../sinks/columns.ts";
-import type { RangeSelection, Selection, SessionSelection } from "../sinks/reader.ts";
+import { type RangeSelection, type Selection, type SessionSelection, ticketFrom } from "../sinks/reader.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { TLS_FLAGS } from "./client-tls.ts";
 import { TOKEN_FLAG } from "./control-call.ts";
 import { KIND_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option, toggle } from "./flags.ts";
 import { FLIGHT_ADDRESS_DEFAULT, partTicket } from "./flight-call.ts";
 import { PROGRAM } from "./program.ts";
-import { PARTITION_FLAG, RANGE_ASSET_FLAG, RANGE_LEDGER_FLAGS } from "./reading-flags.ts";
+import {
+  checkDatasetFilters,
+  DATASET_FLAG,
+  PARTITION_FLAG,
+  RANGE_ASSET_FLAG,
+  RANGE_LEDGER_FLAGS,
+} from "./reading-flags.ts";
 import { UsageError } from "./usage-error.ts";
 
 const COMMIT_ROWS_MAX = 1_000_000; // they wait in memory
@@ -34,6 +41,7 @@ export const SINK_FLAGS = {
     type: text,
     summary: "The session to read, from its start on. Default: the newest, where no range is named.",
   }),
+  dataset: DATASET_FLAG,
   partition: PARTITION_FLAG,
   ...RANGE_LEDGER_FLAGS,
   "known-asset": RANGE_ASSET_FLAG,
@@ -83,6 +91,7 @@ export function fromEnv<T>(env: Env, name: string, type: SettingType<T>): T | un
 /** @throws UsageError for flags that do not go together */
 export function checkSinkFlags(flags: Given): void {
   const { "start-ledger": first, "end-ledger": last, "known-asset": known, session, partition } = flags;
+  checkDatasetFilters(flags.dataset, typedFilters(all(flags)));
   if (first === undefined) {
     const word =
       last === undefined ? (known.length > 0 ? "--known-asset" : typedFilters(all(flags))[0]) : "--end-ledger";
@@ -108,23 +117,30 @@ interface Found {
 export async function find(client: FlightClient, flags: Given, signal: AbortSignal): Promise<Found> {
   const { "start-ledger": first, "end-ledger": last = 0 } = flags;
   if (first === undefined) return findSession(client, flags, signal);
+  const selection: RangeSelection = { start_ledger: first, end_ledger: last, ...rowsOf(flags) };
+  const ticket = JSON.parse(Buffer.from(ticketFrom(selection, "start")).toString());
+  await client.range(ticket, signal); // it says what is wrong before anything is made
+  return { selection, ledgerStart: first, ledgerEnd: last };
+}
+
+/** Which rows of a range, and which columns. */
+function rowsOf(flags: Given): Partial<RangeSelection> {
+  const { dataset } = flags;
+  if (dataset !== DATASET_DEFAULT) return { dataset };
   const known = flags["known-asset"].flat();
-  const selection: RangeSelection = {
-    start_ledger: first,
-    end_ledger: last,
+  return {
     columns: ARROW_COLUMNS,
     filters: { ...ticketFilters(all(flags)), include_deleted: true },
     assets: known.length === 0 ? undefined : known,
   };
-  await client.range({ ...selection, schema_version: 2 }, signal); // it says what is wrong before anything is made
-  return { selection, ledgerStart: first, ledgerEnd: last };
 }
 
 /** @throws CodedError FAILED_PRECONDITION / SINK_SESSION */
 async function findSession(client: FlightClient, flags: Given, signal: AbortSignal): Promise<Found> {
-  const session = await client.session(flags.session, signal);
+  const { dataset } = flags;
+  const session = await client.session(flags.session, signal, dataset);
   const { id, schemaVersion, includesDeleted, ledgerStart, ledgerEnd } = session;
-  if (schemaVersion !== 2 || !includesDeleted) {
+  if (dataset === DATASET_DEFAULT && (schemaVersion !== 2 || !includesDeleted)) {
     const has = schemaVersion === 2 ? "leaves removed entries out" : `has schema version ${schemaVersion}`;
     throw new CodedError(
       "FAILED_PRECONDITION",
@@ -133,7 +149,9 @@ async function findSession(client: FlightClient, flags: Given, signal: AbortSign
     );
   }
   const { shard } = partTicket(session, flags.partition);
-  return { selection: { session: id, shard: shard as SessionSelection["shard"] }, ledgerStart, ledgerEnd };
+  const selection: SessionSelection = { session: id, shard: shard as SessionSelection["shard"] };
+  if (dataset !== DATASET_DEFAULT) selection.dataset = dataset;
+  return { selection, ledgerStart, ledgerEnd };
 }
 
 /** The filters of a sink: its rows are with those of removed entries, whatever is given. */

@@ -8,12 +8,14 @@ import { createConsumerApp } from "../sinks/postgres/consumer-app.ts";
 import { ConsumerTotals } from "../sinks/postgres/consumer-totals.ts";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.ts";
 import { targetOf } from "../sinks/postgres/target.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { fromEnv, SINK_FLAGS } from "./sink-flags.ts";
 import { sinkFlowctl } from "./sink-flowctl.ts";
 import { runSink } from "./sink-run.ts";
+import { UsageError } from "./usage-error.ts";
 
 const METRICS_DEFAULT: Address = { host: "127.0.0.1", port: 9090 };
 
@@ -47,6 +49,9 @@ export const command = defineCommand({
   ],
   async run(context) {
     const { flags, env } = context;
+    if (flags.dataset !== DATASET_DEFAULT) {
+      throw new UsageError(`sink postgres has no tables for --dataset ${flags.dataset}: sink sqlite has`);
+    }
     const target = targetOf(flags.url, env);
     const sink = new PostgresSink(target);
     const address = flags["metrics-port"] ?? fromEnv(env, "METRICS_PORT", listenPort);

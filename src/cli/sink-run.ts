@@ -4,6 +4,7 @@ import { createLogger, type Logger } from "../ops/log.ts";
 import { type ConsumeResult, type ConsumerCommit, consume } from "../sinks/consume.ts";
 import { readerOf } from "../sinks/reader.ts";
 import type { Sink } from "../sinks/sink.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import { clientTls } from "./client-tls.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { tokenOf } from "./control-call.ts";
@@ -68,7 +69,9 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
       },
     });
     told.end();
-    print(await lastLine(client, { result, session, reader, where, isInterrupted: signal.aborted }));
+    print(
+      await lastLine(client, { result, session, dataset: flags.dataset, reader, where, isInterrupted: signal.aborted }),
+    );
     return 0;
   } catch (thrown) {
     told.end();
@@ -84,17 +87,18 @@ interface Ended {
   result: ConsumeResult;
   /** Empty for a range. */
   session: string;
+  dataset: Dataset;
   reader: string;
   where: string;
   isInterrupted: boolean;
 }
 
 async function lastLine(client: FlightClient, ended: Ended): Promise<string> {
-  const { result, session, reader, where, isInterrupted } = ended;
+  const { result, session, dataset, reader, where, isInterrupted } = ended;
   const rows = `${result.rows} rows of ${reader} committed to ${where}`;
   if (isInterrupted) return `${rows}; interrupted, and the same command goes on behind them`;
   if (session === "") return `${rows}; it is complete`;
-  const { ledgerCurrent, ledgerEnd } = await client.session(session);
+  const { ledgerCurrent, ledgerEnd } = await client.session(session, undefined, dataset);
   if (ledgerEnd !== 0 && ledgerCurrent >= ledgerEnd) return `${rows}; it is complete`;
   return `${rows}; it was stopped after ledger ${ledgerCurrent}: "${PROGRAM} resume ${session}", then the same command, go on`;
 }

@@ -1,5 +1,9 @@
-/** The columns of the tables that our sinks fill: schema version 2's, each in the form that a database has for it. */
+/**
+ * The columns of the tables that our sinks fill: contract_data's of schema version 2 and ttl's, each in the form that a
+ * database has for it.
+ */
 import type { Table, Vector } from "apache-arrow";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 
 /**
  * How a value is kept: `ledger` and `count` are whole numbers of 32 bits without a sign, `time` is a point in time, `amount`
@@ -7,7 +11,7 @@ import type { Table, Vector } from "apache-arrow";
  */
 type ColumnKind = "text" | "ledger" | "count" | "flag" | "time" | "bytes" | "json" | "amount";
 
-/** A column of `entries` and `current_state`. */
+/** A column of a dataset's tables. */
 export interface SinkColumn {
   name: string;
   kind: ColumnKind;
@@ -54,19 +58,41 @@ export const COLUMNS: readonly SinkColumn[] = [
   { name: "operation_index", kind: "count" },
 ];
 
-/** What a range is asked for, so that nothing is sent which no table keeps. */
+/** Columns of the tables of the dataset ttl, named as in a batch. */
+export const TTL_COLUMNS: readonly SinkColumn[] = [
+  { name: "ledger_sequence", kind: "ledger", required: true },
+  { name: "transaction_order", kind: "count", required: true },
+  { name: "change_index", kind: "count", required: true },
+  { name: "closed_at", kind: "time", required: true },
+  { name: "change_type", kind: "text", required: true },
+  { name: "ledger_key_hash", kind: "text", required: true },
+  { name: "live_until_ledger", kind: "ledger" },
+  { name: "live_until_before", kind: "ledger" },
+  { name: "contract_id", kind: "text" },
+  { name: "key_xdr", kind: "bytes" },
+  { name: "contract_durability", kind: "text" },
+  { name: "transaction_hash", kind: "text" },
+  { name: "operation_index", kind: "count" },
+];
+
+/** What a range of contract data is asked for, so that nothing is sent which no table keeps. */
 export const ARROW_COLUMNS: readonly string[] = COLUMNS.map(({ name, arrow }) => arrow ?? name);
 
 /**
- * The table's vectors in the order of COLUMNS.
+ * The table's vectors in the order of the columns.
  * @throws Error naming a column that is not there: the stream is none of schema version 2
  */
-export function vectorsOf(table: Table): Vector[] {
-  return ARROW_COLUMNS.map((name) => {
+export function vectorsOf(table: Table, columns: readonly SinkColumn[] = COLUMNS): Vector[] {
+  return columns.map(({ name: column, arrow: name = column }) => {
     const vector = table.getChild(name);
     if (vector === null) throw new Error(`the stream has no column ${name}: it has to be of schema version 2`);
     return vector;
   });
+}
+
+/** The dataset that the table's rows are of. */
+export function datasetOf(table: Table): Dataset {
+  return (table.schema.metadata.get("schema_type") ?? DATASET_DEFAULT) as Dataset; // the server's own word
 }
 
 /** The network that the table's rows belong to. */

@@ -1,6 +1,6 @@
 /**
- * A sink in one SQLite file: `entries` has every row, `current_state` the last row of every entry, `consumer_positions` the
- * cursor of every reader; the three change in one transaction.
+ * A sink in one SQLite file: `entries` has every row, `current_state` the last row of every entry (of the dataset ttl
+ * `ttl_changes` and `current_ttl`), `consumer_positions` the cursor of every reader; the three change in one transaction.
  *
  * Durability: the log is written in order and synced at checkpoints (synchronous=NORMAL). SIGKILL loses nothing; a power
  * cut may take back the last commits, each whole with its cursor, so that their rows are read again.
@@ -11,7 +11,7 @@ import type { Vector } from "apache-arrow";
 import { pause } from "../../base/pause.ts";
 import { timeText } from "../../columns/fixed-columns.ts";
 import { CodedError } from "../../error.ts";
-import { COLUMNS, networkOf, type SinkColumn, vectorsOf } from "../columns.ts";
+import { datasetOf, networkOf, type SinkColumn, vectorsOf } from "../columns.ts";
 import type { Sink, SinkBatch, SinkProgress } from "../sink.ts";
 import { sqliteError } from "./errors.ts";
 import * as schema from "./schema.ts";
@@ -139,18 +139,24 @@ export class SqliteSink implements Sink {
   }
 
   private insert(database: Database): void {
-    const entry = database.query(schema.INSERT_ENTRY);
-    const latest = new Map<string, Value[]>();
-    for (const { table } of this.batches) {
-      const vectors = vectorsOf(table);
-      for (let row = 0; row < table.numRows; row++) {
-        const values = valuesOf(vectors, row);
-        entry.run(...values);
-        latest.set(values[HASH_AT] as string, values);
+    for (const dataset of new Set(this.batches.map(({ table }) => datasetOf(table)))) {
+      if (dataset === "ttl") makeTtlTables(database);
+      const tables = schema.TABLES[dataset];
+      const entry = database.query(tables.insert);
+      const hashAt = tables.names.indexOf("ledger_key_hash");
+      const latest = new Map<string, Value[]>();
+      for (const { table } of this.batches) {
+        if (datasetOf(table) !== dataset) continue;
+        const vectors = vectorsOf(table, tables.columns);
+        for (let row = 0; row < table.numRows; row++) {
+          const values = valuesOf(tables.columns, vectors, row);
+          entry.run(...values);
+          latest.set(values[hashAt] as string, values);
+        }
       }
+      const state = database.query(tables.upsert);
+      for (const values of latest.values()) state.run(...stateOf(tables, values));
     }
-    const state = database.query(schema.UPSERT_STATE);
-    for (const values of latest.values()) state.run(...(values[DELETED_AT] ? markerOf(values) : values));
   }
 
   private move(database: Database, cursor: string, progress: SinkProgress): void {
@@ -198,18 +204,17 @@ function networkOfFile(database: Database): string | undefined {
   return (found as { network: string } | null)?.network;
 }
 
-const HASH_AT = schema.TABLE_COLUMNS.indexOf("ledger_key_hash");
-const DELETED_AT = schema.TABLE_COLUMNS.indexOf("deleted");
-/** Which columns of the tables an entry that is gone has no more. */
-const VALUES_AT = schema.TABLE_COLUMNS.map((name) =>
-  COLUMNS.some((column) => column.isValue && (name === column.name || name === `${column.name}_sort`)),
-);
+/** In the transaction of the first rows of ttl. */
+function makeTtlTables(database: Database): void {
+  const { count } = database.query(schema.HAS_TTL).get() as { count: number };
+  if (count === 0) for (const statement of schema.TABLES.ttl.create) database.run(statement);
+}
 
-/** A row's values in the order of TABLE_COLUMNS. */
-function valuesOf(vectors: readonly Vector[], row: number): Value[] {
+/** A row's values in the order of the tables' columns. */
+function valuesOf(columns: readonly SinkColumn[], vectors: readonly Vector[], row: number): Value[] {
   const values: Value[] = [];
-  for (let column = 0; column < COLUMNS.length; column++) {
-    const { kind } = COLUMNS[column]!;
+  for (let column = 0; column < columns.length; column++) {
+    const { kind } = columns[column]!;
     const value = storedValue(kind, vectors[column]!.get(row));
     values.push(value);
     if (kind === "amount") values.push(value === null ? null : sortable(value as string));
@@ -228,7 +233,10 @@ function sortable(amount: string): string {
   return (BigInt(amount) + AMOUNT_OFFSET).toString().padStart(AMOUNT_DIGITS, "0");
 }
 
-/** What stays of an entry that is gone: its key and place, so that an earlier row does not bring it back. */
-function markerOf(values: readonly Value[]): Value[] {
-  return values.map((value, at) => (VALUES_AT[at] ? null : value));
+/** What stays of an entry: all; of one that is gone its key and place, so that an earlier row does not bring it back. */
+function stateOf({ columns, names }: schema.DatasetTables, values: readonly Value[]): readonly Value[] {
+  if (!values[names.indexOf("deleted")]) return values;
+  const isValue = (name: string) =>
+    columns.some((column) => column.isValue && (name === column.name || name === `${column.name}_sort`));
+  return values.map((value, at) => (isValue(names[at]!) ? null : value));
 }
