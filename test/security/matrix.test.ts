@@ -9,7 +9,9 @@ import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { ServerReflection } from "../../src/grpc/generated/reflection-v1.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
+import { clientCredentials } from "../../src/grpc/tls-credentials.ts";
 import { PATHS } from "../../src/ops/app.ts";
+import { Certificates, contentOf, hasOpenssl, type KeyPair } from "../support/certificates.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 import { basic, bearer, type GuardedServer, type Name, rawCall, startGuarded } from "./support.ts";
@@ -83,21 +85,47 @@ function expected(asks: string, caller: Caller): "in" | "UNAUTHENTICATED" | "PER
 let server: GuardedServer;
 let control: grpc.Client;
 let flight: grpc.Client;
+const certificates = hasOpenssl() ? new Certificates() : undefined;
+/** Clients that show a certificate of their name, by port and caller. */
+const showing = new Map<string, grpc.Client>();
+
+const clientOf = (address: string, pair?: KeyPair) => {
+  const ca = certificates && [contentOf(certificates.ca).cert];
+  const credentials = clientCredentials(address, ca && { ca, ...(pair && contentOf(pair)) });
+  return new grpc.Client(address, credentials, { "grpc.use_local_subchannel_pool": 1 });
+};
 
 beforeAll(async () => {
-  server = await startGuarded();
-  control = new grpc.Client(server.processor.control, grpc.credentials.createInsecure());
-  flight = new grpc.Client(server.processor.flight, grpc.credentials.createInsecure());
-  const client = connectControl(server.processor.control, { token: server.keys.operator });
+  server = await startGuarded(certificates === undefined ? {} : tlsOf(certificates));
+  const addresses = { control: server.processor.control, flight: server.processor.flight };
+  control = clientOf(addresses.control);
+  flight = clientOf(addresses.flight);
+  for (const caller of CALLERS) {
+    const pair = caller === "nobody" ? undefined : certificates?.issue(caller === "stranger" ? "admin" : caller);
+    for (const [port, address] of Object.entries(addresses)) showing.set(`${port} ${caller}`, clientOf(address, pair));
+  }
+  const tls = certificates && { ca: [contentOf(certificates.ca).cert] };
+  const client = connectControl(server.processor.control, { token: server.keys.operator, tls });
   await client.startProcessing({ startLedger: SAMPLE.first, endLedger: SAMPLE.last });
   client.close();
 }, 60_000);
 
 afterAll(async () => {
-  control.close();
-  flight.close();
+  for (const client of [control, flight, ...showing.values()]) client.close();
   await server.close();
+  certificates?.remove();
 });
+
+/** TLS for the two ports of gRPC, where a client may show a certificate. */
+function tlsOf(made: Certificates): Record<string, string> {
+  const own = made.issue("server");
+  return {
+    ...{ TLS_CERT_FILE: own.cert, TLS_KEY_FILE: own.key, HEALTH_TLS_CERT_FILE: "off" },
+    ...{ TLS_CLIENT_CA_FILE: made.ca.cert, TLS_CLIENT_AUTH: "request", HEALTH_TLS_CLIENT_CA_FILE: "off" },
+  };
+}
+
+const CERTIFICATE = "a client certificate"; // HTTP knows no names of them
 
 /** The kinds of credential: headers for a name, and for a stranger. */
 const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string> | Promise<Record<string, string>>>> = {
@@ -115,13 +143,16 @@ const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string> 
     // Wrong passwords are slowed down, and have tests of their own.
     return caller === "stranger" ? { authorization: "Basic !" } : basic(caller, server.passwords[caller]);
   },
+  // A header decides alone, whatever certificate comes with it: the stranger shows an admin's.
+  [CERTIFICATE]: (caller) => (caller === "stranger" ? bearer("cdp_wrong") : {}),
 };
+const KINDS_HERE = Object.entries(KINDS).filter(([kind]) => kind !== CERTIFICATE || certificates !== undefined);
 
 function ending(code: string): string {
   return code === "UNAUTHENTICATED" || code === "PERMISSION_DENIED" ? code : "in";
 }
 
-describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
+describe.each(KINDS_HERE)("with %s", (kind, headersOf) => {
   test.each([
     ["control", ON_CONTROL],
     ["flight", ON_FLIGHT],
@@ -132,9 +163,10 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
         methods.map(async ({ typeName, name }) => {
           const asks = ASKS[name];
           expect(asks, `${typeName}/${name} has no rule here: add it to ASKS`).toBeString();
-          const client = port === "control" ? control : flight;
+          const shared = port === "control" ? control : flight;
           const ends = await Promise.all(
             CALLERS.map(async (caller) => {
+              const client = kind === CERTIFICATE ? showing.get(`${port} ${caller}`)! : shared;
               const { code, reason } = await rawCall(client, `${typeName}/${name}`, await headersOf(caller));
               if (code === "PERMISSION_DENIED") expect(["ROLE", "SCOPE"]).toContain(reason);
               if (code === "UNAUTHENTICATED") expect(reason).toBe("CREDENTIALS");
@@ -148,6 +180,7 @@ describe.each(Object.entries(KINDS))("with %s", (_, headersOf) => {
     120_000,
   );
 
+  if (kind === CERTIFICATE) return;
   test("every path of HTTP lets in whom it should", async () => {
     const others = ["/console/console.js", "/openapi.json", "/v1/overview", "/v1/history"];
     for (const path of [...PATHS, ...others]) {
