@@ -1,6 +1,7 @@
 /** Where an export's rows come from: flags of `export parquet`. */
 import { parseSourceEndpoint, shownSource } from "../config/source-endpoint.ts";
 import { dialAddress, sourceEndpoint, text } from "../config/types.ts";
+import { CodedError } from "../error.ts";
 import { FlightRows } from "../export/flight-rows.ts";
 import { LedgerRows, networkOfSource } from "../export/ledger-rows.ts";
 import type { RowReader } from "../export/write-chunk.ts";
@@ -16,6 +17,7 @@ import { decoderFilterOf, KIND_FLAGS, ticketFilters } from "./filter-flags.ts";
 import { type FlagValues, option } from "./flags.ts";
 import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf } from "./flight-call.ts";
 import { RANGE_ASSET_FLAG } from "./reading-flags.ts";
+import { tailError } from "./tail-errors.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A server or a source, and which of their rows. */
@@ -50,6 +52,8 @@ export interface OpenRows {
   knownAssets: readonly string[];
   /** For people. */
   from: string;
+  /** An error of the reader in a shell user's terms. */
+  explained(thrown: unknown): unknown;
   close(): void;
 }
 
@@ -57,39 +61,53 @@ type Context = Pick<CommandContext, "env"> & { flags: FlagValues<typeof ROW_FLAG
 
 /** @throws UsageError for flags that do not go together; CodedError as the server or the source */
 export async function openRows(
-  { flags, env }: Context,
+  context: Context,
   access: SourceAccess,
   range: LedgerRange,
   signal: AbortSignal,
   onTrouble: TroubleListener,
 ): Promise<OpenRows> {
-  const filters = { ...ticketFilters({ ...flags, "include-deleted": false }), include_deleted: true };
-  const knownAssets = flags["known-asset"].flat();
-  const shared = { filters, knownAssets };
-  if (flags.source === undefined) {
-    if (flags["network-passphrase"] !== undefined) throw new UsageError("--network-passphrase is for --source");
-    const address = flags.address ?? flightAddress(env);
-    const client = new FlightClient(address, { token: tokenOf(flags["token-file"], env), tls: clientTls(flags, env) });
-    try {
-      const login = loginOf(env.FLIGHT_LOGIN);
-      if (login !== undefined) await client.login(login.name, login.password);
-      const reader = new FlightRows(client, shared);
-      const networkPassphrase = await reader.networkPassphrase(range, signal);
-      return { ...shared, reader, networkPassphrase, from: address, close: () => client.close() };
-    } catch (thrown) {
-      client.close();
-      throw thrown;
-    }
-  }
+  const { flags } = context;
+  if (flags.source === undefined) return openServer(context, range, signal);
   if (flags.address !== undefined) throw new UsageError("--address and --source name two places to read: give one");
   const endpoint = parseSourceEndpoint(flags.source);
   if (endpoint === undefined) {
     throw new UsageError(`--source is ${shownSource(flags.source)}: ${sourceEndpoint.accepts} is accepted`);
   }
+  const shared = selectionOf(flags);
   const open = () => openSource(endpoint, access);
-  const networkPassphrase =
-    flags["network-passphrase"] ?? (await networkOfSource(await open(), range, signal, onTrouble));
+  const given = flags["network-passphrase"];
+  const networkPassphrase = await networkOfSource(await open(), range, given, signal, onTrouble);
   const filter = decoderFilterOf(flags, true);
-  const reader = new LedgerRows({ openSource: open, networkPassphrase, filter, knownAssets, onTrouble });
-  return { ...shared, reader, networkPassphrase, from: flags.source, close() {} };
+  const reader = new LedgerRows({ ...shared, openSource: open, networkPassphrase, filter, onTrouble });
+  return { ...shared, reader, networkPassphrase, from: flags.source, explained: (thrown) => thrown, close() {} };
+}
+
+async function openServer({ flags, env }: Context, range: LedgerRange, signal: AbortSignal): Promise<OpenRows> {
+  if (flags["network-passphrase"] !== undefined) throw new UsageError("--network-passphrase is for --source");
+  const shared = selectionOf(flags);
+  const address = flags.address ?? flightAddress(env);
+  const client = new FlightClient(address, { token: tokenOf(flags["token-file"], env), tls: clientTls(flags, env) });
+  let hasBegun = false;
+  const explained = (thrown: unknown) => {
+    if (thrown instanceof CodedError && thrown.reason === "LEDGER_AFTER_SOURCE") return thrown; // an export has an end
+    return tailError(thrown, { address, credentials: client.credentials, session: "", from: undefined, hasBegun });
+  };
+  try {
+    const login = loginOf(env.FLIGHT_LOGIN);
+    if (login !== undefined) await client.login(login.name, login.password);
+    const reader = new FlightRows(client, shared);
+    const networkPassphrase = await reader.networkPassphrase(range, signal);
+    hasBegun = true;
+    return { ...shared, reader, networkPassphrase, from: address, explained, close: () => client.close() };
+  } catch (thrown) {
+    client.close();
+    throw explained(thrown);
+  }
+}
+
+/** Which rows, as a ticket says it. */
+function selectionOf(flags: Context["flags"]): Pick<OpenRows, "filters" | "knownAssets"> {
+  const filters = { ...ticketFilters({ ...flags, "include-deleted": false }), include_deleted: true };
+  return { filters, knownAssets: flags["known-asset"].flat() };
 }

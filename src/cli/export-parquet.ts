@@ -97,7 +97,7 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
     return 0;
   } catch (thrown) {
     told.end();
-    if (!signal.aborted) throw thrown;
+    if (!signal.aborted) throw rows === undefined ? thrown : rows.explained(thrown);
     stderr.write(`${PROGRAM}: interrupted; the same command goes on behind the chunks that are there\n`);
     return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
   } finally {

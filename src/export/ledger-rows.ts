@@ -65,27 +65,43 @@ export class LedgerRows implements RowReader {
 }
 
 /**
- * The passphrase of the known network that the first transaction from ledger `ledgerFirst` on is of. Closes the source.
- * @throws CodedError FAILED_PRECONDITION / NETWORK_UNKNOWN where there is none in the first ledgers, or it is of none
+ * The passphrase of the range's network: the given one, what the source says, or that of the known network which its first
+ * transaction is of. Reads the first ledger, and closes the source.
+ * @param given is not checked here
+ * @throws CodedError OUT_OF_RANGE where the source does not hold the range; FAILED_PRECONDITION / NETWORK_UNKNOWN where its
+ * first ledgers have no transaction, or one of an unknown network
  */
 export async function networkOfSource(
   source: LedgerSource,
-  range: LedgerRange,
+  { ledgerFirst, ledgerLast }: LedgerRange,
+  given: string | undefined,
   signal: AbortSignal,
   onTrouble?: TroubleListener,
 ): Promise<string> {
-  const { ledgerFirst } = range;
-  const ledgerLast = Math.min(range.ledgerLast, ledgerFirst + NETWORK_LEDGERS_MAX - 1);
-  const said = await source.networkPassphrase();
-  for await (const { bytes } of ledgersOfSource(source, { ledgerFirst, ledgerLast }, signal, onTrouble)) {
+  const last = Math.min(ledgerLast, ledgerFirst + NETWORK_LEDGERS_MAX - 1);
+  let said: string | undefined;
+  try {
+    const latest = await source.ledgerLatest();
+    if (latest !== undefined && latest < ledgerLast) throw afterSource(source, latest, ledgerLast);
+    said = given ?? (await source.networkPassphrase());
+  } catch (thrown) {
+    await source.close();
+    throw thrown;
+  }
+  for await (const { bytes } of ledgersOfSource(source, { ledgerFirst, ledgerLast: last }, signal, onTrouble)) {
     if (said !== undefined) return said;
     const { passphrase, hasTransactions } = matchNetwork(bytes);
     if (passphrase !== undefined) return passphrase;
     if (hasTransactions) break;
   }
   signal.throwIfAborted();
-  const message = `${source.description}: no transaction of ledgers ${ledgerFirst} to ${ledgerLast} is of a known network: name it with --network-passphrase`;
+  const message = `${source.description}: no transaction of ledgers ${ledgerFirst} to ${last} is of a known network: name it with --network-passphrase`;
   throw new CodedError("FAILED_PRECONDITION", "NETWORK_UNKNOWN", message);
+}
+
+function afterSource(source: LedgerSource, latest: number, ledgerLast: number): CodedError {
+  const message = `ledgers up to ${ledgerLast} are asked for, and the newest of the ${source.description} is ${latest}: end there, and export those behind it once they are there`;
+  return new CodedError("OUT_OF_RANGE", "LEDGER_AFTER_SOURCE", message);
 }
 
 function cutShort({ ledgerFirst, ledgerLast }: LedgerRange, last: number | undefined): CodedError {

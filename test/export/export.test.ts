@@ -20,7 +20,7 @@ import { contentOf, exportSample, madeLake, run, SAMPLE_RANGE } from "./support.
 
 const SCRIPT = join(ROOT, "test", "clients", "python", "parquet_check.py");
 const LEDGERS_MADE = 24;
-const LIVES = Number(process.env.EXPORT_LIVES ?? 6);
+const LIVES = Number(process.env.EXPORT_LIVES ?? 3);
 const KILLS_MS_MAX = 20_000 + LIVES * 10_000;
 const scratch = mkdtempSync(join(tmpdir(), "export-"));
 const place = (name: string): string => join(scratch, name);
@@ -383,6 +383,11 @@ describe("a place that cannot be used is refused with one sentence, and stays as
     expect([backwards.code, backwards.err]).toEqual([2, expect.stringContaining("is before --start-ledger 9")]);
     const both = await exportMade("both", "--address", processor.flight);
     expect([both.code, both.err]).toEqual([2, expect.stringContaining("two places to read")]);
+    const past = await run("export", "parquet", ...MADE.with(5, String(LEDGERS_MADE + 1)), "--to", place("past"));
+    expect([past.code, past.err]).toEqual([1, expect.stringContaining(`is ${LEDGERS_MADE}: end there`)]);
+    const away = await run("export", "parquet", "--address", "127.0.0.1:1", ...SAMPLE_RANGE, "--to", place("away"));
+    expect([away.code, away.err]).toEqual([1, expect.stringContaining("127.0.0.1:1")]);
+    expect(readdirSync(scratch).filter((name) => ["past", "away"].includes(name))).toEqual([]);
     const none = await run("export", "verify", "--from", place("nothing"));
     expect([none.code, none.err]).toEqual([2, expect.stringContaining("there is no export")]);
     const web = await exportSample("https://host/place");
