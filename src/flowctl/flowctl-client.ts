@@ -234,7 +234,9 @@ class Connection {
     const { code, message } = CodedError.from(thrown);
     const { credentials } = this;
     const tls = credentials instanceof TlsCredentials ? tlsSentence(credentials.failure, TLS_NAMES) : undefined;
-    return tls ?? `${code}: ${message}`;
+    // grpc-js says what it has tried, and then why that failed, which is what matters.
+    const why = /Last error: (?:Error: )?(.*?)\.?\s*(?:Resolution note:.*)?$/.exec(message)?.[1] ?? message;
+    return tls ?? `${code}: ${why}`;
   }
 
   close(): void {

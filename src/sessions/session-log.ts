@@ -97,13 +97,13 @@ export class SessionLog {
     const ledger = progress.counter("ledgerCurrent");
     const skipped = progress.counter("ledgersSkipped") || undefined;
     const fields = { ledger, rows: progress.counter("rows"), ledgersSkipped: skipped };
-    const attributes = { "contract_data.ledger": ledger, "contract_data.rows": fields.rows };
-    const failure = outcome === "failed" ? error : undefined;
-    this.traces?.sessionEnded(session.id, { ...attributes, "contract_data.outcome": outcome }, failure);
     if (outcome === "failed") {
       const { code, reason } = error ?? {};
       this.error("session failed", session, { ...fields, code, reason, why: message });
     } else this.info(outcome === "completed" ? "session completed" : "session stopped", session, fields);
+    const attributes = { "contract_data.ledger": ledger, "contract_data.rows": fields.rows };
+    const failure = outcome === "failed" ? error : undefined;
+    this.traces?.sessionEnded(session.id, { ...attributes, "contract_data.outcome": outcome }, failure); // last: lines bear its ids
   }
 
   /** Ledgers were skipped (ON_ERROR=skip). @param skips some of them; @param count all of them; @param nowMs monotonic */

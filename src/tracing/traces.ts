@@ -91,7 +91,7 @@ export class Traces {
 
   /** The ids of the call that is being answered, or of the session that the fields name; for a line of the log. */
   idsFor(fields: Readonly<Record<string, unknown>>): { trace_id?: string; span_id?: string } {
-    const span = this.active.getStore() ?? this.sessions.get(String(fields.session));
+    const span = this.answering() ?? this.sessions.get(String(fields.session));
     if (!span?.isRecording()) return {};
     const { traceId, spanId } = span.spanContext();
     return { trace_id: traceId, span_id: spanId };
@@ -186,8 +186,14 @@ export class Traces {
     root.end(facts.orderedUnixMs);
   }
 
+  /** The call that is being answered; work that a call has begun goes on in its context when it is long over. */
+  private answering(): Span | undefined {
+    const span = this.active.getStore();
+    return span?.isRecording() ? span : undefined;
+  }
+
   private contextOf(caller: TraceContext | undefined): Context {
-    const active = this.active.getStore();
+    const active = this.answering();
     if (active !== undefined) return trace.setSpan(ROOT_CONTEXT, active);
     if (caller === undefined) return ROOT_CONTEXT;
     return this.propagator.extract(ROOT_CONTEXT, caller, {

@@ -4,7 +4,7 @@ import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
-import { SAMPLE, startProcessor } from "../support/processor.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 import { Collector, type ReceivedSpan } from "./collector.ts";
 
@@ -26,23 +26,7 @@ export async function tracedDay(world: { command?: string[]; cwd?: string } = {}
     env,
   });
   try {
-    const control = connectControl(processor.control);
-    const metadata = new grpc.Metadata();
-    metadata.set("traceparent", `00-${CALLER.traceId}-${CALLER.spanId}-01`);
-    const range = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
-    const { sessionId } = await control.startProcessing(range, { metadata });
-    const unknown = await control.getStatus({ sessionId: "none" }, { metadata }).catch((thrown) => thrown.reason);
-    expect(unknown).toBe("SESSION_UNKNOWN");
-    expect(await readSession(processor.flight, sessionId, metadata)).toBeGreaterThan(0);
-    await until(async () => (await control.getStatus({ sessionId })).status === 4, "the session's end");
-    const page = await fetch(`http://${processor.http}/status.json`, {
-      headers: { traceparent: metadata.get("traceparent")[0]!.toString() },
-    });
-    expect(page.status).toBe(200);
-    await page.text();
-    await (await fetch(`http://${processor.http}/metrics`)).text();
-    control.close();
-
+    const sessionId = await calls(processor);
     const one = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
       until(() => collector.named(name).find(holds), `the span ${name}`);
     const start = await one(`${CONTROL}/StartProcessing`);
@@ -81,16 +65,38 @@ export async function tracedDay(world: { command?: string[]; cwd?: string } = {}
       expect(span.startMs).toBeGreaterThan(begunMs - 1000);
       expect(span.endMs).toBeGreaterThanOrEqual(span.startMs);
     }
-    const line = processor
-      .output()
-      .split("\n")
-      .find((text) => text.includes('"session started"'))!;
-    expect(JSON.parse(line)).toMatchObject({ trace_id: CALLER.traceId, span_id: start.spanId });
+    const ids = (message: string) => {
+      const lines = processor.output().split("\n");
+      const { trace_id: traceId, span_id: spanId } = JSON.parse(lines.find((text) => text.includes(`"${message}"`))!);
+      return { traceId, spanId };
+    };
+    expect(ids("session started")).toEqual({ traceId: CALLER.traceId, spanId: start.spanId });
+    expect(ids("session completed")).toEqual({ traceId: CALLER.traceId, spanId: session.spanId });
     expect(await processor.stop()).toBe(0);
   } finally {
     processor.kill("SIGKILL");
     collector.stop();
   }
+}
+
+/** Calls of every kind by one caller. @returns the session that they were about */
+async function calls(processor: Processor): Promise<string> {
+  const control = connectControl(processor.control);
+  const traceparent = `00-${CALLER.traceId}-${CALLER.spanId}-01`;
+  const metadata = new grpc.Metadata();
+  metadata.set("traceparent", traceparent);
+  const range = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
+  const { sessionId } = await control.startProcessing(range, { metadata });
+  const unknown = await control.getStatus({ sessionId: "none" }, { metadata }).catch((thrown) => thrown.reason);
+  expect(unknown).toBe("SESSION_UNKNOWN");
+  expect(await readSession(processor.flight, sessionId, metadata)).toBeGreaterThan(0);
+  await until(async () => (await control.getStatus({ sessionId })).status === 4, "the session's end");
+  const page = await fetch(`http://${processor.http}/status.json`, { headers: { traceparent } });
+  expect(page.status).toBe(200);
+  await page.text();
+  await (await fetch(`http://${processor.http}/metrics`)).text();
+  control.close();
+  return sessionId;
 }
 
 /** The runs of the session's ledgers, each a trace of its own with its stages. */
