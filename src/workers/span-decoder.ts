@@ -302,7 +302,7 @@ export class SpanDecoder {
     this.parts.durations.record(this.parts.times.add("decode", mark));
     this.count(summary, xdr.length, done);
     for (const cutter of this.cutters) cutter.emitFull(done);
-    if (this.retainedBytes >= this.parts.retainedBytesMax) this.flush(done);
+    if (this.retainedBytes >= this.parts.retainedBytesMax || xdr.length >= LARGE_LEDGER_BYTES) this.flush(done);
   }
 
   /** @throws CodedError where it is another ledger, or has not the position at which a client wants to begin */
@@ -379,6 +379,9 @@ export class SpanDecoder {
     this.parts.memory.give(this.buffers);
   }
 }
+
+/** A ledger of this size is full batches and a rest, which goes out at once: to keep the rest is to copy all of the ledger. */
+const LARGE_LEDGER_BYTES = 4 << 20; // twice what is dense today
 
 /** Errors beside DATA_LOSS that are about one ledger. */
 const SKIPPABLE_REASONS: ReadonlySet<string> = new Set(["LEDGER_TOO_LARGE", "INFLATED_TOO_LARGE"]);

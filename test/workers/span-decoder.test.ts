@@ -185,3 +185,41 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
   }
   expect(told).toBe(ledgers * rowsPerLedger);
 });
+
+test("all rows of a large ledger go out with it: none waits for a copy of all its bytes", () => {
+  const ring = createRing(1 << 25);
+  const reader = new MessageReader(new RingConsumer(ring), 1 << 25);
+  const memory = new LedgerMemory(1 << 26);
+  const copies: number[] = [];
+  const copy = memory.copy.bind(memory);
+  memory.copy = (held, bytes) => {
+    copies.push(bytes.length);
+    return copy(held, bytes);
+  };
+  const decoder = new SpanDecoder({ ...PLAIN_SPEC, ledgerBytesMax: 1 << 26 }, {
+    output: new RingProducer(ring, Bell.create()),
+    memory,
+    retainedBytesMax: 1 << 26,
+    durations: new LedgerDurations(),
+    times: new StageTimes(),
+  });
+  const ledger = (sequence: number, rows: number) => {
+    const changes = Array.from({ length: rows }, (_, row) =>
+      created({ contract: id(1), key: scU32(row), val: scBytes(new Uint8Array(2000)) }),
+    );
+    const bytes = buildLedger({ sequence, transactions: [{ operations: [changes] }] });
+    const only = { ledgerFirst: sequence, ledgerLast: sequence };
+    const object = { stream: 1, span: 0, name: `ledger ${sequence}`, named: only, ...only };
+    decoder.object({ ...object, encoding: "none", container: "ledger" }, bytes);
+    return bytes.length;
+  };
+  const rowsOut = () => {
+    let rows = 0;
+    for (; reader.next(); reader.release()) rows += unpackRecord<BatchRecord>(reader.payload).record.rows;
+    return rows;
+  };
+  const small = ledger(1, 3);
+  expect([rowsOut(), copies]).toEqual([0, [small]]);
+  expect(ledger(2, 2100)).toBeGreaterThan(4 << 20);
+  expect([rowsOut(), copies]).toEqual([2103, [small]]);
+});
