@@ -1,21 +1,22 @@
 /**
- * `make bench-tip`: the tip at the size and pace that the network plans: ledgers of some 15 MiB with 12,000 changes of
+ * `make bench-tip`: the tip at the size and pace that the network plans: ledgers of some 14 MiB with 12,000 changes of
  * balances, one every 600 ms, from a gRPC source and from core's meta stream over a FIFO, with the Go service of
  * bench/pipeline.ts beside. What counts is the time from a ledger's last byte at the server's socket to its last row at a
  * Flight client: one Go program (go/latency) is both ends, as in bench/latency.ts. A ledger is late whose rows come after
- * the next one's time. Its ledgers are made by go/large, of the transactions of a load test that are in test/fixtures.
+ * the next one's time. Its ledgers are made by go/large, of the transactions of a load test: of ../shared's where that is,
+ * else of those in test/fixtures, which are a quarter larger.
  *
  *   bun bench/large.ts [--seconds 600] [--go-seconds 60] [--only gRPC]
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { connectControl } from "../src/control/client.ts";
-import { loadTestLedgers } from "../test/fuzz/ledger-fixtures.ts";
+import { loadTestLedgers, recordsOf } from "../test/fuzz/ledger-fixtures.ts";
 import { LOAD_TEST } from "../test/support/networks.ts";
-import { startProcessor } from "../test/support/processor.ts";
+import { ROOT, startProcessor } from "../test/support/processor.ts";
 import { writeFrames } from "./support/frames.ts";
 import { buildGoPrograms, startGoProgram } from "./support/go-program.ts";
 import { Report } from "./support/report.ts";
@@ -28,6 +29,8 @@ const RESIDENT_EVERY_MS = 100;
 const STEADY_TIMES_MAX = 1.5; // as bench/latency.ts
 const FIRST = 1000;
 const ROWS = 12_000;
+const SHARED = join(ROOT, "../shared/ledgers/loadgen/load-test-ledgers-v25.xdr.zstd");
+const LEDGERS = 2; // that are sent in turns
 
 const { values: flags } = parseArgs({
   options: {
@@ -140,10 +143,11 @@ function reportFigures(source: "gRPC" | "meta stream", ours: Measured, theirs: M
 
 try {
   buildGoPrograms(scratch, ["latency", "pipeline", "large"]);
-  writeFrames(join(scratch, "frames"), loadTestLedgers());
+  const loadTest = existsSync(SHARED) ? recordsOf(Bun.zstdDecompressSync(readFileSync(SHARED))) : loadTestLedgers();
+  writeFrames(join(scratch, "frames"), loadTest.slice(0, LEDGERS));
   const made = join(scratch, "large.frames");
   execFileSync(join(scratch, "large"), ["-rows", String(ROWS), join(scratch, "frames"), made]);
-  const mib = readFileSync(made).length / loadTestLedgers().length / 2 ** 20;
+  const mib = readFileSync(made).length / LEDGERS / 2 ** 20;
   console.log(
     `ledgers of ${mib.toFixed(1)} MiB and ${ROWS} rows every ${EVERY_MS} ms: last byte in → last row at the client`,
   );

@@ -21,7 +21,11 @@ export function ledger53312000(): Uint8Array {
 
 /** Two ledgers of a load-test network: V2, protocol 23, a record-marked stream (RFC 5531, section 11). */
 export function loadTestLedgers(): Uint8Array[] {
-  const bytes = inflated("load-test-ledgers.xdr.zstd");
+  return recordsOf(inflated("load-test-ledgers.xdr.zstd"));
+}
+
+/** The records of a record-marked stream, each one fragment, which is how stellar-core writes ledgers. */
+export function recordsOf(bytes: Uint8Array): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
