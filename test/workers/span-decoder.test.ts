@@ -196,13 +196,16 @@ test("all rows of a large ledger go out with it: none waits for a copy of all it
     copies.push(bytes.length);
     return copy(held, bytes);
   };
-  const decoder = new SpanDecoder({ ...PLAIN_SPEC, ledgerBytesMax: 1 << 26 }, {
-    output: new RingProducer(ring, Bell.create()),
-    memory,
-    retainedBytesMax: 1 << 26,
-    durations: new LedgerDurations(),
-    times: new StageTimes(),
-  });
+  const decoder = new SpanDecoder(
+    { ...PLAIN_SPEC, ledgerBytesMax: 1 << 26 },
+    {
+      output: new RingProducer(ring, Bell.create()),
+      memory,
+      retainedBytesMax: 1 << 26,
+      durations: new LedgerDurations(),
+      times: new StageTimes(),
+    },
+  );
   const ledger = (sequence: number, rows: number) => {
     const changes = Array.from({ length: rows }, (_, row) =>
       created({ contract: id(1), key: scU32(row), val: scBytes(new Uint8Array(2000)) }),
