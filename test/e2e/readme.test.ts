@@ -164,6 +164,15 @@ describe("README", () => {
     expect(stdout).toStartWith("(311, 58752000)\n[('C");
   });
 
+  test("an export of Parquet files, the same at the second time", async () => {
+    const code = block("export parquet").replace("--to rows", `--to ${join(scratch, "rows")}`);
+    for (const written of [1, 0]) {
+      const run = await shell(code);
+      expect(run.exitCode, run.stderr).toBe(0);
+      expect(run.stdout).toContain(`311 rows in 1 chunk, ${written} written now`);
+    }
+  });
+
   test(
     "grpcurl without proto files",
     async () => {
@@ -188,7 +197,7 @@ describe("README", () => {
   test("every shell block is tested, here, in binary.test.ts or in test/library", () => {
     const tested = ["make run", "make test", "make serve", "make build", "tail", "grpcurl", "decode sample/lake"];
     tested.push(".cache/ledger.xdr", "npm pack"); // test/library
-    tested.push("--partitions 4", "sink sqlite");
+    tested.push("--partitions 4", "sink sqlite", "export parquet");
     tested.push("make library"); // test/library
     tested.push("export PATH="); // in front of all others
     for (const { language, code } of blocks) {
