@@ -1,4 +1,4 @@
-/** examples/go and examples/java as a stranger would build them, each against a server: the balances of the sample. */
+/** examples/go and examples/java as docs/clients.md builds them, each against a server: the balances of the sample. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
-/** examples/python, installed by path as a stranger would: every row once, though connections are cut; frames of others take it. */
+/** examples/python and the snippet of docs/clients.md, installed by path as a stranger would: every row once, though connections are cut; frames of others take it. */
 import { afterAll, expect, test } from "bun:test";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonInterpreter } from "../clients/toolchain.ts";
@@ -75,6 +75,12 @@ test("installed by path, it reads every row once across cut connections", async 
     "rest 0",
     "ArrowInvalid",
   ]);
+
+  const [code] = /(?<=```python\n)[\s\S]*?(?=```)/.exec(readFileSync(join(ROOT, "docs", "clients.md"), "utf8"))!;
+  const here = code.replace(/\((?=start_ledger)/g, `("grpc://${processor.flight}", `);
+  const printed = Bun.spawnSync([...command, "-c", here], { env: { ...process.env, PYTHONPATH: target } });
+  expect(printed.stderr.toString()).toBe("");
+  expect(printed.stdout.toString()).toContain("4002027568");
   proxy.close();
   await processor.stop();
 }, 600_000);
