@@ -150,7 +150,10 @@ export const ROWS: Readonly<Record<string, readonly Panel[]>> = {
     {
       title: "Rows a second",
       unit: "short",
-      queries: [[`rate(contract_data_session_rows_total{${SESSION}}[$__rate_interval])`, "{{session}}"]],
+      queries: [
+        [`rate(contract_data_session_rows_total{${SESSION}}[$__rate_interval])`, "{{session}}"],
+        [`rate(contract_data_session_dataset_rows_total{${SESSION}}[$__rate_interval])`, "{{session}}, {{dataset}}"],
+      ],
       description: "Put into batches.",
     },
     {
