@@ -50,8 +50,8 @@ lock: $(INSTALLED) ## package-lock.json, whole and for every platform, after pac
 library: $(INSTALLED) ## the decoder as a library for Node: dist/lib
 	@$(BUN) $(BUN_FLAGS) scripts/build-library.ts
 
-fuzz: $(INSTALLED) ## 10,000 random and mutated ledgers against a plain decoder
-	@$(BUN) $(BUN_FLAGS) test/fuzz/main.ts --cases 10000
+fuzz: $(INSTALLED) ## 10,000 random and mutated ledgers against a plain decoder, 5,000 calls of strangers
+	@$(BUN) $(BUN_FLAGS) test/fuzz/main.ts --cases 10000 && $(BUN) $(BUN_FLAGS) test/fuzz/calls.ts
 
 simulate: $(INSTALLED) ## the pipeline under random stalls, failures and deaths: SEED=… for one run again
 	@$(BUN) $(BUN_FLAGS) test/simulator/simulate.ts

@@ -49,6 +49,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
   ["EventSource through 20 restarts of the server", [bun, "test/rows/restarts.ts", "--restarts", "20"]],
+  ["floods of HTTP/2, a minute each", [bun, "test/floods/soak.ts"]],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
