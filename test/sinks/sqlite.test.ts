@@ -212,7 +212,7 @@ test.each([11, 12, 13])(
   "everything is killed at random instants, seed %d",
   async (seed) => {
     const place = async (home: string) => sqlitePlace(join(home, "rows.db"));
-    const report = await sinkKillRun({ seed, faults: 4, ledgers: 700, place });
+    const report = await sinkKillRun({ seed, faults: 4, ledgers: 400, place });
     expect(report.rows).toBeGreaterThan(0);
   },
   KILL_RUN_MS_MAX,
