@@ -10,6 +10,8 @@ import { join } from "node:path";
 const root = join(import.meta.dir, "..");
 const bun = process.execPath;
 
+const TTL_FIXTURES = ["58752000.xdr.zst", "FCD285FF--53312000.xdr.zstd", "load-test-ledgers.xdr.zstd", "ttl-only.xdr"];
+
 /** Name, command, additional environment. */
 const SOAKS: readonly [name: string, command: string[], env?: Record<string, string>][] = [
   ["SIGKILL at 100 random instants", [bun, "test/sessions/kill-soak.ts", "--kills", "100"]],
@@ -52,6 +54,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ["floods of HTTP/2, a minute each", [bun, "test/floods/soak.ts"]],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
+  ["live and expired entries of a chained lake as go-stellar-sdk folds them", [bun, "test/reference/states.ts"]],
+  [
+    "rows of ttl as go-stellar-sdk's ingest has them",
+    [bun, "test/reference/compare.ts", ...TTL_FIXTURES.map((name) => `test/fixtures/ledgers/${name}`)],
+  ],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
   ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],
   [

@@ -19,8 +19,14 @@ function measureFixed(at: Uint32Array, bytes: number, first: number, end: number
   sum.nulls += end - first - present;
 }
 
+const KNOWN_IDS = 64; // a power of 2; a ledger's rows are mostly of some dozens of contracts
+
 /** 32 bytes in the ledger as a strkey. */
 export class StrkeyColumn extends TextColumn {
+  /** Ids of the ledger whose texts are in the body already, and where: by their last byte. */
+  private readonly idAt = new Uint32Array(KNOWN_IDS);
+  private readonly textAt = new Uint32Array(KNOWN_IDS);
+
   constructor(
     spec: ColumnSpec,
     private readonly version: number,
@@ -42,18 +48,21 @@ export class StrkeyColumn extends TextColumn {
     return writeStrkey(this.version, d, this.at(rows)[row]!, out, q);
   }
 
-  /** A row often has the id of the row before it, since the rows of one contract follow each other: its text is copied. */
+  /**
+   * Rows often have the id of a row before them, of the one before or of one of few: its text is copied, as far as the
+   * table still has where that is. Ids are hashes, so their last bytes tell them apart.
+   */
   override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
     if (isAllNull(first, end, place)) return super.write(rows, first, end, out, place);
     const { dataAt, validityAt } = place;
     let { offsetsAt } = place;
     const at = this.at(rows);
     const { ledger: ledgerOf, ledgers } = rows;
+    const { idAt, textAt } = this;
     const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
     let ledger = -1;
     let d = out;
     let q = dataAt;
-    let idBefore = NONE;
     out.setInt32(offsetsAt, 0, true);
     for (let row = first; row < end; row++) {
       const p = at[row]!;
@@ -62,11 +71,14 @@ export class StrkeyColumn extends TextColumn {
         if (ledgerOf[row] !== ledger) {
           ledger = ledgerOf[row]!;
           d = ledgers[ledger]!.view;
-          idBefore = NONE;
+          idAt.fill(NONE);
         }
-        if (idBefore !== NONE && sameId(d, p, d, idBefore)) copyStrkey(out, q - STRKEY_LENGTH, q);
+        const known = d.getUint8(p + 31) & (KNOWN_IDS - 1);
+        const before = idAt[known]!;
+        if (before !== NONE && (p === before || sameId(d, p, d, before))) copyStrkey(out, textAt[known]!, q);
         else writeStrkey(this.version, d, p, out, q);
-        idBefore = p;
+        idAt[known] = p;
+        textAt[known] = q;
         q += STRKEY_LENGTH;
       }
       offsetsAt += 4;
@@ -153,6 +165,40 @@ export class HexColumn extends TextColumn {
   }
   writeValue(rows: RowSet, row: number, d: DataView, out: DataView, q: number): number {
     return writeHex(d, this.at(rows)[row]!, 32, out, q);
+  }
+
+  /** Rows of one transaction follow each other, and have its hash from one place: the text is copied. */
+  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    if (isAllNull(first, end, place)) return super.write(rows, first, end, out, place);
+    const { dataAt, validityAt } = place;
+    let { offsetsAt } = place;
+    const at = this.at(rows);
+    const { ledger: ledgerOf, ledgers } = rows;
+    const validity = validityAt < 0 ? undefined : new BitWriter(out, validityAt);
+    let ledger = -1;
+    let d = out;
+    let before = NONE;
+    let q = dataAt;
+    out.setInt32(offsetsAt, 0, true);
+    for (let row = first; row < end; row++) {
+      const p = at[row]!;
+      validity?.push(p !== NONE);
+      if (p !== NONE) {
+        if (ledgerOf[row] !== ledger) {
+          ledger = ledgerOf[row]!;
+          d = ledgers[ledger]!.view;
+          before = NONE;
+        }
+        if (p === before) for (let i = 0; i < 64; i += 4) out.setInt32(q + i, out.getInt32(q - 64 + i));
+        else writeHex(d, p, 32, out, q);
+        before = p;
+        q += 64;
+      }
+      offsetsAt += 4;
+      out.setInt32(offsetsAt, q - dataAt, true);
+    }
+    validity?.finish();
+    return q;
   }
 }
 

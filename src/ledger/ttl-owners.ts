@@ -37,9 +37,12 @@ export class TtlOwners {
     const { table } = this;
     const hashes = new DataView(ttl.keyHash.buffer);
     table.begin(hashes, ttl.length - first);
+    /** Rows whose key has a row before. */
+    const again: number[] = [];
     for (let row = first; row < ttl.length; row++) {
       const slot = table.slotOf(hashes, row * 32);
       if (table.offset(slot) < 0) table.set(slot, row * 32);
+      else again.push(row);
     }
     const dataHashes = new DataView(data.keyHash.buffer);
     for (let row = dataFirst; row < data.length; row++) {
@@ -48,9 +51,9 @@ export class TtlOwners {
         own(ttl, at >> 5, data.contractAt[row]!, data.keyAt[row]!, data.keyBytes[row]!, data.durability[row]!);
     }
     this.joinOthers(d, ttl, hasher);
-    for (let row = first; row < ttl.length; row++) {
+    for (const row of again) {
       const of = table.offset(table.slotOf(hashes, row * 32)) >> 5;
-      if (of !== row) own(ttl, row, ttl.contractAt[of]!, ttl.keyAt[of]!, ttl.keyBytes[of]!, ttl.durability[of]!);
+      own(ttl, row, ttl.contractAt[of]!, ttl.keyAt[of]!, ttl.keyBytes[of]!, ttl.durability[of]!);
     }
   }
 

@@ -37,6 +37,7 @@ export class TtlRows {
   /** Offset of the entry before the change, or NONE. */
   private beforeAt = new Uint32Array(64);
   private readonly keys = new KeyOrder();
+  private hashes = new DataView(new ArrayBuffer(0));
 
   /** @param filter of which only the shard counts, here by the key hash */
   constructor(private readonly filter: CompiledFilter | undefined) {}
@@ -125,8 +126,9 @@ export class TtlRows {
     rows.keyBytes[row] = 0;
     rows.durability[row] = DURABILITY_UNKNOWN;
     rows.contractAsset[row] = NONE;
-    const hash = row * 32;
-    for (let i = 0; i < 32; i++) rows.keyHash[hash + i] = d.getUint8(hashAt + i);
+    if (this.hashes.buffer !== rows.keyHash.buffer) this.hashes = new DataView(rows.keyHash.buffer);
+    const { hashes } = this;
+    for (let i = 0; i < 32; i += 4) hashes.setInt32(row * 32 + i, d.getInt32(hashAt + i));
   }
 
   /** The ledger ends: its rows are in order, with their places. */
