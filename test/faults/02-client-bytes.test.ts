@@ -20,7 +20,7 @@ import { Health } from "../../src/grpc/generated/health.ts";
 import { ServerReflection } from "../../src/grpc/generated/reflection-v1.ts";
 import { type MethodInfo, serviceClient } from "../../src/grpc/service.ts";
 import { pythonInterpreter } from "../clients/toolchain.ts";
-import { CLIENT_PREFACE, type Frame, parseFrames, settings } from "../http2/frames.ts";
+import { CLIENT_PREFACE, settings, wholeFrames } from "../http2/frames.ts";
 import { start } from "../http2/raw-call.ts";
 import { actionJson, collect, flightCalls } from "../support/flight-rows.ts";
 import { GatedSource } from "../support/gated-source.ts";
@@ -294,17 +294,6 @@ test("a compressed request of a client that holds nothing else is taken, however
   expect(refused).toMatchObject({ code: "INVALID_ARGUMENT" });
   client.close();
 });
-
-/** As many whole frames as there are. */
-function wholeFrames(bytes: Buffer): Frame[] {
-  let end = 0;
-  while (bytes.length - end >= 9) {
-    const next = end + 9 + bytes.readUIntBE(end, 3);
-    if (next > bytes.length) break;
-    end = next;
-  }
-  return parseFrames(bytes.subarray(0, end));
-}
 
 test("JSON that nests without end is refused before it is parsed", async () => {
   const calls = flightCalls(address());

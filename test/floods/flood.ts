@@ -12,7 +12,7 @@ import {
   settings,
   windowUpdate,
 } from "../http2/frames.ts";
-import { start } from "../http2/raw-call.ts";
+import { opening, start } from "../http2/raw-call.ts";
 
 const FRAMES_A_WRITE = 1000;
 const GOAWAY = 7; // RFC 9113 section 6.8
@@ -30,8 +30,7 @@ const repeated = (bytes: Buffer, times = FRAMES_A_WRITE) => Buffer.concat(Array.
 const streams = (round: number, count: number, of: (stream: number) => Buffer) =>
   Buffer.concat(Array.from({ length: count }, (_, index) => of(2 * (round * count + index) + 1)));
 const call = (stream: number) => start(stream, PATH, Buffer.alloc(0));
-/** The header block of a call without its request. */
-const opening = (stream: number) => call(stream).subarray(0, 9 + call(stream).readUIntBE(0, 3));
+const headersOf = (stream: number) => opening(stream, PATH);
 const always = (bytes: Buffer): Kind["again"] => {
   const write = repeated(bytes);
   return () => write;
@@ -44,17 +43,17 @@ export const FLOODS: Readonly<Record<string, Kind>> = {
   "ping answers": { again: always(frame(6, 1, 0, Buffer.alloc(8))) },
   settings: { again: always(settings()) },
   "settings answers": { again: always(ACK) },
-  "empty data": { first: () => Buffer.concat([settings(), opening(1)]), again: always(data(1, 0)) },
+  "empty data": { first: () => Buffer.concat([settings(), headersOf(1)]), again: always(data(1, 0)) },
   "empty data of no stream": { again: always(data(1, 0)) },
   "empty continuations": { first: () => Buffer.concat([settings(), headers(1, 0, "")]), again: always(frame(9, 0, 1)) },
   continuations: { first: () => Buffer.concat([settings(), headers(1, 0, "")]), again: always(continuation(1, 0)) },
   "window updates": { again: always(windowUpdate(0, 1)) },
   "window updates of nothing": {
-    again: (round) => streams(round, 500, (stream) => Buffer.concat([opening(stream), windowUpdate(stream, 0)])),
+    again: (round) => streams(round, 500, (stream) => Buffer.concat([headersOf(stream), windowUpdate(stream, 0)])),
   },
   priorities: { again: always(frame(2, 0, 1, Buffer.alloc(5))) },
   "unknown frames": { again: always(frame(0x42, 0, 0)) },
-  "streams that send nothing": { again: (round) => streams(round, 500, opening) },
+  "streams that send nothing": { again: (round) => streams(round, 500, headersOf) },
   "windows that never open": { first: () => settings([4, 0]), again: (round) => streams(round, 500, call) },
   "calls that nobody serves": {
     again: (round) => streams(round, 500, (stream) => start(stream, "/no.Service/None", Buffer.alloc(0))),

@@ -69,6 +69,17 @@ export function parseFrames(bytes: Buffer): Frame[] {
   return frames;
 }
 
+/** As many whole frames as there are. */
+export function wholeFrames(bytes: Buffer): Frame[] {
+  let end = 0;
+  while (bytes.length - end >= 9) {
+    const next = end + 9 + bytes.readUIntBE(end, 3);
+    if (next > bytes.length) break;
+    end = next;
+  }
+  return parseFrames(bytes.subarray(0, end));
+}
+
 /** A frame in one word, for comparing: "HEADERS(1)", "WINDOW_UPDATE(1,500)", "SETTINGS(4=0)". */
 export function describeFrame({ type, stream, payload }: Frame): string {
   switch (type) {

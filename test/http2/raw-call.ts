@@ -16,14 +16,19 @@ function headerBlock(fields: Record<string, string>): Buffer {
   return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }
 
-/** The frames with which a client starts a call. */
-export function start(stream: number, path: string, request: Uint8Array, fields: Record<string, string> = {}): Buffer {
+/** The headers that open a call. */
+export function opening(stream: number, path: string, fields: Record<string, string> = {}): Buffer {
   const block = headerBlock({
     ...{ ":method": "POST", ":scheme": "http", ":path": path, ":authority": "127.0.0.1" },
     ...{ "content-type": "application/grpc", te: "trailers", ...fields },
   });
+  return frame(1, 4, stream, block);
+}
+
+/** The frames with which a client starts a call. */
+export function start(stream: number, path: string, request: Uint8Array, fields: Record<string, string> = {}): Buffer {
   const message = Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]);
-  return Buffer.concat([frame(1, 4, stream, block), frame(0, 1, stream, message)]);
+  return Buffer.concat([opening(stream, path, fields), frame(0, 1, stream, message)]);
 }
 
 export class RawCall {
