@@ -14,6 +14,7 @@ export interface Figure {
 
 const TOLERANCE = 0.25; // ratios of quiet runs differ by some 10 %, of busy ones by 20 %
 const TOLERANCE_TAIL = 0.6; // a p99 rests on a handful of samples
+const TOLERANCE_CONTROL_TAIL = 1.5; // of calls of a third of a millisecond: whatever else runs on the machine doubles it
 
 const atLeast = (target: number | undefined, unit = "×", tolerance = TOLERANCE): Figure => ({
   unit,
@@ -89,14 +90,14 @@ export const FIGURES = {
     "CPU a gigabyte, compared": atMost(undefined, "× grpc-js'"),
   },
   control: {
-    "GetStatus, idle, p50": atMost(1.5, FLOOR),
-    "GetStatus, idle, p99": atMost(1.5, FLOOR, TOLERANCE_TAIL),
+    "GetStatus, idle, p50": atMost(1.5, FLOOR, TOLERANCE_TAIL),
+    "GetStatus, idle, p99": atMost(1.5, FLOOR, TOLERANCE_CONTROL_TAIL),
     "GetStatus, beside a DoGet, p50": atMost(2, FLOOR, TOLERANCE_TAIL),
-    "GetStatus, beside a DoGet, p99": atMost(2.5, FLOOR, TOLERANCE_TAIL),
-    "GetMetrics, idle, p50": atMost(1.5, FLOOR),
-    "GetMetrics, idle, p99": atMost(1.5, FLOOR, TOLERANCE_TAIL),
+    "GetStatus, beside a DoGet, p99": atMost(2.5, FLOOR, TOLERANCE_CONTROL_TAIL),
+    "GetMetrics, idle, p50": atMost(1.5, FLOOR, TOLERANCE_TAIL),
+    "GetMetrics, idle, p99": atMost(1.5, FLOOR, TOLERANCE_CONTROL_TAIL),
     "GetMetrics, beside a DoGet, p50": atMost(2, FLOOR, TOLERANCE_TAIL),
-    "GetMetrics, beside a DoGet, p99": atMost(2.5, FLOOR, TOLERANCE_TAIL),
+    "GetMetrics, beside a DoGet, p99": atMost(2.5, FLOOR, TOLERANCE_CONTROL_TAIL),
     "ConfigureFilters, idle, p99": atMost(10, "ms"),
   },
   probes: {
