@@ -17,8 +17,8 @@ interface Limit {
 
 /** What one connection may send of each kind of frame. */
 export const FLOOD_LIMITS = {
-  /** From either side, but for those with which a server ends what is done: all calls of a connection can be cancelled many times over. */
-  resets: { atOnce: 1024, aSecond: 100, name: "resets of streams" },
+  /** From either side, but for those with which a server ends what is done: 256 calls can be cancelled twice over. */
+  resets: { atOnce: 512, aSecond: 100, name: "resets of streams" },
   /** Clients ping every few seconds, or once for each DATA frame that they get. */
   pings: { atOnce: 1000, aSecond: 100, name: "PING frames" },
   /** A client that tunes its window sends a dozen in its life. */
