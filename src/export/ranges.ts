@@ -3,6 +3,8 @@
  * and written where there is none: so they have one order, which everybody sees, and no ledger is in two of them. Their
  * chunks follow from them alone, whoever writes.
  */
+import { CodedError } from "../error.ts";
+import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import type { WritableStorage } from "../sources/lake/lake-storage.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { jsonBytes, KEYS, parseJson } from "./settings.ts";
@@ -17,8 +19,7 @@ export async function readRanges(storage: WritableStorage): Promise<LedgerRange[
     const key = rangeKey(ranges.length);
     const bytes = await readObject(storage, key);
     if (bytes === undefined) return ranges;
-    const { ledger_first, ledger_last } = parseJson(storage.nameOf(key), bytes) as Record<string, number>;
-    ranges.push({ ledgerFirst: ledger_first!, ledgerLast: ledger_last! });
+    ranges.push(parseRange(storage.nameOf(key), bytes));
   }
 }
 
@@ -61,6 +62,15 @@ export function without(range: LedgerRange, others: readonly LedgerRange[]): Led
   }
   if (ledgerFirst <= range.ledgerLast) missing.push({ ledgerFirst, ledgerLast: range.ledgerLast });
   return missing;
+}
+
+function parseRange(name: string, bytes: Uint8Array): LedgerRange {
+  const { ledger_first: ledgerFirst, ledger_last: ledgerLast } = parseJson(name, bytes) as Record<string, unknown>;
+  const isLedger = (value: unknown): value is number => Number.isInteger(value) && (value as number) > 0;
+  if (isLedger(ledgerFirst) && isLedger(ledgerLast) && ledgerFirst <= ledgerLast && ledgerLast <= LEDGER_SEQUENCE_MAX) {
+    return { ledgerFirst, ledgerLast };
+  }
+  throw new CodedError("DATA_LOSS", "EXPORT_CHANGED", `${name}: it names no range of ledgers`);
 }
 
 function overlaps(a: LedgerRange, b: LedgerRange): boolean {

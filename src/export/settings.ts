@@ -79,7 +79,8 @@ export function jsonBytes(value: unknown): Uint8Array {
 /** What `settings.json` says. @throws CodedError DATA_LOSS / EXPORT_CHANGED */
 export function parseSettings(name: string, bytes: Uint8Array): ExportSettings {
   const settings = parseJson(name, bytes) as ExportSettings;
-  if (settings.format === FORMAT && settings.version === VERSION) return settings;
+  const { format, version, chunk_ledgers } = settings;
+  if (format === FORMAT && version === VERSION && Number.isInteger(chunk_ledgers) && chunk_ledgers > 0) return settings;
   throw new CodedError("DATA_LOSS", "EXPORT_CHANGED", `${name}: it is no ${FORMAT} of version ${VERSION}`);
 }
 

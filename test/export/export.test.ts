@@ -1,22 +1,13 @@
 /** Exports of Parquet files: their rows are the oracle's, their bytes always the same, and what is wrong is found. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { analyticsPython } from "../clients/toolchain.ts";
 import { readGolden } from "../support/goldens.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
-import { contentOf, exportSample, madeLake, run, SAMPLE_RANGE } from "./support.ts";
+import { contentOf, exportSample, madeFlags, madeLake, run, SAMPLE_RANGE } from "./support.ts";
 
 const SCRIPT = join(ROOT, "test", "clients", "python", "parquet_check.py");
 const LEDGERS_MADE = 24;
@@ -28,16 +19,7 @@ const python = await analyticsPython();
 if (python.missing !== undefined) console.warn(`skipping readers of Parquet: ${python.missing}`);
 
 const lake = madeLake(LEDGERS_MADE);
-const MADE = [
-  "--source",
-  lake.folder,
-  "--start-ledger",
-  "1",
-  "--end-ledger",
-  String(LEDGERS_MADE),
-  "--chunk-ledgers",
-  "4",
-];
+const MADE = madeFlags(lake, LEDGERS_MADE);
 const exportMade = (to: string, ...flags: string[]) => run("export", "parquet", ...MADE, "--to", place(to), ...flags);
 let processor: Processor;
 
@@ -52,13 +34,6 @@ afterAll(async () => {
   lake[Symbol.dispose]();
   expect(await processor.stop()).toBe(0);
 });
-
-/** A copy of the made export, to be damaged. */
-function copyOfMade(name: string): { folder: string; files: string[] } {
-  cpSync(place("made"), place(name), { recursive: true });
-  const files = readdirSync(place(name)).filter((file) => file.endsWith(".parquet"));
-  return { folder: place(name), files };
-}
 
 async function pythonRows(pattern: string): Promise<Map<string, Record<string, unknown>[]>> {
   const child = Bun.spawn([...python.command!, SCRIPT, "rows", pattern], { stdout: "pipe", stderr: "pipe" });
@@ -254,69 +229,6 @@ describe("the same again", () => {
     expect([ended.code, ended.err]).toEqual([130, expect.stringContaining("the same command goes on")]);
     expect((await exportMade("cut")).code).toBe(0);
     expect(contentOf(place("cut"))).toEqual(contentOf(place("made")));
-  });
-});
-
-describe("export verify", () => {
-  const DAMAGE: Record<string, [kind: string, damage: (folder: string, file: string) => void]> = {
-    altered: [
-      "changed",
-      (folder, file) => {
-        const bytes = readFileSync(join(folder, file));
-        bytes[bytes.length >> 1]! ^= 1;
-        writeFileSync(join(folder, file), bytes);
-      },
-    ],
-    truncated: [
-      "changed",
-      (folder, file) => writeFileSync(join(folder, file), readFileSync(join(folder, file)).subarray(1)),
-    ],
-    longer: ["changed", (folder, file) => appendFileSync(join(folder, file), "x")],
-    missing: ["missing", (folder, file) => rmSync(join(folder, file))],
-    added: ["added", (folder, file) => cpSync(join(folder, file), join(folder, `copy-${file}`))],
-    "without a manifest": [
-      "missing",
-      (folder) => rmSync(join(folder, "_export", "chunks", "0000000004-0000000007.json")),
-    ],
-    "with a manifest of other ledgers": [
-      "changed",
-      (folder) => {
-        const chunks = join(folder, "_export", "chunks");
-        cpSync(join(chunks, "0000000008-0000000011.json"), join(chunks, "0000000004-0000000007.json"));
-      },
-    ],
-    "of another chain": [
-      "chain",
-      (folder) => {
-        const path = join(folder, "_export", "chunks", "0000000008-0000000011.json");
-        writeFileSync(path, readFileSync(path, "utf8").replace(/("previous_ledger_hash": ")../, "$1zz"));
-      },
-    ],
-  };
-
-  test.each(Object.entries(DAMAGE))("finds an export %s", async (name, [kind, damage]) => {
-    const { folder, files } = copyOfMade(name);
-    damage(folder, files[1]!);
-    const verified = await run("export", "verify", "--from", folder);
-    expect(verified.code).toBe(1);
-    expect(verified.out).toMatch(new RegExp(`^${kind}: `, "m"));
-    expect(verified.out).toContain("finding");
-    const asJson = await run("export", "verify", "--from", folder, "--format", "json");
-    const lines = asJson.out
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    expect(lines.at(-1).findings).toBe(lines.length - 1);
-    expect(lines[0].kind).toBe(kind);
-  });
-
-  test("one digest stands for the export", async () => {
-    const digest = async (name: string) =>
-      / digest ([0-9a-f]{64})$/m.exec((await run("export", "verify", "--from", place(name))).out)![1];
-    const { folder } = copyOfMade("digested");
-    expect(await digest("digested")).toBe(await digest("made"));
-    rmSync(folder, { recursive: true });
-    expect(await digest("sample")).not.toBe(await digest("made"));
   });
 });
 

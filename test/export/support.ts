@@ -40,3 +40,8 @@ export function madeLake(last: number): TemporaryLake {
   }
   return lake;
 }
+
+/** All ledgers of such a lake, four a chunk. */
+export function madeFlags(lake: TemporaryLake, last: number): string[] {
+  return ["--source", lake.folder, "--start-ledger", "1", "--end-ledger", String(last), "--chunk-ledgers", "4"];
+}
