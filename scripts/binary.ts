@@ -29,6 +29,11 @@ export function compileBinary(outfile: string, target?: string): void {
       ...(target === undefined ? [] : [`--target=${target}`]),
       "--external",
       "@napi-rs/nice",
+      // One folder for the sources of all CommonJS packages, in place of where they are on this machine: the bytes are the same
+      // wherever the binary is made. Piscina's worker is the one file that is asked for there: src/workers/host.ts.
+      '--define=__dirname="/bundled/piscina/dist"',
+      // msgpackr would load native code from node_modules of the machine that the binary was made on.
+      '--define=process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED="true"',
       "src/main.ts",
       "src/worker-host.ts",
       "src/data-plane-host.ts",

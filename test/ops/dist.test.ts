@@ -28,6 +28,8 @@ test.skipIf(process.platform !== "linux" || process.arch !== "x64")(
       digests.add(readFileSync(join(release, "SHA256SUMS"), "utf8"));
     }
     expect([...digests]).toHaveLength(1);
+    // Nothing in it names this machine's folders: code would be looked for there.
+    expect(readFileSync(join(copy, "first", "dist", "release", NAME)).includes(join(ROOT, "node_modules"))).toBe(false);
     const demo = shell([join(copy, "first", "dist", "release", NAME), "demo"], tmpdir());
     expect(demo.stdout.toString()).toContain("7 ledgers, 311 rows");
   },
