@@ -3,11 +3,12 @@
  * imports the sources themselves. Packages stay outside of the module, so that its record batches are those of the importer's apache-arrow.
  */
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dir, "..");
-const out = join(root, "dist", "lib");
+const place = join(root, "dist", "lib");
+const out = `${place}.${process.pid}`; // it takes its place when it is whole: others may be reading the one before
 const DOORS = ["src/index.ts", "src/sinks/index.ts"];
 
 function run(command: string[]): void {
@@ -17,7 +18,7 @@ function run(command: string[]): void {
   process.exit(status ?? 1);
 }
 
-rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
 run([
   process.execPath,
   "build",
@@ -36,4 +37,6 @@ run([
   ...["--allowImportingTsExtensions", "--rewriteRelativeImportExtensions", "--types", "bun-types", "--strict"],
   ...DOORS,
 ]);
-console.log(`${out}: index.js, sinks/index.js and their declarations`);
+rmSync(place, { recursive: true, force: true });
+renameSync(out, place);
+console.log(`${place}: index.js, sinks/index.js and their declarations`);

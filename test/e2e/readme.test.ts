@@ -136,7 +136,11 @@ describe("README", () => {
       readme,
       ...["flight.md", "operations.md"].map((page) => readFileSync(join(ROOT, "docs", page), "utf8")),
     ];
-    texts.push(...["cli/serve.ts", "ops/status-page.ts"].map((file) => readFileSync(join(ROOT, "src", file), "utf8")));
+    texts.push(
+      ...["cli/serve.ts", "ops/console/session.js", "ops/console/client.js"].map((file) =>
+        readFileSync(join(ROOT, "src", file), "utf8"),
+      ),
+    );
     for (const text of texts) expect(text).not.toMatch(/endpoints?\[\d\]/);
   });
 
