@@ -1,25 +1,17 @@
 /** The columns of the dataset `ttl`. Columns that contract_data has too mean the same, and have the same values. */
-import { NONE, type RowSet } from "../ledger/row-set.ts";
-import {
-  CHANGE_EVICTED,
-  CHANGE_REMOVED,
-  CHANGE_UPDATED,
-  DURABILITY_NAMES,
-  REASON_NAMES,
-  TTL_CHANGE_NAMES,
-} from "../ledger/terms.ts";
+import type { RowSet } from "../ledger/row-set.ts";
+import { CHANGE_EVICTED, CHANGE_REMOVED, CHANGE_UPDATED, DURABILITY_NAMES, TTL_CHANGE_NAMES } from "../ledger/terms.ts";
 import { STRKEY_CONTRACT } from "../xdr/strkey.ts";
 import { type Column, optional, required } from "./column.ts";
+import { OptionalUint32Column, Uint32Column } from "./fixed-columns.ts";
 import {
-  ClosedAtColumn,
-  LedgerSequenceColumn,
-  OptionalUint32Column,
-  TransactionOrderColumn,
-  Uint32Column,
-} from "./fixed-columns.ts";
-import { BinaryColumn, HexColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
+  ledgerColumns,
+  operationIndexColumn,
+  transactionOrderColumn,
+  transactionPlaceColumns,
+} from "./place-columns.ts";
+import { BinaryColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
 
-const OPERATION = REASON_NAMES.indexOf("operation");
 const DURABILITIES = [...DURABILITY_NAMES, ""]; // the last is none
 
 const isGone = ({ change }: RowSet, row: number): boolean =>
@@ -34,8 +26,7 @@ export function columnsTtl(): Column[] {
 
 function changeColumns(): Column[] {
   return [
-    new LedgerSequenceColumn(required("ledger_sequence", "Ledger in which the change happened")),
-    new ClosedAtColumn(required("closed_at", "Close time of that ledger")),
+    ...ledgerColumns(),
     new KeyHashColumn(
       required(
         "ledger_key_hash",
@@ -68,32 +59,9 @@ function changeColumns(): Column[] {
 
 function placeColumns(): Column[] {
   return [
-    new HexColumn(
-      optional("transaction_hash", "Hex hash of the transaction; null where the ledger itself made the change"),
-      (rows) => rows.txHashAt,
-    ),
-    new OptionalUint32Column(
-      optional(
-        "transaction_index",
-        "The transaction's place in its ledger, in apply order from 1; null where the ledger itself made the change (evicted entries, upgrades)",
-      ),
-      (rows, row) => rows.txIndex[row]!,
-      (rows, row) => rows.txHashAt[row] === NONE,
-    ),
-    new TransactionOrderColumn(
-      required(
-        "transaction_order",
-        "transaction_index, or 4294967295 where the ledger itself made the change (evicted entries, upgrades): part of the natural key, and so never null",
-      ),
-    ),
-    new OptionalUint32Column(
-      optional(
-        "operation_index",
-        "The operation's place in its transaction, from 0; null where no operation made the change",
-      ),
-      (rows, row) => rows.opIndex[row]!,
-      (rows, row) => rows.reason[row] !== OPERATION,
-    ),
+    ...transactionPlaceColumns(),
+    transactionOrderColumn(),
+    operationIndexColumn(),
     new Uint32Column(
       required(
         "change_index",

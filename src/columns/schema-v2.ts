@@ -18,7 +18,6 @@ import {
   INSTANCE_NONE,
   INSTANCE_STELLAR_ASSET,
   INSTANCE_TYPE_NAMES,
-  REASON_NAMES,
   SCVAL_TYPE_NAMES,
 } from "../ledger/terms.ts";
 import { skipContractExecutable } from "../xdr/generated/skip.ts";
@@ -34,21 +33,22 @@ import { type Column, optional, required } from "./column.ts";
 import { DictionaryColumn } from "./dictionary-column.ts";
 import {
   BalanceDecimalColumn,
-  ClosedAtColumn,
   DeletedColumn,
-  LedgerSequenceColumn,
   OptionalBoolColumn,
   OptionalUint32Column,
-  TransactionOrderColumn,
   Uint32Column,
 } from "./fixed-columns.ts";
 import { XdrJsonColumn } from "./json-column.ts";
+import {
+  ledgerColumns,
+  operationIndexColumn,
+  transactionOrderColumn,
+  transactionPlaceColumns,
+} from "./place-columns.ts";
 import { BinaryColumn, HexColumn, KeyHashColumn, StrkeyColumn } from "./text-columns.ts";
 
 /** Dictionary ids: a column's for good, in every stream. */
 const DICTIONARY = { keyType: 0, durability: 1, assetType: 2, instanceType: 3, changeType: 4, balanceKind: 5 } as const;
-
-const OPERATION = REASON_NAMES.indexOf("operation");
 
 function assetType(rows: RowSet, row: number): number {
   const own = rows.assetType[row]!;
@@ -162,8 +162,7 @@ function changeColumns(): Column[] {
     new DeletedColumn(
       required("deleted", "Whether this change took the entry out of the live state: removed, evicted"),
     ),
-    new LedgerSequenceColumn(required("ledger_sequence", "Ledger in which the change happened")),
-    new ClosedAtColumn(required("closed_at", "Close time of that ledger")),
+    ...ledgerColumns(),
     new KeyHashColumn(optional("ledger_key_hash", "Hex sha256 of the LedgerKey's XDR")),
   ];
 }
@@ -216,26 +215,8 @@ function transactionColumns(): Column[] {
       (rows, row) => rows.change[row]!,
       ["state"],
     ),
-    new HexColumn(
-      optional("transaction_hash", "Hex hash of the transaction; null where the ledger itself made the change"),
-      (rows) => rows.txHashAt,
-    ),
-    new OptionalUint32Column(
-      optional(
-        "transaction_index",
-        "The transaction's place in its ledger, in apply order from 1; null where the ledger itself made the change (evicted entries, upgrades)",
-      ),
-      (rows, row) => rows.txIndex[row]!,
-      (rows, row) => rows.txHashAt[row] === NONE,
-    ),
-    new OptionalUint32Column(
-      optional(
-        "operation_index",
-        "The operation's place in its transaction, from 0; null where no operation made the change",
-      ),
-      (rows, row) => rows.opIndex[row]!,
-      (rows, row) => rows.reason[row] !== OPERATION,
-    ),
+    ...transactionPlaceColumns(),
+    operationIndexColumn(),
     new Uint32Column(
       required(
         "change_index",
@@ -272,12 +253,7 @@ function readableColumns(): Column[] {
       isAssetContract,
       true,
     ),
-    new TransactionOrderColumn(
-      required(
-        "transaction_order",
-        "transaction_index, or 4294967295 where the ledger itself made the change (evicted entries, upgrades): part of the natural key, and so never null",
-      ),
-    ),
+    transactionOrderColumn(),
     new DictionaryColumn(
       optional(
         "balance_kind",
