@@ -1,6 +1,6 @@
 /** Where an export's rows come from: flags of `export parquet`. */
 import { parseSourceEndpoint, shownSource } from "../config/source-endpoint.ts";
-import { dialAddress, sourceEndpoint, text } from "../config/types.ts";
+import { sourceEndpoint, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightRows } from "../export/flight-rows.ts";
 import { LedgerRows, networkOfSource } from "../export/ledger-rows.ts";
@@ -10,25 +10,17 @@ import { openSource } from "../sources/open.ts";
 import type { TroubleListener } from "../sources/source.ts";
 import type { SourceAccess } from "../sources/source-access.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import type { CommandContext } from "./command.ts";
-import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
 import { decoderFilterOf, KIND_FLAGS, ticketFilters } from "./filter-flags.ts";
 import { type FlagValues, option } from "./flags.ts";
-import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf } from "./flight-call.ts";
+import { FLIGHT_FLAGS, flightAccess } from "./flight-call.ts";
 import { RANGE_ASSET_FLAG } from "./reading-flags.ts";
 import { tailError } from "./tail-errors.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A server or a source, and which of their rows. */
 export const ROW_FLAGS = {
-  address: option({
-    placeholder: "HOST:PORT",
-    type: dialAddress,
-    summary: `The Flight server that the rows come from. Default: ${FLIGHT_ADDRESS_DEFAULT}, or FLIGHT_ENDPOINT, or FLIGHT_ADDRESS.`,
-  }),
-  "token-file": TOKEN_FLAG,
-  ...TLS_FLAGS,
+  ...FLIGHT_FLAGS,
   source: option({
     placeholder: "SOURCE",
     type: text,
@@ -83,18 +75,18 @@ export async function openRows(
   return { ...shared, reader, networkPassphrase, from: flags.source, explained: (thrown) => thrown, close() {} };
 }
 
-async function openServer({ flags, env }: Context, range: LedgerRange, signal: AbortSignal): Promise<OpenRows> {
+async function openServer(context: Context, range: LedgerRange, signal: AbortSignal): Promise<OpenRows> {
+  const { flags } = context;
   if (flags["network-passphrase"] !== undefined) throw new UsageError("--network-passphrase is for --source");
   const shared = selectionOf(flags);
-  const address = flags.address ?? flightAddress(env);
-  const client = new FlightClient(address, { token: tokenOf(flags["token-file"], env), tls: clientTls(flags, env) });
+  const { address, login, ...access } = flightAccess(context);
+  const client = new FlightClient(address, access);
   let hasBegun = false;
   const explained = (thrown: unknown) => {
     if (thrown instanceof CodedError && thrown.reason === "LEDGER_AFTER_SOURCE") return thrown; // an export has an end
     return tailError(thrown, { address, credentials: client.credentials, session: "", from: undefined, hasBegun });
   };
   try {
-    const login = loginOf(env.FLIGHT_LOGIN);
     if (login !== undefined) await client.login(login.name, login.password);
     const reader = new FlightRows(client, shared);
     const networkPassphrase = await reader.networkPassphrase(range, signal);

@@ -1,23 +1,63 @@
 /** What the commands that read over Flight have in common. */
 import { dialTarget, parseAddress } from "../config/address.ts";
+import type { OutgoingTls } from "../config/tls-files.ts";
+import { dialAddress } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import type { SessionFlight } from "../flight-client/client.ts";
+import { clientTls, TLS_FLAGS } from "./client-tls.ts";
+import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
+import { type FlagValues, option } from "./flags.ts";
 
-/** Where the server is looked for when nobody says. */
-export const FLIGHT_ADDRESS_DEFAULT = "127.0.0.1:8816";
+const ADDRESS_DEFAULT = "127.0.0.1:8816";
 
-/** Where the server of the same environment is reached: FLIGHT_ENDPOINT, or else FLIGHT_ADDRESS. */
-export function flightAddress(env: Readonly<Record<string, string | undefined>>): string {
-  const variable = env.FLIGHT_ENDPOINT || env.FLIGHT_ADDRESS;
-  const address = variable ? parseAddress(variable) : undefined;
-  return address === undefined || address.port === 0 ? FLIGHT_ADDRESS_DEFAULT : dialTarget(address);
+/** Where the Flight server is, and how to connect. */
+export const FLIGHT_FLAGS = {
+  address: option({
+    placeholder: "HOST:PORT",
+    type: dialAddress,
+    summary: `The Flight server. Default: ${ADDRESS_DEFAULT}, or FLIGHT_ENDPOINT, or FLIGHT_ADDRESS.`,
+  }),
+  "token-file": TOKEN_FLAG,
+  ...TLS_FLAGS,
+};
+
+/** A server, and as whom it is called. */
+interface FlightAccess {
+  address: string;
+  token: string | undefined;
+  tls: OutgoingTls | undefined;
+  /** undefined where the server asks for no password. */
+  login: { name: string; password: string } | undefined;
 }
 
 /**
- * @param pair name:password; absent or empty where the server asks for none
- * @throws CodedError INVALID_ARGUMENT / LOGIN
+ * What the flags and the environment say of the server.
+ * @throws UsageError for a token's file; CodedError INVALID_ARGUMENT / LOGIN, TLS_FILE
  */
-export function loginOf(pair: string | undefined): { name: string; password: string } | undefined {
+export function flightAccess({
+  flags,
+  env,
+}: {
+  flags: FlagValues<typeof FLIGHT_FLAGS>;
+  env: Readonly<Record<string, string | undefined>>;
+}): FlightAccess {
+  return {
+    address: flags.address ?? addressOf(env),
+    token: tokenOf(flags["token-file"], env),
+    tls: clientTls(flags, env),
+    login: loginOf(env.FLIGHT_LOGIN),
+  };
+}
+
+/** Where the server of the same environment is reached: FLIGHT_ENDPOINT, or else FLIGHT_ADDRESS. */
+function addressOf(env: Readonly<Record<string, string | undefined>>): string {
+  const variable = env.FLIGHT_ENDPOINT || env.FLIGHT_ADDRESS;
+  const address = variable ? parseAddress(variable) : undefined;
+  return address === undefined || address.port === 0 ? ADDRESS_DEFAULT : dialTarget(address);
+}
+
+/** @param pair name:password; absent or empty where the server asks for none */
+function loginOf(pair: string | undefined): FlightAccess["login"] {
   if (!pair) return undefined;
   const colon = pair.indexOf(":");
   if (colon < 1) throw new CodedError("INVALID_ARGUMENT", "LOGIN", "FLIGHT_LOGIN must be name:password");

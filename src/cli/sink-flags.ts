@@ -1,16 +1,14 @@
 /** The flags that all sinks have: what is read, and how it is committed. */
 import { DAY_MS } from "../config/duration.ts";
-import { dialAddress, duration, integer, type SettingType, text } from "../config/types.ts";
+import { duration, integer, type SettingType, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import type { FlightClient } from "../flight-client/client.ts";
 import { ARROW_COLUMNS } from "../sinks/columns.ts";
 import { type RangeSelection, type Selection, type SessionSelection, ticketFrom } from "../sinks/reader.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
-import { TLS_FLAGS } from "./client-tls.ts";
-import { TOKEN_FLAG } from "./control-call.ts";
 import { KIND_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option, toggle } from "./flags.ts";
-import { FLIGHT_ADDRESS_DEFAULT, partTicket } from "./flight-call.ts";
+import { FLIGHT_FLAGS, partTicket } from "./flight-call.ts";
 import { PROGRAM } from "./program.ts";
 import {
   checkDatasetFilters,
@@ -29,13 +27,7 @@ const retries = integer(0, 1_000_000);
 
 /** Each sink adds where its rows go. */
 export const SINK_FLAGS = {
-  address: option({
-    placeholder: "HOST:PORT",
-    type: dialAddress,
-    summary: `The Flight server. Default: ${FLIGHT_ADDRESS_DEFAULT}, or FLIGHT_ENDPOINT, or FLIGHT_ADDRESS.`,
-  }),
-  "token-file": TOKEN_FLAG,
-  ...TLS_FLAGS,
+  ...FLIGHT_FLAGS,
   session: option({
     placeholder: "ID",
     type: text,

@@ -5,10 +5,8 @@ import { type ConsumeResult, type ConsumerCommit, consume } from "../sinks/consu
 import { readerOf } from "../sinks/reader.ts";
 import type { Sink } from "../sinks/sink.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
-import { clientTls } from "./client-tls.ts";
 import type { CommandContext, Output } from "./command.ts";
-import { tokenOf } from "./control-call.ts";
-import { flightAddress, loginOf } from "./flight-call.ts";
+import { flightAccess } from "./flight-call.ts";
 import { PROGRAM } from "./program.ts";
 import { Progress } from "./progress.ts";
 import { checkSinkFlags, find, pacingOf, type SINK_FLAGS } from "./sink-flags.ts";
@@ -37,10 +35,8 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
   const { flags, env, print, stderr } = context;
   checkSinkFlags(flags);
   const pacing = pacingOf(flags, env);
-  const login = loginOf(env.FLIGHT_LOGIN);
+  const { address, login, ...access } = flightAccess(context);
   const signal = context.interrupt();
-  const address = flags.address ?? flightAddress(env);
-  const access = { token: tokenOf(flags["token-file"], env), tls: clientTls(flags, env) };
   const client = new FlightClient(address, access);
   const told = new Told(stderr);
   let session = flags.session ?? "";

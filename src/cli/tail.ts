@@ -1,14 +1,12 @@
-import { dialAddress, integer, oneOf, text } from "../config/types.ts";
+import { integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
 import { ArrowCells } from "../rows/arrow-cells.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
-import { clientTls, TLS_FLAGS } from "./client-tls.ts";
 import { defineCommand, type Output } from "./command.ts";
-import { TOKEN_FLAG, tokenOf } from "./control-call.ts";
 import { FILTER_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option, optionOr, repeated, toggle } from "./flags.ts";
-import { FLIGHT_ADDRESS_DEFAULT, flightAddress, loginOf, partTicket } from "./flight-call.ts";
+import { FLIGHT_FLAGS, flightAccess, partTicket } from "./flight-call.ts";
 import { isClosedByReader, write } from "./output.ts";
 import { PROGRAM } from "./program.ts";
 import {
@@ -40,13 +38,7 @@ const RANGE_FLAGS = {
 };
 
 const FLAGS = {
-  address: option({
-    placeholder: "HOST:PORT",
-    type: dialAddress,
-    summary: `The Flight server. Default: ${FLIGHT_ADDRESS_DEFAULT}, or FLIGHT_ADDRESS where that is set.`,
-  }),
-  "token-file": TOKEN_FLAG,
-  ...TLS_FLAGS,
+  ...FLIGHT_FLAGS,
   session: option({
     placeholder: "ID",
     type: text,
@@ -98,16 +90,12 @@ export const command = defineCommand({
   async run({ flags, env, stdout, stderr, interrupt }) {
     checkTogether(flags);
     const signal = interrupt();
-    const address = flags.address ?? flightAddress(env);
-    const client = new FlightClient(address, {
-      token: tokenOf(flags["token-file"], env),
-      tls: clientTls(flags, env),
-    });
+    const { address, login, ...access } = flightAccess({ flags, env });
+    const client = new FlightClient(address, access);
     const place = new TailPlace(rangeWords(flags));
     let session = flags.session ?? "";
     let stopped = "";
     try {
-      const login = loginOf(env.FLIGHT_LOGIN);
       if (login !== undefined) await client.login(login.name, login.password);
       let tickets: Uint8Array[];
       if (flags["start-ledger"] === undefined) {

@@ -213,18 +213,10 @@ async function pythonHome(name: string, requirements: string): Promise<string | 
   return home;
 }
 
-async function prepareGo(): Promise<Client> {
-  const folder = join(CACHE, "bin");
-  const binary = join(folder, "flightclient");
-  const version = await output(["go", "version"]);
-  if (version === undefined) return { missing: "the arrow-go client needs Go (1.26 or newer), which is not there" };
-  const stamp = `${version}\n${digest(GO_SOURCES, /\.(go|mod|sum)$/)}\n`;
-  if (readIfThere(`${binary}.stamp`) === stamp && existsSync(binary)) return { command: [binary] };
-  mkdirSync(folder, { recursive: true });
-  await run(["go", "build", "-trimpath", "-o", `${binary}.new`, "."], GO_SOURCES);
-  renameSync(`${binary}.new`, binary); // a binary that runs cannot be overwritten, but replaced
-  writeFileSync(`${binary}.stamp`, stamp);
-  return { command: [binary] };
+function prepareGo(): Promise<Client> {
+  return goBinary("flightclient", digest(GO_SOURCES, /\.(go|mod|sum)$/), (to) =>
+    run(["go", "build", "-trimpath", "-o", to, "."], GO_SOURCES),
+  );
 }
 
 async function prepareJava(): Promise<Client> {
@@ -263,18 +255,26 @@ function prepareConformance(): Promise<Client> {
 }
 
 /** A program of a Go module, installed under `name`. */
-async function goProgram(name: string, module: string): Promise<Client> {
+function goProgram(name: string, module: string): Promise<Client> {
+  return goBinary(name, module, async (to) => {
+    const built = join(CACHE, `go-${name}`);
+    await run(["env", `GOBIN=${built}`, "go", "install", module]);
+    renameSync(join(built, readdirSync(built)[0]!), to); // Go names it by the last part of its path
+    rmSync(built, { recursive: true });
+  });
+}
+
+/** A binary that is built anew where Go, or what it is made of, is another one. */
+async function goBinary(name: string, madeOf: string, build: (to: string) => Promise<void>): Promise<Client> {
   const folder = join(CACHE, "bin");
   const binary = join(folder, name);
   const version = await output(["go", "version"]);
   if (version === undefined) return { missing: `${name} needs Go (1.26 or newer), which is not there` };
-  const stamp = `${version}\n${module}\n`;
+  const stamp = `${version}\n${madeOf}\n`;
   if (readIfThere(`${binary}.stamp`) === stamp && existsSync(binary)) return { command: [binary] };
-  const built = join(CACHE, `go-${name}`);
   mkdirSync(folder, { recursive: true });
-  await run(["env", `GOBIN=${built}`, "go", "install", module]);
-  renameSync(join(built, readdirSync(built)[0]!), binary); // Go names it by the last part of its path
-  rmSync(built, { recursive: true });
+  await build(`${binary}.new`);
+  renameSync(`${binary}.new`, binary); // a binary that runs cannot be overwritten, but replaced
   writeFileSync(`${binary}.stamp`, stamp);
   return { command: [binary] };
 }

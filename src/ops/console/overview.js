@@ -222,6 +222,11 @@ const STAGE_WORDS = {
   creditWait: "wait for room",
 };
 
+/** A box with a heading, a line below it, and what it is about. */
+function panel(heading, line, content) {
+  return make("div", { class: "card pad" }, make("h3", {}, heading), make("p", { class: "dim" }, line), content);
+}
+
 function work({ workers, stages }) {
   const parts = (names, seconds) =>
     names.map((name) => [STAGE_WORDS[name], seconds[name] ?? 0, age(seconds[name] ?? 0)]);
@@ -231,22 +236,14 @@ function work({ workers, stages }) {
     make(
       "div",
       { class: "grid" },
-      make(
-        "div",
-        { class: "card pad" },
-        make("h3", {}, "Where a ledger's time goes"),
-        make("p", { class: "dim" }, "CPU time since the start"),
+      panel(
+        "Where a ledger's time goes",
+        "CPU time since the start",
         bar("CPU time", parts(["inflate", "decode", "encode", "hub"], stages?.cpu ?? {})),
       ),
-      make(
-        "div",
-        { class: "card pad" },
-        make("h3", {}, "What is waited for"),
-        make(
-          "p",
-          { class: "dim" },
-          `${workers} decode ${workers === 1 ? "worker" : "workers"}, the source and the streams`,
-        ),
+      panel(
+        "What is waited for",
+        `${workers} decode ${workers === 1 ? "worker" : "workers"}, the source and the streams`,
         bar("waiting", parts(["sourceWait", "creditWait", "outputWait", "inputWait"], stages?.wall ?? {})),
       ),
     ),
@@ -254,35 +251,28 @@ function work({ workers, stages }) {
 }
 
 function memory({ limitBytes, residentBytes, streamsBytesMax, retainedBytes, inFlightBytesMax, ringsBytes }) {
+  const restBytes = Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes);
   return section(
     "Memory",
     "memory",
     make(
       "div",
       { class: "grid" },
-      make(
-        "div",
-        { class: "card pad" },
-        make("h3", {}, `${bytes(residentBytes)} of ${bytes(limitBytes)}`),
-        make("p", { class: "dim" }, "resident, of MAX_MEMORY_MB"),
+      panel(
+        `${bytes(residentBytes)} of ${bytes(limitBytes)}`,
+        "resident, of MAX_MEMORY_MB",
         make("progress", { max: limitBytes, value: residentBytes, "aria-label": "resident memory" }),
       ),
-      make(
-        "div",
-        { class: "card pad" },
-        make("h3", {}, "The plan"),
-        make("p", { class: "dim" }, `${bytes(retainedBytes)} of ${bytes(streamsBytesMax)} for streams are retained`),
+      panel(
+        "The plan",
+        `${bytes(retainedBytes)} of ${bytes(streamsBytesMax)} for streams are retained`,
         bar(
           "plan",
           [
             ["streams", streamsBytesMax, bytes(streamsBytesMax)],
             ["ledgers in flight", inFlightBytesMax, bytes(inFlightBytesMax)],
             ["rings", ringsBytes, bytes(ringsBytes)],
-            [
-              "the process",
-              Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes),
-              bytes(Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes)),
-            ],
+            ["the process", restBytes, bytes(restBytes)],
           ],
           limitBytes,
         ),
