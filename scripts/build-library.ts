@@ -14,6 +14,7 @@ const DOORS = ["src/index.ts", "src/sinks/index.ts"];
 function run(command: string[]): void {
   const { status, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { cwd: root, encoding: "utf8" });
   if (status === 0) return;
+  rmSync(out, { recursive: true, force: true });
   process.stderr.write(`${stdout}${stderr}`);
   process.exit(status ?? 1);
 }

@@ -1,14 +1,24 @@
 /** examples/python and the snippet of docs/clients.md, installed by path as a stranger would: every row once, though connections are cut; frames of others take it. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonInterpreter } from "../clients/toolchain.ts";
 import { CutProxy } from "../support/cut-proxy.ts";
-import { ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-python-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const proxy = await CutProxy.listen();
+let processor: Processor;
+beforeAll(async () => {
+  processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
+  proxy.leadTo(processor.flight);
+});
+afterAll(async () => {
+  proxy.close();
+  await processor.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
 
 const PROGRAM = `
 import sys, duckdb, contract_data
@@ -40,9 +50,6 @@ test("installed by path, it reads every row once across cut connections", async 
   const installed = Bun.spawnSync([...pip, sources], { stderr: "pipe" });
   expect([installed.exitCode, installed.exitCode === 0 ? "" : installed.stderr.toString()]).toEqual([0, ""]);
 
-  const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
-  const proxy = await CutProxy.listen();
-  proxy.leadTo(processor.flight);
   const child = Bun.spawn([...command, "-c", PROGRAM, proxy.address], {
     env: { ...process.env, PYTHONPATH: target },
     stdin: "pipe",
@@ -81,6 +88,4 @@ test("installed by path, it reads every row once across cut connections", async 
   const printed = Bun.spawnSync([...command, "-c", here], { env: { ...process.env, PYTHONPATH: target } });
   expect(printed.stderr.toString()).toBe("");
   expect(printed.stdout.toString()).toContain("4002027568");
-  proxy.close();
-  await processor.stop();
 }, 600_000);
