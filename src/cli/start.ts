@@ -15,6 +15,7 @@ import { UsageError } from "./usage-error.ts";
 const PARTITIONS_MAX = 65_536; // as a filter's shards; a server may have a lower limit, and says so
 /** So long a session may be STARTING before it counts as started: its source delivers, or refuses, in far less. */
 const STARTING_MS_MAX = 1_000;
+const FIRST_LEDGER_MS_MAX = 200; // one whose first ledger is not there fails within milliseconds of its start
 const POLL_MS = 20;
 
 export const command = defineCommand({
@@ -137,10 +138,11 @@ own the session has the server's.`,
 
 /** Sees whether the session fails at once, as one does whose ledgers its source does not have. @throws CodedError SESSION_ERROR */
 async function assertStarts(context: Parameters<typeof withControl>[0], sessionId: string): Promise<void> {
-  const until = performance.now() + STARTING_MS_MAX;
+  let until = performance.now() + STARTING_MS_MAX;
+  let isRunning = false;
   await withControl(context, async (client) => {
     for (;;) {
-      const { status, errorMessage } = await client.getStatus({ sessionId });
+      const { status, errorMessage, currentLedger } = await client.getStatus({ sessionId });
       if (status === Status.ERROR) {
         throw new CodedError(
           "FAILED_PRECONDITION",
@@ -148,7 +150,10 @@ async function assertStarts(context: Parameters<typeof withControl>[0], sessionI
           `session ${sessionId} has failed: ${errorMessage}`,
         );
       }
-      if (status !== Status.STARTING || performance.now() >= until) return;
+      if (status === Status.RUNNING && !isRunning) until = performance.now() + FIRST_LEDGER_MS_MAX;
+      isRunning = status === Status.RUNNING;
+      const mayFail = status === Status.STARTING || (isRunning && currentLedger === 0);
+      if (!mayFail || performance.now() >= until) return;
       await sleep(POLL_MS);
     }
   });
