@@ -3,6 +3,7 @@
  * come from this table. Names and defaults of the first groups are those that existing deployments use.
  */
 import { ACCESS_SETTINGS } from "./access-settings.ts";
+import { CLUSTER_SETTINGS } from "./cluster-settings.ts";
 import { CONNECTION_SETTINGS } from "./connection-settings.ts";
 import { FLOWCTL_SETTINGS } from "./flowctl-settings.ts";
 import { LIMIT_SETTINGS } from "./limit-settings.ts";
@@ -18,6 +19,7 @@ export const SETTINGS = {
   ...CONNECTION_SETTINGS,
   ...LIMIT_SETTINGS,
   ...FLOWCTL_SETTINGS,
+  ...CLUSTER_SETTINGS,
 } as const;
 
 /** A setting's key in Config. */

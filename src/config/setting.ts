@@ -7,7 +7,17 @@ export interface Setting<T> {
   env: string;
   /** Another name that it has in the environment alone, for what other programs set. */
   alias?: string;
-  group: "Service" | "Network" | "Security" | "State" | "Processing" | "Filters" | "Limits" | "Logging" | "flowctl";
+  group:
+    | "Service"
+    | "Network"
+    | "Security"
+    | "State"
+    | "Processing"
+    | "Filters"
+    | "Limits"
+    | "Logging"
+    | "flowctl"
+    | "Cluster";
   type: SettingType<T>;
   /** As it would be written in the environment. */
   default: string;

@@ -25,6 +25,15 @@ export interface SettingType<T> {
 /** Any text, as it is. */
 export const text: SettingType<string> = { name: "text", accepts: "any text", parse: (value) => value };
 
+/** A name of letters, digits, `_` and `-`; empty is accepted. */
+export function word(charactersMax: number): SettingType<string> {
+  return {
+    name: "name",
+    accepts: `a name of up to ${charactersMax} letters, digits, _ or -`,
+    parse: (value) => (value.length <= charactersMax && /^[A-Za-z0-9_-]*$/.test(value) ? value : undefined),
+  };
+}
+
 /** A whole number in a closed range. */
 export function integer(min: number, max: number): SettingType<number> {
   return {

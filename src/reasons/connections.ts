@@ -8,6 +8,11 @@ export const CONNECTIONS = {
   ADDRESS_IN_USE: reason("UNAVAILABLE", "Another program listens on that address.", "Stop it, or use another port."),
   ADDRESS_NOT_LOCAL: reason("INVALID_ARGUMENT", "The address is not one of this machine.", "Use one of its own."),
   CLIENT_LEFT: reason("CANCELLED", "The client left while it waited.", "Nothing is to be done."),
+  CLUSTER_AWAY: reason(
+    "UNAVAILABLE",
+    "The cluster's NATS is away, or its JetStream does not answer.",
+    "Try again; see CLUSTER, and the component cluster of /health.",
+  ),
   CREDENTIALS: reason(
     "UNAUTHENTICATED",
     "Name and password, or the token, are missing or wrong.",

@@ -32,6 +32,7 @@ import type { Traces } from "../tracing/traces.ts";
 import { AccessFiles } from "./access-files.ts";
 import { answersOf } from "./answers.ts";
 import { type CertificateOptions, ListenerCertificates } from "./certificates.ts";
+import { ClusterLink } from "./cluster-link.ts";
 import { type EngineParts, type StartContext, startEngine } from "./engine-parts.ts";
 import { FlowctlLink } from "./flowctl-link.ts";
 import { httpParts } from "./http-parts.ts";
@@ -105,11 +106,13 @@ export async function startServer(
   const flowctl = new FlowctlLink(config, certificates.of("http") !== undefined, log);
   stop.ops.push(() => flowctl.close());
   try {
+    const cluster = await ClusterLink.open(config, log);
+    stop.ops.push(() => cluster.close());
     const parts = await startEngine(context, options);
     const { grpcAddress, healthAddress } = config;
     flowctl.announce({ control: grpcAddress.port, flight: parts.dataPlane.flightPort, http: healthAddress.port });
     const sessions = await startSessions(context, parts, source);
-    const addresses = await startListeners(context, parts, sessions, source, flowctl);
+    const addresses = await startListeners(context, parts, sessions, source, { flowctl, cluster });
     return {
       addresses,
       sessions,
@@ -163,7 +166,7 @@ async function startListeners(
   { dataPlane, pool, flightTotals }: EngineParts,
   sessions: Sessions,
   source: LedgerSource,
-  flowctl: FlowctlLink,
+  { flowctl, cluster }: { flowctl: FlowctlLink; cluster: ClusterLink },
 ): Promise<ServerAddresses> {
   const { config, log, health, stop, life, audit, certificates, traces } = context;
   const startedUnixMs = Date.now();
@@ -209,7 +212,7 @@ async function startListeners(
     startedUnixMs,
     network,
     source: source.description,
-    components: () => [...parts(), ...flowctl.component()],
+    components: () => [...parts(), ...flowctl.component(), ...cluster.component()],
     sessions: () => sessions.list(),
     metrics,
     endpoints: () => addresses,

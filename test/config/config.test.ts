@@ -48,6 +48,12 @@ const FLOWCTL = {
   flowctlKeyFile: "",
 } as const;
 
+/** One node works alone. */
+const CLUSTER = {
+  ...{ cluster: "" as const, clusterName: "contract-data", nodeName: "", clusterLeaseMs: 10_000, clusterReplicas: 1 },
+  ...{ clusterCredentialsFile: "", clusterCaFile: "", clusterCertFile: "", clusterKeyFile: "" },
+} as const;
+
 const CONNECTIONS = {
   controlConnectionsMax: 1024,
   flightConnectionsMax: 4096,
@@ -132,6 +138,7 @@ test("defaults are those that existing deployments rely on", () => {
     logLevel: "info",
     debug: false,
     ...FLOWCTL,
+    ...CLUSTER,
   });
   expect(new Set(Object.values(origins))).toEqual(new Set(["default"]));
 });
