@@ -11,11 +11,14 @@ const bytes = readFileSync(table);
 /** The file, from the stream's bytes. */
 type Write = () => Promise<Uint8Array> | Uint8Array;
 
-const file = new ParquetWriter({ columns: EXPORT_COLUMNS, groupBytes: GROUP_BYTES });
+const file = new ParquetWriter({ columns: EXPORT_COLUMNS.contract_data, groupBytes: GROUP_BYTES });
 
 /** As `export parquet` has batches: Arrow's buffers, read. */
 function own(): Write {
-  const batches = [...RecordBatchReader.from(bytes)].map((batch) => ({ slices: slicesOf(batch), rows: batch.numRows }));
+  const batches = [...RecordBatchReader.from(bytes)].map((batch) => ({
+    slices: slicesOf(batch, EXPORT_COLUMNS.contract_data),
+    rows: batch.numRows,
+  }));
   return () => {
     for (const { slices, rows } of batches) for (let row = 0; row < rows; ) row = file.append(slices, row, rows);
     return file.finish();

@@ -9,18 +9,20 @@ import { FlightClient } from "../flight-client/client.ts";
 import { openSource } from "../sources/open.ts";
 import type { TroubleListener } from "../sources/source.ts";
 import type { SourceAccess } from "../sources/source-access.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { CommandContext } from "./command.ts";
-import { decoderFilterOf, KIND_FLAGS, ticketFilters } from "./filter-flags.ts";
+import { decoderFilterOf, KIND_FLAGS, ticketFilters, typedFilters } from "./filter-flags.ts";
 import { type FlagValues, option } from "./flags.ts";
 import { FLIGHT_FLAGS, flightAccess } from "./flight-call.ts";
-import { RANGE_ASSET_FLAG } from "./reading-flags.ts";
+import { checkDatasetFilters, DATASET_FLAG, RANGE_ASSET_FLAG } from "./reading-flags.ts";
 import { tailError } from "./tail-errors.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** A server or a source, and which of their rows. */
 export const ROW_FLAGS = {
   ...FLIGHT_FLAGS,
+  dataset: DATASET_FLAG,
   source: option({
     placeholder: "SOURCE",
     type: text,
@@ -38,6 +40,7 @@ export const ROW_FLAGS = {
 /** Rows on their way to an export. */
 export interface OpenRows {
   reader: RowReader;
+  dataset: Dataset;
   networkPassphrase: string;
   /** As a ticket has them. */
   filters: Readonly<Record<string, unknown>>;
@@ -99,7 +102,11 @@ async function openServer(context: Context, range: LedgerRange, signal: AbortSig
 }
 
 /** Which rows, as a ticket says it. */
-function selectionOf(flags: Context["flags"]): Pick<OpenRows, "filters" | "knownAssets"> {
-  const filters = { ...ticketFilters({ ...flags, "include-deleted": false }), include_deleted: true };
-  return { filters, knownAssets: flags["known-asset"].flat() };
+function selectionOf(flags: Context["flags"]): Pick<OpenRows, "dataset" | "filters" | "knownAssets"> {
+  const { dataset } = flags;
+  const given = { ...flags, "include-deleted": false as const };
+  const knownAssets = flags["known-asset"].flat();
+  checkDatasetFilters(dataset, [...typedFilters(given), ...(knownAssets.length > 0 ? ["--known-asset"] : [])]);
+  const filters = dataset === DATASET_DEFAULT ? { ...ticketFilters(given), include_deleted: true } : {};
+  return { dataset, filters, knownAssets };
 }

@@ -7,6 +7,7 @@ import { openTarget } from "../export/target.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
 import { environmentAccess } from "../sources/source-access.ts";
+import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { type CommandContext, defineCommand, type Output } from "./command.ts";
 import { type OpenRows, openRows, ROW_FLAGS } from "./export-flags.ts";
@@ -82,6 +83,11 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
   const storage = await openPlace(flags.to, access);
   let rows: OpenRows | undefined;
   try {
+    if (flags.dataset !== DATASET_DEFAULT && flags["partition-by"] === "contract") {
+      throw new UsageError(
+        `--partition-by contract is for contract_data: rows of ${flags.dataset} may name no contract`,
+      );
+    }
     rows = await openRows(context, access, range, signal, told.trouble);
     const [partitionBy, chunkLedgers] = [flags["partition-by"], flags["chunk-ledgers"]];
     const target = await openTarget(storage, { ...rows, partitionBy, chunkLedgers }, !flags["dry-run"]);

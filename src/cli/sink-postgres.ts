@@ -8,20 +8,18 @@ import { createConsumerApp } from "../sinks/postgres/consumer-app.ts";
 import { ConsumerTotals } from "../sinks/postgres/consumer-totals.ts";
 import { PostgresSink } from "../sinks/postgres/postgres-sink.ts";
 import { targetOf } from "../sinks/postgres/target.ts";
-import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { defineCommand } from "./command.ts";
 import { option } from "./flags.ts";
 import { PROGRAM } from "./program.ts";
 import { fromEnv, SINK_FLAGS } from "./sink-flags.ts";
 import { sinkFlowctl } from "./sink-flowctl.ts";
 import { runSink } from "./sink-run.ts";
-import { UsageError } from "./usage-error.ts";
 
 const METRICS_DEFAULT: Address = { host: "127.0.0.1", port: 9090 };
 
 export const command = defineCommand({
   usage: "[--url URL] [--session ID | --start-ledger N --end-ledger N] [flags]",
-  description: `Reads a session or a range of ledgers through Arrow Flight into the schema "contract_data" of a PostgreSQL database, which it makes: every row in "entries", the last one of each entry in "current_state", and the cursor, in one transaction. It may be killed at any instant, and so may the server and the database: no row is lost or doubled. Several processes may fill one database, and ranges may overlap. A range or session with an end is over with exit code 0 once its last row is committed. docs/sinks.md describes the tables, views and functions.`,
+  description: `Reads a session or a range of ledgers through Arrow Flight into the schema "contract_data" of a PostgreSQL database, which it makes: every row in "entries", the last one of each entry in "current_state", with --dataset ttl in "ttl_changes" and "current_ttl", and the cursor, in one transaction. It may be killed at any instant, and so may the server and the database: no row is lost or doubled. Several processes may fill one database, and ranges may overlap. A range or session with an end is over with exit code 0 once its last row is committed. docs/sinks.md describes the tables, views and functions.`,
   flags: {
     url: option({
       placeholder: "URL",
@@ -49,11 +47,8 @@ export const command = defineCommand({
   ],
   async run(context) {
     const { flags, env } = context;
-    if (flags.dataset !== DATASET_DEFAULT) {
-      throw new UsageError(`sink postgres has no tables for --dataset ${flags.dataset}: sink sqlite has`);
-    }
     const target = targetOf(flags.url, env);
-    const sink = new PostgresSink(target);
+    const sink = new PostgresSink(target, { dataset: flags.dataset });
     const address = flags["metrics-port"] ?? fromEnv(env, "METRICS_PORT", listenPort);
     return runSink(context, sink, target.shown, new Watch(sink, target.shown, address, sinkFlowctl(env)));
   },

@@ -12,6 +12,7 @@ import { publicValue } from "../ops/public-text.ts";
 import { scopedSessions } from "../sessions/scoped-sessions.ts";
 import type { SessionRequest, SessionService } from "../sessions/session-service.ts";
 import { COMPRESSIONS } from "../vocabulary/compression.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import { type AuditLine, auditLine } from "./audit.ts";
 import { logLevel } from "./control-service.ts";
 
@@ -102,6 +103,7 @@ function takeRequest(body: JsonObject): SessionRequest {
     source: body.text("source"),
     filter: filters === undefined ? undefined : takeFilter(filters),
     schemaVersion: body.integer("schema_version", 1, 2),
+    datasets: body.texts("datasets") as Dataset[] | undefined, // the operation checks them
     partitions: body.integer("partitions", 1, PARTITIONS_MAX),
     compression: body.oneOf("compression", COMPRESSIONS),
     labels: labels === undefined ? undefined : takeLabels(labels),

@@ -1,13 +1,11 @@
 /** The rows of one chunk as Parquet files: which files there are follows from the rows and the settings alone. */
 import type { RecordBatch } from "apache-arrow";
-import type { ColumnSlice } from "../parquet/column.ts";
+import type { ColumnSlice, ParquetColumn } from "../parquet/column.ts";
 import { ParquetWriter } from "../parquet/file-writer.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import { EXPORT_COLUMNS, slicesOf } from "./columns.ts";
+import { EXPORT_COLUMNS, EXPORT_VERSIONS, slicesOf } from "./columns.ts";
 import { BUCKETS, bucketOf } from "./contract-buckets.ts";
-import { digestOf, type ExportSettings, rangeName } from "./settings.ts";
-
-const CONTRACT = EXPORT_COLUMNS.findIndex(({ name }) => name === "contract_id");
+import { datasetOf, digestOf, type ExportSettings, rangeName } from "./settings.ts";
 
 /** A file that is done. */
 interface ChunkFile {
@@ -28,6 +26,8 @@ interface OpenFile {
 /** Takes a chunk's rows in order; gives its files as they are done. */
 export class ChunkFiles {
   private readonly open: OpenFile[];
+  private readonly columns: readonly ParquetColumn[];
+  private readonly contractAt: number;
   private readonly prefix: string;
   private readonly metadata: Readonly<Record<string, string>>;
 
@@ -35,10 +35,14 @@ export class ChunkFiles {
     private readonly settings: ExportSettings,
     chunk: LedgerRange,
   ) {
+    const dataset = datasetOf(settings);
+    this.columns = EXPORT_COLUMNS[dataset];
+    this.contractAt = this.columns.findIndex(({ name }) => name === "contract_id");
     this.prefix = `${rangeName(chunk)}-${digestOf(settings)}`;
     this.metadata = {
       network_passphrase: settings.network_passphrase,
-      schema_version: "2.0",
+      schema_version: `${EXPORT_VERSIONS[dataset]}.0`,
+      ...(settings.dataset === undefined ? {} : { dataset }),
       export: digestOf(settings),
       ledgers: `${chunk.ledgerFirst}-${chunk.ledgerLast}`,
     };
@@ -48,12 +52,12 @@ export class ChunkFiles {
 
   /** Takes a batch. @returns the files that are done with it, at any time */
   *take(batch: RecordBatch): Generator<ChunkFile> {
-    const slices = slicesOf(batch);
+    const slices = slicesOf(batch, this.columns);
     if (this.open.length === 1) {
       yield* this.append(this.open[0]!, slices, 0, batch.numRows);
       return;
     }
-    const contracts = slices[CONTRACT]!;
+    const contracts = slices[this.contractAt]!;
     for (let first = 0; first < batch.numRows; ) {
       const bucket = bucketOf(contracts, first);
       let end = first + 1;
@@ -94,7 +98,7 @@ export class ChunkFiles {
   }
 
   private newWriter(): ParquetWriter {
-    const { metadata, settings } = this;
-    return new ParquetWriter({ columns: EXPORT_COLUMNS, groupBytes: settings.row_group_bytes, metadata });
+    const { columns, metadata, settings } = this;
+    return new ParquetWriter({ columns, groupBytes: settings.row_group_bytes, metadata });
   }
 }

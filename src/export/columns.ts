@@ -1,28 +1,38 @@
-/** The columns of an export: schema version 2's, as Parquet has them. */
+/** The columns of an export, as Parquet has them. */
 import { type Data, DataType, type RecordBatch } from "apache-arrow";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { DictionaryColumn } from "../columns/dictionary-column.ts";
 import type { ColumnSlice, ParquetColumn, ParquetType } from "../parquet/column.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
 /** What is looked for one by one, among many. */
 const BLOOM_FILTERS = ["contract_id", "ledger_key_hash", "balance_holder", "transaction_hash"];
 /** Nobody looks for the least of them, and of hashes every row group has nearly the least and the greatest. */
 const WITHOUT_BOUNDS = ["ledger_key_hash", "transaction_hash", "key_xdr", "val_xdr", "key_json", "val_json"];
 
-/** All of schema version 2, in its order. */
-export const EXPORT_COLUMNS: readonly ParquetColumn[] = new BatchEncoder({
-  schemaVersion: 2,
-  networkPassphrase: "",
-}).columns.map((column) => {
-  const { name, nullable } = column.spec;
-  const words = column instanceof DictionaryColumn ? column.words : undefined;
-  const type = words === undefined ? parquetType(column.type) : "words";
-  return {
-    ...{ name, type, nullable, words },
-    hasBloomFilter: BLOOM_FILTERS.includes(name),
-    hasBounds: !WITHOUT_BOUNDS.includes(name),
-  };
-});
+/** The schema version that an export's rows have. */
+export const EXPORT_VERSIONS = { contract_data: 2, ttl: 1 } as const satisfies Record<Dataset, SchemaVersion>;
+
+/** All columns of that version, in its order. */
+export const EXPORT_COLUMNS: Readonly<Record<Dataset, readonly ParquetColumn[]>> = {
+  contract_data: columnsOf("contract_data"),
+  ttl: columnsOf("ttl"),
+};
+
+function columnsOf(dataset: Dataset): ParquetColumn[] {
+  const encoder = new BatchEncoder({ dataset, schemaVersion: EXPORT_VERSIONS[dataset], networkPassphrase: "" });
+  return encoder.columns.map((column) => {
+    const { name, nullable } = column.spec;
+    const words = column instanceof DictionaryColumn ? column.words : undefined;
+    const type = words === undefined ? parquetType(column.type) : "words";
+    return {
+      ...{ name, type, nullable, words },
+      hasBloomFilter: BLOOM_FILTERS.includes(name),
+      hasBounds: !WITHOUT_BOUNDS.includes(name),
+    };
+  });
+}
 
 function parquetType(type: DataType): ParquetType {
   if (DataType.isUtf8(type)) return "utf8";
@@ -35,13 +45,13 @@ function parquetType(type: DataType): ParquetType {
 }
 
 /**
- * The buffers of a batch, for each of EXPORT_COLUMNS.
- * @throws Error naming a column that is not there: the stream is none of schema version 2
+ * The buffers of a batch, for each of the columns.
+ * @throws Error naming a column that is not there: the stream is of another dataset or schema version
  */
-export function slicesOf(batch: RecordBatch): ColumnSlice[] {
-  return EXPORT_COLUMNS.map(({ name }) => {
+export function slicesOf(batch: RecordBatch, columns: readonly ParquetColumn[]): ColumnSlice[] {
+  return columns.map(({ name }) => {
     const data = batch.getChild(name)?.data[0];
-    if (data === undefined) throw new Error(`the stream has no column ${name}: it has to be of schema version 2`);
+    if (data === undefined) throw new Error(`the stream has no column ${name}, which an export needs`);
     return sliceOf(data, name);
   });
 }

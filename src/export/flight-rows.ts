@@ -1,12 +1,14 @@
 /** Rows for chunks from a running server, over Arrow Flight. */
 import type { RecordBatch } from "apache-arrow";
 import type { FlightClient } from "../flight-client/client.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import { EXPORT_COLUMNS } from "./columns.ts";
+import { EXPORT_COLUMNS, EXPORT_VERSIONS } from "./columns.ts";
 import type { RowReader } from "./write-chunk.ts";
 
 /** A range as a ticket has it, without its ledgers. */
 interface FlightRowsOptions {
+  dataset: Dataset;
   filters: Readonly<Record<string, unknown>>;
   knownAssets: readonly string[];
 }
@@ -31,11 +33,11 @@ export class FlightRows implements RowReader {
   }
 
   private ticket({ ledgerFirst, ledgerLast }: LedgerRange): Record<string, unknown> {
-    const { filters, knownAssets } = this.options;
-    return {
-      ...{ start_ledger: ledgerFirst, end_ledger: ledgerLast, schema_version: 2, dictionaries: true, filters },
-      columns: EXPORT_COLUMNS.map(({ name }) => name),
-      assets: knownAssets.length === 0 ? undefined : knownAssets,
-    };
+    const { dataset, filters, knownAssets } = this.options;
+    const range = { start_ledger: ledgerFirst, end_ledger: ledgerLast, dictionaries: true };
+    const columns = EXPORT_COLUMNS[dataset].map(({ name }) => name);
+    if (dataset !== DATASET_DEFAULT) return { ...range, columns, dataset };
+    const assets = knownAssets.length === 0 ? undefined : knownAssets;
+    return { ...range, columns, schema_version: EXPORT_VERSIONS[dataset], filters, assets };
   }
 }

@@ -10,15 +10,18 @@ import { checkNetwork, matchNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import type { LedgerSource, TroubleListener } from "../sources/source.ts";
 import { ledgersOfSource } from "../sources/source-ledgers.ts";
+import type { Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { RowFilter } from "../vocabulary/row-filter.ts";
 import type { ChainEnds } from "./chunk-manifest.ts";
+import { EXPORT_VERSIONS } from "./columns.ts";
 import type { RowReader } from "./write-chunk.ts";
 
 const NETWORK_LEDGERS_MAX = 512; // a network's first ledgers have no transactions; so many without one tell nothing
 
 /** What `LedgerRows` is told. */
 interface LedgerRowsOptions {
+  dataset: Dataset;
   /** A new reader of the same ledgers: each chunk is read with one, and closes it. */
   openSource(): Promise<LedgerSource>;
   networkPassphrase: string;
@@ -35,14 +38,21 @@ export class LedgerRows implements RowReader {
   private readonly encoder: BatchEncoder;
 
   constructor(private readonly options: LedgerRowsOptions) {
-    this.encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase: options.networkPassphrase });
+    const { dataset, networkPassphrase } = options;
+    this.encoder = new BatchEncoder({ dataset, schemaVersion: EXPORT_VERSIONS[dataset], networkPassphrase });
   }
 
   /** @throws CodedError as the source, the decoder, `checkNetwork` and LedgerChain */
   async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, ChainEnds | undefined> {
-    const { openSource, networkPassphrase, filter, knownAssets, onTrouble } = this.options;
+    const { dataset, openSource, networkPassphrase, filter, knownAssets, onTrouble } = this.options;
     const known = new KnownAssets(networkPassphrase, knownAssets);
-    const options = { ...this.encoder.decoderOptions, compat: "default", filter, networkPassphrase } as const;
+    const options = {
+      ...this.encoder.decoderOptions,
+      datasets: [dataset],
+      compat: "default",
+      filter,
+      networkPassphrase,
+    } as const;
     const decoder = new LedgerDecoder({ ...options, knownAssets: known });
     const chain = new LedgerChain();
     const rows = new RowSet();

@@ -1,7 +1,10 @@
 /** What an export is: the settings that its rows and the bytes of its files follow from, and the names of its objects. */
 import { createHash } from "node:crypto";
 import { CodedError } from "../error.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
+import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import { EXPORT_COLUMNS, EXPORT_VERSIONS } from "./columns.ts";
 
 const FORMAT = "contract-data-processor export";
 const VERSION = 1;
@@ -22,6 +25,7 @@ export type Partitioning = (typeof PARTITIONINGS)[number];
 
 /** What whoever makes an export chooses. */
 export interface ExportChoice {
+  dataset: Dataset;
   networkPassphrase: string;
   /** As a ticket has them; docs/flight.md. */
   filters: Readonly<Record<string, unknown>>;
@@ -35,8 +39,10 @@ export interface ExportChoice {
 export interface ExportSettings {
   format: typeof FORMAT;
   version: typeof VERSION;
+  /** Absent: contract_data. */
+  dataset?: Dataset;
   network_passphrase: string;
-  schema_version: 2;
+  schema_version: SchemaVersion;
   columns: readonly string[];
   filters: Readonly<Record<string, unknown>>;
   known_assets: readonly string[];
@@ -47,13 +53,17 @@ export interface ExportSettings {
 }
 
 /** Settings of a new export. */
-export function settingsOf(choice: ExportChoice, columns: readonly string[]): ExportSettings {
+export function settingsOf(choice: ExportChoice): ExportSettings {
+  const { dataset } = choice;
   const filters = Object.entries(choice.filters).flatMap(([key, value]) => {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
     return [[key, Array.isArray(value) ? [...new Set(value)].sort() : value] as const];
   });
   return {
-    ...{ format: FORMAT, version: VERSION, network_passphrase: choice.networkPassphrase, schema_version: 2, columns },
+    ...{ format: FORMAT, version: VERSION },
+    ...(dataset === DATASET_DEFAULT ? {} : { dataset }), // digests of exports of contract data have never known it
+    ...{ network_passphrase: choice.networkPassphrase, schema_version: EXPORT_VERSIONS[dataset] },
+    columns: EXPORT_COLUMNS[dataset].map(({ name }) => name),
     filters: Object.fromEntries(filters.sort(([a], [b]) => (a < b ? -1 : 1))),
     known_assets: [...new Set(choice.knownAssets)].sort(),
     partition_by: choice.partitionBy,
@@ -61,6 +71,11 @@ export function settingsOf(choice: ExportChoice, columns: readonly string[]): Ex
     row_group_bytes: choice.partitionBy === "contract" ? BUCKET_ROW_GROUP_BYTES : ROW_GROUP_BYTES,
     file_bytes: FILE_BYTES,
   };
+}
+
+/** What an export's rows are of. */
+export function datasetOf({ dataset = DATASET_DEFAULT }: Pick<ExportSettings, "dataset">): Dataset {
+  return dataset;
 }
 
 /** Keys of an export's own objects. Readers of Parquet pass over what begins with an underscore. */

@@ -1,8 +1,8 @@
 /** An export at a place: opened, or made where there is none. */
 import { CodedError } from "../error.ts";
 import type { WritableStorage } from "../sources/lake/lake-storage.ts";
-import { EXPORT_COLUMNS } from "./columns.ts";
 import {
+  datasetOf,
   digestOf,
   type ExportChoice,
   type ExportSettings,
@@ -27,8 +27,7 @@ export interface ExportTarget {
  * @throws CodedError INVALID_ARGUMENT / EXPORT_OTHER where another one, or something else, is there
  */
 export async function openTarget(storage: WritableStorage, choice: ExportChoice, makes = true): Promise<ExportTarget> {
-  const columns = EXPORT_COLUMNS.map(({ name }) => name);
-  const settings = settingsOf(choice, columns);
+  const settings = settingsOf(choice);
   const bytes = jsonBytes(settings);
   let there = await readObject(storage, KEYS.settings);
   if (there === undefined) {
@@ -40,7 +39,7 @@ export async function openTarget(storage: WritableStorage, choice: ExportChoice,
     there = await readObject(storage, KEYS.settings); // somebody else was first
   }
   const found = parseSettings(storage.nameOf(KEYS.settings), there ?? new Uint8Array(0));
-  const differing = Object.keys(settings).find((key) => textOf(settings, key) !== textOf(found, key));
+  const differing = ["dataset", ...Object.keys(settings)].find((key) => textOf(settings, key) !== textOf(found, key));
   if (differing !== undefined) {
     const [theirs, ours] = [textOf(found, differing), textOf(settings, differing)];
     throw otherThere(storage, `it holds another export: its ${differing} is ${theirs}, and here ${ours} is asked for`);
@@ -60,6 +59,7 @@ export async function findTarget(storage: WritableStorage): Promise<ExportTarget
 }
 
 function textOf(settings: ExportSettings, key: string): string {
+  if (key === "dataset") return datasetOf(settings);
   return JSON.stringify(settings[key as keyof ExportSettings]);
 }
 

@@ -19,7 +19,7 @@ import type { ExportTarget } from "./target.ts";
 /** Where the rows of chunks come from. */
 export interface RowReader {
   /**
-   * The rows of a chunk with the export's filters and assets, in order and of schema version 2; the generator's return
+   * The rows of a chunk with the export's filters and assets, in order and of the export's schema; the generator's return
    * is the chain of the chunk's ledgers, where it is known. May end early when the signal aborts.
    */
   read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, ChainEnds | undefined>;

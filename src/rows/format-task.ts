@@ -33,9 +33,16 @@ export function formatTask({ format, opening, batch, first, end, decoded }: Form
   return encoder.encode(`${lines.join("\n")}\n`);
 }
 
+const DECODED = [
+  ["key_xdr", "key_json"],
+  ["val_xdr", "val_json"],
+] as const;
+
 function decodedRow(cells: ArrowCells, row: number): string {
   const json = cells.json(row);
   if (cells.columns.includes("key_json")) return json;
-  const [key, val] = ["key_xdr", "val_xdr"].map((column) => decodedScVal(cells.value(row, column)));
-  return `${json.slice(0, -1)},"key_json":${key},"val_json":${val}}`;
+  const decoded = DECODED.filter(([column]) => cells.columns.includes(column)).map(
+    ([column, name]) => `,"${name}":${decodedScVal(cells.value(row, column))}`,
+  );
+  return `${json.slice(0, -1)}${decoded.join("")}}`;
 }

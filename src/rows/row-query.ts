@@ -22,6 +22,7 @@ const ENCODING: readonly Parameter[] = [
   { key: "compression", type: "text", summary: "none, lz4 or zstd: of the Arrow buffers." },
 ];
 const PLACE: readonly Parameter[] = [
+  { key: "dataset", type: "text", summary: "contract_data or ttl. Absent: contract_data." },
   { key: "from", type: "text", summary: "A cursor: where to go on. Of a session also start or now." },
   { key: "shard", type: "shard", summary: "INDEX/COUNT: one partition of a session, or a range's part by contract." },
 ];
@@ -51,7 +52,7 @@ export const RANGE_PARAMETERS: readonly Parameter[] = [...LEDGERS, ...PLACE, ...
 /** Parameters of every read, which are not the ticket's. */
 export const READ_PARAMETERS: readonly Parameter[] = [
   { key: "format", type: "text", summary: "ndjson, csv, arrow or sse; it goes before Accept." },
-  { key: "decoded", type: "boolean", summary: "true: rows of version 1 have key_json and val_json too (ndjson, sse)." },
+  { key: "decoded", type: "boolean", summary: "true: rows without key_json and val_json have them too (ndjson, sse)." },
   { key: "ticket", type: "text", summary: "What POST of the same address gave: it stands for credentials." },
 ];
 

@@ -123,6 +123,7 @@ describe("changes over HTTP", () => {
       [{ start_ledger: 5, colour: "red" }, "KEY_UNKNOWN"],
       [{ start_ledger: 5, filters: { contract_ids: ["nobody"] } }, "INVALID_STRKEY"],
       [{ start_ledger: 5, end_ledger: 4 }, "LEDGER_RANGE_INVALID"],
+      [{ start_ledger: 5, datasets: ["code"] }, "DATASET_UNKNOWN"],
     ] as const) {
       const answer = await ask("/v1/sessions", "operator", "POST", body);
       expect([answer.status, ((await answer.json()) as { error: { reason: string } }).error.reason]).toEqual([
@@ -257,6 +258,20 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     await page.getByRole("button", { name: "Go on" }).press("Enter");
     await until(async () => (await number()) > paused, "rows after the pause");
     await page.close();
+  }, 60_000);
+
+  test("rows of ttl come live too", async () => {
+    const datasets = ["contract_data", "ttl"];
+    const body = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, datasets };
+    const { id } = (await (await ask("/v1/sessions", "operator", "POST", body)).json()) as { id: string };
+    const page = await open("reader", `#/sessions/${id}`);
+    await page.getByRole("link", { name: "Live rows of ttl" }).click();
+    await page.goto(`${origin()}/#/sessions/${id}/rows?from=start&dataset=ttl`);
+    await page.getByText("124 rows have come").waitFor();
+    await page.locator("tr[data-row]", { hasText: "lives until" }).first().waitFor();
+    await page.close();
+    await until(async () => (await session(id)).state === "STOPPED", "its end");
+    expect((await ask(`/v1/sessions/${id}`, "operator", "DELETE")).status).toBe(200);
   }, 60_000);
 
   test("nothing was wrong on any page", () => {

@@ -13,7 +13,7 @@ const RUN_BY: Record<string, string[]> = {
   "docs/http.md": ["test/docs/blocks.test.ts"],
   "docs/operations.md": ["test/e2e/readme.test.ts", "test/e2e/load-balancer.test.ts"],
   "docs/security.md": ["test/e2e/security-page.test.ts"],
-  "docs/sinks.md": ["test/sinks/consume.test.ts", "test/sinks/postgres.test.ts"],
+  "docs/sinks.md": ["test/sinks/consume.test.ts", "test/sinks/postgres.test.ts", "test/sinks/ttl.test.ts"],
 };
 const BLOCK = /^```(\w+)\n([\s\S]*?)^```\n(<!-- not run: .+ -->)?/gm;
 

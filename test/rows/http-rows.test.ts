@@ -189,6 +189,20 @@ describe("a session", () => {
   });
 });
 
+test("rows of ttl are the oracle's, of a range and of a session", async () => {
+  const golden = readGolden(join(ROOT, "test", "fixtures", "ledgers", "sample.ttl.tsv"));
+  const session = await startSession({ datasets: ["contract_data", "ttl"] });
+  const rangeLines = linesOf(await rangeText("dataset=ttl"));
+  const sessionLines = linesOf(await (await get(`/v1/sessions/${session}/rows?dataset=ttl&from=start`)).text());
+  expect(sessionLines).toEqual(rangeLines);
+  const textOf = (value: unknown) => (value === null ? "" : String(value));
+  expect(rangeLines.map((line) => Object.values(JSON.parse(line)).map(textOf))).toEqual(golden);
+  const [row] = linesOf(await rangeText("dataset=ttl&decoded=true")).map((line) => JSON.parse(line));
+  expect(row.key_json).toBeDefined();
+  expect("val_json" in row).toBe(false);
+  expect(csvRows(await rangeText("dataset=ttl&format=csv")).length).toBe(golden.length + 1);
+});
+
 test("what is wrong with a request has a status, a reason and a sentence", async () => {
   const session = await startSession({});
   for (const [path, status, reason] of [
@@ -200,6 +214,8 @@ test("what is wrong with a request has a status, a reason and a sentence", async
     [`/v1/rows?${WHOLE}&decoded=yes`, 400, "QUERY"],
     [`/v1/rows?${WHOLE}&contract_ids=nobody`, 400, "INVALID_STRKEY"],
     [`/v1/rows?${WHOLE}&from=nowhere`, 400, "CURSOR_INVALID"],
+    [`/v1/rows?${WHOLE}&dataset=code`, 400, "KEY_INVALID"],
+    [`/v1/rows?${WHOLE}&dataset=ttl&balances=true`, 400, "KEY_INVALID"],
     ["/v1/rows?start_ledger=1&end_ledger=2", 416, "LEDGER_BEFORE_SOURCE"],
     ["/v1/sessions/none/rows", 404, "SESSION_UNKNOWN"],
     [`/v1/sessions/${session}/rows?schema_version=2`, 409, "SESSION_ENCODING"],

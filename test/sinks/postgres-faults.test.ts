@@ -51,13 +51,13 @@ function read(sink: PostgresSink, options: Partial<ConsumeOptions> = {}): Promis
 /** The database has the oracle's rows, each once. */
 async function expectWhole(url: string): Promise<void> {
   const place = await postgresPlace(server, url);
-  const entries = await place.entries();
+  const entries = await place.entries("contract_data");
   const expected = new Map<number, ReturnType<typeof goldenOf>>();
   for (let ledger = FIRST; ledger <= LAST; ledger++) {
     if (goldenOf(ledger).length > 0) expected.set(ledger, goldenOf(ledger));
   }
   expect(differenceOf(entries, expected)).toBeUndefined();
-  expect(foldProblem(entries, await place.state())).toBeUndefined();
+  expect(foldProblem(entries, await place.state("contract_data"))).toBeUndefined();
   expect(await place.positions()).toEqual([LAST]);
   await place.dispose();
 }

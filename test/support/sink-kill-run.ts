@@ -4,15 +4,16 @@
  * every reader's cursor is the end.
  *
  * Even seeds read a session with two partitions whose filters change; odd seeds read two ranges that overlap. Every third
- * seed has its ledgers from a web server, which is killed too.
+ * seed has its ledgers from a web server, which is killed too. The last two of each four seeds read ttl as well.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
+import { DATASET_DEFAULT, DATASETS, type Dataset } from "../../src/vocabulary/dataset.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import type { GoldenRow } from "./kill-oracle.ts";
-import { CONTRACTS, goldenOf } from "./kill-oracle.ts";
+import { CONTRACTS, goldenOf, goldenTtlOf } from "./kill-oracle.ts";
 import { PUBNET } from "./networks.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
 import { randomFrom } from "./random.ts";
@@ -25,6 +26,8 @@ const END_MS_MAX = 100_000; // a hang's end
 const EXIT_RETRY_MS = 50;
 const STARTS_MAX = 200;
 
+type Golden = Pick<GoldenRow, "hash" | "deleted">;
+
 interface Step {
   ledgerFrom: number;
   contractIds: string[];
@@ -36,6 +39,7 @@ interface SinkKillReport {
   faults: Record<string, number>;
   /** Sink processes. */
   starts: number;
+  /** Of all datasets. */
   rows: number;
   filterChanges: number;
 }
@@ -67,12 +71,14 @@ class SinkKillRun {
   private readonly sinks = new Set<Bun.Subprocess>();
   private isOver = false;
   private readonly report: SinkKillReport;
+  private readonly datasets: readonly Dataset[];
 
   constructor(
     private readonly seed: number,
     private readonly ledgers: number,
   ) {
     this.random = randomFrom(seed);
+    this.datasets = seed % 4 >= 2 ? DATASETS : [DATASET_DEFAULT];
     this.report = { seed, faults: {}, starts: 0, rows: 0, filterChanges: 0 };
   }
 
@@ -87,13 +93,14 @@ class SinkKillRun {
     const last = LEDGER_FIRST + this.ledgers - 1;
     const session = this.seed % 2 === 0 ? await this.startSession(last) : undefined;
     const third = Math.floor(this.ledgers / 3);
-    const readers =
+    const parts =
       session === undefined
         ? [
             ["--start-ledger", LEDGER_FIRST, "--end-ledger", last - third],
             ["--start-ledger", LEDGER_FIRST + third, "--end-ledger", last],
           ]
         : [0, 1].map((partition) => ["--session", session, "--partition", partition]);
+    const readers = this.datasets.flatMap((dataset) => parts.map((words) => ["--dataset", dataset, ...words]));
     const reading = Promise.all(readers.map((words) => this.keepRunning(words.map(String))));
     let isRead = false;
     const done = reading.finally(() => {
@@ -107,7 +114,11 @@ class SinkKillRun {
     const late = setTimeout(() => this.giveUp(), END_MS_MAX);
     await done.finally(() => clearTimeout(late));
     const steps = session === undefined ? undefined : await this.timelineOf(session);
-    await this.compare(expectedRows(last, steps), session === undefined ? [last - third, last] : [last, last]);
+    await this.compare("contract_data", expectedRows(last, steps));
+    if (this.datasets.includes("ttl")) await this.compare("ttl", expectedTtl(last));
+    const ends = this.datasets.flatMap(() => (session === undefined ? [last - third, last] : [last, last])).sort();
+    const positions = (await this.place.positions()).sort();
+    if (positions.join() !== ends.join()) throw new Error(`the cursors are behind ${positions}, not ${ends}`);
     return this.report;
   }
 
@@ -154,6 +165,7 @@ class SinkKillRun {
     const control = connectControl(this.server!.control);
     const { sessionId } = await control.startProcessing({
       ...{ startLedger: LEDGER_FIRST, endLedger, batchSize: 40, schemaVersion: 2, partitions: 2 },
+      datasets: this.datasets,
     });
     control.close();
     return sessionId;
@@ -241,14 +253,17 @@ class SinkKillRun {
     }));
   }
 
-  private async compare(expected: ReadonlyMap<number, GoldenRow[]>, ends: number[]): Promise<void> {
-    const entries = await this.place!.entries();
-    const problem = differenceOf(entries, expected) ?? foldProblem(entries, await this.place!.state());
-    if (problem !== undefined) throw new Error(problem);
-    const positions = (await this.place!.positions()).sort((a, b) => a - b);
-    if (positions.join() !== ends.join()) throw new Error(`the cursors are behind ${positions}, not ${ends}`);
-    this.report.rows = entries.length;
+  private async compare(dataset: Dataset, expected: ReadonlyMap<number, Golden[]>): Promise<void> {
+    const entries = await this.place!.entries(dataset);
+    const problem = differenceOf(entries, expected) ?? foldProblem(entries, await this.place!.state(dataset));
+    if (problem !== undefined) throw new Error(`${dataset}: ${problem}`);
+    this.report.rows += entries.length;
   }
+}
+
+function expectedTtl(last: number): Map<number, Golden[]> {
+  const ledgers = Array.from({ length: last - LEDGER_FIRST + 1 }, (_, at) => LEDGER_FIRST + at);
+  return new Map(ledgers.map((ledger) => [ledger, goldenTtlOf(ledger)]));
 }
 
 /** The oracle's rows by ledger, under the filters that held. */
@@ -270,7 +285,7 @@ function expectedRows(last: number, steps?: readonly Step[]): Map<number, Golden
 /** What is missing or too much, as a sentence; undefined where the rows are the oracle's, in its order. */
 export function differenceOf(
   entries: readonly KeptRow[],
-  expected: ReadonlyMap<number, readonly GoldenRow[]>,
+  expected: ReadonlyMap<number, readonly Golden[]>,
 ): string | undefined {
   const found = Map.groupBy(entries, ({ ledger }) => ledger);
   for (const ledger of new Set([...expected.keys(), ...found.keys()])) {
@@ -287,11 +302,12 @@ export function differenceOf(
 export function foldProblem(entries: readonly KeptRow[], state: readonly KeptRow[]): string | undefined {
   const fold = new Map<string, KeptRow>();
   for (const row of entries) fold.set(row.hash, row);
-  if (state.length !== fold.size) return `current_state has ${state.length} entries, and the fold ${fold.size}`;
+  if (state.length !== fold.size)
+    return `the table of last rows has ${state.length} entries, and the fold ${fold.size}`;
   for (const row of state) {
     const last = fold.get(row.hash);
     if (JSON.stringify(row) !== JSON.stringify(last)) {
-      return `current_state has ${JSON.stringify(row)}, and the fold ${JSON.stringify(last)}`;
+      return `the table of last rows has ${JSON.stringify(row)}, and the fold ${JSON.stringify(last)}`;
     }
   }
   return undefined;

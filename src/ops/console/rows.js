@@ -6,7 +6,7 @@ const ROWS_MAX = 400; // in the table; older ones go
 const AGAIN_MS = 2000;
 const DRAW_MS = 250; // between two changes of the table, which a fast stream would fill many times a second
 
-/** @param query of the address: `from`, `shard`, `contract`, `text`, `deleted` */
+/** @param query of the address: `from`, `shard`, `dataset`, `contract`, `text`, `deleted` */
 export function rowsPage(id, query) {
   const filters = {
     contract: query.get("contract") ?? "",
@@ -29,8 +29,8 @@ export function rowsPage(id, query) {
   const pause = make("button", { "aria-pressed": "false", onclick: () => setPaused(!isPaused) }, "Pause");
 
   const matches = (row) =>
-    (filters.contract === "" || row.value.contract_id.startsWith(filters.contract)) &&
-    (filters.deleted === "" || String(row.value.deleted) === filters.deleted) &&
+    (filters.contract === "" || (row.value.contract_id ?? "").startsWith(filters.contract)) &&
+    (filters.deleted === "" || String(isGone(row.value)) === filters.deleted) &&
     (filters.text === "" || row.text.toLowerCase().includes(filters.text.toLowerCase()));
 
   function setPaused(paused) {
@@ -52,7 +52,7 @@ export function rowsPage(id, query) {
   async function open() {
     stop("connecting");
     const place = new URLSearchParams({ from: cursor, format: "sse", decoded: "true" });
-    if (query.has("shard")) place.set("shard", query.get("shard"));
+    for (const name of ["shard", "dataset"]) if (query.has(name)) place.set(name, query.get(name));
     try {
       const { url } = await ask(`/v1/sessions/${encodeURIComponent(id)}/rows?${place}`, { method: "POST", body: {} });
       if (isPaused) return;
@@ -116,15 +116,15 @@ export function rowsPage(id, query) {
       "tr",
       {
         "data-row": number,
-        class: value.deleted ? "deleted" : undefined,
+        class: isGone(value) ? "deleted" : undefined,
         "aria-selected": row === chosen ? "true" : undefined,
       },
       make("td", { class: "number" }, show),
-      make("td", { title: value.contract_id }, make("code", {}, shortId(value.contract_id))),
+      make("td", { title: value.contract_id ?? "" }, make("code", {}, shortId(value.contract_id ?? ""))),
       make("td", { class: "cut" }, make("code", {}, keyText(value))),
       make("td", { class: "cut" }, make("code", {}, valueText(value))),
       make("td", {}, value.asset_code ?? ""),
-      make("td", {}, value.deleted ? make("span", { class: "badge warn" }, "deleted") : ""),
+      make("td", {}, isGone(value) ? make("span", { class: "badge warn" }, "deleted") : ""),
     );
   }
 
@@ -257,4 +257,9 @@ const DECODED = ["key_json", "val_json"];
 
 /** Keys and values come decoded, whatever the session's schema version is; a row without one has none. */
 const keyText = ({ key_json }) => JSON.stringify(key_json ?? null);
-const valueText = ({ val_json }) => (val_json === null || val_json === undefined ? "" : JSON.stringify(val_json));
+const valueText = ({ val_json, live_until_ledger }) => {
+  if (live_until_ledger !== undefined) return live_until_ledger === null ? "" : `lives until ${live_until_ledger}`;
+  return val_json === null || val_json === undefined ? "" : JSON.stringify(val_json);
+};
+/** A row of ttl whose entry went has no last ledger. */
+const isGone = ({ deleted, live_until_ledger }) => deleted ?? live_until_ledger === null;

@@ -59,12 +59,19 @@ export function sessionPage(id) {
               ]),
             ];
       actions.replaceChildren(
-        make("a", { class: "button primary", href: `#/sessions/${encodeURIComponent(id)}/rows` }, "Live rows"),
+        ...(session.request.datasets ?? ["contract_data"]).map((dataset) => liveRows(id, dataset)),
         ...changes,
       );
       editor.replaceChildren(...(mayChange(overview) && isActive ? [filterForm(session)] : []));
     },
   };
+}
+
+function liveRows(id, dataset) {
+  const rows = `#/sessions/${encodeURIComponent(id)}/rows`;
+  return dataset === "contract_data"
+    ? make("a", { class: "button primary", href: rows }, "Live rows")
+    : make("a", { class: "button", href: `${rows}?dataset=${dataset}` }, `Live rows of ${dataset}`);
 }
 
 function facts(session, overview, history) {

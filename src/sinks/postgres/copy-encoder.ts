@@ -13,7 +13,7 @@ export const COPY_HEAD = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "lati
 export const COPY_END = Buffer.from([0xff, 0xff]);
 
 const EPOCH_US = Date.UTC(2000, 0, 1) * 1000; // PostgreSQL's times count from there
-const ROW_FIXED_BYTES = 2 + COLUMNS.length * 16; // the field count, and all that is not text or bytes
+const ROW_FIXED_BYTES = 2 + COLUMNS.length * 16; // the field count, and all that is not text or bytes; other datasets have fewer columns
 const NUMERIC_BYTES_MAX = 64; // 39 digits, in groups of four, and the head
 const NUMERIC_NEGATIVE = 0x4000;
 const JSONB_VERSION = 1;
@@ -28,17 +28,21 @@ type Field = (row: number, out: Growing) => void;
 export class CopyRows {
   private readonly fields: Field[];
 
-  /** @param vectors in the order of COLUMNS */
-  constructor(vectors: readonly Vector[]) {
-    this.fields = COLUMNS.map(({ kind }, column) => fieldOf(kind, vectors[column]!));
+  /** @param vectors in the order of the columns */
+  constructor(
+    private readonly columns: readonly SinkColumn[],
+    vectors: readonly Vector[],
+  ) {
+    this.fields = columns.map(({ kind }, column) => fieldOf(kind, vectors[column]!));
   }
 
   /** @param isMarker leaves out what an entry that is gone has no more */
   write(row: number, out: Growing, isMarker = false): void {
     out.reserve(ROW_FIXED_BYTES);
-    out.int16(COLUMNS.length);
+    const { columns } = this;
+    out.int16(columns.length);
     for (let column = 0; column < this.fields.length; column++) {
-      if (isMarker && COLUMNS[column]!.isValue) out.absent();
+      if (isMarker && columns[column]!.isValue) out.absent();
       else this.fields[column]!(row, out);
     }
   }

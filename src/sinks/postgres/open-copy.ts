@@ -4,7 +4,6 @@ import { finished } from "node:stream/promises";
 import type { Client } from "pg";
 import { type CopyStreamQuery, from } from "pg-copy-streams";
 import { COPY_END, COPY_HEAD } from "./copy-encoder.ts";
-import { copyInto } from "./migrations.ts";
 
 const CHUNK_BYTES = 256 << 10; // of what is sent at a time
 const WAITING_BYTES_MAX = 1 << 20; // of what waits for the database to take it
@@ -14,9 +13,9 @@ export class OpenCopy {
   private readonly stream: CopyStreamQuery;
   private readonly done: Promise<void>;
 
-  /** @param table with its schema */
-  constructor(client: Client, table: string) {
-    this.stream = client.query(from(copyInto(table), { highWaterMark: WAITING_BYTES_MAX }));
+  /** @param copy the statement */
+  constructor(client: Client, copy: string) {
+    this.stream = client.query(from(copy, { highWaterMark: WAITING_BYTES_MAX }));
     this.done = finished(this.stream);
     this.done.catch(() => {}); // it is waited for later
     this.stream.write(COPY_HEAD);

@@ -1,6 +1,6 @@
 /** Rows that wait for a commit, in the format of COPY: each is encoded once, when it comes. */
 import type { Table } from "apache-arrow";
-import { vectorsOf } from "../columns.ts";
+import { type SinkColumn, vectorsOf } from "../columns.ts";
 import { CopyRows, Growing } from "./copy-encoder.ts";
 
 /** The newest row of an entry: where its bytes are, or what it is made from anew without its values. */
@@ -18,7 +18,10 @@ export class PendingRows {
   private readonly latest = new Map<string, Latest>();
 
   /** @param keepsState whether `state` will be asked for */
-  constructor(private readonly keepsState: boolean) {}
+  constructor(
+    private readonly columns: readonly SinkColumn[],
+    private readonly keepsState: boolean,
+  ) {}
 
   get bytes(): number {
     return this.encoded.length;
@@ -26,15 +29,15 @@ export class PendingRows {
 
   /** Takes a batch of one row or more. */
   add(table: Table): void {
-    const rows = new CopyRows(vectorsOf(table));
+    const rows = new CopyRows(this.columns, vectorsOf(table, this.columns));
     const hashes = table.getChild("ledger_key_hash")!;
-    const gone = table.getChild("deleted")!;
+    const gone = table.getChild("deleted"); // only contract_data has values that go
     const ledgers = table.getChild("ledger_sequence")!;
     const { encoded, latest } = this;
     for (let row = 0; row < table.numRows; row++) {
       const start = encoded.length;
       rows.write(row, encoded);
-      if (this.keepsState) latest.set(hashes.get(row), gone.get(row) ? { rows, row } : { start, end: encoded.length });
+      if (this.keepsState) latest.set(hashes.get(row), gone?.get(row) ? { rows, row } : { start, end: encoded.length });
     }
     this.count += table.numRows;
     const [first, last] = [ledgers.get(0), ledgers.get(table.numRows - 1)];

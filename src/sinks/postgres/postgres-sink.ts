@@ -1,6 +1,7 @@
 /**
  * A sink in the schema `contract_data` of a PostgreSQL database: `entries` has every row, `current_state` the last row of
- * every entry, `consumer_positions` the cursor of every reader; the three change in one transaction.
+ * every entry (of the dataset ttl `ttl_changes` and `current_ttl`), `consumer_positions` the cursor of every reader; the
+ * three change in one transaction.
  *
  * Rows go in by COPY, those of a large commit as they come, in a transaction that stays open until the commit. COPY knows no
  * conflicts, so a transaction that meets a row that is there already is rolled back and goes through a staging table, and so
@@ -12,13 +13,15 @@
 import pg from "pg";
 import { pause } from "../../base/pause.ts";
 import { CodedError } from "../../error.ts";
+import { DATASET_DEFAULT, type Dataset } from "../../vocabulary/dataset.ts";
 import { networkOf } from "../columns.ts";
 import type { Sink, SinkBatch, SinkProgress } from "../sink.ts";
+import { type DatasetTables, TABLES } from "./dataset-tables.ts";
 import { isConflict, postgresError } from "./errors.ts";
 import * as sql from "./migrations.ts";
 import { OpenCopy } from "./open-copy.ts";
 import { PendingRows } from "./pending-rows.ts";
-import { checkVersion, cursorOf, EntryPartitions, isMigrated, migrate, networkOfDatabase } from "./schema.ts";
+import { checkVersion, cursorOf, isMigrated, LedgerPartitions, migrate, networkOfDatabase } from "./schema.ts";
 import type { PostgresTarget } from "./target.ts";
 
 const LOCK_MS_MAX = 5_000; // a predecessor's connection ends within a second of its process
@@ -34,11 +37,17 @@ NOTICES_END.push("client_connection_check_interval = '1s'");
 
 /** What a sink has done since it was made. */
 export interface PostgresTotals {
-  /** Rows that came, and those of them that were new to `entries`. */
+  /** Rows that came, and those of them that were new to their table. */
   received: number;
   inserted: number;
   /** Open connections. */
   connections: number;
+}
+
+interface PostgresSinkOptions {
+  dataset?: Dataset;
+  keepsState?: boolean;
+  lockMsMax?: number;
 }
 
 /** See the file's head. One instance is for one `consume`. */
@@ -52,22 +61,28 @@ export class PostgresSink implements Sink {
   private isStaged = false;
   private readonly keepsState: boolean;
   private readonly lockMsMax: number;
-  private partitions = new EntryPartitions();
+  private readonly dataset: Dataset;
+  private readonly tables: DatasetTables;
+  private partitions: LedgerPartitions;
   private pending: PendingRows;
   /** Takes the pending rows, in a transaction that is open. */
   private copying: OpenCopy | undefined;
 
   /**
+   * @param options.dataset what the rows will be of
    * @param options.keepsState false: `current_state` is left as it is, to measure what it costs
    * @param options.lockMsMax how long to wait for another process that reads the same
    */
   constructor(
     private readonly target: PostgresTarget,
-    { keepsState = true, lockMsMax = LOCK_MS_MAX } = {},
+    { dataset = DATASET_DEFAULT, keepsState = true, lockMsMax = LOCK_MS_MAX }: PostgresSinkOptions = {},
   ) {
+    this.dataset = dataset;
+    this.tables = TABLES[dataset];
+    this.partitions = new LedgerPartitions(this.tables.all);
     this.keepsState = keepsState;
     this.lockMsMax = lockMsMax;
-    this.pending = new PendingRows(keepsState);
+    this.pending = new PendingRows(this.tables.columns, keepsState);
   }
 
   /** @throws CodedError INVALID_ARGUMENT / SINK_TARGET, FAILED_PRECONDITION / SINK_NEWER, SINK_SHARED, UNAVAILABLE / SINK_AWAY */
@@ -76,10 +91,10 @@ export class PostgresSink implements Sink {
       const client = await this.connect();
       await migrate(client, this.target.shown);
       await this.lock(client, reader);
-      await client.query(sql.STAGING);
+      await client.query(this.tables.staging);
       this.reader = reader;
       this.network = await networkOfDatabase(client);
-      this.cursor = await cursorOf(client, reader);
+      this.cursor = await cursorOf(client, this.dataset, reader);
       this.hasOpened = true;
       return this.cursor;
     });
@@ -114,15 +129,17 @@ export class PostgresSink implements Sink {
   }
 
   finish(): Promise<void> {
-    return this.guarded(async () => void (await this.client!.query(sql.COMPLETE_POSITION, [this.reader])));
+    return this.guarded(
+      async () => void (await this.client!.query(sql.COMPLETE_POSITION, [this.dataset, this.reader])),
+    );
   }
 
   async close(): Promise<void> {
     const { client } = this;
     this.client = undefined;
     this.copying = undefined;
-    this.pending = new PendingRows(this.keepsState); // the old one's bytes may be on their way still
-    this.partitions = new EntryPartitions();
+    this.pending = new PendingRows(this.tables.columns, this.keepsState); // the old one's bytes may be on their way still
+    this.partitions = new LedgerPartitions(this.tables.all);
     this.network = undefined;
     if (client !== undefined) await this.end(client);
   }
@@ -136,7 +153,7 @@ export class PostgresSink implements Sink {
         if (!(await isMigrated(client, shown))) {
           return [`makes the schema contract_data in ${shown}`, "begins at the start"];
         }
-        const cursor = await cursorOf(client, reader);
+        const cursor = await cursorOf(client, this.dataset, reader);
         return [
           `adds to the schema contract_data in ${shown}`,
           cursor === undefined ? "begins at the start" : `goes on at the cursor ${cursor}`,
@@ -192,7 +209,7 @@ export class PostgresSink implements Sink {
     const until = performance.now() + this.lockMsMax;
     for (;;) {
       const { rows } = await client.query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS taken", [
-        `contract_data ${reader}`,
+        `${this.dataset} ${reader}`,
       ]);
       if (rows[0].taken) return;
       if (performance.now() > until) break;
@@ -224,12 +241,12 @@ export class PostgresSink implements Sink {
     if (pending.count === 0) await this.begin(client);
     else {
       await (await this.send(client)).end();
-      if (this.isStaged) inserted = (await client.query(sql.INSERT_STAGED)).rowCount!;
+      if (this.isStaged) inserted = (await client.query(this.tables.insertStaged)).rowCount!;
       if (this.keepsState) {
-        const state = new OpenCopy(client, "pg_temp.staged_state");
+        const state = new OpenCopy(client, this.tables.copyStagedState);
         await state.send(pending.state());
         await state.end();
-        await client.query(sql.UPSERT_STATE);
+        await client.query(this.tables.upsertState);
       }
     }
     await this.move(client, cursor, progress);
@@ -246,7 +263,7 @@ export class PostgresSink implements Sink {
     }
     if (this.copying === undefined) {
       await this.begin(client);
-      this.copying = new OpenCopy(client, this.isStaged ? "pg_temp.staged_entries" : "contract_data.entries");
+      this.copying = new OpenCopy(client, this.isStaged ? this.tables.copyStagedRows : this.tables.copyRows);
     }
     await this.copying.send(pending.unsent());
     return this.copying;
@@ -269,7 +286,17 @@ export class PostgresSink implements Sink {
     const { ledgerComplete, closedAtUnixSeconds } = progress;
     const first = pending.ledgers?.first ?? ledgerComplete;
     const { rowCount } = await client.query(sql.MOVE_POSITION, [
-      ...[reader, cursor, this.cursor, first, ledgerComplete, closedAtUnixSeconds, pending.count, network],
+      ...[
+        reader,
+        cursor,
+        this.cursor,
+        first,
+        ledgerComplete,
+        closedAtUnixSeconds,
+        pending.count,
+        network,
+        this.dataset,
+      ],
     ]);
     if (rowCount === 0) throw this.shared(`another process has moved "${reader}" on in ${this.target.shown}`);
   }

@@ -1,10 +1,11 @@
 /** The schema in the database: whether it is there and ours, how it is made, and its partitions. */
 import type { Client } from "pg";
 import { CodedError } from "../../error.ts";
+import type { Dataset } from "../../vocabulary/dataset.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 const LOCK = 0x43445072; // one migration, or new partition, at a time in a database ("CDPr")
-/** Ledgers of a partition of `entries`: two months. */
+/** Ledgers of a partition of `entries`, or `ttl_changes`: two months. */
 const PARTITION_LEDGERS = 1_000_000;
 
 /** Whether all tables are there. @throws CodedError for a schema of another program, or of a later version */
@@ -30,10 +31,10 @@ export async function migrate(client: Client, shown: string): Promise<void> {
 }
 
 /** The reader's committed cursor. */
-export async function cursorOf(client: Client, reader: string): Promise<string | undefined> {
+export async function cursorOf(client: Client, dataset: Dataset, reader: string): Promise<string | undefined> {
   const { rows } = await client.query(
-    "SELECT cursor FROM contract_data.consumer_positions WHERE dataset = 'contract_data' AND reader = $1",
-    [reader],
+    "SELECT cursor FROM contract_data.consumer_positions WHERE dataset = $1 AND reader = $2",
+    [dataset, reader],
   );
   return rows[0]?.cursor;
 }
@@ -51,9 +52,12 @@ interface Ledgers {
   last: number;
 }
 
-/** Makes partitions of `entries` as ledgers come, outside of the transactions that fill them. */
-export class EntryPartitions {
+/** Makes partitions of a table as ledgers come, outside of the transactions that fill them. */
+export class LedgerPartitions {
   private readonly known = new Set<number>();
+
+  /** @param table without its schema */
+  constructor(private readonly table: string) {}
 
   /** Whether all partitions of these ledgers are known to be there. */
   have(ledgers: Ledgers | undefined): boolean {
@@ -62,7 +66,7 @@ export class EntryPartitions {
 
   async make(client: Client, ledgers: Ledgers | undefined): Promise<void> {
     for (const number of numbersOf(ledgers)) {
-      if (!this.known.has(number)) await makePartition(client, number);
+      if (!this.known.has(number)) await makePartition(client, this.table, number);
       this.known.add(number);
     }
   }
@@ -74,19 +78,19 @@ function numbersOf(ledgers: Ledgers | undefined): number[] {
   return Array.from({ length: last! - first! + 1 }, (_, at) => first! + at);
 }
 
-async function makePartition(client: Client, number: number): Promise<void> {
-  const name = `contract_data.entries_${number}`;
+async function makePartition(client: Client, table: string, number: number): Promise<void> {
+  const name = `contract_data.${table}_${number}`;
   // not by to_regclass, which may not see what another process has made while this one waited for the lock
   const found = "SELECT FROM pg_class WHERE relnamespace = 'contract_data'::regnamespace AND relname = $1";
-  const exists = async () => (await client.query(found, [`entries_${number}`])).rowCount! > 0;
+  const exists = async () => (await client.query(found, [`${table}_${number}`])).rowCount! > 0;
   if (await exists()) return; // so that the table is not locked for nothing
   await inLock(client, async () => {
     if (await exists()) return;
     const from = number * PARTITION_LEDGERS;
     // a table of its own first: to be attached, it need not wait for those who read and write the others
-    await client.query(`CREATE TABLE ${name} (LIKE contract_data.entries INCLUDING DEFAULTS)`);
+    await client.query(`CREATE TABLE ${name} (LIKE contract_data.${table} INCLUDING DEFAULTS)`);
     await client.query(
-      `ALTER TABLE contract_data.entries ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${from + PARTITION_LEDGERS})`,
+      `ALTER TABLE contract_data.${table} ATTACH PARTITION ${name} FOR VALUES FROM (${from}) TO (${from + PARTITION_LEDGERS})`,
     );
   });
 }
