@@ -254,9 +254,10 @@ export const sourceEndpoint: SettingType<SourceEndpoint> = {
 export const namedSources: SettingType<ReadonlyMap<string, SourceEndpoint>> = {
   name: "sources",
   fault: shownSource,
-  accepts: `up to ${SOURCES_MAX} of name=source (names of 1 to 32 letters, digits, _ or -; sources as in SOURCE_ENDPOINT), separated by commas,`,
+  accepts: `1 to ${SOURCES_MAX} of name=source (names of 1 to 32 letters, digits, _ or -; sources as in SOURCE_ENDPOINT), separated by commas,`,
   parse(value) {
     const named = new Map<string, SourceEndpoint>();
+    if (value === "") return named; // its default: none
     for (const part of value.split(",").map((item) => item.trim())) {
       if (part === "") continue;
       const match = /^([A-Za-z0-9_-]{1,32})=(.+)$/.exec(part);
@@ -264,6 +265,6 @@ export const namedSources: SettingType<ReadonlyMap<string, SourceEndpoint>> = {
       if (source === undefined || named.has(match![1]!)) return undefined;
       named.set(match![1]!, source);
     }
-    return named.size <= SOURCES_MAX ? named : undefined;
+    return named.size >= 1 && named.size <= SOURCES_MAX ? named : undefined;
   },
 };

@@ -37,7 +37,7 @@ class Busy extends CodedError {
   readonly retryAfterMs: number;
 
   constructor(name: string, { status, headers }: Response) {
-    super("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the store answers ${status}`);
+    super("UNAVAILABLE", "STORE_UNAVAILABLE", `${name}: the server answers ${status}`);
     const seconds = Number(headers.get("retry-after") ?? 0); // or a date, which no store here sends
     this.retryAfterMs = Number.isNaN(seconds) ? 0 : Math.min(RETRY_AFTER_MS_MAX, seconds * 1000);
   }
@@ -248,6 +248,6 @@ function unavailable(name: string, thrown: unknown): CodedError {
   // The runtime's own sentences ask about typing errors; its code says what happened.
   const { code } = thrown as { code?: unknown };
   const detail = typeof code === "string" ? code : thrown instanceof Error ? thrown.message : String(thrown);
-  const message = `${name}: no answer from the store (${detail})`;
+  const message = `${name}: no answer (${detail})`;
   return new CodedError("UNAVAILABLE", "STORE_UNAVAILABLE", message); // without its cause: that has the address, and keys in it
 }

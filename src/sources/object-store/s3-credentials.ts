@@ -40,14 +40,16 @@ export class CachedCredentials {
     } catch (thrown) {
       this.found = undefined;
       const detail = thrown instanceof Error ? thrown.message : String(thrown);
-      throw new CodedError(
-        "UNAUTHENTICATED",
-        "CREDENTIALS_NOT_FOUND",
-        `${name}: no AWS credentials (${detail}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE; a public bucket takes ?unsigned=true`,
-        { cause: thrown },
-      );
+      const message = `${name}: no AWS credentials (${detail}): ${remedy()}; a public bucket takes ?unsigned=true`;
+      throw new CodedError("UNAUTHENTICATED", "CREDENTIALS_NOT_FOUND", message, { cause: thrown });
     }
   }
+}
+
+function remedy(): string {
+  const profile = process.env.AWS_PROFILE;
+  if (profile === undefined) return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE";
+  return `AWS_PROFILE is "${profile}": check its section in ~/.aws/credentials and ~/.aws/config`;
 }
 
 function renewAtMs(expiration: Date): number {

@@ -209,7 +209,7 @@ describe("servers that are like this", () => {
     ["401", () => new Response(null, { status: 401 }), "STORE_DENIED", /check the user and password, or the key/],
     ["403", () => new Response(null, { status: 403 }), "STORE_DENIED", /check the user and password, or the key/],
     ["400", () => new Response(null, { status: 400 }), "STORE_REFUSED", /the server answers 400: check the address/],
-    ["503", () => new Response(null, { status: 503 }), "STORE_UNAVAILABLE", /the store answers 503/],
+    ["503", () => new Response(null, { status: 503 }), "STORE_UNAVAILABLE", /the server answers 503/],
   ];
   test.each(refusals)("%s is said, and no key", async (_what, odd, reason, sentence) => {
     using server = new FolderServer(SAMPLE.folder, odd);
