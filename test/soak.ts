@@ -60,6 +60,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/reference/compare.ts", ...TTL_FIXTURES.map((name) => `test/fixtures/ledgers/${name}`)],
   ],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
+  ["simulated cluster, 5000 seeds", [bun, "test/simulator/cluster/simulate.ts", "--seed", "1000", "--runs", "5000"]],
   ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],
   [
     "MAX_MEMORY_MB, ten minutes of dense ledgers and a slow client",

@@ -3,6 +3,11 @@ import { reason } from "./reason.ts";
 
 /** Entries by reason; docs/errors.md shows them under "Sessions". */
 export const SESSIONS = {
+  LEASE_LOST: reason(
+    "UNAVAILABLE",
+    "This node does not own the replicated session any more, or could not renew its lease.",
+    "Ask GetFlightInfo on any node where it is, and come back with the cursor.",
+  ),
   NO_SESSION: reason("NOT_FOUND", "There is no session to read.", "Start one."),
   SESSION_COMPLETE: reason(
     "FAILED_PRECONDITION",

@@ -1,0 +1,382 @@
+/**
+ * Records that all nodes see, each owned by one node at most. Ownership is a lease, and a record's revision is its fencing
+ * token: every write names the revision that it replaces, so that a write of an owner that has been replaced is refused.
+ *
+ *          ┌──────────────── create ──────────────▶┌───────┐
+ *   nothing│                                       │ owned │ each write renews the lease
+ *          └─ read ─▶┌─────────┐─ claim ──────────▶└───┬───┘
+ *                    │ watched │   lost: late, replaced, removed, or given back
+ *                    └─────────┘◀──────────────────────┘
+ *
+ * No two clocks are compared. An owner counts its lease from when it SENT its last write that was stored; everybody else
+ * counts from when they SAW the record's revision, which is later, and may claim the record when they have seen no other
+ * revision for the lease. An owner stops a part of the lease earlier (MARGIN), which is what clocks may differ in pace.
+ *
+ * Where the bucket has lost a record, its owner writes it again. So does the node that owned it last, once it has been
+ * missing for a lease; where that one is gone too, the record is.
+ */
+import { CodedError } from "../error.ts";
+import { type BucketEntry, type RecordBucket, RevisionConflict } from "./record-bucket.ts";
+import { openEnvelope, packEnvelope, type RecordOwner } from "./record-envelope.ts";
+
+/** The part of a lease by which its owner counts it as over earlier than others. Clocks of machines differ in pace by far less. */
+const MARGIN = 0.15;
+const RENEWALS = 3; // in a lease: two may be lost
+const RENEW_MS_MAX = 1000; // a successor does again what was done since the last one
+const READ_MS_MIN = 50;
+const READ_MS_MAX = 500; // a lease that has ended is noticed within this
+const CALL_PART = 1 / 4; // of a lease: a call that takes longer counts as failed, so that there is time for another
+
+/** Why a node does not own a record any more. */
+type LossReason = "late" | "replaced" | "removed";
+
+/** What happens to records. Handlers must not throw. */
+interface RecordEvents {
+  /** A record of another node, or of none, is there or has changed. */
+  seen(id: string, record: Uint8Array, owner: RecordOwner | undefined): void;
+  /** A record that is not owned here is gone. */
+  gone(id: string): void;
+  /** Nobody owns the record: `claim` may get it. Told again at every look. */
+  free(id: string): void;
+  /** This node's lease of the record now lasts until that time, by `Timers`. */
+  held(id: string, untilMs: number): void;
+  /** This node owns the record no more: whatever it did in its name must end in this call. */
+  lost(id: string, why: LossReason): void;
+}
+
+/** Monotonic milliseconds, and calls to come. */
+interface Timers {
+  nowMs(): number;
+  /** @returns cancels it */
+  later(ms: number, call: () => void): () => void;
+}
+
+interface Owned {
+  revision: number;
+  /** What is to be stored. */
+  record: Uint8Array;
+  /** What is stored. */
+  stored: Uint8Array;
+  /** How often `record` was set, and up to which of those it is stored. */
+  version: number;
+  storedVersion: number;
+  sentMs: number;
+  untilMs: number;
+  writing: Promise<void> | undefined;
+  waiters: { version: number; resolve: () => void; reject: (error: CodedError) => void }[];
+}
+
+interface Watched {
+  revision: number;
+  /** When this revision, or that it is missing, was first seen. */
+  sinceMs: number;
+  leaseMs: number;
+  owner: RecordOwner | undefined;
+  record: Uint8Array;
+}
+
+/** The records of a bucket, as one node sees and owns them. */
+export class OwnedRecords {
+  private readonly owned = new Map<string, Owned>();
+  private readonly watched = new Map<string, Watched>();
+  /** Records whose creation has failed for the caller: one that is there all the same is removed. */
+  private readonly refused = new Set<string>();
+  /** Records that are being created or claimed: what is seen of them meanwhile may be this. */
+  private readonly taking = new Set<string>();
+  private readonly timers = new Set<() => void>();
+  private reading = false;
+  private closed = false;
+
+  constructor(
+    private readonly bucket: RecordBucket,
+    private readonly me: RecordOwner,
+    private readonly leaseMs: number,
+    private readonly events: RecordEvents,
+    private readonly clock: Timers,
+  ) {}
+
+  /** Begins to look and to renew. */
+  start(): void {
+    this.every(Math.min(Math.max(this.leaseMs / 20, READ_MS_MIN), READ_MS_MAX), () => void this.look());
+    this.every(this.leaseMs / 20, () => this.renew());
+  }
+
+  /** Until when this node owns the record by its own clock; 0: it does not. */
+  untilMs(id: string): number {
+    return this.owned.get(id)?.untilMs ?? 0;
+  }
+
+  /**
+   * A new record, owned by this node. Resolves when it is stored.
+   * @throws CodedError UNAVAILABLE / CLUSTER_AWAY, and there is none then
+   */
+  async create(id: string, record: Uint8Array): Promise<void> {
+    try {
+      await this.take(id, record, 0);
+    } catch (thrown) {
+      this.refused.add(id);
+      throw awayError(thrown);
+    }
+  }
+
+  /**
+   * Makes the record of another owner, or of none, this node's. Right only after `free`.
+   * @returns the record; undefined where somebody else was faster
+   * @throws CodedError UNAVAILABLE / CLUSTER_AWAY
+   */
+  async claim(id: string): Promise<Uint8Array | undefined> {
+    const watched = this.watched.get(id);
+    if (watched === undefined || this.taking.has(id) || this.refused.has(id)) return undefined;
+    try {
+      await this.take(id, watched.record, watched.revision);
+      return watched.record;
+    } catch (thrown) {
+      if (thrown instanceof RevisionConflict) return undefined; // the next look sees what is there
+      throw awayError(thrown);
+    }
+  }
+
+  /**
+   * Writes a record that this node owns. Resolves when this or a later one is stored.
+   * @throws CodedError UNAVAILABLE / LEASE_LOST when this node does not own it, or does not any more
+   */
+  write(id: string, record: Uint8Array): Promise<void> {
+    const owned = this.owned.get(id);
+    if (owned === undefined) return Promise.reject(lostError("replaced"));
+    owned.record = record;
+    owned.version += 1;
+    const stored = new Promise<void>((resolve, reject) => {
+      owned.waiters.push({ version: owned.version, resolve, reject });
+    });
+    stored.catch(() => {}); // nobody has to wait for it
+    this.flush(id, owned);
+    return stored;
+  }
+
+  /** Removes a record that this node owns. @throws CodedError UNAVAILABLE / LEASE_LOST, CLUSTER_AWAY: it may go all the same */
+  async remove(id: string): Promise<void> {
+    const owned = this.owned.get(id);
+    if (owned === undefined) throw lostError("replaced");
+    this.owned.delete(id);
+    this.refused.add(id); // removed again should the call fail
+    await owned.writing;
+    this.reject(owned, "removed");
+    try {
+      await this.called(this.bucket.remove(id, owned.revision));
+    } catch (thrown) {
+      throw awayError(thrown);
+    }
+  }
+
+  /** Gives a record back: others may claim it at once. What was written is stored with it. */
+  async release(id: string): Promise<void> {
+    const owned = this.owned.get(id);
+    if (owned === undefined) return;
+    this.owned.delete(id);
+    await owned.writing;
+    this.watch(id, owned);
+    try {
+      await this.called(this.bucket.put(id, this.envelope(owned.record, false), owned.revision));
+      for (const { resolve } of owned.waiters.splice(0)) resolve();
+    } catch {
+      this.reject(owned, "late"); // the record is free when the lease ends
+    }
+  }
+
+  /** Gives all records back. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const cancel of this.timers) cancel();
+    await Promise.all([...this.owned.keys()].map((id) => this.release(id)));
+  }
+
+  // ── owned ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** @throws RevisionConflict, or why the bucket cannot be reached */
+  private async take(id: string, record: Uint8Array, revision: number): Promise<void> {
+    const sentMs = this.clock.nowMs();
+    this.taking.add(id);
+    const put = this.called(this.bucket.put(id, this.envelope(record), revision));
+    const taken = await put.finally(() => this.taking.delete(id));
+    const waiters: Owned["waiters"] = [];
+    const versions = { version: 0, storedVersion: 0, waiters, writing: undefined };
+    const owned: Owned = { revision: taken, record, stored: record, sentMs, untilMs: 0, ...versions };
+    this.watched.delete(id);
+    this.owned.set(id, owned);
+    this.extend(id, owned, sentMs);
+  }
+
+  private extend(id: string, owned: Owned, sentMs: number): void {
+    owned.sentMs = sentMs;
+    owned.untilMs = sentMs + this.leaseMs * (1 - MARGIN);
+    this.events.held(id, owned.untilMs);
+  }
+
+  /** Writes until what is stored is what is wanted; one write at a time. */
+  private flush(id: string, owned: Owned): void {
+    owned.writing ??= this.put(id, owned).then((isStored) => {
+      owned.writing = undefined;
+      if (isStored && this.owned.get(id) === owned && owned.storedVersion < owned.version) this.flush(id, owned);
+    });
+  }
+
+  /** One write; never rejects. @returns whether it is stored */
+  private async put(id: string, owned: Owned): Promise<boolean> {
+    const { version, record } = owned;
+    const sentMs = this.clock.nowMs();
+    try {
+      const revision = await this.called(this.bucket.put(id, this.envelope(record), owned.revision));
+      Object.assign(owned, { revision, stored: record, storedVersion: version });
+    } catch (thrown) {
+      if (thrown instanceof RevisionConflict) await this.settle(id, owned);
+      return false;
+    }
+    for (const waiter of owned.waiters) if (waiter.version <= version) waiter.resolve();
+    owned.waiters = owned.waiters.filter((waiter) => waiter.version > version);
+    if (this.owned.get(id) === owned) this.extend(id, owned, sentMs);
+    return true;
+  }
+
+  /** Another revision is there than the last one known: a write of ours whose answer was lost, another owner's, or none. */
+  private async settle(id: string, owned: Owned): Promise<void> {
+    const entry = await this.called(this.bucket.read(id)).then(
+      (entries) => entries.get(id),
+      () => "unknown" as const,
+    );
+    if (this.owned.get(id) !== owned || entry === "unknown") return;
+    if (entry === undefined) {
+      owned.revision = 0;
+      return;
+    }
+    const { revision, bytes } = entry;
+    if (bytes === undefined) return this.lose(id, owned, "removed");
+    const envelope = openEnvelope(bytes);
+    if (envelope?.owner?.instance !== this.me.instance) return this.lose(id, owned, "replaced");
+    Object.assign(owned, { revision, stored: envelope.record });
+  }
+
+  private renew(): void {
+    const now = this.clock.nowMs();
+    const renewMs = Math.min(this.leaseMs / RENEWALS, RENEW_MS_MAX);
+    for (const [id, owned] of [...this.owned]) {
+      if (now >= owned.untilMs) this.lose(id, owned, "late");
+      else if (now - owned.sentMs >= renewMs || owned.storedVersion < owned.version) this.flush(id, owned);
+    }
+  }
+
+  private lose(id: string, owned: Owned, why: LossReason): void {
+    this.owned.delete(id);
+    if (why !== "removed") this.watch(id, owned);
+    this.reject(owned, why);
+    this.events.lost(id, why);
+  }
+
+  private reject(owned: Owned, why: LossReason): void {
+    for (const { reject } of owned.waiters.splice(0)) reject(lostError(why));
+  }
+
+  /** Watched from now on, as this node knows that it is stored. */
+  private watch(id: string, { revision, stored, sentMs }: Owned): void {
+    this.watched.set(id, { revision, sinceMs: sentMs, leaseMs: this.leaseMs, owner: this.me, record: stored });
+  }
+
+  // ── watched ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks at all records; one look at a time. */
+  private async look(): Promise<void> {
+    if (this.reading || this.closed) return;
+    this.reading = true;
+    try {
+      const askedMs = this.clock.nowMs();
+      const entries = await this.called(this.bucket.read());
+      if (this.closed) return;
+      for (const [id, entry] of entries) if (!this.owned.has(id) && !this.taking.has(id)) this.entry(id, entry);
+      for (const [id, watched] of [...this.watched]) if (!entries.has(id)) this.missing(id, watched, askedMs);
+      for (const [id, watched] of [...this.watched]) if (this.isFree(watched)) this.events.free(id);
+    } catch {
+      // NATS is away, which the connection says
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  private entry(id: string, { revision, bytes }: BucketEntry): void {
+    if (bytes === undefined) {
+      this.refused.delete(id);
+      if (this.watched.delete(id)) this.events.gone(id);
+      return;
+    }
+    const before = this.watched.get(id);
+    if (before?.revision === revision) return;
+    const envelope = openEnvelope(bytes);
+    if (envelope === undefined) return; // nothing of ours
+    const { owner, leaseMs, record } = envelope;
+    if (this.refused.has(id) && owner?.instance === this.me.instance) {
+      void this.called(this.bucket.remove(id, revision)).catch(() => {}); // the next look tries again
+      return;
+    }
+    this.watched.set(id, { revision, sinceMs: this.clock.nowMs(), leaseMs, owner, record });
+    this.events.seen(id, record, owner);
+  }
+
+  /** Its owner writes it again, unless that one is gone too. */
+  private missing(id: string, watched: Watched, askedMs: number): void {
+    if (watched.revision !== 0) Object.assign(watched, { revision: 0, sinceMs: this.clock.nowMs() });
+    else if (askedMs - watched.sinceMs >= watched.leaseMs && watched.owner?.instance !== this.me.instance) {
+      this.watched.delete(id);
+      this.events.gone(id);
+    }
+  }
+
+  private isFree({ owner, sinceMs, leaseMs, revision }: Watched): boolean {
+    const over = this.clock.nowMs() - sinceMs >= leaseMs;
+    if (revision === 0) return over && owner?.instance === this.me.instance;
+    return over || owner === undefined || owner.instance === this.me.instance;
+  }
+
+  // ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  private envelope(record: Uint8Array, isOwned = true): Uint8Array {
+    return packEnvelope({ owner: isOwned ? this.me : undefined, leaseMs: this.leaseMs, record });
+  }
+
+  /** What a call gives, within a part of the lease. */
+  private called<T>(call: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const ms = this.leaseMs * CALL_PART;
+      const cancel = this.clock.later(ms, () =>
+        reject(new CodedError("UNAVAILABLE", "CLUSTER_AWAY", `NATS has not answered within ${ms} ms: try again`)),
+      );
+      call.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  private every(ms: number, call: () => void): void {
+    let cancel = () => {};
+    const next = () => {
+      this.timers.delete(cancel);
+      if (this.closed) return;
+      cancel = this.clock.later(ms, () => {
+        next();
+        call();
+      });
+      this.timers.add(cancel);
+    };
+    next();
+  }
+}
+
+function awayError(thrown: unknown): CodedError {
+  if (thrown instanceof RevisionConflict) return lostError("replaced");
+  return CodedError.from(thrown);
+}
+
+const LOST: Record<LossReason, string> = {
+  late: "this node could not renew its lease in time",
+  replaced: "another node owns it",
+  removed: "it was removed",
+};
+
+function lostError(why: LossReason): CodedError {
+  return new CodedError("UNAVAILABLE", "LEASE_LOST", `the record was not written: ${LOST[why]}`);
+}
