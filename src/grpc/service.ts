@@ -7,6 +7,7 @@ import * as grpc from "@grpc/grpc-js";
 import { CODE_NUMBERS, type Code } from "../codes.ts";
 import { CodedError } from "../error.ts";
 import { announceAnswer, announceName, resetCall } from "./grpc-internals.ts";
+import { assertReadable, readRequest, refuseUnreadable } from "./unreadable.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
 export type Init<T> = T extends Uint8Array | string | number | boolean | undefined
@@ -101,7 +102,7 @@ export function methodDefinition<M extends MethodInfo>(
     requestStream: method.kind === "clientStream" || method.kind === "bidi",
     responseStream: method.kind === "serverStream" || method.kind === "bidi",
     requestSerialize: (message) => asBuffer(method.request.encode(message as object)),
-    requestDeserialize: (bytes) => method.request.decode(bytes),
+    requestDeserialize: (bytes) => readRequest(method.request, bytes),
     responseSerialize: (message) =>
       message instanceof EncodedAnswer ? message.bytes : asBuffer(method.response.encode(message as object)),
     responseDeserialize: (bytes) => method.response.decode(bytes),
@@ -169,6 +170,16 @@ export type Admit = (call: IncomingCall, path: string) => Promise<{ readonly nam
 
 type AnyHandler = (...args: unknown[]) => unknown;
 
+/** The handler, which is given no request that cannot be read. */
+function given(handler: AnyHandler, kind: MethodKind): AnyHandler {
+  if (kind === "clientStream" || kind === "bidi") return handler;
+  return (...args) => {
+    const [first] = args;
+    assertReadable(kind === "unary" ? first : (first as grpc.ServerWritableStream<unknown, unknown>).request);
+    return handler(...args);
+  };
+}
+
 /** The handler behind the gate. A client that has left meanwhile, which nobody tells a handler twice, finds none. */
 function admitted(handler: AnyHandler, path: string, admit: Admit | undefined, kind: MethodKind): AnyHandler {
   if (admit === undefined) return handler;
@@ -214,7 +225,10 @@ function guarded(method: MethodInfo, path: string, handler: AnyHandler, onUnexpe
         );
     };
   }
-  return (call: grpc.ServerWritableStream<unknown, unknown>) => {
+  return (call: grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>) => {
+    if ("push" in call) {
+      refuseUnreadable(call, (error) => contained(call, () => call.emit("error", statusOf(error))));
+    }
     Promise.resolve()
       .then(() => handler(call))
       .catch((error: unknown) => contained(call, () => call.emit("error", fail(error))));
@@ -232,8 +246,8 @@ export function addService<S extends ServiceType>(
   const implementation = Object.fromEntries(
     Object.entries(service.methods).map(([key, method]) => {
       const path = `${service.typeName}/${method.name}`;
-      const handler = admitted(handlers[key as keyof S["methods"]] as AnyHandler, path, admit, method.kind);
-      return [key, guarded(method, path, handler, onUnexpected)];
+      const handler = given(handlers[key as keyof S["methods"]] as AnyHandler, method.kind);
+      return [key, guarded(method, path, admitted(handler, path, admit, method.kind), onUnexpected)];
     }),
   );
   server.addService(serviceDefinition(service), implementation as grpc.UntypedServiceImplementation);

@@ -145,6 +145,11 @@ export const REQUESTS = {
     "A number of StartProcessing is out of its range.",
     "Keep to the range in the message.",
   ),
+  REQUEST_UNREADABLE: reason(
+    "INVALID_ARGUMENT",
+    "The bytes of a request are no protobuf message of its kind.",
+    "Make it with a codec of the .proto file.",
+  ),
   SCHEMA_UNREADABLE: reason(
     "INVALID_ARGUMENT",
     "The bytes of a schema are no Arrow IPC schema message.",

@@ -1,7 +1,11 @@
-/** Calls as strangers and clumsy clients make them: tickets, descriptors, criteria, action bodies and metadata, mutated. */
+/** Calls as strangers and clumsy clients make them: tickets, descriptors, criteria, action bodies, requests and metadata, mutated. */
+import { Metadata } from "@grpc/grpc-js";
 import { Action, Criteria, FlightDescriptor, Ticket } from "../../src/grpc/generated/flight.ts";
 import { SAMPLE } from "../support/processor.ts";
+import { changedBytes } from "./changed-bytes.ts";
+import { controlCall } from "./control-cases.ts";
 import { caseSeed, Dice } from "./dice.ts";
+import { addOddMetadata } from "./odd-metadata.ts";
 
 const FLIGHT = "arrow.flight.protocol.FlightService";
 const TOKEN_CHARACTERS = 10_000;
@@ -9,11 +13,12 @@ const TOKEN_CHARACTERS = 10_000;
 /** One call. */
 export interface CallCase {
   description: string;
-  /** `package.Service/Method`, on Flight's port. */
+  listener: "control" | "flight";
+  /** `package.Service/Method`. */
   path: string;
   message: Uint8Array;
-  /** What is sent of who calls; absent: a key that may do all. */
-  authorization?: string;
+  /** Without `authorization` it is for a caller who may do all. */
+  metadata: Metadata;
 }
 
 const RANGE = {
@@ -69,9 +74,7 @@ function content(dice: Dice): Uint8Array {
   if (dice.chance(0.25)) return Buffer.from(JSON.stringify(sound));
   if (dice.chance(0.15)) return dice.bytes(dice.below(300));
   const bytes = Buffer.from(mutatedJson(dice, sound));
-  if (dice.chance(0.5)) return bytes;
-  for (let change = dice.below(4); change >= 0; change--) bytes[dice.below(bytes.length)] = dice.below(256);
-  return dice.chance(0.3) ? bytes.subarray(0, dice.below(bytes.length)) : bytes;
+  return dice.chance(0.5) ? bytes : changedBytes(dice, bytes);
 }
 
 function descriptor(dice: Dice): Uint8Array {
@@ -104,10 +107,9 @@ function hostileAuthorization(dice: Dice): string {
   ])();
 }
 
-/** The call `index` of the run with `seed`. */
-export function makeCall(seed: number, index: number): CallCase {
-  const dice = new Dice(caseSeed(seed, index));
-  const made = dice.pick<() => Omit<CallCase, "authorization">>([
+/** A call of Flight, by what of it is mutated. */
+function flightCall(dice: Dice): Pick<CallCase, "description" | "path" | "message"> {
+  return dice.pick([
     () => ({ description: "ticket", path: `${FLIGHT}/DoGet`, message: Ticket.encode({ ticket: content(dice) }) }),
     () => ({ description: "descriptor", path: `${FLIGHT}/GetFlightInfo`, message: descriptor(dice) }),
     () => ({ description: "descriptor", path: `${FLIGHT}/GetSchema`, message: descriptor(dice) }),
@@ -123,5 +125,16 @@ export function makeCall(seed: number, index: number): CallCase {
       message: Action.encode({ type: dice.pick(ACTIONS), body: content(dice) }),
     }),
   ])();
-  return dice.chance(0.2) ? { ...made, authorization: hostileAuthorization(dice) } : made;
+}
+
+/** The call `index` of the run with `seed`. */
+export function makeCall(seed: number, index: number): CallCase {
+  const dice = new Dice(caseSeed(seed, index));
+  const metadata = new Metadata();
+  if (dice.chance(0.2)) metadata.set("authorization", hostileAuthorization(dice));
+  if (dice.chance(0.3)) addOddMetadata(dice, metadata);
+  if (dice.chance(0.3)) return { description: "request", listener: "control", ...controlCall(dice), metadata };
+  const call = flightCall(dice);
+  const message = dice.chance(0.1) ? changedBytes(dice, call.message) : call.message;
+  return { listener: "flight", ...call, message, metadata };
 }

@@ -14,7 +14,7 @@ import { type CallCase, makeCall } from "./call-cases.ts";
 
 const AT_ONCE = 8; // more wrong passwords at once are refused unread
 const ANSWER_MS_MAX = 60_000; // a hang's end
-const WAIT_MS = 2000; // a sound ticket of ledgers to come waits for ever
+const WAIT_MS = 2000; // a sound ticket of ledgers to come waits for ever, and so does who watches sessions
 const UNCODED = ["UNEXPECTED"]; // a fault of ours that has a reason all the same
 
 const REASONS: ReadonlySet<string> = new Set(REASON_GROUPS.flatMap(({ reasons }) => Object.keys(reasons)));
@@ -26,14 +26,13 @@ interface End {
   details: string;
 }
 
-function send(client: grpc.Client, { path, message, authorization }: CallCase, key: string): Promise<End> {
-  const metadata = new grpc.Metadata();
-  metadata.set("authorization", authorization ?? bearer(key).authorization);
+function send(client: grpc.Client, { path, message, metadata }: CallCase, key: string): Promise<End> {
+  if (metadata.get("authorization").length === 0) metadata.set("authorization", bearer(key).authorization);
   const bytes = (value: Uint8Array) => Buffer.from(value);
   const deadline = Date.now() + ANSWER_MS_MAX;
   const call = client.makeBidiStreamRequest(`/${path}`, bytes, bytes, metadata, { deadline });
   return new Promise((resolve) => {
-    const waits = path.endsWith("DoGet") ? setTimeout(() => call.cancel(), WAIT_MS) : undefined;
+    const waits = /DoGet|Watch/.test(path) ? setTimeout(() => call.cancel(), WAIT_MS) : undefined;
     call.on("data", () => call.cancel());
     call.on("error", () => {});
     call.on("status", ({ code, details, metadata: trailers }) => {
@@ -59,7 +58,8 @@ export async function runCalls(
   end: number,
 ): Promise<{ statuses: Record<string, number>; findings: string[] }> {
   const server = await startGuarded();
-  const client = new grpc.Client(server.processor.flight, grpc.credentials.createInsecure());
+  const clientOf = (address: string) => new grpc.Client(address, grpc.credentials.createInsecure());
+  const clients = { control: clientOf(server.processor.control), flight: clientOf(server.processor.flight) };
   const statuses: Record<string, number> = {};
   const findings: string[] = [];
   let next = first;
@@ -67,7 +67,7 @@ export async function runCalls(
     while (next < end) {
       const index = next++;
       const made = makeCall(seed, index);
-      const ended = await send(client, made, server.keys.admin);
+      const ended = await send(clients[made.listener], made, server.keys.admin);
       const isAnswered = ["OK", "CANCELLED"].includes(ended.status); // cancelled by us: rows came, or are to come
       const how = isAnswered ? "answered" : ended.status;
       statuses[how] = (statuses[how] ?? 0) + 1;
@@ -81,7 +81,7 @@ export async function runCalls(
     const alive = await fetch(`http://${server.processor.http}/livez`);
     if (!alive.ok) findings.push(`/livez answers ${alive.status}`);
   } finally {
-    client.close();
+    for (const client of Object.values(clients)) client.close();
     await server.close();
   }
   return { statuses, findings };

@@ -223,6 +223,23 @@ test("the matrix has every service that reflection tells of", async () => {
   expect(await tell(flight)).toEqual(named([FlightService, ...BOTH_PORTS]));
 });
 
+test("bytes that are no request are refused with a reason, whom they come from first", async () => {
+  const none = Buffer.from([0xff, 0xff, 0xff]);
+  const methods = [
+    [control, "contractdata.v1.ControlService/GetStatus"],
+    [control, "contractdata.v1.ControlService/WatchSession"],
+    [control, "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"],
+    [flight, "arrow.flight.protocol.FlightService/GetFlightInfo"],
+    [flight, "arrow.flight.protocol.FlightService/DoGet"],
+  ] as const;
+  for (const [client, path] of methods) {
+    const end = await rawCall(client, path, bearer(server.keys.admin), none);
+    expect([path, end.code, end.reason]).toEqual([path, "INVALID_ARGUMENT", "REQUEST_UNREADABLE"]);
+    expect(end.message).toMatch(/^the request's 3 B are no [\w.]+:/);
+    expect((await rawCall(client, path, {}, none)).code).toBe("UNAUTHENTICATED");
+  }
+});
+
 test("a method without a rule is for admins alone, and a path too", async () => {
   const status = async (headers: Record<string, string>) =>
     (await fetch(`http://${server.processor.http}/nothing-here`, { headers })).status;
