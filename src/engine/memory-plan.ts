@@ -7,6 +7,7 @@
  * - a quarter for ledgers in flight: dispatched to a worker, not yet in order in their stream, counted inflated. It
  *   covers what workers hold of them, too;
  * - an eighth at most for the windows of core's meta streams, where there are such sources;
+ * - an eighth at most for readers of rows over HTTP, of whom no more are let in;
  * - the rest for streams: their retained batches and what their source reads ahead.
  *
  * A ledger of tens of MiB stands in memory several times on its way through gRPC and a worker: what is dropped of it is
@@ -24,6 +25,8 @@ const WORKER_LEDGERS_BYTES_MAX = 16 << 20; // ledgers that a worker holds for ro
 const PART_OF_RINGS = 4;
 const PART_IN_FLIGHT = 4;
 const PART_OF_WINDOWS = 8;
+const PART_OF_READERS = 8;
+const READER_TEXT_BYTES = 1 << 20; // pieces of a batch as text: one that is made, one that is sent
 
 /** How MAX_MEMORY_MB is divided. All sizes are bytes; the sizes in `pool` are those of one worker. */
 export interface MemoryPlan {
@@ -51,12 +54,31 @@ export function planWindow(memoryBytesMax: number, workerCount: number, windows:
 }
 
 /**
- * @param memoryBytesMax MAX_MEMORY_MB in bytes
- * @param windows sources that are meta streams
+ * How many readers of rows over HTTP have room, one at least.
+ * @param batchBytesMax FLIGHT_MESSAGE_BYTES_MAX
  */
-export function planMemory(memoryBytesMax: number, workerCount: number, windows = 0): MemoryPlan {
+export function planRowReaders(memoryBytesMax: number, workerCount: number, batchBytesMax: number): number {
+  const bytes = dataBytesOf(memoryBytesMax, workerCount) / PART_OF_READERS;
+  return Math.max(1, Math.floor(bytes / (batchBytesMax + READER_TEXT_BYTES)));
+}
+
+/** What else memory is for. */
+interface OtherUses {
+  /** Sources that are meta streams. */
+  windows?: number;
+  /** Readers of rows over HTTP at once, planRowReaders at most, and how large a batch of theirs may be. */
+  rowReaders?: { readersMax: number; batchBytesMax: number };
+}
+
+/** @param memoryBytesMax MAX_MEMORY_MB in bytes */
+export function planMemory(
+  memoryBytesMax: number,
+  workerCount: number,
+  { windows = 0, rowReaders: { readersMax, batchBytesMax } = { readersMax: 0, batchBytesMax: 0 } }: OtherUses = {},
+): MemoryPlan {
   const dataBytes = dataBytesOf(memoryBytesMax, workerCount);
   const windowsBytes = windows * planWindow(memoryBytesMax, workerCount, windows);
+  const readersBytes = Math.min(dataBytes / PART_OF_READERS, readersMax * (batchBytesMax + READER_TEXT_BYTES));
   const ringShare = dataBytes / PART_OF_RINGS / (2 * workerCount);
   let ringBytes = RING_BYTES_MIN;
   while (ringBytes < RING_BYTES_MAX && ringBytes * 2 <= ringShare) ringBytes *= 2;
@@ -70,6 +92,9 @@ export function planMemory(memoryBytesMax: number, workerCount: number, windows 
       freeBytesMax: workerLedgersBytes,
     },
     inFlightBytesMax,
-    streamsBytesMax: Math.max(0, dataBytes - inFlightBytesMax - windowsBytes - 2 * ringBytes * workerCount),
+    streamsBytesMax: Math.max(
+      0,
+      Math.floor(dataBytes - inFlightBytesMax - windowsBytes - readersBytes - 2 * ringBytes * workerCount),
+    ),
   };
 }

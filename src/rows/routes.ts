@@ -22,7 +22,7 @@ export interface RowRoutesOptions {
   formatter: RowFormatter;
   /** Where callers are asked who they are. */
   tickets?: RowTickets;
-  /** HTTP_STREAMS_MAX. */
+  /** HTTP_STREAMS_MAX, or fewer where memory has room for fewer. */
   streamsMax: number;
   /** Whether the server is on its way down. */
   isStopping: () => boolean;
@@ -107,7 +107,7 @@ class RowAnswers {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "HTTP_STREAMS_MAX",
-        `${this.streams} clients read rows over HTTP, and ${streamsMax} is the limit (HTTP_STREAMS_MAX): try again, or read over Flight`,
+        `${this.streams} clients read rows over HTTP, and ${streamsMax} is the limit (HTTP_STREAMS_MAX, as far as MAX_MEMORY_MB has room): try again, or read over Flight`,
       );
     }
     this.streams += 1;

@@ -8,6 +8,7 @@ import type { RowFormatter } from "./row-formatter.ts";
 import { type BatchNews, FRAMES } from "./row-frames.ts";
 
 const SLICE_BODY_BYTES = 128 << 10; // of a batch, whose text is some three times as large: what a client holds beside its batch
+const PIECE_BYTES = 256 << 10; // of a batch that goes as it is: what a socket has room for
 const ALIVE_MS = 15_000; // proxies give up connections that are silent for a minute or less
 
 /** What the bytes of a read are made with. */
@@ -55,7 +56,8 @@ async function* batchChunks(
   { format, decoded, formatter }: ChunkParts,
 ): AsyncGenerator<Uint8Array, void> {
   if (format === "arrow") {
-    yield Buffer.concat([encapsulate(batch.header), batch.body]);
+    yield encapsulate(batch.header);
+    for (let at = 0; at < batch.body.length; at += PIECE_BYTES) yield batch.body.slice(at, at + PIECE_BYTES);
     return;
   }
   const { rows } = JSON.parse(batch.metadata) as BatchNews;

@@ -3,7 +3,6 @@ import type { Config } from "../config/schema.ts";
 import type { AuditLine } from "../control/audit.ts";
 import { DataPlaneClient, type DataPlaneEvents, type DataPlaneOptions } from "../engine/data-plane-client.ts";
 import { MemoryGuard } from "../engine/memory-guard.ts";
-import { planMemory } from "../engine/memory-plan.ts";
 import { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
 import { FlightService } from "../grpc/generated/flight.ts";
@@ -19,7 +18,7 @@ import { StageTimes } from "../workers/stage-times.ts";
 import type { AccessFiles } from "./access-files.ts";
 import type { ListenerCertificates } from "./certificates.ts";
 import { limitsOf } from "./limits.ts";
-import { metaStreamsOf } from "./source-windows.ts";
+import { plannedMemory } from "./planned-memory.ts";
 import type { StopOrder } from "./stop-order.ts";
 
 const BATCH_BYTES_TARGET = 1 << 20; // about the size at which a gRPC byte is cheapest
@@ -70,7 +69,7 @@ export async function startEngine(
   const bell = Bell.create();
   const flightTotals = FlightTotals.create();
   const times = new StageTimes();
-  const memory = planMemory(config.memoryBytesMax, config.workerCount, metaStreamsOf(config));
+  const memory = plannedMemory(config);
   const guard = new MemoryGuard(config.memoryBytesMax);
   if (options.ownsProcess) guard.start();
   stop.ops.push(async () => guard.close());

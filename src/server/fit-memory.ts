@@ -1,11 +1,11 @@
 /**
- * MAX_MEMORY_MB and WORKER_COUNT as they hold for this start. Without a setting, the limit of the container decides; and
- * no more workers are started than the memory has room for.
+ * MAX_MEMORY_MB, WORKER_COUNT and HTTP_STREAMS_MAX as they hold for this start. Without a setting, the limit of the
+ * container decides; and no more workers are started, and no more readers over HTTP let in, than the memory has room for.
  */
 import type { MemoryLimit } from "../config/container-memory.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
-import { memoryBytesLeast } from "../engine/memory-plan.ts";
+import { memoryBytesLeast, planRowReaders } from "../engine/memory-plan.ts";
 import { CodedError } from "../error.ts";
 import type { Logger } from "../ops/log.ts";
 
@@ -20,7 +20,7 @@ export function fitMemory(
   { values, origins }: Pick<LoadedConfig, "values" | "origins">,
   limit: MemoryLimit | undefined,
   log: Logger,
-): Pick<Config, "memoryBytesMax" | "workerCount"> {
+): Pick<Config, "memoryBytesMax" | "workerCount" | "httpStreamsMax"> {
   let { memoryBytesMax, workerCount } = values;
   const isDefault = origins.memoryBytesMax === "default";
   if (limit !== undefined && isDefault) {
@@ -52,5 +52,12 @@ export function fitMemory(
       neededMb: memoryBytesLeast(values.workerCount) / MIB,
     });
   }
-  return { memoryBytesMax, workerCount };
+  const readersMax = planRowReaders(memoryBytesMax, workerCount, values.flightMessageBytesMax);
+  if (readersMax < values.httpStreamsMax) {
+    log[origins.httpStreamsMax === "default" ? "info" : "warn"](
+      "there is not enough memory for HTTP_STREAMS_MAX readers of rows over HTTP: fewer are let in",
+      { httpStreamsMax: values.httpStreamsMax, letIn: readersMax, maxMemoryMb: memoryBytesMax / MIB },
+    );
+  }
+  return { memoryBytesMax, workerCount, httpStreamsMax: Math.min(values.httpStreamsMax, readersMax) };
 }

@@ -1,12 +1,11 @@
 /** All that the console shows of the process at one moment, besides the history of its sessions. */
 import type { Config } from "../config/schema.ts";
-import { planMemory } from "../engine/memory-plan.ts";
 import type { Logger } from "../ops/log.ts";
 import type { ProcessMetrics } from "../ops/metrics.ts";
 import { shownSession } from "../ops/shown-session.ts";
 import { healthReport, type OpsSource } from "../ops/status.ts";
 import type { Identity } from "../security/grant.ts";
-import { metaStreamsOf } from "./source-windows.ts";
+import { plannedMemory } from "./planned-memory.ts";
 
 /** What an overview is made of. */
 interface OverviewParts {
@@ -51,11 +50,7 @@ export async function overviewOf(
 }
 
 function memoryOf(config: Config, retainedBytes: number): Record<string, number> {
-  const { pool, inFlightBytesMax, streamsBytesMax } = planMemory(
-    config.memoryBytesMax,
-    config.workerCount,
-    metaStreamsOf(config),
-  );
+  const { pool, inFlightBytesMax, streamsBytesMax } = plannedMemory(config);
   return {
     limitBytes: config.memoryBytesMax,
     residentBytes: process.memoryUsage.rss(),

@@ -3,6 +3,7 @@
  * kind at once, for some seconds. Where no cgroup can be made, its peak of resident memory is held against the setting.
  */
 import { readFileSync } from "node:fs";
+import net from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
@@ -40,6 +41,10 @@ export interface MemoryCase {
   ranges?: number;
   /** … and ranges whose clients take nothing. */
   silentRanges?: number;
+  /** Ranges that are read over HTTP as fast as it goes, in each form by turns … */
+  httpRanges?: number;
+  /** … and such whose clients take nothing. */
+  silentHttpRanges?: number;
   /** Clients that read the first unread session from its start, which it no longer retains. */
   catchUps?: number;
   seconds: number;
@@ -163,13 +168,49 @@ class Reader {
   }
 }
 
+/** A client of rows over HTTP. */
+class HttpReader {
+  private readonly socket: net.Socket;
+  readonly client = { close() {} };
+  messages = 0;
+  bytes = 0;
+
+  constructor(
+    address: string,
+    private readonly silent: boolean,
+  ) {
+    const { hostname, port } = new URL(`http://${address}`);
+    this.socket = net.connect(Number(port), hostname);
+  }
+
+  /** Resolves at the answer's end. */
+  get(path: string): Promise<string | undefined> {
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+    return new Promise((resolve) => {
+      this.socket.on("error", () => {});
+      this.socket.on("close", () => resolve(this.bytes < 1000 ? "an answer without rows" : undefined));
+      this.socket.on("data", (bytes: Buffer) => {
+        this.messages += 1;
+        this.bytes += bytes.length;
+        if (this.silent) this.socket.pause();
+      });
+    });
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+const FORMATS = ["ndjson", "arrow", "csv", "sse"];
+
 /** Clients that read again and again until it is over. */
 class Readers {
   over = false;
   readonly errors: Record<string, number> = {};
-  private readonly all: Reader[] = [];
+  private readonly all: (Reader | HttpReader)[] = [];
 
-  constructor(private readonly address: string) {}
+  constructor(private readonly processor: Processor) {}
 
   failed(thrown: unknown): void {
     const text = String(thrown instanceof Error ? thrown.message : thrown)
@@ -178,12 +219,20 @@ class Readers {
     this.errors[text] = (this.errors[text] ?? 0) + 1;
   }
 
+  keepReading(silent: boolean, ticket: object): Promise<void> {
+    return this.keep(() => new Reader(this.processor.flight, silent), ticket);
+  }
+
+  keepReadingOverHttp(silent: boolean, path: string): Promise<void> {
+    return this.keep(() => new HttpReader(this.processor.http, silent), path);
+  }
+
   /** What ends for want of memory comes back. */
-  async keepReading(silent: boolean, ticket: object): Promise<void> {
+  private async keep<T>(open: () => { get(what: T): Promise<string | undefined> } & (Reader | HttpReader), what: T) {
     while (!this.over) {
-      const reader = new Reader(this.address, silent);
+      const reader = open();
       this.all.push(reader);
-      const error = await reader.get(ticket);
+      const error = await reader.get(what);
       if (this.over) return;
       if (error !== undefined) this.failed(error);
       reader.client.close();
@@ -195,7 +244,7 @@ class Readers {
     for (const reader of this.all) reader.close();
   }
 
-  sum(of: (reader: Reader) => number): number {
+  sum(of: (reader: Reader | HttpReader) => number): number {
     return this.all.reduce((all, reader) => all + of(reader), 0);
   }
 }
@@ -226,6 +275,7 @@ class MemoryPeaks {
 
 /** @param lake of the case's kind; absent for "repeated" */
 export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
+  const { httpRanges = 0, silentHttpRanges = 0 } = spec;
   const { memoryMib, workers, read = 0, unread = 0, ranges = 0, silentRanges = 0, catchUps = 0, seconds } = spec;
   const served = spec.over === undefined ? undefined : await serveLakeOver(spec.over, lake!);
   using cgroup = memoryCgroup((spec.limitMib ?? memoryMib) * MIB);
@@ -241,7 +291,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
     { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"], env: served?.env },
   );
   const control = connectControl(processor.control);
-  const readers = new Readers(processor.flight);
+  const readers = new Readers(processor);
   const peaks = new MemoryPeaks(processor.pid);
   const died = processor.exited.then(() => {
     readers.over = true;
@@ -272,6 +322,11 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
     if (catchUps > 0) await Bun.sleep(Math.min(1500, seconds * 250));
     for (let index = 0; index < ranges; index++) void readers.keepReading(false, range(index));
     for (let index = 0; index < silentRanges; index++) void readers.keepReading(true, range(index));
+    for (let index = 0; index < httpRanges + silentHttpRanges; index++) {
+      const format = FORMATS[index % FORMATS.length];
+      const path = `/v1/rows?start_ledger=${FIRST}&end_ledger=${FIRST + 100 + index}&decoded=true&format=${format}`;
+      void readers.keepReadingOverHttp(index >= httpRanges, path.replace(/&decoded=true(?=.*(arrow|csv))/, ""));
+    }
     await Promise.race([ended, died]);
     cpu = cpuSecondsOf(processor.pid);
     peaks.look();

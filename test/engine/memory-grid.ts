@@ -32,8 +32,19 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   },
 };
 
+/** Rows over HTTP, in every form: as many readers as are let in, and more. */
+const HTTP_CELLS: Readonly<Record<string, Cell>> = {
+  "a session and 20 readers over HTTP in 512": {
+    ...{ memoryMib: 512, workers: 2, lake: "dense", read: 1, httpRanges: 10, silentHttpRanges: 10 },
+  },
+  "readers over HTTP in the least for two workers": {
+    ...{ memoryMib: 352, workers: 2, lake: "dense", read: 2, httpRanges: 4, silentHttpRanges: 4 },
+  },
+};
+
 const SOAK_CELLS: Readonly<Record<string, Cell>> = {
   ...CELLS,
+  ...HTTP_CELLS,
   "22 ranges in 512": { memoryMib: 512, workers: 4, lake: "dense", ranges: 22 },
   "four sessions in the least for four workers": { memoryMib: 416, workers: 4, lake: "dense", read: 4 },
   "19 unread sessions in 1024": { memoryMib: 1024, workers: 4, lake: "dense", unread: 19 },
@@ -90,7 +101,8 @@ export function faultOf(cell: Cell, result: Omit<MemoryResult, "output">): strin
   if (result.died) return "it was killed";
   if (result.cgroup === 0 && result.residentMibMost > cell.memoryMib)
     return `resident ${result.residentMibMost} of ${cell.memoryMib} MiB`;
-  const reads = (cell.read ?? 0) + (cell.ranges ?? 0) + (cell.catchUps ?? 0);
+  const { read = 0, ranges = 0, catchUps = 0, httpRanges = 0 } = cell;
+  const reads = read + ranges + catchUps + httpRanges;
   if (result.messages < reads) return `${reads} clients had ${result.messages} messages together`;
   return undefined;
 }

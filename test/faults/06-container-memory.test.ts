@@ -49,24 +49,26 @@ test("the least limit of all groups around the process is found, by version 1 an
   expect(limitWith({ "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "268435456\n" })).toBe(256 * MIB);
 });
 
-test("the limit stands in for a setting that is not given; fewer workers are started than do not fit", () => {
+test("the limit stands in for a setting that is not given; fewer workers are started, and readers let in, where not all fit", () => {
   const lines: string[] = [];
   const log = createLogger({ level: "info", format: "json", output: { write: (line: string) => lines.push(line) } });
   const fit = (env: Record<string, string>, limitMib?: number) => {
     const limit = limitMib === undefined ? undefined : { bytes: limitMib * MIB, file: "memory.max" };
-    const { memoryBytesMax, workerCount } = fitMemory(loadConfig({ env }), limit, log);
-    return [memoryBytesMax / MIB, workerCount];
+    const { memoryBytesMax, workerCount, httpStreamsMax } = fitMemory(loadConfig({ env }), limit, log);
+    return [memoryBytesMax / MIB, workerCount, httpStreamsMax];
   };
-  expect(fit({})).toEqual([1024, 4]);
-  expect(fit({}, 3000)).toEqual([3000, 4]);
-  expect(fit({ MAX_MEMORY_MB: "700" }, 3000)).toEqual([700, 4]);
+  expect(fit({})).toEqual([1024, 4, 16]);
+  expect(fit({}, 3000)).toEqual([3000, 4, 16]);
+  expect(fit({ MAX_MEMORY_MB: "900" }, 3000)).toEqual([900, 4, 16]);
   expect(lines.join("")).not.toContain("over the memory limit");
-  expect(fit({ MAX_MEMORY_MB: "700" }, 600)).toEqual([700, 4]);
+  expect(fit({ MAX_MEMORY_MB: "900" }, 600)).toEqual([900, 4, 16]);
   expect(lines.at(-1)).toContain("over the memory limit");
-  const [, few] = fit({}, 360);
+  const [, few, readers] = fit({}, 360);
   expect(few).toBeLessThan(4);
-  expect(lines.at(-1)).toContain('"workerCount":4');
-  expect(lines.at(-1)).toContain(`"started":${few}`);
+  expect(lines.at(-2)).toContain('"workerCount":4');
+  expect(lines.at(-2)).toContain(`"started":${few}`);
+  expect(readers).toBeLessThan(16);
+  expect(lines.at(-1)).toContain(`"httpStreamsMax":16,"letIn":${readers}`);
   expect(() => fit({}, 100)).toThrow(/this container's memory limit is 100 MiB, and .* needs \d+/);
 });
 
