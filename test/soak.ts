@@ -50,7 +50,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     { STORE_RUNS: "200" },
   ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
-  ["EventSource through 20 restarts of the server", [bun, "test/rows/restarts.ts", "--restarts", "20"]],
+  ["EventSource through 20 deaths of the server", [bun, "test/rows/restarts.ts", "--restarts", "20"]],
   ["floods of HTTP/2, a minute each", [bun, "test/floods/soak.ts"]],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],

@@ -1,7 +1,9 @@
 /** Clients of HTTP that are slow, gone, cut off, too many; and streams that fail under them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import net from "node:net";
+import { tableFromIPC } from "apache-arrow";
 import { CodedError } from "../../src/error.ts";
+import { rowBody } from "../../src/rows/row-body.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
 import { until } from "../support/until.ts";
@@ -11,10 +13,13 @@ import { csvRows, sseEvents } from "./text.ts";
 const FLAGS = {
   "slow-client-grace": "300ms",
   "channel-buffer-size": "16", // more than the sessions that are to fail make: nobody is slow there
-  "http-streams-max": "3",
+  "http-streams-max": "4",
   "worker-count": "1",
   "flush-interval": "50ms",
 };
+
+const AWAY_MS = Number(process.env.AWAY_MS ?? 1500); // longer than the first waits of a session for its source
+const ARROW_END = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 let source: GatedSource;
 let server: LocalServer;
@@ -89,8 +94,8 @@ test("a client that reads nothing is ended for the others, with its cursor, as o
 test("a client that is gone leaves nothing behind; so many read at once as may", async () => {
   source.tip = 1010;
   const session = await start();
-  const sockets = await Promise.all([1, 2, 3].map(() => unread(rowsOf(session, "format=sse"))));
-  await until(() => clientsOf(session) === 3, "three clients");
+  const sockets = await Promise.all([1, 2, 3, 4].map(() => unread(rowsOf(session, "format=sse"))));
+  await until(() => clientsOf(session) === 4, "four clients");
   const refused = await fetch(rowsOf(session));
   const { error } = (await refused.json()) as { error: { reason: string; message: string } };
   expect([refused.status, error.reason]).toEqual([429, "HTTP_STREAMS_MAX"]);
@@ -106,34 +111,85 @@ test("a client that is gone leaves nothing behind; so many read at once as may",
 test("an error in mid-stream reaches the client in the way of its form", async () => {
   source.tip = 1010;
   const session = await start();
-  const texts = ["ndjson", "sse", "csv"].map((format) => fetch(rowsOf(session, `format=${format}`)));
-  const [ndjson, sse, csv] = await Promise.all(texts);
-  const cut = csv!.text().then(
-    () => "whole",
-    () => "cut",
+  const responses = await Promise.all(
+    ["ndjson", "sse", "csv", "arrow"].map((format) => fetch(rowsOf(session, `format=${format}`))),
   );
-  await until(() => clientsOf(session) === 3, "three clients");
+  const received = responses.map(() => [] as Uint8Array[]);
+  // read from now on, all four: who takes nothing may be ended as slow before
+  const ends = responses.map(async ({ body }, index) => {
+    try {
+      for await (const chunk of body!) received[index]!.push(chunk);
+      return "whole";
+    } catch {
+      return "cut";
+    }
+  });
+  await until(() => clientsOf(session) === 4, "four clients");
   await until(() => server.processor.sessions.get(session).ledgerCurrent >= 1010, "the tip");
   source.failure = new CodedError("DATA_LOSS", "LEDGER_GAP", "a ledger is missing");
   source.tip = 1020;
   try {
-    const lines = (await ndjson!.text()).trimEnd().split("\n");
+    // CSV and Arrow have no place for an error: HTTP says that the body is not whole
+    expect(await Promise.all(ends)).toEqual(["whole", "whole", "cut", "cut"]);
+    const [ndjson, sse, csv, arrow] = received.map((chunks) => Buffer.concat(chunks));
+    const lines = ndjson!.toString().trimEnd().split("\n");
     const { error } = JSON.parse(lines.at(-1)!) as { error: { code: string; reason: string; cursor: string } };
     expect([error.code, error.reason]).toEqual(["DATA_LOSS", "LEDGER_GAP"]);
-    const events = sseEvents(await sse!.text());
+    const events = sseEvents(sse!.toString());
     expect(events.at(-1)?.event).toBe("error");
     const rows = events.filter(({ event }) => event === "message").flatMap(({ data }) => data.split("\n"));
     expect(rows).toEqual(lines.slice(0, -1));
     expect(JSON.parse(events.at(-1)!.data)).toEqual(error);
     expect(events.filter(({ event }) => event !== "error").at(-1)?.id).toBe(error.cursor);
-    expect(await cut).toBe("cut");
+    expect(csvRows(csv!.toString()).length).toBe(1 + rows.length); // all that came before
+    expect(tableFromIPC(arrow!).numRows).toBe(rows.length);
+    expect(arrow!.subarray(-ARROW_END.length).equals(ARROW_END)).toBe(false); // Arrow's own end is not there either
   } finally {
     source.failure = undefined;
   }
 }, 60_000);
 
-test("EventSource goes on by itself through restarts of the server: no row is lost or doubled", async () => {
-  const { rows, lost, isSame } = await runRestarts(1);
+test("a source that is away holds up the rows of a session that follows it, and no row is lost or doubled", async () => {
+  source.tip = 1010;
+  const session = await start();
+  const lines: string[] = [];
+  const response = await fetch(rowsOf(session));
+  const reading = (async () => {
+    let rest = "";
+    const isLast = (line: string) => JSON.parse(line).ledger_sequence === 1020;
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      const whole = (rest + chunk).split("\n");
+      rest = whole.pop()!;
+      lines.push(...whole);
+      if (lines.length > 0 && isLast(lines.at(-1)!)) return;
+    }
+  })();
+  await until(() => server.processor.sessions.get(session).ledgerCurrent >= 1010, "the tip");
+  source.failure = new CodedError("UNAVAILABLE", "SOURCE_UNAVAILABLE", "the source is away");
+  source.tip = 1020;
+  await Bun.sleep(AWAY_MS);
+  source.failure = undefined;
+  await reading;
+  const whole = await (await fetch(`${httpOf(server)}/v1/rows?start_ledger=1000&end_ledger=1020`)).text();
+  expect(whole.startsWith(lines.join("\n"))).toBe(true);
+  expect(lines.length).toBeGreaterThan(500);
+  await stop(session);
+}, 60_000);
+
+test("what a client leaves unread for too long ends its answer", async () => {
+  let over = 0;
+  async function* pieces() {
+    for (;;) yield Buffer.from("row\n");
+  }
+  const body = rowBody(pieces(), { failed: new AbortController().signal, over: () => over++, unreadMsMax: 50 });
+  const reader = body.getReader();
+  expect((await reader.read()).done).toBe(false);
+  await until(() => over === 1, "the end");
+  expect(await reader.read().catch(() => "cut")).toBe("cut");
+});
+
+test("EventSource goes on by itself through deaths of the server: no row is lost or doubled", async () => {
+  const { rows, lost, isSame } = await runRestarts(2);
   expect([rows > 300, lost, isSame]).toEqual([true, 0, true]);
 }, 60_000);
 

@@ -33,7 +33,9 @@ interface ProcessorOptions {
 /** `serve` with these flags; resolves when it says that it is ready. */
 export async function startProcessor(flags: string[], options: ProcessorOptions = {}): Promise<Processor> {
   const command = options.command ?? [process.execPath, join(ROOT, "src", "main.ts")];
-  const child = Bun.spawn([...command, "serve", ...PORTS, ...flags], {
+  const isGiven = (port: string) => flags.some((flag) => flag.startsWith(port.replace(/=.*/, "=")));
+  const ports = PORTS.filter((port) => !isGiven(port));
+  const child = Bun.spawn([...command, "serve", ...ports, ...flags], {
     cwd: options.cwd ?? ROOT,
     env: { ...process.env, CI: "", ...options.env },
     stdin: "ignore",
