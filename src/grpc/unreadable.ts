@@ -5,7 +5,7 @@
 import { CodedError } from "../error.ts";
 
 /** Stands for such a request. */
-export class Unreadable {
+class Unreadable {
   constructor(readonly error: CodedError) {}
 }
 
