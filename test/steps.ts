@@ -32,7 +32,7 @@ export const STEPS: readonly Step[] = [
       "test/e2e/flight-clients.test.ts",
       "test/flight/{conformance,credentials,described,disconnects,foreign-clients}.test.ts",
       "test/http2/real-clients.test.ts",
-      "test/sources/raw-ledger-peers.test.ts",
+      "test/sources/raw-ledger-{go,python,java}.test.ts",
     ],
   },
   {

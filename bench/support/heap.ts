@@ -6,7 +6,8 @@ import { RowSet } from "../../src/ledger/row-set.ts";
 
 const BATCH_ROWS = 4096;
 
-interface HeapSample {
+/** What is on the heap after so many rows. */
+export interface HeapSample {
   /** Decoded so far. */
   rows: number;
   /** After a full collection. */

@@ -9,7 +9,7 @@ import { lakeKey } from "../../src/sources/lake/lake-layout.ts";
 import { batchOf, SINGLE, TemporaryLake } from "../sources/lake-fixture.ts";
 import { RawLedgerServer, type ScriptedCall } from "../sources/raw-ledger-service.ts";
 import { PUBNET } from "../support/networks.ts";
-import { runCommand, SAMPLE } from "../support/processor.ts";
+import { PROGRAM, runCommand, SAMPLE } from "../support/processor.ts";
 import { RpcServer } from "../support/rpc-server.ts";
 import { until } from "../support/until.ts";
 import { type CliRun, cli } from "./harness.ts";
@@ -138,8 +138,8 @@ describe("without an end", () => {
     const command = [
       "bash",
       "-c",
-      `"$0" src/main.ts decode repeat:sample/lake --start-ledger 1000 --format ndjson | head -n 400 | wc -l; echo "\${PIPESTATUS[0]}"`,
-      process.execPath,
+      `"$0" "$@" decode repeat:sample/lake --start-ledger 1000 --format ndjson | head -n 400 | wc -l; echo "\${PIPESTATUS[0]}"`,
+      ...PROGRAM,
     ];
     expect(await runCommand([], { command })).toEqual({ exitCode: 0, stdout: "400\n0\n", stderr: "" });
   });
@@ -158,8 +158,7 @@ describe("what is none, or two", () => {
   test("a word that is the name of a file and of a source is refused, and ./ names the file", async () => {
     const name = raw.address.replace("127.0.0.1", "localhost");
     cpSync(join(SAMPLE.folder, "FC7F83FF--58752000-58815999", "FC7F83FF--58752000.xdr.zst"), join(scratch, name));
-    const main = join(import.meta.dir, "../../src/main.ts");
-    const command = [process.execPath, main, "decode", "--format", "tsv"];
+    const command = [...PROGRAM, "decode", "--format", "tsv"];
     const refused = await runCommand([name], { command, cwd: scratch });
     expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
     expect(refused.stderr).toContain(

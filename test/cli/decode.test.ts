@@ -27,7 +27,7 @@ import {
   u32,
 } from "../ledger/build.ts";
 import { LOAD_TEST, PUBNET, TESTNET } from "../support/networks.ts";
-import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
+import { PROGRAM, ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 import { sharedFolder } from "../support/shared.ts";
 
 const FIXTURES = join(ROOT, "test", "fixtures", "ledgers");
@@ -136,7 +136,7 @@ describe("formats", () => {
 
   test("arrow is an IPC stream with the same rows", async () => {
     const path = join(scratch, "rows.arrows");
-    const child = Bun.spawn([process.execPath, join(ROOT, "src", "main.ts"), "decode", "--format", "arrow", LEDGER], {
+    const child = Bun.spawn([...PROGRAM, "decode", "--format", "arrow", LEDGER], {
       stdout: Bun.file(path),
       env: { ...process.env, CI: "" },
     });
@@ -274,7 +274,7 @@ describe("the network of ledgers without transactions", () => {
     expect(rows.slice(1).join("\n")).toBe(others.trimEnd());
     expect(JSON.parse(rows[0]!)).toMatchObject({ change_type: "evicted", asset_type: "AssetTypeAssetTypeNative" });
     const arrows = join(scratch, "begins-empty.arrows");
-    const child = Bun.spawn([process.execPath, join(ROOT, "src", "main.ts"), "decode", "--format", "arrow", path], {
+    const child = Bun.spawn([...PROGRAM, "decode", "--format", "arrow", path], {
       stdout: Bun.file(arrows),
       env: { ...process.env, CI: "" },
     });

@@ -6,7 +6,7 @@ import type { RunningServer } from "../../src/control/server.ts";
 import { HealthState } from "../../src/grpc/health-state.ts";
 import { startMemoryServer } from "../control/memory-server.ts";
 import { MemorySessions } from "../control/memory-sessions.ts";
-import { ROOT, runCommand, SAMPLE } from "../support/processor.ts";
+import { PROGRAM, ROOT, runCommand, SAMPLE } from "../support/processor.ts";
 
 const FULL = "/dev/full";
 const NO_SPACE = /^contract-data-processor: cannot write to standard output: ENOSPC.*\n$/;
@@ -22,7 +22,7 @@ afterAll(() => server.close());
 
 /** The command line with what a shell puts behind it: `> /dev/full`. */
 const shell = (line: string, behind: string) =>
-  runCommand(["-c", `"$0" "$1" ${line} ${behind}`, process.execPath, join(ROOT, "src", "main.ts")], {
+  runCommand(["-c", `"$0" "$@" ${line} ${behind}`, ...PROGRAM], {
     command: ["bash"],
   });
 

@@ -6,7 +6,7 @@ import { runCli } from "../../src/cli/run.ts";
 import { connectControl } from "../../src/control/client.ts";
 import type { StartProcessingRequest } from "../../src/grpc/generated/control.ts";
 import { COMMANDS } from "../../src/main.ts";
-import { type Processor, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { type CliRun, cli } from "./harness.ts";
 
 const FLAGS = ["--include-deleted", "--worker-count=2", "--channel-buffer-size=4"];
@@ -219,7 +219,7 @@ describe("which session", () => {
 
 test.skipIf(!existsSync("/dev/full"))("a full disk", async () => {
   await start(processor);
-  const command = ["bash", "-c", `"$0" src/main.ts tail > /dev/full`, process.execPath];
+  const command = ["bash", "-c", `"$0" "$@" tail > /dev/full`, ...PROGRAM];
   const { exitCode, stderr } = await runCommand([], { command, env: { FLIGHT_ADDRESS: processor.flight } });
   expect(stderr).toMatch(/^contract-data-processor: cannot write to standard output: ENOSPC.*\n$/);
   expect(exitCode).toBe(1);

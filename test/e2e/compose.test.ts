@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { SETTINGS } from "../../src/config/schema.ts";
 import { composeValidator, kubernetesValidator } from "../clients/toolchain.ts";
 import { postgresPrograms, query, startPostgres } from "../support/postgres-server.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const DEPLOY = join(ROOT, "deploy");
@@ -89,13 +89,13 @@ describe.skipIf(programs === undefined)("our services as processes", () => {
     await processor?.stop();
     rmSync(scratch, { recursive: true, force: true });
   });
-  const ours = (name: string) => [process.execPath, "src/main.ts", ...services[name]!.command.map(placed)];
+  const ours = (name: string) => [...PROGRAM, ...services[name]!.command.map(placed)];
   const placed = (word: string) => (word === "/lake" ? SAMPLE.folder : word);
   /** The health check's command, at the port that the process has here. */
   const probe = (name: string, port: string) => {
     const [kind, program, ...words] = services[name]!.healthcheck!.test;
     expect([kind, program, words[0]]).toEqual(["CMD", BINARY, "health"]);
-    return run([process.execPath, "src/main.ts", "health", "--health-port", port]);
+    return run([...PROGRAM, "health", "--health-port", port]);
   };
 
   test("server, database and sink: every row arrives, and both are well", async () => {

@@ -5,7 +5,7 @@ import { connectControl } from "../../src/control/client.ts";
 import { Fifo, record, sampleLedgers } from "../sources/meta/meta-fixture.ts";
 import { readRows } from "../support/flight-rows.ts";
 import { PUBNET } from "../support/networks.ts";
-import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const RANGE = { startLedger: SAMPLE.first, endLedger: SAMPLE.last };
@@ -114,7 +114,7 @@ test("an inherited descriptor", async () => {
   using fifo = new Fifo();
   void fifo.write(stream);
   const meta = await startProcessor(["--source-endpoint=meta:fd:3", `--network-passphrase=${PUBNET}`], {
-    command: ["sh", "-c", 'exec 3<"$0"; exec "$@"', fifo.path, process.execPath, "src/main.ts"],
+    command: ["sh", "-c", 'exec 3<"$0"; exec "$@"', fifo.path, ...PROGRAM],
   });
   try {
     const { error, rows } = await rowsOf(meta);

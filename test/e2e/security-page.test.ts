@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { goClient, pythonInterpreter } from "../clients/toolchain.ts";
 import { hasOpenssl } from "../support/certificates.ts";
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
-import { type Processor, ROOT, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, ROOT, startProcessor } from "../support/processor.ts";
 
 const page = readFileSync(join(ROOT, "docs", "security.md"), "utf8");
 const scratch = mkdtempSync(join(tmpdir(), "security-page-"));
@@ -29,10 +29,9 @@ describe.skipIf(!hasOpenssl())("docs/security.md", () => {
     expect([made.exitCode, made.exitCode === 0 ? "" : made.stderr.toString()]).toEqual([0, ""]);
     const [, flags] = /contract-data-processor serve ([\s\S]*)/.exec(block("contract-data-processor serve"))!;
     const words = flags!.replaceAll("\\\n", " ").trim().split(/\s+/);
-    const command = [process.execPath, join(ROOT, "src", "main.ts")];
     processor = await startProcessor(
       words.map((word) => (word === "./sample/lake" ? join(ROOT, word) : word)),
-      { command, cwd: scratch },
+      { cwd: scratch },
     );
   }, 60_000);
   afterAll(async () => {
@@ -81,7 +80,7 @@ describe.skipIf(!hasOpenssl())("docs/security.md", () => {
     "grpcurl, curl and the commands",
     async () => {
       if (!canHaveGrpcurl() || Bun.which("curl") === null) return console.log("skipped: grpcurl or curl");
-      const program = `contract-data-processor() { "${process.execPath}" "${join(ROOT, "src", "main.ts")}" "$@"; }`;
+      const program = `contract-data-processor() { ${PROGRAM.join(" ")} "$@"; }`;
       const grpcurl = `grpcurl() { "${grpcurlPath()}" "$@"; }`;
       const code = here(block("grpcurl -cacert")).replaceAll("contract-data-processor", "program");
       const printed = await output([

@@ -9,6 +9,8 @@ import { Certificates, contentOf, hasOpenssl, type KeyPair } from "../support/ce
 import { SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
+const BATCH_MS = 20; // between two batches: the stream is to go on, not to take a core
+
 describe.skipIf(!hasOpenssl())("renewed certificates", () => {
   const made = new Certificates();
   afterAll(() => made.remove());
@@ -61,6 +63,7 @@ describe.skipIf(!hasOpenssl())("renewed certificates", () => {
           expect(metadata.ledger_first).toBeGreaterThanOrEqual(newest);
           newest = metadata.ledger_last;
           rows += table.numRows;
+          await Bun.sleep(BATCH_MS);
         }
       })();
       const goesOn = async () => {

@@ -13,7 +13,7 @@ import { batchOf, TemporaryLake } from "../sources/lake-fixture.ts";
 import { memoryCgroup } from "../support/cgroup.ts";
 import { link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
-import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { type LakeService, serveLakeOver } from "./memory-sources.ts";
 
 const FIRST = 64_000; // of the lakes that are made here
@@ -288,7 +288,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
       `--max-memory-mb=${memoryMib}`,
       "--ranges-max=64",
     ],
-    { command: [...(cgroup?.command ?? []), process.execPath, "src/main.ts"], env: served?.env },
+    { command: [...(cgroup?.command ?? []), ...PROGRAM], env: served?.env },
   );
   const control = connectControl(processor.control);
   const readers = new Readers(processor);

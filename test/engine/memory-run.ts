@@ -19,6 +19,7 @@ import { PUBNET } from "../support/networks.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const SLOW_READ_MS = 150; // between two batches
+const BATCHES_MIN = 3; // each client reads on until it has so many, however slow the machine is
 const SAMPLE_MS = 100;
 
 interface MemoryRun {
@@ -110,13 +111,13 @@ export async function memoryRun(options: {
     const readFast = async () => {
       for await (const _ of fastClient.doGet(ticketOf(fast!))) {
         run.fastBatches += 1;
-        if (performance.now() >= end) break;
+        if (performance.now() >= end && run.fastBatches >= BATCHES_MIN) break;
       }
     };
     const readSlowly = async () => {
       for await (const _ of client.doGet(ticketOf(slow!))) {
         run.batches += 1;
-        if (performance.now() >= end) break;
+        if (performance.now() >= end && run.batches >= BATCHES_MIN) break;
         await new Promise((resolve) => setTimeout(resolve, SLOW_READ_MS));
       }
     };

@@ -8,7 +8,6 @@ for (const { ledgers, memoryMib, seconds } of [
 ] as const) {
   test(`${ledgers} ledgers at full speed and a slow client stay under ${memoryMib} MiB`, async () => {
     const run = await memoryRun({ seconds, ledgers, memoryMib, workers: 2 });
-    expect(run.batches).toBeGreaterThan(2);
     expect(run.residentMibMost).toBeLessThan(run.residentMibLimit);
   }, 120_000);
 }

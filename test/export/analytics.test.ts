@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { analyticsPython, storeServer } from "../clients/toolchain.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
-import { ROOT, SAMPLE } from "../support/processor.ts";
+import { PROGRAM, ROOT, SAMPLE } from "../support/processor.ts";
 import { contentOf } from "./support.ts";
 
 const page = readFileSync(join(ROOT, "docs", "analytics.md"), "utf8");
@@ -24,7 +24,7 @@ beforeAll(async () => {
   symlinkSync(join(ROOT, "sample"), join(scratch, "sample"));
   mkdirSync(join(scratch, "bin"));
   const program = join(scratch, "bin", "contract-data-processor");
-  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${join(ROOT, "src", "main.ts")} "$@"\n`);
+  writeFileSync(program, `#!/bin/sh\nexec ${PROGRAM.join(" ")} "$@"\n`);
   chmodSync(program, 0o755);
   if (missing === undefined) store = await ObjectStore.start(weed.command![0]!);
 });

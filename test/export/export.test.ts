@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { FlightClient } from "../../src/flight-client/client.ts";
 import { analyticsPython } from "../clients/toolchain.ts";
 import { readGolden } from "../support/goldens.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 import { contentOf, exportSample, madeFlags, madeLake, run, SAMPLE_RANGE } from "./support.ts";
 
 const SCRIPT = join(ROOT, "test", "clients", "python", "parquet_check.py");
@@ -181,15 +181,7 @@ describe("the same again", () => {
   test(
     "SIGKILL at any instant, and the same command gives the same bytes",
     async () => {
-      const main = [
-        process.execPath,
-        join(ROOT, "src", "main.ts"),
-        "export",
-        "parquet",
-        ...MADE,
-        "--to",
-        place("killed"),
-      ];
+      const main = [...PROGRAM, "export", "parquet", ...MADE, "--to", place("killed")];
       const count = () => {
         try {
           return readdirSync(place("killed")).length;
@@ -262,7 +254,7 @@ describe("a place that cannot be used is refused with one sentence, and stays as
 
   test("one without room: what was committed stays, and no half file", async () => {
     const full = place("full");
-    const command = [process.execPath, join(ROOT, "src", "main.ts"), "export", "parquet", ...MADE, "--to", full];
+    const command = [...PROGRAM, "export", "parquet", ...MADE, "--to", full];
     // a limit of the process stands in for a full disk: 8 KiB a file are room for the manifests, and for no Parquet file
     const shell = ["bash", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "bash", ...command];
     const child = Bun.spawn(shell, { cwd: ROOT, stdout: "pipe", stderr: "pipe", env: { ...process.env, CI: "" } });

@@ -8,7 +8,7 @@ import net from "node:net";
 import { Descriptors, descriptorLimit } from "../../src/base/descriptors.ts";
 import { connectControl } from "../../src/control/client.ts";
 import { readRows } from "../support/flight-rows.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const LIMIT = 256;
@@ -23,8 +23,7 @@ afterEach(async () => {
 });
 
 async function limited(): Promise<Processor> {
-  const bun = [process.execPath, `${ROOT}/src/main.ts`];
-  const command = ["bash", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "bash", ...bun];
+  const command = ["bash", "-c", `ulimit -n ${LIMIT}; exec "$@"`, "bash", ...PROGRAM];
   const server = await startProcessor([`--source-endpoint=${SAMPLE.folder}`, "--worker-count=2"], { command });
   opened.push({ close: () => server.stop() });
   return server;

@@ -8,7 +8,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { createLogger } from "../../src/ops/log.ts";
 import { fitMemory } from "../../src/server/fit-memory.ts";
 import { memoryCgroup } from "../support/cgroup.ts";
-import { runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const MIB = 1 << 20;
 
@@ -83,7 +83,7 @@ test("a server in a cgroup says that its limit is the memory to keep to", async 
   if (cgroup === undefined)
     return console.warn("no memory cgroup can be made here: that a server sees one is not tested");
   const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`, "--worker-count=1"], {
-    command: [...cgroup.command, process.execPath, "src/main.ts"],
+    command: [...cgroup.command, ...PROGRAM],
   });
   await processor.stop();
   expect(processor.output()).toContain('"maxMemoryMb":640');

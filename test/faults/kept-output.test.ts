@@ -1,22 +1,15 @@
 /** A server whose output nobody reads goes on, and what it shows to anybody holds no secret. */
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { connectControl } from "../../src/control/client.ts";
 import { withoutFolders } from "../../src/ops/public-text.ts";
-import { ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const FLAGS = ["--grpc-address=127.0.0.1:0", "--flight-address=127.0.0.1:0", "--health-port=127.0.0.1:0"];
 
 describe("serve", () => {
   test("goes on when standard output and the log have no reader, counts the lost lines, and ends with 0", async () => {
-    const command = [
-      process.execPath,
-      join(ROOT, "src/main.ts"),
-      "serve",
-      `--source-endpoint=${SAMPLE.folder}`,
-      ...FLAGS,
-    ];
+    const command = [...PROGRAM, "serve", `--source-endpoint=${SAMPLE.folder}`, ...FLAGS];
     // Its banner is read up to the HTTP address; then both pipes are closed.
     const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command, "--debug"], { stdout: "pipe" });
     const reader = child.stdout.getReader();

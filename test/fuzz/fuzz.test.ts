@@ -27,9 +27,10 @@ import { runCases } from "./run.ts";
 import { checkSteps } from "./steps.ts";
 
 const SEED = 20_251_124;
-const CASES = 500;
+const CASES = 300;
 const RUN_MS_MAX = 60_000; // a hang's end, not a speed: a run takes some 4 s
 const CANARY_CASES = 60; // of the same run: enough that every canary meets a ledger that it gets wrong
+const UNFOUND_CASES = 15; // where the judge is to find nothing
 
 test(
   `${CASES} ledgers of seed ${SEED}`,
@@ -58,21 +59,19 @@ describe("once found", () => {
 
 describe("the judge finds a decoder that", () => {
   const cases = Array.from({ length: CANARY_CASES }, (_, i) => makeCase(SEED, i));
-  const findings = (judge: (fuzzCase: FuzzCase) => void): number => {
-    let found = 0;
-    for (const fuzzCase of cases) {
+  const finds = (judge: (fuzzCase: FuzzCase) => void, of = cases): boolean =>
+    of.some((fuzzCase) => {
       try {
         judge(fuzzCase);
+        return false;
       } catch (thrown) {
         expect(thrown).toBeInstanceOf(Finding);
-        found++;
+        return true;
       }
-    }
-    return found;
-  };
+    });
 
   test.each(Object.entries(CANARIES))("%s", (_, makeDecoder: MakeDecoder) => {
-    expect(findings((fuzzCase) => check(fuzzCase, makeDecoder))).toBeGreaterThan(0);
+    expect(finds((fuzzCase) => check(fuzzCase, makeDecoder))).toBe(true);
   });
 
   test.each([
@@ -81,8 +80,8 @@ describe("the judge finds a decoder that", () => {
   ])(
     "%s",
     (_, makeDecoder) => {
-      expect(findings((fuzzCase) => check(fuzzCase, makeDecoder))).toBe(0);
-      expect(findings((fuzzCase) => checkSteps(fuzzCase, makeDecoder))).toBeGreaterThan(0);
+      expect(finds((fuzzCase) => check(fuzzCase, makeDecoder), cases.slice(0, UNFOUND_CASES))).toBe(false);
+      expect(finds((fuzzCase) => checkSteps(fuzzCase, makeDecoder))).toBe(true);
     },
     RUN_MS_MAX,
   );

@@ -12,6 +12,7 @@ interface RecordedThreads {
   readonly decoders: imported.Worker[];
   /** Records no more. */
   stop(): void;
+  [Symbol.dispose](): void;
 }
 
 /** Records every Worker that this process starts from now on, until `stop`. */
@@ -32,12 +33,9 @@ export function recordThreads(): RecordedThreads {
   const requiredBefore = required.Worker;
   mock.module("node:worker_threads", () => ({ ...original, Worker: recording(original.Worker, dataPlane) }));
   required.Worker = recording(requiredBefore, decoders);
-  return {
-    dataPlane,
-    decoders,
-    stop() {
-      mock.module("node:worker_threads", () => original);
-      required.Worker = requiredBefore;
-    },
+  const stop = () => {
+    mock.module("node:worker_threads", () => original);
+    required.Worker = requiredBefore;
   };
+  return { dataPlane, decoders, stop, [Symbol.dispose]: stop };
 }

@@ -8,14 +8,13 @@ import { CodedError } from "../../src/error.ts";
 import { GetStatusResponse_Status as Status } from "../../src/grpc/generated/control.ts";
 import { STORE_FILE } from "../../src/sessions/store.ts";
 import { failureOf } from "../support/failure.ts";
-import { PORTS, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PORTS, PROGRAM, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-disk-"));
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const EXECUTABLE = [process.execPath, join(ROOT, "src", "main.ts")];
 const FILE_BLOCKS_MAX = 800; // of 512 bytes: some twenty commits
 const STARTS_MAX = 2000;
 
@@ -31,7 +30,7 @@ const flags = (folder: string) => [
 ];
 
 /** Runs the executable where no file may grow over FILE_BLOCKS_MAX, as on a full disk. */
-const LIMITED = ["sh", "-c", `trap "" XFSZ; ulimit -f ${FILE_BLOCKS_MAX}; exec "$@"`, "sh", ...EXECUTABLE];
+const LIMITED = ["sh", "-c", `trap "" XFSZ; ulimit -f ${FILE_BLOCKS_MAX}; exec "$@"`, "sh", ...PROGRAM];
 
 async function listed(control: ControlClient): Promise<string[]> {
   const { sessions } = await control.listSessions({ pageSize: 1000 });
@@ -101,7 +100,7 @@ test("a disk that is full: changes are refused, nothing of them is made, all els
 
 const isRoot = process.getuid?.() === 0;
 /** Root may write everywhere, unless it gives that up. */
-const PLAIN = isRoot ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", ...EXECUTABLE] : EXECUTABLE;
+const PLAIN = isRoot ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", ...PROGRAM] : PROGRAM;
 const mayCheck = !isRoot || Bun.which("setpriv") !== null;
 
 describe("a DATA_DIR that cannot be written to is refused by name", () => {

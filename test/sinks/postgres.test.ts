@@ -16,7 +16,7 @@ import { COPY_END, COPY_HEAD, Growing } from "../../src/sinks/postgres/copy-enco
 import { type CliRun, cli } from "../cli/harness.ts";
 import { FlowctlStandIn } from "../flowctl/flowctl-stand-in.ts";
 import { type PostgresServer, postgresPrograms, query, startPostgres } from "../support/postgres-server.ts";
-import { type Processor, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PROGRAM, type Processor, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { sinkKillRun } from "../support/sink-kill-run.ts";
 import { postgresPlace } from "../support/sink-place.ts";
 import { until } from "../support/until.ts";
@@ -175,7 +175,7 @@ describe.skipIf(programs === undefined)("sink postgres", () => {
     const words = ["sink", "postgres", "--url", url, ...PORT, ...range(FIRST, 0), "--commit-interval", "20ms"];
     const flowctl = await FlowctlStandIn.start();
     const env = { ENABLE_FLOWCTL: "true", FLOWCTL_ENDPOINT: flowctl.address, FLOWCTL_COMPONENT_ID: "consumer-1" };
-    const follower = Bun.spawn([process.execPath, "src/main.ts", ...words], {
+    const follower = Bun.spawn([...PROGRAM, ...words], {
       cwd: join(import.meta.dir, "..", ".."),
       env: { ...process.env, ...env, FLOWCTL_HEARTBEAT_INTERVAL: "100ms", FLIGHT_ENDPOINT: processor.flight },
       ...{ stdout: "ignore", stderr: "pipe" },

@@ -9,7 +9,7 @@ import type { LedgerSource } from "../../src/sources/source.ts";
 import { failureOf } from "../support/failure.ts";
 import { FolderServer } from "../support/folder-server.ts";
 import { localServer } from "../support/local-server.ts";
-import { PORTS, ROOT, startProcessor } from "../support/processor.ts";
+import { PORTS, PROGRAM, ROOT, startProcessor } from "../support/processor.ts";
 import { RpcServer } from "../support/rpc-server.ts";
 import { until } from "../support/until.ts";
 import { TemporaryLake, tinyLedger } from "./lake-fixture.ts";
@@ -157,7 +157,7 @@ describe.each(["lake", "rpc"] as const)("%s", (kind) => {
     using server = new GoingAway(kind);
     server.go("silent");
     const address = kind === "rpc" ? `rpc+${server.address}` : server.address;
-    const command = [process.execPath, "src/main.ts", "serve", ...PORTS, `--source-endpoint=${address}`];
+    const command = [...PROGRAM, "serve", ...PORTS, `--source-endpoint=${address}`];
     const child = Bun.spawn(command, { cwd: ROOT, stdio: ["ignore", "ignore", "ignore"] });
     await until(() => server.asked > 0, "the source is asked");
     child.kill("SIGTERM");

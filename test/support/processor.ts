@@ -7,6 +7,15 @@ export const PORTS = ["--grpc-address=127.0.0.1:0", "--flight-address=127.0.0.1:
 export const ROOT = join(import.meta.dir, "..", "..");
 export const SAMPLE = { folder: join(ROOT, "sample", "lake"), first: 58751994, last: 58752000, rows: 311 };
 
+/** The command that runs our program from its sources. */
+export const SOURCES: readonly string[] = [process.execPath, join(ROOT, "src", "main.ts")];
+
+/**
+ * The command that runs our program: its sources, or the binary of them that test/run.ts has made, which takes most of a
+ * second of a core less at every start.
+ */
+export const PROGRAM: readonly string[] = process.env.TEST_PROGRAM === undefined ? SOURCES : [process.env.TEST_PROGRAM];
+
 const READY_MS_MAX = 60_000; // a machine under full load; it takes a quarter of a second otherwise
 
 export interface Processor {
@@ -24,15 +33,15 @@ export interface Processor {
 }
 
 interface ProcessorOptions {
-  /** Default: from source, `bun src/main.ts`. */
-  command?: string[];
+  /** Default: PROGRAM. */
+  command?: readonly string[];
   cwd?: string;
   env?: Record<string, string>;
 }
 
 /** `serve` with these flags; resolves when it says that it is ready. */
 export async function startProcessor(flags: string[], options: ProcessorOptions = {}): Promise<Processor> {
-  const command = options.command ?? [process.execPath, join(ROOT, "src", "main.ts")];
+  const command = options.command ?? PROGRAM;
   const isGiven = (port: string) => flags.some((flag) => flag.startsWith(port.replace(/=.*/, "=")));
   const ports = PORTS.filter((port) => !isGiven(port));
   const child = Bun.spawn([...command, "serve", ...ports, ...flags], {
@@ -86,7 +95,7 @@ export async function runCommand(
   args: string[],
   options: ProcessorOptions & { stdin?: Uint8Array } = {},
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const command = options.command ?? [process.execPath, join(ROOT, "src", "main.ts")];
+  const command = options.command ?? PROGRAM;
   const child = Bun.spawn([...command, ...args], {
     cwd: options.cwd ?? ROOT,
     env: { ...process.env, CI: "", ...options.env },

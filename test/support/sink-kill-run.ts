@@ -15,7 +15,7 @@ import { CutProxy } from "./cut-proxy.ts";
 import type { GoldenRow } from "./kill-oracle.ts";
 import { CONTRACTS, goldenOf, goldenTtlOf } from "./kill-oracle.ts";
 import { PUBNET } from "./networks.ts";
-import { type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
+import { PROGRAM, type Processor, ROOT, SAMPLE, startProcessor } from "./processor.ts";
 import { randomFrom } from "./random.ts";
 import type { KeptRow, SinkPlace } from "./sink-place.ts";
 
@@ -177,7 +177,7 @@ class SinkKillRun {
     for (let starts = 1; ; starts++) {
       if (this.isOver) throw new Error(`the sink of ${words.join(" ")} is not done within ${END_MS_MAX} ms`);
       this.report.starts += 1;
-      const sink = Bun.spawn([process.execPath, join(ROOT, "src", "main.ts"), ...this.place!.args, ...words, ...pace], {
+      const sink = Bun.spawn([...PROGRAM, ...this.place!.args, ...words, ...pace], {
         cwd: ROOT,
         env: { ...process.env, CI: "", FLIGHT_ENDPOINT: this.proxy!.address },
         stdout: "ignore",

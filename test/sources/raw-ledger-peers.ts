@@ -4,7 +4,7 @@ import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
 import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
 import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { environmentAccess } from "../../src/sources/source-access.ts";
-import { type Client, goClient, javaSource, pythonSource } from "../clients/toolchain.ts";
+import type { Client } from "../clients/toolchain.ts";
 import { ByteProxy } from "../support/byte-proxy.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { GoSource } from "../support/go-source.ts";
@@ -16,7 +16,7 @@ const GOAWAY = 7; // the type of the frame
 
 /** A library's source, and its ways to be told the same. */
 interface Library {
-  name: string;
+  name: "grpc-go" | "grpcio" | "grpc-java";
   client: Client;
   gzip: string[];
   ping: string[];
@@ -24,20 +24,9 @@ interface Library {
   goaway: string[];
 }
 
-const SECONDS = { gzip: ["-gzip", "1"], ping: ["-ping", "1"], goaway: ["-max-age", "1"] };
-const go = await goClient();
-const LIBRARIES: Library[] = [
-  {
-    name: "grpc-go",
-    client: go.command === undefined ? go : { command: [...go.command, "source"] },
-    gzip: ["-gzip"],
-    ping: ["-ping", "1s"],
-    goaway: ["-goaway-at", "2"],
-  },
-  { name: "grpcio", client: await pythonSource(), ...SECONDS },
-  { name: "grpc-java", client: await javaSource(), ...SECONDS },
-];
-for (const { client } of LIBRARIES) if (client.missing !== undefined) console.log(`skipped: ${client.missing}`);
+/** How the sources that count in seconds are told. */
+export const SECONDS = { gzip: ["-gzip", "1"], ping: ["-ping", "1"], goaway: ["-max-age", "1"] };
+
 const certificates = hasOpenssl() ? new Certificates() : undefined;
 afterAll(() => certificates?.remove());
 const server = certificates?.issue("server");
@@ -67,16 +56,37 @@ async function drained(stream: RawLedgerStream, waitMs = WAIT_MS_MAX) {
   }
 }
 
-const CASES = LIBRARIES.filter(({ client }) => client.missing === undefined).flatMap((library) =>
-  // A JVM takes seconds to start.
-  (library.name === "grpc-java" ? WAYS.slice(-1) : WAYS).map(
-    ([way, tls]) => [library.name, way, tls, library] as const,
-  ),
-);
+/** Registers the tests of one library; skips them, and says so, where it is missing. */
+export function testPeer(library: Library): void {
+  const { name, client } = library;
+  if (client.missing !== undefined) console.log(`skipped: ${client.missing}`);
+  const ways = name === "grpc-java" ? WAYS.slice(-1) : WAYS; // a JVM takes seconds to start
+  describe.skipIf(client.missing !== undefined).each(ways)(`a source of ${name}, %s`, (way, tls) =>
+    testWay(library, way, tls),
+  );
+}
 
-describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
-  const start = (...flags: string[]) => GoSource.run([...library.client.command!, ...tls, ...flags]);
+/** One library, plain or over TLS. */
+interface Peer {
+  library: Library;
+  way: string;
+  start(...flags: string[]): Promise<GoSource>;
+}
 
+function testWay(library: Library, way: string, tls: string[]): void {
+  const peer: Peer = {
+    library,
+    way,
+    start: (...flags) => GoSource.run([...library.client.command!, ...tls, ...flags]),
+  };
+  testEnds(peer);
+  testConnections(peer);
+  // What takes long is tried over plain sockets with one library: frames are the same with and without TLS.
+  if (way !== "plain" || library.name === "grpc-go") testPauses(peer);
+}
+
+function testEnds({ library, way, start }: Peer): void {
+  const { name } = library;
   test.each(name === "grpc-go" ? [0, 2, 5, 8, 13, 14] : [0, 14])("an end with status %p", async (code) => {
     using source = await start("-size", "100000", "-count", "40", "-end", String(code));
     const { ledgers, event } = await drained(open(source.address, way));
@@ -113,7 +123,10 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
     using large = await start(...library.gzip, "-size", String(LEDGER_BYTES_MAX), "-count", "1", "-end", "0");
     expect(await drained(open(large.address, way))).toMatchObject({ ledgers: 1, event: { status: { code: 0 } } });
   });
+}
 
+function testConnections({ library, way, start }: Peer): void {
+  const { name } = library;
   // grpcio closes right behind its last byte. A window update that is written then fails with EPIPE, and this runtime ends
   // the socket with what was not read yet: one plain stream in 30 ends so, as UNAVAILABLE, and a session dials again.
   test.if(name !== "grpcio" || way !== "plain")(
@@ -144,10 +157,10 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
     while (event.kind === "ledger") event = await stream.next(WAIT_MS_MAX);
     expect(event).toMatchObject({ kind: "ended", status: { code: 14 } });
   });
+}
 
-  // What takes long is tried over plain sockets with one library: frames are the same with and without TLS.
-  if (way === "plain" && name !== "grpc-go") return;
-
+function testPauses({ library, way, start }: Peer): void {
+  const { name } = library;
   test("pings of an idle connection are answered", async () => {
     using source = await start(...library.ping, "-size", "1000", "-count", "3");
     const stream = open(source.address, way);
@@ -189,4 +202,4 @@ describe.each(CASES)("a source of %s, %s", (name, way, tls, library) => {
       stream.close();
     }
   }, 60_000);
-});
+}
