@@ -1,6 +1,6 @@
 /**
  * `make bench` and `make bench-quick`: benches one after the other. Each writes its result to bench/results; then
- * docs/benchmarks.md and docs/benchmarks.svg are made from all results there. Ends with 1 where a ratio is worse than the
+ * docs/benchmarks.md, docs/benchmarks.svg and README's table are made from all results there. Ends with 1 where a ratio is worse than the
  * baseline by more than its tolerance, or a bench did not end with a result.
  *
  *   bun bench/main.ts [--quick] [--only control,decode] [--accept] [--draw]
@@ -8,12 +8,12 @@
  * --accept makes the last results of these commands the baseline, --draw only writes the page again; neither runs a bench.
  */
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../test/support/processor.ts";
 import { accepted, compare, readBaseline, verdictLine, writeBaseline } from "./support/comparison.ts";
-import { benchmarksChart, benchmarksPage } from "./support/page.ts";
+import { benchmarksChart, benchmarksPage, readmeWithFigures } from "./support/page.ts";
 import { type Result, readResults } from "./support/result.ts";
 
 const FULL = [
@@ -86,6 +86,8 @@ if (flags.accept) {
 const results = readResults();
 writeFileSync(join(ROOT, "docs/benchmarks.md"), benchmarksPage(results, readBaseline(), new Set(FULL)));
 writeFileSync(join(ROOT, "docs/benchmarks.svg"), benchmarksChart(results, new Set(FULL)));
+const readme = join(ROOT, "README.md");
+writeFileSync(readme, readmeWithFigures(readFileSync(readme, "utf8"), results, new Set(FULL)));
 if (failures.length > 0) console.log(`\n${failures.join("\n")}`);
 else if (!flags.accept && !flags.draw) console.log("\nno regression");
 process.exit(failures.length === 0 ? 0 : 1);

@@ -121,6 +121,7 @@ ends_well() {
 refuses_connections() { ! curl -s -o /dev/null "http://$http/livez"; }
 
 echo "program $program; control by ${grpcurl:-our own commands}; rows by ${python:-our own commands}"
+: >"$work/out" # there before the server's own shell makes it
 NETWORK_PASSPHRASE='' CONFIG_FILE='' "$program" serve --source-endpoint "$lake" --data-dir "$work/data" \
   --grpc-address 127.0.0.1:0 --flight-address 127.0.0.1:0 --health-port 127.0.0.1:0 >"$work/out" 2>"$work/log" &
 server=$!

@@ -1,4 +1,4 @@
-/** docs/benchmarks.md and docs/benchmarks.svg: what the results of bench/results say. */
+/** docs/benchmarks.md, docs/benchmarks.svg and README's table: what the results of bench/results say. */
 import { FIGURES, type Figure, isRatio } from "../targets.ts";
 import { type Baseline, compare, figureText } from "./comparison.ts";
 import { historyChart, type Series } from "./history-chart.ts";
@@ -54,6 +54,31 @@ function latest(results: readonly Result[], commands: ReadonlySet<string>): Resu
 /** @param commands of the whole suite */
 export function benchmarksPage(results: readonly Result[], baseline: Baseline, commands: ReadonlySet<string>): string {
   return [HEAD, ...latest(results, commands).map((result) => table(result, baseline))].join("\n");
+}
+
+/** What README shows: a bench, its figure, and the words for it. */
+const README_FIGURES = [
+  ["decode", "58752000, rows a CPU second", "dense ledgers to Arrow columns, rows a CPU second"],
+  ["pipeline", "lake, ledgers a second", "from a lake to a Flight client, ledgers a second"],
+  ["pipeline", "lake, ledgers a CPU second", "the same, ledgers a CPU second"],
+  ["reception", "CPU a gigabyte, compared", "ledgers received by gRPC, CPU a gigabyte"],
+  ["control", "GetStatus, idle, p99", "a control call beside that of an empty grpc-go server, 99 of 100 within"],
+] as const;
+const README_PART = /(<!-- Written by `make bench`: .* -->\n)[\s\S]*?(?=<!-- to here -->)/;
+
+/** README with the table of what was measured last. @param commands of the whole suite */
+export function readmeWithFigures(readme: string, results: readonly Result[], commands: ReadonlySet<string>): string {
+  const last = latest(results, commands);
+  const rows = README_FIGURES.flatMap(([bench, name, words]) => {
+    const result = last.findLast((each) => each.bench === bench && each.figures[name] !== undefined);
+    if (result === undefined) return [];
+    const { value, unit } = result.figures[name]!;
+    return [`| ${words} | ${figureText(value)} ${unit} | \`bun bench/${result.command}\` |`];
+  });
+  return readme.replace(
+    README_PART,
+    (_, head) => `${head}\n| | measured | by |\n|---|---|---|\n${rows.join("\n")}\n\n`,
+  );
 }
 
 export function benchmarksChart(results: readonly Result[], commands: ReadonlySet<string>): string {

@@ -1,13 +1,14 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accepted, compare, readBaseline, verdictLine } from "../../bench/support/comparison.ts";
+import { accepted, compare, figureText, readBaseline, verdictLine } from "../../bench/support/comparison.ts";
 import { historyChart } from "../../bench/support/history-chart.ts";
-import { benchmarksChart, benchmarksPage } from "../../bench/support/page.ts";
+import { benchmarksChart, benchmarksPage, readmeWithFigures } from "../../bench/support/page.ts";
 import { Report } from "../../bench/support/report.ts";
 import { median, type Result, readResults } from "../../bench/support/result.ts";
 import { FIGURES, figureOf } from "../../bench/targets.ts";
+import { ROOT } from "../support/processor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "bench-report-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -126,4 +127,19 @@ test("the page shows the suite's last result of a bench with its command, and th
   expect(page).toContain(`| ${CPU} | 11 × Go's | 10 to 12 | ≥ ${TARGET} | 22 | worse |`);
   expect(page).not.toContain("5 × Go's");
   expect(benchmarksChart(results, new Set([full])).match(/<circle/g)).toHaveLength(3);
+});
+
+test("README's table has the last values of its figures, each with its command", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const row = "| the same, ledgers a CPU second | 11 × Go's | `bun bench/pipeline.ts --rounds 3` |";
+  const written = readmeWithFigures(readme, [found(10), found(11)], new Set());
+  expect(written).toContain(row);
+  expect(written.split("## ").length).toBe(readme.split("## ").length);
+  // What stands there is of a result that is kept.
+  for (const [, value, command] of readme.matchAll(/^\| .+ \| ([\d.]+) .+ \| `bun bench\/(.+)` \|$/gm)) {
+    const values = readResults()
+      .filter((result) => result.command === command)
+      .flatMap(({ figures }) => Object.values(figures));
+    expect(values.map((figure) => figureText(figure.value))).toContain(value!);
+  }
 });

@@ -6,7 +6,7 @@ import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/process
 
 /** The tests that run the blocks of a page; each names the page. */
 const RUN_BY: Record<string, string[]> = {
-  "README.md": ["test/e2e/readme.test.ts", "test/library/library.test.ts"],
+  "README.md": ["test/docs/captured.test.ts", "test/e2e/readme.test.ts", "test/library/library.test.ts"],
   "docs/analytics.md": ["test/export/analytics.test.ts"],
   "docs/clients.md": ["test/e2e/python-package.test.ts", "test/e2e/examples.test.ts"],
   "docs/flight.md": ["test/e2e/readme.test.ts"],

@@ -8,10 +8,9 @@ import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
-  language: language!,
-  code: code!,
-}));
+const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)]
+  .map(([, language, code]) => ({ language: language!, code: code! }))
+  .filter(({ language }) => language !== "console"); // test/docs/captured.test.ts
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-readme-"));
 
 /** The block that holds this text. */
