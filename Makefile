@@ -1,4 +1,4 @@
-# Needs Node 22 (or 20) and npm; everything else (Bun too) comes from the npm registry on first use.
+# Needs Node 22 (or 20) with npm, or Bun; everything else (this project's own Bun too) comes from the npm registry on first use.
 # Another Bun: `make BUN=/path/to/bun …` (flake.nix sets it).
 BUN ?= node_modules/.bin/bun
 # No .env and no bunfig.toml of the folder that a command is started in: a preload there would run.
@@ -17,8 +17,10 @@ help: ## this list
 
 $(INSTALLED): package.json package-lock.json
 	@echo "installing packages (first use, or they have changed) ..." >&2
-	@npm ci --no-audit --no-fund --loglevel=error >&2
-	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js >&2
+	@if command -v npm >/dev/null 2>&1; then npm ci --no-audit --no-fund --loglevel=error >&2; \
+	elif command -v bun >/dev/null 2>&1; then bun install --frozen-lockfile --no-save --silent >&2; \
+	else echo "neither npm nor Bun is on the PATH: install Node 22 (https://nodejs.org) or Bun (https://bun.sh), then run this again" >&2; exit 1; fi
+	@$(BUN) --version >/dev/null 2>&1 || $$(command -v node || command -v bun) node_modules/bun/install.js >&2
 	@touch $(INSTALLED)
 
 run: $(INSTALLED) ## the main job on the sample ledgers: serve, start a session, read it through Flight, print rows

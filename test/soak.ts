@@ -43,6 +43,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test", "--timeout", "300000", "-t", "TLS", "test/e2e/tls.test.ts"],
     { TLS_ATTEMPTS: "200", TLS_BINARY: "dist/contract-data-processor" },
   ],
+  ["make run in a fresh clone with Node alone, with Bun alone, with neither", [bun, "test/e2e/fresh-clone.ts"]],
   ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
   [
     "lakes in buckets and behind a web server, 200 runs each with faults at the socket",

@@ -22,7 +22,7 @@ export const STEPS: readonly Step[] = [
   {
     name: "docs",
     what: "what README and docs print, as it is printed",
-    files: ["test/docs/**", "test/e2e/readme.test.ts", "test/e2e/*-page.test.ts", "test/library/**"],
+    files: ["test/docs/**", "test/e2e/{readme,fresh-clone,*-page}.test.ts", "test/library/**"],
   },
   { name: "binary", what: "the compiled file", files: ["test/e2e/binary.test.ts", "test/ops/{deploy,dist}.test.ts"] },
   {
