@@ -66,6 +66,14 @@ export const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       description: "0 where FLOWCTL_ENABLED is false, and while flowctl is away.",
     },
     {
+      title: "Nodes of the cluster",
+      unit: "short",
+      kind: "stat",
+      width: 4,
+      queries: [[each("contract_data_cluster_nodes"), "{{instance}}"]],
+      description: "Live nodes that each node knows, itself among them; 0 where CLUSTER is not set.",
+    },
+    {
       title: "Certificates end",
       unit: "dateTimeFromNow",
       kind: "stat",

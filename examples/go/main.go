@@ -1,4 +1,4 @@
-// Balances of a range of ledgers, each once, across broken connections:
+// Balances of a range of ledgers, each once, across broken connections and nodes that die:
 //
 //	go run . -addr 127.0.0.1:8816 -start 58751994 -end 58752000
 package main
@@ -12,6 +12,7 @@ import (
 	"io"
 	"log"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -35,21 +36,17 @@ func main() {
 	end := flag.Uint("end", 0, "last ledger; 0 goes on for ever")
 	flag.Parse()
 
-	client, err := flight.NewClientWithMiddleware(*addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.Close()
-
 	ticket := map[string]any{
 		"start_ledger": *start, "end_ledger": *end, "schema_version": 2, "dictionaries": false,
 		"columns": []string{"ledger_sequence", "contract_id", "balance_holder", "balance_text"},
 		"filters": map[string]any{"balances": true},
 		"from":    "start",
 	}
-	for wait := 200 * time.Millisecond; ; wait = min(2*wait, waitMax) {
+	places := []string{*addr}
+	wait := 200 * time.Millisecond
+	for turn := 0; ; turn, wait = turn+1, min(2*wait, waitMax) {
 		before := ticket["from"]
-		err := read(client, ticket)
+		err := readAt(places[turn%len(places)], ticket, &places)
 		if err == nil {
 			return
 		}
@@ -64,12 +61,32 @@ func main() {
 	}
 }
 
-// read prints batches until the stream ends; ticket["from"] follows.
-func read(client flight.Client, ticket map[string]any) error {
+// readAt connects to a node, and reads there. In a cluster places becomes all nodes that serve the rows, with the first last.
+func readAt(addr string, ticket map[string]any, places *[]string) error {
+	client, err := flight.NewClientWithMiddleware(addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	words, err := json.Marshal(ticket)
 	if err != nil {
 		return err
 	}
+	descriptor := &flight.FlightDescriptor{Type: flight.DescriptorCMD, Cmd: words}
+	if info, err := client.GetFlightInfo(context.Background(), descriptor); err == nil {
+		if locations := info.Endpoint[0].Location; len(locations) > 0 {
+			nodes := []string{}
+			for _, location := range locations {
+				nodes = append(nodes, strings.TrimPrefix(location.Uri, "grpc+tcp://"))
+			}
+			*places = append(nodes, (*places)[len(*places)-1])
+		}
+	}
+	return read(client, words, ticket)
+}
+
+// read prints batches until the stream ends; ticket["from"] follows.
+func read(client flight.Client, words []byte, ticket map[string]any) error {
 	stream, err := client.DoGet(context.Background(), &flight.Ticket{Ticket: words})
 	if err != nil {
 		return err

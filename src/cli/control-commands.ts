@@ -12,6 +12,7 @@ export const CONTROL_COMMANDS: readonly CommandEntry[] = [
   { name: "watch", summary: "follow sessions as they change", load: () => import("./watch.ts") },
   { name: "resume", summary: "go on with a session that was stopped or failed", load: () => import("./resume.ts") },
   { name: "delete", summary: "forget a session", load: () => import("./delete.ts") },
+  { name: "nodes", summary: "the live nodes of a cluster", load: () => import("./nodes.ts") },
   { name: "log-level", summary: "change how much a running server logs", load: () => import("./log-level.ts") },
   {
     name: "recover",

@@ -1,6 +1,8 @@
 import { integer, oneOf, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
+import type { ReadEndpoint } from "../flight-client/endpoints.ts";
+import { readAll } from "../flight-client/read-anywhere.ts";
 import { ArrowCells } from "../rows/arrow-cells.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { defineCommand, type Output } from "./command.ts";
@@ -97,14 +99,14 @@ export const command = defineCommand({
     let stopped = "";
     try {
       if (login !== undefined) await client.login(login.name, login.password);
-      let tickets: Uint8Array[];
+      let endpoints: readonly ReadEndpoint[];
       if (flags["start-ledger"] === undefined) {
         const found = await client.session(flags.session, signal, flags.dataset);
         session = found.id;
         place.selection = sessionWords(session, flags);
-        tickets = [ticketAt(partTicket(found, flags.partition), flags.from)];
-      } else tickets = await client.range(rangeOf(flags), signal);
-      await printRows(client.doGetAll(tickets, signal), place, flags, stdout);
+        endpoints = [{ ticket: ticketAt(partTicket(found, flags.partition), flags.from), locations: [] }];
+      } else endpoints = await client.range(rangeOf(flags), signal);
+      await printRows(readAll(client, endpoints, signal), place, flags, stdout);
       if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, flags.dataset, signal);
     } catch (thrown) {
       if (isClosedByReader(thrown)) throw thrown;

@@ -14,7 +14,7 @@ import type { Logger } from "../ops/log.ts";
 import type { ClusterPlace } from "./place.ts";
 
 const RETRY_MS_MIN = 200;
-const RETRY_MS_MAX = 5_000; // a NATS that is back is found within its nodes' shortest usual lease
+const RETRY_MS_MAX = 2_000; // a NATS that is back is found within its nodes' shortest usual lease
 const CONNECT_MS_MAX = 5_000; // a handshake takes milliseconds
 const PING_MS = 5_000; // with PINGS_OUT_MAX, a NATS that is silently gone is known as such within 15 s
 const PINGS_OUT_MAX = 2;

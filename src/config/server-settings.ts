@@ -158,6 +158,16 @@ export const SERVER_SETTINGS = {
     description: "Valid tokens of one name at once; one more ends the oldest of that name.",
     example: "10",
   }),
+  ticketKeyFile: setting({
+    env: "TICKET_KEY_FILE",
+    group: "Security",
+    type: text,
+    default: "",
+    defaultNote: "a random key, kept in DATA_DIR where that is set",
+    description:
+      "File with the secret that tickets are signed with where callers are asked who they are: 32 bytes at least, of any kind. Nodes of a cluster need the same, so that each takes the tickets of the others.",
+    example: "/run/secrets/ticket-key",
+  }),
   sourceAuthorization: setting({
     env: "SOURCE_AUTHORIZATION",
     group: "Security",

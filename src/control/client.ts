@@ -60,6 +60,7 @@ export function connectControl(
     resumeSession: explained(calls.resumeSession),
     deleteSession: explained(calls.deleteSession),
     setLogLevel: explained(calls.setLogLevel),
+    listNodes: explained(calls.listNodes),
     watchSession: (request, options) => calls.watchSession(request, { metadata, ...options }),
     explain: (thrown) => explain(errorOf(thrown as grpc.ServiceError), address, credentials, deadlineMs),
     close: () => client.close(),

@@ -6,6 +6,7 @@ import {
   type ConfigureFiltersResponse,
   type ControlService,
   GetStatusResponse_Status,
+  type ListNodesResponse,
   type StartProcessingRequest,
   type StartProcessingResponse,
   StopMode,
@@ -36,11 +37,15 @@ export interface LeveledLog {
   level: LogLevel;
 }
 
+/** The cluster, as this node knows it at the moment. */
+export type NodeSource = () => Init<ListNodesResponse>;
+
 /** The handlers; none answers before the session service has. */
 export function controlHandlers(
   all: SessionService,
   watches: SessionWatches,
   log: LeveledLog,
+  nodes: NodeSource,
 ): Handlers<typeof ControlService> {
   const of = (call: object) => scopedSessions(all, identityOf(call));
   return {
@@ -110,6 +115,8 @@ export function controlHandlers(
       if (level !== "") log.level = logLevel(level);
       return { level: log.level, previous };
     },
+
+    listNodes: () => nodes(),
   };
 }
 

@@ -19,7 +19,7 @@ import type { SessionService } from "../sessions/session-service.ts";
 import type { Traces } from "../tracing/traces.ts";
 import { type AuditLine, audited } from "./audit.ts";
 import { CONTRACT_DATA_SERVICES, contractDataHandlers, type ServiceDescription } from "./contract-data-service.ts";
-import { controlHandlers, type LeveledLog } from "./control-service.ts";
+import { controlHandlers, type LeveledLog, type NodeSource } from "./control-service.ts";
 import { SessionWatches } from "./session-watches.ts";
 import { traced } from "./traced.ts";
 
@@ -46,6 +46,8 @@ interface ControlServerOptions {
   tls?: ServerTls;
   /** Whose level SetLogLevel changes. */
   log: LeveledLog;
+  /** Absent: there are none. */
+  nodes?: NodeSource;
   /** Absent: there are no traces. */
   traces?: Traces;
   /** Default: those of grpc/listen.ts. */
@@ -85,7 +87,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
   const admit = options.gate?.admit;
   const health = healthService(options.health);
   const watches = new SessionWatches();
-  const control = controlHandlers(options.sessions, watches, options.log);
+  const control = controlHandlers(options.sessions, watches, options.log, options.nodes ?? (() => ({})));
   addService(
     server,
     ControlService,

@@ -30,6 +30,8 @@ interface RangeOptions {
   knownAssets: readonly string[];
   /** BATCH_SIZE; 0 = unset. */
   batchRows: number;
+  /** Where else ranges are served: Flight's locations of the live nodes, this one first; absent or empty where it is alone. */
+  locations?(): string[];
 }
 
 type Asked<N extends keyof Questions> = Questions[N]["asked"];
@@ -59,7 +61,11 @@ export class RangeDesk {
   async rangeSource(): Promise<Questions["rangeSource"]["answer"]> {
     assertSeekable(this.source, "ranges");
     const ledgerLatest = await this.source.ledgerLatest();
-    return { source: this.source.description, ledgerLatest, defaultFilter: this.options.defaultFilter() };
+    const { defaultFilter, locations = () => [] } = this.options;
+    return {
+      ...{ source: this.source.description, ledgerLatest },
+      ...{ defaultFilter: defaultFilter(), locations: locations() },
+    };
   }
 
   /** @throws CodedError FAILED_PRECONDITION / SOURCE_NOT_SEEKABLE, RESOURCE_EXHAUSTED / RANGES_MAX */

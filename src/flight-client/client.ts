@@ -3,6 +3,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { type Table, tableFromIPC } from "apache-arrow";
+import { quoted } from "../base/text.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { STREAM_END } from "../columns/ipc.ts";
 import { checkMessage, readSchemaMessage } from "../columns/ipc-reader.ts";
@@ -29,9 +30,11 @@ import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { batchTable } from "../rows/batch-table.ts";
 import type { IpcMessage } from "../threads/row-read.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
+import { endpointsOf, placeOf, type ReadEndpoint } from "./endpoints.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
+const KEEPALIVE = { "grpc.keepalive_time_ms": 20_000, "grpc.keepalive_timeout_ms": 20_000 };
 const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
 /** With what the newest session is refused to clients that do not name it; it is there all the same. */
 const REFUSALS_OF_NEWEST: ReadonlySet<string> = new Set(["SCHEMA_VERSION_OF_SESSION", "PARTITION_OF_SESSION"]);
@@ -94,6 +97,8 @@ interface FlightClientOptions {
   windowBytes?: number;
   token?: string;
   tls?: OutgoingTls;
+  /** Whether it notices a server that is gone without a word, within 40 s. */
+  notices?: boolean;
 }
 
 /**
@@ -107,6 +112,9 @@ export class FlightClient {
   private readonly calls: ServiceClient<typeof FlightService>;
   /** Sent with every call. */
   private readonly metadata: grpc.Metadata;
+  /** Clients of other nodes, by location. */
+  private readonly others = new Map<string, FlightClient>();
+  private password: { name: string; password: string } | undefined;
 
   /**
    * @param address host:port
@@ -114,7 +122,11 @@ export class FlightClient {
    * @param options.token an API key, or another bearer token
    * @param options.tls absent: no TLS
    */
-  constructor(address: string, { windowBytes = WINDOW_BYTES, token, tls }: FlightClientOptions = {}) {
+  constructor(
+    address: string,
+    private readonly options: FlightClientOptions = {},
+  ) {
+    const { windowBytes = WINDOW_BYTES, token, tls, notices } = options;
     this.metadata = bearerMetadata(token);
     holdClientStreams();
     this.credentials = clientCredentials(address, tls);
@@ -122,11 +134,34 @@ export class FlightClient {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": windowBytes,
       "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
+      ...(notices && KEEPALIVE),
     });
     this.calls = serviceClient(this.client, FlightService);
   }
 
-  /** Resolves when the server answers. @throws CodedError UNAVAILABLE after the time is up */
+  /**
+   * A client of the same caller for a location that this server has named, kept until this one is closed.
+   * @throws CodedError UNAVAILABLE / LOCATION for one that is none, or that would have credentials of a TLS connection sent in clear
+   */
+  at(location: string): FlightClient {
+    const place = placeOf(location);
+    const { tls, token } = this.options;
+    const isSecret = token !== undefined || this.password !== undefined;
+    if (place === undefined || (isSecret && tls !== undefined && !place.tls)) {
+      const why =
+        place === undefined ? "is not grpc+tcp://host:port" : "has no TLS, and credentials came for one that has";
+      throw new CodedError("UNAVAILABLE", "LOCATION", `the location ${quoted(location)} ${why}`);
+    }
+    const known = this.others.get(location);
+    if (known !== undefined) return known;
+    const ownTls = place.tls ? (tls ?? {}) : undefined;
+    const other = new FlightClient(place.address, { ...this.options, tls: ownTls, notices: true });
+    other.password = this.password;
+    this.others.set(location, other);
+    return other;
+  }
+
+  /** Resolves when the server answers, and knows who is calling. @throws CodedError UNAVAILABLE after the time is up */
   async ready(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.client.waitForReady(Date.now() + timeoutMs, (error) => {
@@ -134,10 +169,15 @@ export class FlightClient {
         else reject(new CodedError("UNAVAILABLE", "SERVER_UNREACHABLE", `no Flight server answers: ${error.message}`));
       });
     });
+    const { password } = this;
+    if (password !== undefined && !this.metadata.get("authorization").length) {
+      await this.login(password.name, password.password);
+    }
   }
 
   /** Turns name and password into the token that later calls carry. @throws CodedError UNAUTHENTICATED */
   async login(name: string, password: string): Promise<void> {
+    this.password = { name, password };
     const metadata = new grpc.Metadata();
     metadata.set("authorization", `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`);
     const call = this.calls.handshake({ metadata });
@@ -181,12 +221,12 @@ export class FlightClient {
   }
 
   /**
-   * The tickets of a range's parts; their rows, in this order, are the range's.
+   * The endpoints of a range's parts; their rows, in this order, are the range's.
    * @param range as docs/flight.md has it: `{"start_ledger":…,"end_ledger":…,…}`
    */
-  async range(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<Uint8Array[]> {
+  async range(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<ReadEndpoint[]> {
     const cmd = Buffer.from(JSON.stringify(range));
-    return ticketsOf(await this.getInfo({ type: DescriptorType.CMD, cmd }, signal));
+    return endpointsOf(await this.getInfo({ type: DescriptorType.CMD, cmd }, signal));
   }
 
   /**
@@ -238,11 +278,6 @@ export class FlightClient {
     throw new CodedError("NOT_FOUND", "NO_SESSION", "the session has been deleted");
   }
 
-  /** Every batch behind the tickets, one ticket after the other. @throws as `doGet` */
-  async *doGetAll(tickets: readonly Uint8Array[], signal?: AbortSignal): AsyncGenerator<ReceivedBatch> {
-    for (const ticket of tickets) yield* this.doGet(ticket, signal);
-  }
-
   /**
    * Every batch behind the ticket. Leaving the loop cancels the call.
    * @throws CodedError with the server's status
@@ -292,6 +327,7 @@ export class FlightClient {
   }
 
   close(): void {
+    for (const other of this.others.values()) other.close();
     this.client.close();
   }
 }

@@ -318,7 +318,7 @@ export class ContractDataProducer implements FlightProducer {
   ): Promise<Init<FlightInfo>> {
     checkRangeScope(identity, asked);
     const forms = this.formsOfRange(asked);
-    const { source, ledgerLatest, defaultFilter } = await this.options.main.ask("rangeSource", {});
+    const { source, ledgerLatest, defaultFilter, locations } = await this.options.main.ask("rangeSource", {});
     if (ledgerLatest !== undefined && asked.ledgerEnd > ledgerLatest) {
       throw new CodedError(
         "OUT_OF_RANGE",
@@ -334,7 +334,7 @@ export class ContractDataProducer implements FlightProducer {
     };
     if (range.endpoints > ENDPOINTS_AT_ONCE_MAX) await this.turns.next();
     if (signal.aborted) throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
-    return this.sealed(rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, announce));
+    return this.sealed(rangeInfo(range, forms, (part) => this.flights.totalsOf(part), descriptor, locations, announce));
   }
 
   private sealed(info: Init<FlightInfo>): Init<FlightInfo> {

@@ -7,6 +7,7 @@ import {
   FlightDescriptor_DescriptorType as DescriptorType,
   type FlightDescriptor,
   type FlightInfo,
+  type Location,
 } from "../grpc/generated/flight.ts";
 import type { Init } from "../grpc/service.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
@@ -83,6 +84,8 @@ export function sessionInfo(
 
 /** Bytes of an endpoint beside its ticket: expiration, app_metadata and protobuf's framing. */
 const ENDPOINT_BYTES = 96;
+/** Bytes of a location beside its text: protobuf's framing. */
+const LOCATION_BYTES = 8;
 
 /** A FlightInfo that clients take: gRPC's default limit for what a client receives, with room for the schema. */
 export const FLIGHT_INFO_BYTES_MAX = (4 << 20) - (64 << 10);
@@ -105,8 +108,19 @@ function ticketsOf(parts: readonly RangeTicket[]): Uint8Array[] {
   return parts.map((part) => (part === first ? ticketed(part) : Buffer.from(headOf(part) + tail)));
 }
 
+/** Locations of an endpoint: who comes to one that has died goes on at the next. */
+const LOCATIONS_MAX = 3;
+
+/** Where endpoint `index` is read: endpoints go round the nodes, and each has the next ones beside it. */
+function locationsOf(nodes: readonly string[], index: number): Init<Location>[] {
+  return Array.from({ length: Math.min(nodes.length, LOCATIONS_MAX) }, (_, next) => ({
+    uri: nodes[(index + next) % nodes.length]!,
+  }));
+}
+
 /**
  * One endpoint a part, in the order in which their rows follow each other.
+ * @param nodes Flight's locations of the live nodes, this one first; none: the server that was asked
  * @param announce told about how many bytes the answer will have before its endpoints are made; it may refuse
  * @throws CodedError INVALID_ARGUMENT / FLIGHT_INFO_TOO_LARGE
  */
@@ -115,11 +129,14 @@ export function rangeInfo(
   forms: SchemaForms,
   totalsOf: (part: RangeTicket) => Totals | undefined,
   descriptor: Init<FlightDescriptor>,
+  nodes: readonly string[],
   announce: (bytes: number) => void,
 ): Init<FlightInfo> {
   const parts = partsOf(range);
   const ticketBytes = ticketOf({ kind: "range", range: parts[0]! }).length;
-  const bytes = parts.length * (ticketBytes + ENDPOINT_BYTES);
+  const locationBytes =
+    Math.min(nodes.length, LOCATIONS_MAX) * (LOCATION_BYTES + Math.max(0, ...nodes.map((node) => node.length)));
+  const bytes = parts.length * (ticketBytes + ENDPOINT_BYTES + locationBytes);
   if (parts.length > 1 && bytes > FLIGHT_INFO_BYTES_MAX) {
     throw new CodedError(
       "INVALID_ARGUMENT",
@@ -137,6 +154,7 @@ export function rangeInfo(
     flightDescriptor: descriptor,
     endpoint: parts.map((part, index) => ({
       ticket: { ticket: tickets[index] },
+      location: locationsOf(nodes, index),
       expirationTime: part.expiresAtUnixMs === undefined ? undefined : timestampOf(part.expiresAtUnixMs),
       appMetadata: jsonBytes({ start_ledger: part.ledgerStart, end_ledger: part.ledgerEnd }),
     })),

@@ -102,6 +102,7 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
         source: source.source,
         endpoints: source.endpoints(),
         sessions: source.sessions().map(shownSession),
+        nodes: source.nodes?.(),
       },
       200,
     );

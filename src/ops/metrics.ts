@@ -43,6 +43,8 @@ export interface ProcessMetrics {
   /** Counters. */
   flowctlHeartbeatsSent: number;
   flowctlHeartbeatErrors: number;
+  /** Gauges; absent where CLUSTER is not set. */
+  cluster?: { nodes: number; isMember: boolean };
 }
 
 /** All DoGets of the process together: of sessions, catch-ups and ranges. */
@@ -173,6 +175,18 @@ function stateRows(metrics: ProcessMetrics): Row[] {
       "counter",
       "Heartbeats that failed.",
       metrics.flowctlHeartbeatErrors,
+    ],
+    [
+      "contract_data_cluster_nodes",
+      "gauge",
+      "Live nodes of the cluster that this node knows, itself among them; 0 where CLUSTER is not set.",
+      metrics.cluster?.nodes ?? 0,
+    ],
+    [
+      "contract_data_cluster_member",
+      "gauge",
+      "1 while this node is registered in the cluster; 0 where CLUSTER is not set, too.",
+      metrics.cluster?.isMember ? 1 : 0,
     ],
     [
       "contract_data_access_files_renewed_total",

@@ -36,6 +36,8 @@ export interface OpsSource {
   sessions(): SessionSnapshot[];
   metrics: MetricsSource;
   endpoints(): { control: Endpoint; flight: Endpoint };
+  /** Live nodes of the cluster, this one first; undefined where CLUSTER is not set. */
+  nodes?(): readonly object[] | undefined;
 }
 
 interface HealthReport {

@@ -29,6 +29,11 @@ export const CONNECTIONS = {
     "Try again; see JWT_JWKS_URL.",
   ),
   LISTEN_FAILED: reason("INTERNAL", "The system refuses to listen.", "The message has its reason."),
+  LOCATION: reason(
+    "UNAVAILABLE",
+    "A location that a server has named for an endpoint cannot be used.",
+    "Another location is tried by itself; see ADVERTISED_HOST of the node.",
+  ),
   ROLE: reason(
     "PERMISSION_DENIED",
     "The caller is known, and its role does not include this call.",

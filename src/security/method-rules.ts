@@ -50,6 +50,7 @@ const RULES: ReadonlyMap<string, MethodRule> = new Map([
     ListSessions: READ,
     GetSession: READ,
     WatchSession: READ,
+    ListNodes: READ,
   }),
   ...["contractdata.ContractDataService", "stellar.v1.ContractDataService"].flatMap((service) =>
     all(service, CONTRACT_DATA_RULES),

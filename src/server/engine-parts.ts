@@ -92,7 +92,7 @@ export async function startEngine(
       service: { name: config.serviceName, version: config.serviceVersion },
       access: flightAccess,
       traces: traces !== undefined,
-      ticketKey: flightAccess && ticketKey(config.dataDir),
+      ticketKey: flightAccess && ticketKey(config.dataDir, config.ticketKeyFile),
     },
     dataPlaneEvents(context, late),
     options,

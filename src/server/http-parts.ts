@@ -21,7 +21,7 @@ export function httpParts(
   ops: OpsSource,
 ) {
   const asksWho = access.access.http !== undefined;
-  const tickets = asksWho ? new RowTickets(ticketKey(config.dataDir)) : undefined;
+  const tickets = asksWho ? new RowTickets(ticketKey(config.dataDir, config.ticketKeyFile)) : undefined;
   const formatter = new RowFormatter();
   const history = new SessionHistory(() => sessions.list());
   stop.ops.push(async () => history.close());

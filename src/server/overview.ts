@@ -38,6 +38,7 @@ export async function overviewOf(
     health: healthReport(ops),
     sessions: sessions.map(shownSession),
     streams: await streams(),
+    nodes: ops.nodes?.(),
     logLevel: log.level,
     workers: config.workerCount,
     stages: metrics.stageSeconds,

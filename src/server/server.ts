@@ -111,8 +111,13 @@ export async function startServer(
     const parts = await startEngine(context, options);
     const { grpcAddress, healthAddress } = config;
     flowctl.announce({ control: grpcAddress.port, flight: parts.dataPlane.flightPort, http: healthAddress.port });
-    const sessions = await startSessions(context, parts, source);
+    const sessions = await startSessions(context, parts, source, cluster);
     const addresses = await startListeners(context, parts, sessions, source, { flowctl, cluster });
+    const asksWho = access.access.flight !== undefined;
+    await cluster.join(addresses, config.networkPassphrase, asksWho, () => ({
+      sessions: sessions.totals().active,
+      streams: parts.flightTotals.get("clients"),
+    }));
     return {
       addresses,
       sessions,
@@ -120,6 +125,7 @@ export async function startServer(
       close: (graceMs = config.shutdownGraceMs) => {
         context.life.closing = true;
         flowctl.stopping();
+        void cluster.leave();
         for (const service of [...CONTROL_SERVICES, FlightService.typeName]) health.set(service, false);
         return stop.run(graceMs);
       },
@@ -135,6 +141,7 @@ async function startSessions(
   { config, log, health, stop, life, traces }: StartContext,
   { engine, dataPlane, answerWith }: EngineParts,
   source: LedgerSource,
+  cluster: ClusterLink,
 ): Promise<Sessions> {
   const store = SessionStore.open(config.dataDir || undefined);
   const access = sourceAccess(config);
@@ -150,6 +157,7 @@ async function startSessions(
     defaultFilter: () => sessions.defaultFilter,
     knownAssets: config.knownAssets,
     batchRows: config.batchRows,
+    locations: () => cluster.flightLocations(),
   });
   answerWith(answersOf(ranges, sessions));
   stop.sessions.push((graceMs) => within(sessions.close(), graceMs)); // a source may not come back
@@ -184,7 +192,7 @@ async function startListeners(
     host: config.grpcAddress.host,
     port: config.grpcAddress.port,
     gate: gates.control,
-    ...{ audit, traces, log },
+    ...{ audit, traces, log, nodes: () => cluster.list() },
     tls: certificates.of("control"),
     limits: limitsOf(config, config.controlConnectionsMax),
     warn: (message, fields) => log.warn(message, { listener: "control", ...fields }),
@@ -205,7 +213,7 @@ async function startListeners(
     const refused = { control: refusals.control.counts, http: refusals.http.counts };
     const expiry = certificates.expirySeconds();
     const counts = processMetrics(sessions, pool, flightTotals, control.refused, refused, expiry, flowctl.counts);
-    return { ...counts, accessFiles: context.access.state };
+    return { ...counts, accessFiles: context.access.state, cluster: cluster.counts };
   };
   const opsSource: OpsSource = {
     service,
@@ -216,6 +224,7 @@ async function startListeners(
     sessions: () => sessions.list(),
     metrics,
     endpoints: () => addresses,
+    nodes: () => cluster.list().nodes,
   };
   const app = createOpsApp(opsSource, {
     gate: gates.http,

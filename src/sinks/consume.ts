@@ -7,6 +7,9 @@ import { pause } from "../base/pause.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
+import { isPassing } from "../flight-client/passing.ts";
+import { readAnywhere } from "../flight-client/read-anywhere.ts";
+import { Locations } from "./locations.ts";
 import { readerOf, type Selection, ticketFrom } from "./reader.ts";
 import type { Sink, SinkProgress } from "./sink.ts";
 
@@ -86,13 +89,6 @@ export async function consume(options: ConsumeOptions): Promise<ConsumeResult> {
   }
 }
 
-/** Whether the same thing may work later: the other side is away, or has sent this client off to come back. */
-function isPassing({ code, reason }: CodedError): boolean {
-  const isBroken =
-    reason.startsWith("GRPC_") && ["INTERNAL", "CANCELLED", "UNKNOWN", "RESOURCE_EXHAUSTED"].includes(code);
-  return code === "UNAVAILABLE" || reason === "SLOW_CLIENT" || reason === "RANGES_MAX" || isBroken;
-}
-
 class Consumer {
   readonly result: ConsumeResult = { rows: 0, commits: 0, retries: 0, cursor: undefined };
   /** Whether something has been read. */
@@ -103,6 +99,7 @@ class Consumer {
   private bytes = 0;
   private sinceMs = 0;
   private last: ReceivedBatch["metadata"] | undefined;
+  private readonly locations = new Locations();
 
   constructor(
     private readonly options: ConsumeOptions,
@@ -125,8 +122,14 @@ class Consumer {
       if (this.signal.aborted) return undefined;
       this.result.cursor = cursor;
       this.options.onOpen?.();
-      if (login !== undefined) await client.login(login.name, login.password);
-      await this.read(client.doGet(ticketFrom(selection, cursor ?? "start"), this.signal));
+      if (login !== undefined) {
+        const loggedIn = client.login(login.name, login.password);
+        // where this one is away, other nodes take the password too
+        await (this.locations.areKnown ? loggedIn.catch(() => {}) : loggedIn);
+      }
+      const ticket = ticketFrom(selection, cursor ?? "start");
+      const locations = await this.locations.of(client, ticket, this.signal);
+      await this.read(readAnywhere(client, { ticket, locations }, this.signal));
       return undefined;
     } catch (thrown) {
       return CodedError.from(thrown);

@@ -124,12 +124,13 @@ export interface Questions {
   /** Ends a range stream and forgets it. */
   closeRange: { asked: { stream: number }; answer: Record<string, never> };
   /**
-   * Whether ranges can be read at all, up to which ledger for now, and the filter of those that name none.
+   * Whether ranges can be read at all, up to which ledger for now, the filter of those that name none, and where else they
+   * are served: Flight's locations of the live nodes of the cluster, this one first; empty where it is alone.
    * @throws FAILED_PRECONDITION
    */
   rangeSource: {
     asked: Record<string, never>;
-    answer: { source: string; ledgerLatest?: number; defaultFilter: FilterRecord };
+    answer: { source: string; ledgerLatest?: number; defaultFilter: FilterRecord; locations: string[] };
   };
   /** Every session, newest first, or the one with that id. @throws NOT_FOUND */
   sessions: { asked: { id?: string }; answer: { sessions: SessionSummary[] } };

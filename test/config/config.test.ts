@@ -51,7 +51,7 @@ const FLOWCTL = {
 /** One node works alone. */
 const CLUSTER = {
   ...{ cluster: "" as const, clusterName: "contract-data", nodeName: "", clusterLeaseMs: 10_000, clusterReplicas: 1 },
-  ...{ clusterCredentialsFile: "", clusterCaFile: "", clusterCertFile: "", clusterKeyFile: "" },
+  ...{ ticketKeyFile: "", clusterCredentialsFile: "", clusterCaFile: "", clusterCertFile: "", clusterKeyFile: "" },
 } as const;
 
 const CONNECTIONS = {

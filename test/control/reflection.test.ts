@@ -135,6 +135,7 @@ describe.skipIf(!canHaveGrpcurl())("grpcurl without .proto files", () => {
         "GetMetrics",
         "GetSession",
         "GetStatus",
+        "ListNodes",
         "ListSessions",
         "ResumeSession",
         "SetLogLevel",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { FlightClient } from "../../src/flight-client/client.ts";
+import { readAll } from "../../src/flight-client/read-anywhere.ts";
 import { Health } from "../../src/grpc/generated/health.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
 import { freePorts } from "../support/object-store.ts";
@@ -66,7 +67,7 @@ describe.skipIf(nginx === undefined)("nginx in front of two instances", () => {
     const client = new FlightClient(address, { token: name });
     try {
       let rows = 0;
-      for await (const { table } of client.doGetAll(await client.range(WHOLE))) rows += table.numRows;
+      for await (const { table } of readAll(client, await client.range(WHOLE))) rows += table.numRows;
       return rows;
     } finally {
       client.close();

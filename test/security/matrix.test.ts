@@ -25,6 +25,7 @@ const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "ope
     ResumeSession: "operator",
     DeleteSession: "operator",
     SetLogLevel: "admin",
+    ListNodes: "reader",
     GetStatus: "reader",
     GetMetrics: "reader",
     ListSessions: "reader",

@@ -100,7 +100,8 @@ test("tickets of the server carry it, hold over a restart, and are refused when 
   control.close();
   const client = new FlightClient(server.processor.flight, { token: server.keys.reader });
   const { tickets } = await client.session();
-  const ranges = await client.range({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, endpoints: 2 });
+  const endpoints = await client.range({ start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, endpoints: 2 });
+  const ranges = endpoints.map(({ ticket }) => ticket);
   client.close();
   for (const ticket of [...tickets, ...ranges]) {
     expect(fieldsOf(ticket)).toMatchObject({ sig: expect.any(String), expires_at: expect.any(Number) });

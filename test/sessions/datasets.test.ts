@@ -126,13 +126,13 @@ describe("one server", () => {
     const some = await read(server, { ...range, columns: ["ledger_key_hash", "live_until_ledger"] });
     expect(some.error?.message).toBeUndefined();
     expect(Object.keys(some.rows[0]!)).toEqual(["ledger_key_hash", "live_until_ledger"]);
-    const tickets = await server.flight.range({ ...range, endpoints: 4 });
+    const endpoints = await server.flight.range({ ...range, endpoints: 4 });
     const parts: string[] = [];
-    for (const ticket of tickets) {
+    for (const { ticket } of endpoints) {
       expect(JSON.parse(Buffer.from(ticket).toString())).toMatchObject({ dataset: "ttl" });
       parts.push(...(await read(server, JSON.parse(Buffer.from(ticket).toString()))).rows.map(textOf));
     }
-    expect(tickets.length).toBe(4);
+    expect(endpoints.length).toBe(4);
     expectSame(parts, expected);
   });
 

@@ -1,4 +1,4 @@
-"""Rows of Contract Data Processor as Arrow record batches: each once, in order, across broken connections.
+"""Rows of Contract Data Processor as Arrow record batches: each once, in order, across broken connections and nodes that die.
 
 >>> import contract_data
 >>> rows = contract_data.read(start_ledger=58751994, end_ledger=58752000)
@@ -6,6 +6,7 @@
 299
 """
 
+import itertools
 import json
 import random
 import time
@@ -43,14 +44,17 @@ def stream(address: str = ADDRESS, *, cursor: str = "start", token: str | None =
     :param address: ``grpc://host:port``, or ``grpc+tls://host:port``
     :param cursor: of the last batch that you have; ``"start"`` or, of a session, ``"now"``
     :param token: an API key or another bearer token
-    :param retry: False raises where the connection breaks; True goes on at the last cursor, for ever
+    :param retry: False raises where the connection breaks; True goes on at the last cursor, for ever, where the server is
+        one of a cluster at the next node
     :param ticket: what docs/flight.md lists: ``session="…"``, or ``start_ledger=…, end_ledger=…, filters={…}``.
         ``schema_version`` is 2 for a range unless you say otherwise
     """
     wait = WAIT_SECONDS_FIRST
-    while True:
+    places = [address]
+    for turn in itertools.count():
         try:
-            with flight.connect(address) as client:
+            with flight.connect(places[turn % len(places)]) as client:
+                places = [*_nodes(client, _ticket(ticket, cursor), token), address]
                 for batch in _batches(client, _ticket(ticket, cursor), token):
                     cursor, wait = batch.cursor, WAIT_SECONDS_FIRST
                     yield batch
@@ -84,6 +88,16 @@ def _ticket(request: dict, cursor: str) -> dict:
 def _options(token: str | None) -> flight.FlightCallOptions:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     return flight.FlightCallOptions(headers=headers)
+
+
+def _nodes(client: flight.FlightClient, ticket: dict, token: str | None) -> list[str]:
+    """Where else the rows are served, in a cluster: any node goes on behind the cursor of another."""
+    descriptor = flight.FlightDescriptor.for_command(json.dumps(ticket).encode())
+    try:
+        endpoints = client.get_flight_info(descriptor, _options(token)).endpoints
+    except flight.FlightError:
+        return []  # what is wrong with the ticket, do_get says
+    return [location.uri.decode() for location in endpoints[0].locations] if len(endpoints) == 1 else []
 
 
 def _batches(client: flight.FlightClient, ticket: dict, token: str | None) -> Iterator[Batch]:

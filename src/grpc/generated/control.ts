@@ -1684,6 +1684,144 @@ export const SetLogLevelResponse: Codec<SetLogLevelResponse> = {
   },
 };
 
+/** contractdata.v1.ListNodesRequest */
+export interface ListNodesRequest {}
+
+export const ListNodesRequest: Codec<ListNodesRequest> = {
+  typeName: "contractdata.v1.ListNodesRequest",
+  encode: () => new Uint8Array(0),
+  decode: () => ({}),
+};
+
+/** contractdata.v1.ListNodesResponse */
+export interface ListNodesResponse {
+  /** CLUSTER_NAME; empty where CLUSTER is not set. */
+  cluster: string;
+  /** How this node stands to the cluster, for people. */
+  message: string;
+  nodes: Node[];
+}
+
+export const ListNodesResponse: Codec<ListNodesResponse> = {
+  typeName: "contractdata.v1.ListNodesResponse",
+  encode(message) {
+    const writer = protobuf.Writer.create();
+    if (message.cluster) writer.uint32(10).string(message.cluster);
+    if (message.message) writer.uint32(18).string(message.message);
+    for (const value of message.nodes ?? []) writer.uint32(26).bytes(Node.encode(value));
+    return writer.finish();
+  },
+  decode(bytes) {
+    const reader = protobuf.Reader.create(bytes);
+    const message: ListNodesResponse = { cluster: "", message: "", nodes: [] };
+    while (reader.pos < reader.len) {
+      const tag = reader.tag();
+      switch (tag) {
+        case 10:
+          message.cluster = reader.string();
+          break;
+        case 18:
+          message.message = reader.string();
+          break;
+        case 26:
+          message.nodes.push(Node.decode(reader.bytes()));
+          break;
+        default:
+          reader.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return message;
+  },
+};
+
+/** contractdata.v1.Node */
+export interface Node {
+  /** One for each process. */
+  nodeId: string;
+  /** NODE_NAME. */
+  name: string;
+  /** Where others reach its Flight server, as Flight's locations say it: grpc+tcp://host:port or grpc+tls://host:port. */
+  flightLocation: string;
+  /** host:port of its control plane, as others reach it. */
+  controlAddress: string;
+  version: string;
+  network: string;
+  /** Milliseconds since 1970, UTC, by its own clock. */
+  startedAtMs: number;
+  /** Sessions that are STARTING, RUNNING or STOPPING. */
+  sessions: number;
+  /** DoGet calls that are being answered. */
+  streams: number;
+  /** How long before this node NATS last heard of it. */
+  silentMs: number;
+  /** The node that answers. */
+  self: boolean;
+}
+
+export const Node: Codec<Node> = {
+  typeName: "contractdata.v1.Node",
+  encode(message) {
+    const writer = protobuf.Writer.create();
+    if (message.nodeId) writer.uint32(10).string(message.nodeId);
+    if (message.name) writer.uint32(18).string(message.name);
+    if (message.flightLocation) writer.uint32(26).string(message.flightLocation);
+    if (message.controlAddress) writer.uint32(34).string(message.controlAddress);
+    if (message.version) writer.uint32(42).string(message.version);
+    if (message.network) writer.uint32(50).string(message.network);
+    if (message.startedAtMs) writer.uint32(56).int64(message.startedAtMs);
+    if (message.sessions) writer.uint32(64).uint32(message.sessions);
+    if (message.streams) writer.uint32(72).uint32(message.streams);
+    if (message.silentMs) writer.uint32(80).uint64(message.silentMs);
+    if (message.self) writer.uint32(88).bool(message.self);
+    return writer.finish();
+  },
+  decode(bytes) {
+    const reader = protobuf.Reader.create(bytes);
+    const message: Node = { nodeId: "", name: "", flightLocation: "", controlAddress: "", version: "", network: "", startedAtMs: 0, sessions: 0, streams: 0, silentMs: 0, self: false };
+    while (reader.pos < reader.len) {
+      const tag = reader.tag();
+      switch (tag) {
+        case 10:
+          message.nodeId = reader.string();
+          break;
+        case 18:
+          message.name = reader.string();
+          break;
+        case 26:
+          message.flightLocation = reader.string();
+          break;
+        case 34:
+          message.controlAddress = reader.string();
+          break;
+        case 42:
+          message.version = reader.string();
+          break;
+        case 50:
+          message.network = reader.string();
+          break;
+        case 56:
+          message.startedAtMs = integerOf(reader.int64());
+          break;
+        case 64:
+          message.sessions = reader.uint32();
+          break;
+        case 72:
+          message.streams = reader.uint32();
+          break;
+        case 80:
+          message.silentMs = integerOf(reader.uint64());
+          break;
+        case 88:
+          message.self = reader.bool();
+          break;
+        default:
+          reader.skipType(tag & 7, 0, tag >>> 3);
+      }
+    }
+    return message;
+  },
+};
+
 /** contractdata.v1.ControlService */
 export const ControlService = {
   typeName: "contractdata.v1.ControlService",
@@ -1729,5 +1867,7 @@ export const ControlService = {
      * present one.
      */
     setLogLevel: { name: "SetLogLevel", kind: "unary", request: SetLogLevelRequest, response: SetLogLevelResponse },
+    /** The live nodes of the cluster that the server belongs to, itself first; itself alone where CLUSTER is not set. */
+    listNodes: { name: "ListNodes", kind: "unary", request: ListNodesRequest, response: ListNodesResponse },
   },
 } as const satisfies ServiceType;

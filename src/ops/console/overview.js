@@ -38,6 +38,7 @@ export function overviewPage() {
         sessions(overview, history),
         streams(overview.streams),
         sources(overview),
+        nodes(overview),
         work(overview),
         memory(overview.memory),
         places(overview),
@@ -209,6 +210,24 @@ function sources({ source, sessions: list, health, nowUnixMs }) {
     ];
   });
   return section("Sources", "sources", table("Sources", ["Source", "#Sessions", "#Tip", "Waits for"], rows, ""));
+}
+
+/** Nothing where CLUSTER is not set. */
+function nodes({ nodes: list, nowUnixMs }) {
+  if (list === undefined) return [];
+  const rows = list.map(
+    ({ nodeId, flightLocation, version, startedAtMs, sessions: active, streams: open, silentMs, self }) => [
+      nodeId,
+      make("code", {}, flightLocation),
+      version,
+      count(active),
+      count(open),
+      age((nowUnixMs - startedAtMs) / 1000),
+      self ? "this one" : `${age(silentMs / 1000)} ago`,
+    ],
+  );
+  const columns = ["Node", "Arrow Flight", "Version", "#Sessions", "#Streams", "#Up for", "Heard of"];
+  return section("Nodes", "nodes", table("Nodes", columns, rows, "No node is known."));
 }
 
 const STAGE_WORDS = {

@@ -78,7 +78,7 @@ func main() {
 	}
 
 	run := map[string]func(context.Context, flight.Client, *options) (any, error){
-		"get": get, "info": info, "poll": poll, "schema": schema, "list": list, "action": action,
+		"get": get, "anywhere": anywhere, "info": info, "poll": poll, "schema": schema, "list": list, "action": action,
 	}[os.Args[1]]
 	if run == nil {
 		fail("flightclient: unknown subcommand " + os.Args[1])

@@ -1,9 +1,12 @@
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.arrow.flight.FlightClient;
+import org.apache.arrow.flight.FlightDescriptor;
 import org.apache.arrow.flight.FlightRuntimeException;
 import org.apache.arrow.flight.FlightStatusCode;
 import org.apache.arrow.flight.FlightStream;
@@ -14,8 +17,8 @@ import org.apache.arrow.memory.RootAllocator;
 import org.apache.arrow.vector.VectorSchemaRoot;
 
 /**
- * Balances of a range of ledgers, each once, across broken connections: {@code Balances HOST PORT FIRST LAST}. A last
- * ledger of 0 goes on for ever.
+ * Balances of a range of ledgers, each once, across broken connections and nodes that die: {@code Balances HOST PORT FIRST
+ * LAST}. A last ledger of 0 goes on for ever.
  */
 public final class Balances {
   private static final String TICKET =
@@ -32,18 +35,22 @@ public final class Balances {
   private static final long WAIT_MS_MAX = 30_000;
 
   public static void main(String[] args) throws InterruptedException {
-    Location location = Location.forGrpcInsecure(args[0], Integer.parseInt(args[1]));
+    Location asked = Location.forGrpcInsecure(args[0], Integer.parseInt(args[1]));
+    List<Location> places = List.of(asked);
     String cursor = "start";
     long waitMs = WAIT_MS_FIRST;
-    try (RootAllocator allocator = new RootAllocator();
-        FlightClient client = FlightClient.builder(allocator, location).build()) {
-      while (true) {
+    try (RootAllocator allocator = new RootAllocator()) {
+      for (int turn = 0; ; turn++) {
         String before = cursor;
-        Ticket ticket = new Ticket(TICKET.formatted(args[2], args[3], cursor).getBytes(StandardCharsets.UTF_8));
-        try (FlightStream stream = client.getStream(ticket)) {
-          while (stream.next()) {
-            print(stream.getRoot());
-            cursor = cursorOf(stream.getLatestMetadata());
+        byte[] ticket = TICKET.formatted(args[2], args[3], cursor).getBytes(StandardCharsets.UTF_8);
+        try (FlightClient client = FlightClient.builder(allocator, places.get(turn % places.size())).build()) {
+          places = new ArrayList<>(nodesOf(client, ticket));
+          places.add(asked);
+          try (FlightStream stream = client.getStream(new Ticket(ticket))) {
+            while (stream.next()) {
+              print(stream.getRoot());
+              cursor = cursorOf(stream.getLatestMetadata());
+            }
           }
           return;
         } catch (FlightRuntimeException error) {
@@ -57,6 +64,15 @@ public final class Balances {
         waitMs = cursor.equals(before) ? Math.min(2 * waitMs, WAIT_MS_MAX) : WAIT_MS_FIRST;
         Thread.sleep(ThreadLocalRandom.current().nextLong(waitMs / 2, waitMs));
       }
+    }
+  }
+
+  /** Where else the rows are served, in a cluster: any node goes on behind the cursor of another. */
+  private static List<Location> nodesOf(FlightClient client, byte[] ticket) {
+    try {
+      return client.getInfo(FlightDescriptor.command(ticket)).getEndpoints().get(0).getLocations();
+    } catch (FlightRuntimeException error) {
+      return List.of(); // what is wrong with the ticket, getStream says
     }
   }
 
