@@ -86,6 +86,11 @@ export interface WritableStorage extends ListedStorage {
    * @throws CodedError as `get`; the object may be there all the same
    */
   putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Writes an object in place of the one of that key, where there is one: readers see one of both, whole.
+   * @throws CodedError as `get`; the object may be there all the same
+   */
+  replace(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 }
 
 /** Whether the storage can list. */
@@ -178,16 +183,31 @@ export class FolderStorage implements WritableStorage {
   }
 
   async putIfAbsent(key: string, bytes: Uint8Array): Promise<boolean> {
-    const name = this.nameOf(key);
-    const whole = path.join(path.dirname(name), `.${path.basename(name)}.${randomUUID()}.part`);
     try {
-      await fs.mkdir(path.dirname(name), { recursive: true });
-      await fs.writeFile(whole, bytes, { flush: true });
-      await fs.link(whole, name);
+      await this.putWhole(key, bytes, fs.link);
       return true;
     } catch (thrown) {
       if ((thrown as { code?: unknown }).code === "EEXIST") return false;
-      throw fileFault(name, thrown);
+      throw fileFault(this.nameOf(key), thrown);
+    }
+  }
+
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.putWhole(key, bytes, fs.rename);
+    } catch (thrown) {
+      throw fileFault(this.nameOf(key), thrown);
+    }
+  }
+
+  /** @param name gives the file, which is whole, its name */
+  private async putWhole(key: string, bytes: Uint8Array, name: typeof fs.link): Promise<void> {
+    const target = this.nameOf(key);
+    const whole = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.part`);
+    try {
+      await fs.mkdir(path.dirname(target), { recursive: true });
+      await fs.writeFile(whole, bytes, { flush: true });
+      await name(whole, target);
     } finally {
       await fs.rm(whole, { force: true });
     }

@@ -62,8 +62,8 @@ export abstract class BucketStorage implements WritableStorage {
   protected abstract readonly remedies: { denied: string; notPublic: string; refused: string };
   /** A request for one object, by its whole key. @param range as the header of that name has it; default: all of it */
   protected abstract object(method: "GET" | "HEAD", key: string, range?: string): Send;
-  /** A request that writes an object, and is answered with 412 where there is one. */
-  protected abstract newObject(key: string, bytes: Uint8Array): Send;
+  /** A request that writes an object. @param ifAbsent it is answered with 412 where there is one */
+  protected abstract upload(key: string, bytes: Uint8Array, ifAbsent: boolean): Send;
   /** A request for a page of names. */
   protected abstract listing(request: PageRequest): Send;
   /** @throws CodedError UNAVAILABLE / STORE_UNAVAILABLE where the body is no page of names */
@@ -122,9 +122,18 @@ export abstract class BucketStorage implements WritableStorage {
     throw this.refusal(name, status, body);
   }
 
-  async putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+  putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+    return this.put(key, this.upload(this.at.prefix + key, bytes, true), signal);
+  }
+
+  async replace(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.put(key, this.upload(this.at.prefix + key, bytes, false), signal);
+  }
+
+  /** @returns false where the upload was to make the object, and it is there */
+  private async put(key: string, upload: Send, signal?: AbortSignal): Promise<boolean> {
     const name = this.nameOf(key);
-    const { status, body } = await this.requests.whole(name, this.newObject(this.at.prefix + key, bytes), signal);
+    const { status, body } = await this.requests.whole(name, upload, signal);
     if (status === 200 || status === 201) return true;
     if (status === 412) return false;
     throw this.refusal(name, status, body);

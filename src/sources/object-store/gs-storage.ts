@@ -44,14 +44,14 @@ export class GsStorage extends BucketStorage {
   }
 
   /** Generation 0 is that of an object which is not there. */
-  protected newObject(key: string, bytes: Uint8Array): Send {
+  protected upload(key: string, bytes: Uint8Array, ifAbsent: boolean): Send {
     const boundary = randomUUID(); // which is in no object
     const part = (type: string, content: string) => `--${boundary}\r\ncontent-type: ${type}\r\n\r\n${content}`;
     const about = `${part("application/json", JSON.stringify({ name: key }))}\r\n`;
     const object = bytes as Uint8Array<ArrayBuffer>;
     const body = new Blob([about, part("application/octet-stream", ""), object, `\r\n--${boundary}--\r\n`]);
     const headers = { "content-type": `multipart/related; boundary=${boundary}` };
-    const path = `/upload/storage/v1/b/${this.address.bucket}/o?uploadType=multipart&ifGenerationMatch=0`;
+    const path = `/upload/storage/v1/b/${this.address.bucket}/o?uploadType=multipart${ifAbsent ? "&ifGenerationMatch=0" : ""}`;
     return this.sender("POST", path, { headers, body });
   }
 

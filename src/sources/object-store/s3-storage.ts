@@ -63,8 +63,8 @@ export class S3Storage extends BucketStorage {
     };
   }
 
-  protected newObject(key: string, bytes: Uint8Array): Send {
-    return this.sender("PUT", pathOf(key), { "if-none-match": "*" }, bytes);
+  protected upload(key: string, bytes: Uint8Array, ifAbsent: boolean): Send {
+    return this.sender("PUT", pathOf(key), ifAbsent ? { "if-none-match": "*" } : {}, bytes);
   }
 
   protected listing({ prefix, delimiter, after, token, namesMax }: PageRequest): Send {

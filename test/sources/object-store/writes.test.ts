@@ -69,6 +69,13 @@ describe.each(Object.entries(KINDS))("%s", (kind, open) => {
       expect(await storage.getRange(key, 100_000, 3)).toHaveLength(0);
       expect(await storage.getRange(key, 5, 0)).toHaveLength(0);
       expect(await storage.getRange("part 1/nothing", 0, 3)).toBeUndefined();
+      for (const content of contents.slice(0, 2)) {
+        await storage.replace("part 2/renewed", content);
+        const renewed = (await storage.get("part 2/renewed"))!;
+        expect(await renewed.bytes()).toEqual(content);
+        await renewed.close();
+      }
+      expect(await storage.list("part 2")).toEqual(["renewed"]);
       storage.close();
     },
     120_000,
