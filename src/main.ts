@@ -1,4 +1,5 @@
 /** Entry of the executable: the command line names a command, which is loaded and run. */
+import { BACKFILL_COMMANDS } from "./cli/backfill-commands.ts";
 import type { CommandEntry } from "./cli/command.ts";
 import { CONTROL_COMMANDS } from "./cli/control-commands.ts";
 import { handleSignals } from "./cli/interrupt.ts";
@@ -64,6 +65,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "prove that such files are complete and unaltered",
     load: () => import("./cli/export-verify.ts"),
   },
+  ...BACKFILL_COMMANDS,
   {
     name: "demo",
     summary: "the whole way on the sample ledgers: serve, start, read, print",

@@ -1,5 +1,5 @@
-/** Where an export's rows come from: flags of `export parquet`. */
-import { parseSourceEndpoint, shownSource } from "../config/source-endpoint.ts";
+/** Where an export's rows come from: flags of `export parquet` and `backfill start`. */
+import { parseSourceEndpoint, type SourceEndpoint, shownSource } from "../config/source-endpoint.ts";
 import { sourceEndpoint, text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { FlightRows } from "../export/flight-rows.ts";
@@ -19,10 +19,12 @@ import { checkDatasetFilters, DATASET_FLAG, RANGE_ASSET_FLAG } from "./reading-f
 import { tailError } from "./tail-errors.ts";
 import { UsageError } from "./usage-error.ts";
 
+/** Which rows. */
+export const SELECTION_FLAGS = { dataset: DATASET_FLAG, "known-asset": RANGE_ASSET_FLAG, ...KIND_FLAGS };
+
 /** A server or a source, and which of their rows. */
 export const ROW_FLAGS = {
   ...FLIGHT_FLAGS,
-  dataset: DATASET_FLAG,
   source: option({
     placeholder: "SOURCE",
     type: text,
@@ -33,8 +35,7 @@ export const ROW_FLAGS = {
     type: text,
     summary: "The network of --source. Default: what a lake's manifest says, else the known network that fits.",
   }),
-  "known-asset": RANGE_ASSET_FLAG,
-  ...KIND_FLAGS,
+  ...SELECTION_FLAGS,
 };
 
 /** Rows on their way to an export. */
@@ -65,10 +66,7 @@ export async function openRows(
   const { flags } = context;
   if (flags.source === undefined) return openServer(context, range, signal);
   if (flags.address !== undefined) throw new UsageError("--address and --source name two places to read: give one");
-  const endpoint = parseSourceEndpoint(flags.source);
-  if (endpoint === undefined) {
-    throw new UsageError(`--source is ${shownSource(flags.source)}: ${sourceEndpoint.accepts} is accepted`);
-  }
+  const endpoint = endpointOf(flags.source);
   const shared = selectionOf(flags);
   const open = () => openSource(endpoint, access);
   const given = flags["network-passphrase"];
@@ -76,6 +74,13 @@ export async function openRows(
   const filter = decoderFilterOf(flags, true);
   const reader = new LedgerRows({ ...shared, openSource: open, networkPassphrase, filter, onTrouble });
   return { ...shared, reader, networkPassphrase, from: flags.source, explained: (thrown) => thrown, close() {} };
+}
+
+/** What --source names. @throws UsageError */
+export function endpointOf(source: string): SourceEndpoint {
+  const endpoint = parseSourceEndpoint(source);
+  if (endpoint !== undefined) return endpoint;
+  throw new UsageError(`--source is ${shownSource(source)}: ${sourceEndpoint.accepts} is accepted`);
 }
 
 async function openServer(context: Context, range: LedgerRange, signal: AbortSignal): Promise<OpenRows> {
@@ -102,7 +107,9 @@ async function openServer(context: Context, range: LedgerRange, signal: AbortSig
 }
 
 /** Which rows, as a ticket says it. */
-function selectionOf(flags: Context["flags"]): Pick<OpenRows, "dataset" | "filters" | "knownAssets"> {
+export function selectionOf(
+  flags: FlagValues<typeof SELECTION_FLAGS>,
+): Pick<OpenRows, "dataset" | "filters" | "knownAssets"> {
   const { dataset } = flags;
   const given = { ...flags, "include-deleted": false as const };
   const knownAssets = flags["known-asset"].flat();

@@ -1,54 +1,22 @@
-import { integer, oneOf, text } from "../config/types.ts";
 import type { CodedError } from "../error.ts";
 import { type ExportResult, exportRange, planExport } from "../export/export-range.ts";
-import { CHUNK_LEDGERS_DEFAULT, PARTITIONINGS, type Partitioning } from "../export/settings.ts";
 import { openPlace } from "../export/storage.ts";
 import { openTarget } from "../export/target.ts";
-import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
 import { environmentAccess } from "../sources/source-access.ts";
-import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { type CommandContext, defineCommand, type Output } from "./command.ts";
 import { type OpenRows, openRows, ROW_FLAGS } from "./export-flags.ts";
-import { type FlagValues, optionOr, required, toggle } from "./flags.ts";
+import { checkPartitioning, rangeOf, TARGET_FLAGS } from "./export-target-flags.ts";
+import { toggle } from "./flags.ts";
 import { Interrupted } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { Progress } from "./progress.ts";
-import { UsageError } from "./usage-error.ts";
 
-const CHUNK_LEDGERS_MAX = 1_000_000; // two months: what is not done of a chunk is begun anew
 const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
 
 const FLAGS = {
-  to: required({
-    placeholder: "PLACE",
-    type: text,
-    summary: "A folder, s3://bucket/prefix or gs://bucket/prefix; it is made where it is not there.",
-  }),
-  "start-ledger": required({
-    placeholder: "N",
-    type: integer(1, LEDGER_SEQUENCE_MAX),
-    summary: "The first ledger.",
-  }),
-  "end-ledger": required({
-    placeholder: "N",
-    type: integer(1, LEDGER_SEQUENCE_MAX),
-    summary: "The last ledger, inclusive.",
-  }),
-  "partition-by": optionOr<Partitioning>({
-    placeholder: "WORD",
-    type: oneOf(PARTITIONINGS),
-    otherwise: "ledger-range",
-    summary:
-      "ledger-range: files of a chunk's rows in their order; contract: these in 16 folders, each with a sixteenth of all contracts. Default: ledger-range.",
-  }),
-  "chunk-ledgers": optionOr({
-    placeholder: "N",
-    type: integer(1, CHUNK_LEDGERS_MAX),
-    otherwise: CHUNK_LEDGERS_DEFAULT,
-    summary: `Ledgers that are written, or not, as one: each multiple of it begins new files. Default: ${CHUNK_LEDGERS_DEFAULT}.`,
-  }),
+  ...TARGET_FLAGS,
   ...ROW_FLAGS,
   "dry-run": toggle({ summary: "Say what would be done, and do nothing." }),
 };
@@ -83,11 +51,7 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
   const storage = await openPlace(flags.to, access);
   let rows: OpenRows | undefined;
   try {
-    if (flags.dataset !== DATASET_DEFAULT && flags["partition-by"] === "contract") {
-      throw new UsageError(
-        `--partition-by contract is for contract_data: rows of ${flags.dataset} may name no contract`,
-      );
-    }
+    checkPartitioning(flags);
     rows = await openRows(context, access, range, signal, told.trouble);
     const [partitionBy, chunkLedgers] = [flags["partition-by"], flags["chunk-ledgers"]];
     const target = await openTarget(storage, { ...rows, partitionBy, chunkLedgers }, !flags["dry-run"]);
@@ -110,11 +74,6 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
     rows?.close();
     storage.close();
   }
-}
-
-function rangeOf({ "start-ledger": ledgerFirst, "end-ledger": ledgerLast }: FlagValues<typeof FLAGS>): LedgerRange {
-  if (ledgerLast >= ledgerFirst) return { ledgerFirst, ledgerLast };
-  throw new UsageError(`--end-ledger ${ledgerLast} is before --start-ledger ${ledgerFirst}`);
 }
 
 function lastLine({ ledgerFirst, ledgerLast }: LedgerRange, result: ExportResult, place: string): string {

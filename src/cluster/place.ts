@@ -1,6 +1,7 @@
 /** What the settings say of the cluster, for whoever takes part in it: a server, a worker, a command. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { type ConfigInputs, loadConfig } from "../config/load.ts";
 import type { NatsServers } from "../config/nats-servers.ts";
 import { readOutgoingTls } from "../config/outgoing-tls.ts";
 import type { Config } from "../config/schema.ts";
@@ -54,6 +55,11 @@ export function clusterPlace(config: ClusterConfig): ClusterPlace | undefined {
     leaseMs: config.clusterLeaseMs,
     replicas: config.clusterReplicas,
   };
+}
+
+/** For commands that take no settings but those of the environment. @throws CodedError as loadConfig and `clusterPlace` */
+export function environmentCluster(env: NonNullable<ConfigInputs["env"]>): ClusterPlace | undefined {
+  return clusterPlace(loadConfig({ env }, CLUSTER_KEYS).values);
 }
 
 function credentialsOf(file: string): Uint8Array | undefined {

@@ -1,6 +1,6 @@
 /** A range of ledgers into an export: the chunks that are not there yet, one after the other. */
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import { chunksOf, claimRange, readRanges, without } from "./ranges.ts";
+import { chunksOf, chunksWithin, claimRange, readRanges, without } from "./ranges.ts";
 import type { ExportTarget } from "./target.ts";
 import { chunkManifest, type FileListener, type RowReader, writeChunk } from "./write-chunk.ts";
 
@@ -26,11 +26,9 @@ export async function planExport(
   const ranges = await readRanges(target.storage);
   const missing = without(wanted, ranges);
   const chunks = chunksOf([...missing, ...without(wanted, missing)], target.settings.chunk_ledgers);
-  const planned = chunksOf(ranges, target.settings.chunk_ledgers);
   let there = 0;
-  for (const chunk of planned) {
-    const isWanted = chunk.ledgerFirst <= wanted.ledgerLast && chunk.ledgerLast >= wanted.ledgerFirst;
-    if (isWanted && (await chunkManifest(target, chunk)) !== undefined) there++;
+  for (const chunk of chunksWithin(ranges, target.settings.chunk_ledgers, wanted)) {
+    if ((await chunkManifest(target, chunk)) !== undefined) there++;
   }
   return { chunks: chunks.length, there };
 }
@@ -50,8 +48,7 @@ export async function exportRange(
   const ranges = await claimRange(target.storage, wanted);
   const onFile: FileListener = (file) => listener.file(file);
   const result: ExportResult = { rows: 0, chunks: 0, chunksNew: 0 };
-  for (const chunk of chunksOf(ranges, target.settings.chunk_ledgers)) {
-    if (chunk.ledgerLast < wanted.ledgerFirst || chunk.ledgerFirst > wanted.ledgerLast) continue;
+  for (const chunk of chunksWithin(ranges, target.settings.chunk_ledgers, wanted)) {
     signal.throwIfAborted();
     const there = await chunkManifest(target, chunk);
     const { rows } = there ?? (await writeChunk(target, chunk, reader, signal, onFile));

@@ -42,7 +42,7 @@ export class LedgerRows implements RowReader {
     this.encoder = new BatchEncoder({ dataset, schemaVersion: EXPORT_VERSIONS[dataset], networkPassphrase });
   }
 
-  /** @throws CodedError as the source, the decoder, `checkNetwork` and LedgerChain */
+  /** @throws CodedError as the source, the decoder, `checkNetwork` and LedgerChain; OUT_OF_RANGE as `networkOfSource` */
   async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, ChainEnds | undefined> {
     const { dataset, openSource, networkPassphrase, filter, knownAssets, onTrouble } = this.options;
     const known = new KnownAssets(networkPassphrase, knownAssets);
@@ -58,7 +58,9 @@ export class LedgerRows implements RowReader {
     const rows = new RowSet();
     let first: string | undefined;
     let isProven = false;
-    for await (const { path, bytes } of ledgersOfSource(await openSource(), chunk, signal, onTrouble)) {
+    const source = await openSource();
+    await checkHeld(source, chunk.ledgerLast);
+    for await (const { path, bytes } of ledgersOfSource(source, chunk, signal, onTrouble)) {
       const { previousLedgerHash } = chain.take(bytes, path);
       first ??= Buffer.from(previousLedgerHash).toString("hex");
       if (!isProven) isProven = checkNetwork(bytes, networkPassphrase);
@@ -89,10 +91,9 @@ export async function networkOfSource(
   onTrouble?: TroubleListener,
 ): Promise<string> {
   const last = Math.min(ledgerLast, ledgerFirst + NETWORK_LEDGERS_MAX - 1);
+  await checkHeld(source, ledgerLast);
   let said: string | undefined;
   try {
-    const latest = await source.ledgerLatest();
-    if (latest !== undefined && latest < ledgerLast) throw afterSource(source, latest, ledgerLast);
     said = given ?? (await source.networkPassphrase());
   } catch (thrown) {
     await source.close();
@@ -107,6 +108,17 @@ export async function networkOfSource(
   signal.throwIfAborted();
   const message = `${source.description}: no transaction of ledgers ${ledgerFirst} to ${last} is of a known network: name it with --network-passphrase`;
   throw new CodedError("FAILED_PRECONDITION", "NETWORK_UNKNOWN", message);
+}
+
+/** Closes a source that does not hold the ledger yet, where it can tell, or cannot be asked. */
+async function checkHeld(source: LedgerSource, ledger: number): Promise<void> {
+  try {
+    const latest = await source.ledgerLatest();
+    if (latest !== undefined && latest < ledger) throw afterSource(source, latest, ledger);
+  } catch (thrown) {
+    await source.close();
+    throw thrown;
+  }
 }
 
 function afterSource(source: LedgerSource, latest: number, ledgerLast: number): CodedError {

@@ -51,6 +51,11 @@ export function chunksOf(ranges: readonly LedgerRange[], chunkLedgers: number): 
   return chunks.sort((a, b) => a.ledgerFirst - b.ledgerFirst);
 }
 
+/** The chunks in which there are ledgers of `wanted`, in the order of their ledgers. */
+export function chunksWithin(ranges: readonly LedgerRange[], chunkLedgers: number, wanted: LedgerRange): LedgerRange[] {
+  return chunksOf(ranges, chunkLedgers).filter((chunk) => overlaps(chunk, wanted));
+}
+
 /** What of a range is in none of the others. */
 export function without(range: LedgerRange, others: readonly LedgerRange[]): LedgerRange[] {
   const missing: LedgerRange[] = [];

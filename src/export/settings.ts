@@ -84,6 +84,8 @@ export const KEYS = {
   settings: "_export/settings.json",
   ranges: "_export/ranges",
   chunks: "_export/chunks",
+  wholes: "_export/wholes",
+  jobs: "_export/jobs",
 } as const;
 
 /** JSON as all objects of an export have it: the same value has the same bytes. */
@@ -121,6 +123,12 @@ export function digestOf(settings: ExportSettings): string {
 /** `0058750000-0058759999`. */
 export function rangeName({ ledgerFirst, ledgerLast }: LedgerRange): string {
   return [ledgerFirst, ledgerLast].map((ledger) => String(ledger).padStart(LEDGER_DIGITS, "0")).join("-");
+}
+
+/** The ledgers of a name that begins like `0058750000-0058759999`; undefined where it does not. */
+export function parseRangeName(name: string): LedgerRange | undefined {
+  const [, first, last] = /^(\d{10})-(\d{10})(?!\d)/.exec(name) ?? [];
+  return first === undefined ? undefined : { ledgerFirst: Number(first), ledgerLast: Number(last) };
 }
 
 /** Key of a chunk's manifest. */

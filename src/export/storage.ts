@@ -1,7 +1,7 @@
 /** The folder or the bucket that an export lies in. */
 import { stat } from "node:fs/promises";
 import { CodedError } from "../error.ts";
-import { FolderStorage, type WritableStorage } from "../sources/lake/lake-storage.ts";
+import { FolderStorage, type ListOptions, type WritableStorage } from "../sources/lake/lake-storage.ts";
 import { isBucketAddress, openBucket } from "../sources/object-store/open-store.ts";
 import type { SourceAccess } from "../sources/source-access.ts";
 
@@ -40,9 +40,13 @@ export async function readObject(storage: WritableStorage, key: string): Promise
 }
 
 /** The names right below a folder of the export, sorted; none where it is not there. */
-export async function namesIn(storage: WritableStorage, folder: string): Promise<string[]> {
+export async function namesIn(
+  storage: WritableStorage,
+  folder: string,
+  options?: Pick<ListOptions, "after">,
+): Promise<string[]> {
   try {
-    return (await storage.list(folder)).sort();
+    return (await storage.list(folder, options)).sort();
   } catch (thrown) {
     if (thrown instanceof CodedError && thrown.reason === "FILE_NOT_FOUND") return [];
     throw thrown;

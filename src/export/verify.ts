@@ -4,10 +4,11 @@ import { CodedError } from "../error.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { ChunkManifest, ManifestFile } from "./chunk-manifest.ts";
 import { manifestBytes } from "./chunk-manifest.ts";
-import { chunksOf, readRanges } from "./ranges.ts";
-import { jsonBytes, KEYS, manifestKey, sha256Hex } from "./settings.ts";
+import { chunksOf, chunksWithin, readRanges } from "./ranges.ts";
+import { jsonBytes, KEYS, manifestKey, parseRangeName, sha256Hex } from "./settings.ts";
 import { namesIn, readObject } from "./storage.ts";
 import type { ExportTarget } from "./target.ts";
+import { wholeBytes, wholeKey, wholeManifest } from "./whole-manifest.ts";
 import { chunkManifest } from "./write-chunk.ts";
 
 /**
@@ -71,6 +72,7 @@ export async function* verifyExport(
       if (detail !== undefined) yield { ...detail, object: file.name };
     }
   }
+  yield* wholes(target, ranges, signal);
   yield* strangers(target, known);
   return { ...found, digest: digest.digest("hex") };
 }
@@ -117,6 +119,28 @@ async function faultOf(
   return sha256 === file.sha256
     ? undefined
     : { kind: "changed", detail: `its sha256 is ${sha256}, and ${file.sha256} was written` };
+}
+
+/** The manifests of whole ranges, made anew. */
+async function* wholes(
+  target: ExportTarget,
+  ranges: readonly LedgerRange[],
+  signal: AbortSignal,
+): AsyncGenerator<ExportFinding> {
+  for (const name of await namesIn(target.storage, KEYS.wholes)) {
+    const range = parseRangeName(name);
+    if (range === undefined) continue; // what a write that was cut off has left
+    const object = wholeKey(range);
+    try {
+      const whole = await wholeManifest(target, chunksWithin(ranges, target.settings.chunk_ledgers, range), signal);
+      const there = await readObject(target.storage, object);
+      if (there !== undefined && Buffer.compare(there, wholeBytes(whole)) === 0) continue;
+      yield { kind: "changed", object, detail: "it does not follow from the manifests of its chunks" };
+    } catch (thrown) {
+      if (!(thrown instanceof CodedError) || thrown.retryable) throw thrown;
+      yield { kind: "changed", object, detail: thrown.message };
+    }
+  }
 }
 
 /** Objects that no manifest names. What begins with a dot is of writes that were cut off, and of no reader's interest. */

@@ -8,6 +8,7 @@ import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/process
 const RUN_BY: Record<string, string[]> = {
   "README.md": ["test/docs/captured.test.ts", "test/e2e/readme.test.ts", "test/library/library.test.ts"],
   "docs/analytics.md": ["test/export/analytics.test.ts"],
+  "docs/backfill.md": ["test/backfill/backfill.test.ts"],
   "docs/clients.md": ["test/e2e/python-package.test.ts", "test/e2e/examples.test.ts"],
   "docs/flight.md": ["test/e2e/readme.test.ts"],
   "docs/http.md": ["test/docs/blocks.test.ts"],

@@ -52,6 +52,8 @@ test("the manifests keep to the schemas of Kubernetes", async () => {
   const manifest = join(DEPLOY, "kubernetes", "contract-data-processor.yaml");
   const { code, out, err } = await run([...command, "--strict", manifest]);
   expect([code, out + err]).toEqual([0, expect.stringContaining("passed for resource deployment")]);
+  const backfill = await run([...command, "--strict", join(DEPLOY, "kubernetes", "backfill.yaml")]);
+  expect([backfill.code, backfill.out + backfill.err]).toEqual([0, expect.stringContaining("passed for resource job")]);
   const unchecked = (out + err).split("\n").filter((line) => line.startsWith("WARN"));
   expect(unchecked.every((line) => line.includes("ServiceMonitor"))).toBe(true); // of Prometheus' operator
   const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env));
