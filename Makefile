@@ -10,7 +10,7 @@ GRPC ?= 127.0.0.1:50054
 FLIGHT ?= 127.0.0.1:8816
 HTTP ?= 127.0.0.1:8089
 
-.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-tip bench-decode bench-pipeline bench-sources bench-control bench-flight bench-sinks stream-1gb soak format clean
+.PHONY: help run serve build dist test types lint docs binary clients e2e unit generate lock library fuzz simulate bench bench-quick bench-tip bench-decode bench-pipeline bench-sources bench-control bench-flight bench-sinks bench-backfill stream-1gb soak format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -84,6 +84,9 @@ bench-flight: $(INSTALLED) ## DoGet against arrow-go and pyarrow servers (needs 
 
 bench-sinks: $(INSTALLED) ## sinks beside their databases' own tools, Parquet beside pyarrow (needs PostgreSQL and Python)
 	@$(BUN) $(BUN_FLAGS) bench/sinks.ts && $(BUN) $(BUN_FLAGS) bench/parquet.ts
+
+bench-backfill: $(INSTALLED) ## 8 workers of a back-fill beside one, and what sharing chunks out costs (needs Python)
+	@$(BUN) $(BUN_FLAGS) bench/backfill.ts
 
 stream-1gb: $(INSTALLED) ## 1 GB from one DoGet, ten times each with pyarrow and Go, on fresh connections
 	@$(BUN) $(BUN_FLAGS) test/flight/stream-bytes.ts --bytes 1000000000 --runs 10

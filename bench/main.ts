@@ -37,6 +37,7 @@ const FULL = [
   "tip.ts",
   "parquet.ts",
   "sink-postgres.ts",
+  "backfill.ts",
 ];
 const QUICK = [
   "decode.ts --rounds 2 --milliseconds 300 --only 58752000",

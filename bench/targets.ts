@@ -139,6 +139,11 @@ export const FIGURES = {
     "rows a second": atLeast(0.5, "× psql's \\copy"),
     "rows a second, without current_state": atLeast(0.8, "× psql's \\copy"),
   },
+  backfill: {
+    "8 workers": atLeast(7.2, "× one worker"),
+    "8 workers, CPU": atMost(1.2, "cores"),
+    "sharing chunks out": atMost(1, "% of a worker's CPU"),
+  },
   tip: {
     "64 sessions at the tip, CPU": atMost(5, "% of a core"),
     "64 sessions at the tip, a new file": atMost(1000, "ms"),

@@ -26,6 +26,10 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test", "--timeout", "1800000", "test/parquet", "test/export/export.test.ts"],
     { PARQUET_ROUNDS: "50", EXPORT_LIVES: "100" },
   ],
+  [
+    "a back-fill of 20,000 ledgers by 4 workers, killed with NATS and JetStream all the time",
+    [bun, "test/backfill/kill-soak.ts"],
+  ],
   ["first row within a second of ready", [bun, "test/flight/first-row.ts", "--runs", "10"]],
   [
     "1 GB of decoded rows from one DoGet, 10 times a client",

@@ -20,13 +20,19 @@ export const lakeFolder = (): string => (existsSync(SHARED_LAKE) ? SHARED_LAKE :
 /** The shared lake's ledgers where that is, else the sample's dense ones. */
 export function denseLedgers(): Uint8Array[] {
   const folder = lakeFolder();
+  const all = ledgersOf(folder);
+  return folder === SHARED_LAKE ? all : all.filter((bytes) => bytes.length > DENSE_BYTES_MIN);
+}
+
+/** Every ledger of a lake's folder, in memory of its own, the newest first. */
+export function ledgersOf(folder: string): Uint8Array[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".zst"));
   const all: Uint8Array[] = [];
   for (const file of files.sort()) {
     const inflated = Bun.zstdDecompressSync(readFileSync(join(folder, file)));
     for (const { bytes } of splitBatch(inflated)) all.push(new Uint8Array(bytes)); // a Buffer's slice would be a view
   }
-  return folder === SHARED_LAKE ? all : all.filter((bytes) => bytes.length > DENSE_BYTES_MIN);
+  return all;
 }
 
 /** The one of them whose size is nearest to `bytesWanted`. */
