@@ -1,13 +1,16 @@
 /**
  * One file with Bun, the workers and the sample lake inside, for this machine or another one. The same sources give the
  * same bytes.
- *
- * `@napi-rs/nice` is an optional native package of Piscina's that is not used here; it cannot be bundled.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+/**
+ * Left out. `@napi-rs/nice` is an optional native package of Piscina's that is not used here; it cannot be bundled. grpc-js loads
+ * `@grpc/proto-loader`, and with it all of protobufjs, where channelz or ORCA is asked for, which nothing here does.
+ */
+const EXTERNAL = ["@napi-rs/nice", "@grpc/proto-loader"];
 const ROOT = join(import.meta.dir, "..");
 
 /**
@@ -27,8 +30,7 @@ export function compileBinary(outfile: string, target?: string): void {
       "--no-compile-autoload-dotenv", // the folder that it is started in is not its configuration …
       "--no-compile-autoload-bunfig", // … and a bunfig.toml there could preload code
       ...(target === undefined ? [] : [`--target=${target}`]),
-      "--external",
-      "@napi-rs/nice",
+      ...EXTERNAL.flatMap((name) => ["--external", name]),
       // One folder for the sources of all CommonJS packages, in place of where they are on this machine: the bytes are the same
       // wherever the binary is made. Piscina's worker is the one file that is asked for there: src/workers/host.ts.
       '--define=__dirname="/bundled/piscina/dist"',

@@ -24,7 +24,11 @@ export const STEPS: readonly Step[] = [
     what: "what README and docs print, as it is printed",
     files: ["test/docs/**", "test/e2e/{readme,fresh-clone,*-page}.test.ts", "test/library/**"],
   },
-  { name: "binary", what: "the compiled file", files: ["test/e2e/binary.test.ts", "test/ops/{deploy,dist}.test.ts"] },
+  {
+    name: "binary",
+    what: "the compiled file",
+    files: ["test/e2e/{binary,bare-root}.test.ts", "test/ops/{deploy,dist}.test.ts"],
+  },
   {
     name: "clients",
     what: "foreign clients and peers: Python, Go, Java, grpcurl",

@@ -6,7 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { PORTS, PROGRAM, ROOT, SAMPLE } from "../support/processor.ts";
+import { storeServer } from "../clients/toolchain.ts";
+import { Certificates, hasOpenssl } from "../support/certificates.ts";
+import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
+import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
+import { PORTS, PROGRAM, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const USER = 1000; // as in deploy/Dockerfile
@@ -32,6 +36,12 @@ function inside(args: string[], environment: Record<string, string> = {}) {
   });
 }
 
+/** What it prints and its exit code, once it has ended. */
+async function outcome(child: ReturnType<typeof inside>): Promise<{ code: number; out: string; err: string }> {
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { code: await child.exited, out, err };
+}
+
 describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
   beforeAll(() => {
     const [program, ...more] = PROGRAM;
@@ -49,10 +59,8 @@ describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
   }, 60_000);
 
   test("the main job", async () => {
-    const demo = inside(["demo"]);
-    const [out, err] = await Promise.all([new Response(demo.stdout).text(), new Response(demo.stderr).text()]);
-    expect([await demo.exited, err]).toEqual([0, ""]);
-    expect(out).toContain("7 ledgers, 311 rows");
+    const demo = await outcome(inside(["demo"]));
+    expect(demo).toMatchObject({ code: 0, err: "", out: expect.stringContaining("7 ledgers, 311 rows") });
   }, 60_000);
 
   test("a server keeps its state in its volume, and SIGTERM ends it with 0, though it is PID 1", async () => {
@@ -67,4 +75,41 @@ describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
     process.kill(Number(inner), "SIGTERM");
     expect(await server.exited).toBe(0);
   }, 60_000);
+
+  test("a lake in a bucket over TLS, with a private authority", async () => {
+    const store = await storeServer();
+    if (store.command === undefined || !hasOpenssl()) return console.log(`skipped: ${store.missing ?? "openssl"}`);
+    const certificates = new Certificates();
+    const bucket = await ObjectStore.start(store.command[0]!, certificates.issue("server"));
+    try {
+      await bucket.putFolder(SAMPLE.folder, `${PRIVATE}/lake`);
+      copyFileSync(certificates.ca.cert, join(root, "ca.pem"));
+      const keys = { AWS_ACCESS_KEY_ID: KEY.accessKeyId, AWS_SECRET_ACCESS_KEY: KEY.secretAccessKey };
+      const lake = `s3://${PRIVATE}/lake?endpoint=${bucket.endpoint}`;
+      const read = await outcome(inside(["decode", "--format", "tsv", lake], { ...keys, S3_CA_FILE: "/ca.pem" }));
+      expect(read).toEqual(await outcome(inside(["decode", "--format", "tsv", "/lake"])));
+      expect(read.out.trimEnd().split("\n").length).toBe(SAMPLE.rows);
+    } finally {
+      await bucket.stop();
+      certificates.remove();
+    }
+  }, 120_000);
+
+  test("sinks: SQLite in the volume, and PostgreSQL", async () => {
+    const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
+    const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last)];
+    const sink = (...words: string[]) =>
+      outcome(inside(["sink", ...words, "--log-level", "error", ...range], { FLIGHT_ENDPOINT: processor.flight }));
+    try {
+      const sqlite = await sink("sqlite", "--to", "/state/rows.db");
+      expect(sqlite).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^311 rows of ledgers/) });
+      const programs = postgresPrograms();
+      if (programs === undefined) return console.log("skipped: PostgreSQL is not here");
+      await using database = await startPostgres(programs);
+      const postgres = await sink("postgres", "--url", await database.database(), "--metrics-port", "127.0.0.1:0");
+      expect(postgres).toMatchObject({ code: 0, out: expect.stringMatching(/^311 rows of ledgers/) });
+    } finally {
+      await processor.stop();
+    }
+  }, 120_000);
 });

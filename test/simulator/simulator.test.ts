@@ -1,9 +1,9 @@
-/** Eight fixed seeds; thousands run in `make soak`. See simulation.ts for what is checked after each. */
+/** Twenty fixed seeds; thousands run in `make soak`. See simulation.ts for what is checked after each. */
 import { describe, expect, test } from "bun:test";
 import { CANARIES } from "./canaries.ts";
 import { simulate } from "./simulation.ts";
 
-const SEEDS = 8;
+const SEEDS = 20;
 const CANARY_SEEDS_MAX = 30; // a bug must show within so many runs
 
 describe("simulator", () => {
