@@ -10,6 +10,7 @@ const RUN_BY: Record<string, string[]> = {
   "docs/analytics.md": ["test/export/analytics.test.ts"],
   "docs/backfill.md": ["test/backfill/backfill.test.ts"],
   "docs/clients.md": ["test/e2e/python-package.test.ts", "test/e2e/examples.test.ts"],
+  "docs/cluster.md": ["test/cluster/page.test.ts"],
   "docs/flight.md": ["test/e2e/readme.test.ts"],
   "docs/http.md": ["test/docs/blocks.test.ts"],
   "docs/operations.md": ["test/e2e/readme.test.ts", "test/e2e/load-balancer.test.ts"],

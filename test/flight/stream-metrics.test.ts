@@ -91,7 +91,8 @@ test("batches, rows, bytes, lag and time blocked move for each client, and in al
       (thrown: { reason: string }) => thrown.reason,
     )
     .catch((thrown: { reason: string }) => thrown.reason);
-  expect(ended).toBe("SLOW_CLIENT");
+  // Where the other took more than FLUSH_STILL_MS_MAX, the stream is reset with the nearest code: no trailers, no reason.
+  expect(ended).toBeOneOf(["SLOW_CLIENT", "GRPC_RESOURCE_EXHAUSTED"]);
   client.close();
 
   // The other is gone and has been counted.
