@@ -1,6 +1,7 @@
 /** The connection to NATS: away at first, gone in between, over TLS, with every way to log in. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClusterConnection } from "../../src/cluster/connection.ts";
 import { clusterPlace } from "../../src/cluster/place.ts";
@@ -9,6 +10,7 @@ import { createLogger } from "../../src/ops/log.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { thrownBy } from "../support/failure.ts";
 import { until } from "../support/until.ts";
+import { natsAccounts } from "./nats-accounts.ts";
 import { NatsServer, nats } from "./nats-server.ts";
 
 const quiet = createLogger({ level: "error", output: { write: () => {} } });
@@ -80,6 +82,30 @@ describe.skipIf(nats.missing !== undefined)("NATS", () => {
   });
 });
 
+describe.skipIf(nats.missing !== undefined)("NATS with accounts", () => {
+  test("takes a .creds file, and no other user's", async () => {
+    const { config, creds } = natsAccounts();
+    const folder = mkdtempSync(join(tmpdir(), "creds-"));
+    const fileOf = (name: string, content: string) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const server = await NatsServer.start(config);
+    const at = (file: string) => connectionOf({ CLUSTER: server.url, CLUSTER_CREDENTIALS_FILE: file });
+    const right = at(fileOf("right.creds", creds));
+    const foreign = at(fileOf("foreign.creds", natsAccounts().creds));
+    try {
+      await isThere(right);
+      await works(right);
+      await until(() => /authorization/i.test(foreign.condition.message), foreign.condition.message);
+    } finally {
+      await Promise.all([right.close(), foreign.close()]);
+      await server.stop();
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe.skipIf(nats.missing !== undefined || !hasOpenssl())("NATS over TLS", () => {
   const certificates = new Certificates();
   let server: NatsServer;
@@ -126,9 +152,7 @@ describe.skipIf(nats.missing !== undefined || !hasOpenssl())("NATS over TLS", ()
 });
 
 test("a credentials file that is none is refused at the start", async () => {
-  const file = join(new Certificates().folder, "nats.creds");
-  writeFileSync(file, "user:password");
-  const { values } = loadConfig({ env: { CLUSTER: "nats://n", CLUSTER_CREDENTIALS_FILE: file } });
+  const { values } = loadConfig({ env: { CLUSTER: "nats://n", CLUSTER_CREDENTIALS_FILE: import.meta.path } });
   expect(await thrownBy(() => clusterPlace(values))).toMatchObject({ reason: "CREDENTIALS_FILE" });
 });
 

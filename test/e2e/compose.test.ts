@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadConfig } from "../../src/config/load.ts";
 import { SETTINGS } from "../../src/config/schema.ts";
 import { composeValidator, kubernetesValidator } from "../clients/toolchain.ts";
 import { postgresPrograms, query, startPostgres } from "../support/postgres-server.ts";
@@ -40,11 +41,30 @@ async function run(command: string[], env: Record<string, string> = {}) {
   return { code: await child.exited, out, err };
 }
 
-test("compose.yaml keeps to the Compose Specification", async () => {
+test("the compose files keep to the Compose Specification", async () => {
   const { command, missing } = await composeValidator();
   if (command === undefined) return console.warn(`skipped: ${missing}`);
-  expect(await run([...command, join(DEPLOY, "compose.yaml")])).toMatchObject({ code: 0 });
+  for (const file of ["compose.yaml", "cluster.compose.yaml"]) {
+    expect(await run([...command, join(DEPLOY, file)])).toMatchObject({ code: 0 });
+  }
 }, 600_000);
+
+test("the nodes of cluster.compose.yaml differ by name alone, and all have what is known", () => {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env));
+  const { services: all } = Bun.YAML.parse(
+    withDefaults(readFileSync(join(DEPLOY, "cluster.compose.yaml"), "utf8")),
+  ) as { services: Record<string, Service> };
+  const names = ["node-1", "node-2", "node-3"];
+  for (const name of names) {
+    const { environment = {}, command } = all[name]!;
+    expect(environment).toMatchObject({ NODE_NAME: name, ADVERTISED_HOST: name, CLUSTER_REPLICAS: "3" });
+    expect(Object.keys(environment).filter((each) => !known.has(each))).toEqual([]);
+    const { values } = loadConfig({ env: environment });
+    expect(values.cluster).toMatchObject({ servers: ["nats-1:4222", "nats-2:4222", "nats-3:4222"] });
+    expect(command).toEqual(all[names[0]!]!.command);
+  }
+  expect(existsSync(join(DEPLOY, "nats.conf"))).toBe(true);
+});
 
 test("the manifests keep to the schemas of Kubernetes", async () => {
   const { command, missing } = await kubernetesValidator();
@@ -54,13 +74,20 @@ test("the manifests keep to the schemas of Kubernetes", async () => {
   expect([code, out + err]).toEqual([0, expect.stringContaining("passed for resource deployment")]);
   const backfill = await run([...command, "--strict", join(DEPLOY, "kubernetes", "backfill.yaml")]);
   expect([backfill.code, backfill.out + backfill.err]).toEqual([0, expect.stringContaining("passed for resource job")]);
+  const cluster = await run([...command, "--strict", join(DEPLOY, "kubernetes", "cluster.yaml")]);
+  expect([cluster.code, cluster.out + cluster.err]).toEqual([
+    0,
+    expect.stringContaining("passed for resource statefulset"),
+  ]);
   const unchecked = (out + err).split("\n").filter((line) => line.startsWith("WARN"));
   expect(unchecked.every((line) => line.includes("ServiceMonitor"))).toBe(true); // of Prometheus' operator
   const known = new Set<string>(Object.values(SETTINGS).map(({ env }) => env));
-  const [settings] = readFileSync(manifest, "utf8")
-    .split("\n---\n")
-    .map((part) => Bun.YAML.parse(part) as { data: object });
-  expect(Object.keys(settings!.data).filter((name) => !known.has(name))).toEqual([]);
+  for (const file of [manifest, join(DEPLOY, "kubernetes", "cluster.yaml")]) {
+    const [settings] = readFileSync(file, "utf8")
+      .split("\n---\n")
+      .map((part) => Bun.YAML.parse(part) as { data: object });
+    expect(Object.keys(settings!.data).filter((name) => !known.has(name))).toEqual([]);
+  }
 }, 600_000);
 
 test("its services are those of the handoff, every file they name is there, and ours set what is known", () => {
