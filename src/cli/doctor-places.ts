@@ -10,7 +10,7 @@ import type { Config } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
 import { asksWho, readAccess } from "../security/access.ts";
 import { CERTIFICATE_WARNING_MS, stateOf } from "../server/certificates.ts";
-import { isLoopback, safeListening } from "../server/safe-listening.ts";
+import { httpRefusesAll, isLoopback, safeListening } from "../server/safe-listening.ts";
 import type { Finding } from "./finding.ts";
 
 /** DATA_DIR: whether sessions can be kept there. Nothing is made or written. */
@@ -92,12 +92,8 @@ export function lookAtAccess(loaded: LoadedConfig): Finding {
   const open = (["control", "flight", "http"] as const).filter(
     (listener) => !asks[listener] && !requiresCertificate(loaded.values, listener),
   );
-  const { apiKeysFile, passwordsFile, jwtIssuer, accessOpen } = loaded.values;
-  if (asks.http && apiKeysFile + passwordsFile + jwtIssuer === "") {
-    const opened = accessOpen.length === 0 ? "" : `, but for ${accessOpen.join(", ")}`;
-    const detail = `HTTP refuses everybody${opened}: it does not know the names of client certificates. Set API_KEYS_FILE for its callers, or ACCESS_OPEN`;
-    return { subject, state: "note", detail };
-  }
+  const refusesAll = httpRefusesAll(loaded.values);
+  if (refusesAll !== undefined) return { subject, state: "note", detail: refusesAll };
   if (open.length === 0)
     return { subject, state: "ok", detail: "every listener asks for credentials or a certificate" };
   const shown = open.map((listener) => {

@@ -44,7 +44,21 @@ export function safeListening(
       });
     }
   }
+  const refusesAll = httpRefusesAll(values);
+  if (refusesAll !== undefined)
+    log.warn(refusesAll, { listener: "http", address: formatAddress(addresses.healthAddress) });
   return addresses;
+}
+
+/**
+ * What to say where HTTP asks who is calling and nobody can tell it: the names of client certificates are the only
+ * credentials, and the runtime's HTTP server shows no certificate to what is behind it. undefined: somebody can.
+ */
+export function httpRefusesAll(values: Config): string | undefined {
+  const { apiKeysFile, passwordsFile, jwtIssuer, accessOpen } = values;
+  if (!asksWho(values).http || apiKeysFile + passwordsFile + jwtIssuer !== "") return undefined;
+  const opened = accessOpen.length === 0 ? "" : `, but for ${accessOpen.join(", ")}`;
+  return `HTTP refuses everybody${opened}: it does not know the names of client certificates. Set API_KEYS_FILE for its callers, or ACCESS_OPEN`;
 }
 
 /** Whether only this machine can connect to a listener on that host. */

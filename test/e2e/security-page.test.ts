@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { goClient, pythonInterpreter } from "../clients/toolchain.ts";
+import { goClient, javaClient, pythonInterpreter } from "../clients/toolchain.ts";
 import { hasOpenssl } from "../support/certificates.ts";
 import { BUILD_MS_MAX, canHaveGrpcurl, grpcurlPath } from "../support/grpcurl.ts";
 import { PROGRAM, type Processor, ROOT, startProcessor } from "../support/processor.ts";
@@ -72,6 +72,17 @@ describe.skipIf(!hasOpenssl())("docs/security.md", () => {
       const modules = join(ROOT, "test", "clients", "go"); // which has those that the program needs
       await output(["go", "build", "-C", modules, "-o", binary, join(scratch, "main.go")]);
       expect(await output([binary])).toBe(`${ROWS} rows\n`);
+    },
+    BUILD_MS_MAX,
+  );
+
+  test(
+    "Java",
+    async () => {
+      const java = await javaClient();
+      if (java.command === undefined) return console.log(`skipped: ${java.missing}`);
+      writeFileSync(join(scratch, "Read.java"), here(block("public class Read")));
+      expect(await output([...java.command.slice(0, -1), "Read.java"])).toBe(`${ROWS} rows\n`); // its libraries
     },
     BUILD_MS_MAX,
   );

@@ -55,3 +55,12 @@ test("a listener that requires clients' certificates listens to everybody", () =
   const some = { ...clients, FLIGHT_TLS_CLIENT_AUTH: "request", HEALTH_TLS_CLIENT_CA_FILE: "off" };
   expect(hostsOf(some).hosts).toEqual(["", "127.0.0.1", "127.0.0.1"]);
 });
+
+test("where names of client certificates are all that there is, the log says that HTTP does not know them", () => {
+  const byCertificate = { TLS_CLIENT_CA_FILE: "ca.pem", ACCESS_FILE: "access.json" };
+  expect(hostsOf(byCertificate).lines).toEqual([
+    expect.stringMatching(/^warn HTTP refuses everybody: it does not know the names of client certificates\. Set/),
+  ]);
+  expect(hostsOf({ ...byCertificate, ACCESS_OPEN: "metrics" }).lines[0]).toContain("everybody, but for metrics:");
+  expect(hostsOf({ ...byCertificate, API_KEYS_FILE: "keys" }).lines).toEqual([]);
+});
