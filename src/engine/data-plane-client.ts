@@ -12,7 +12,7 @@ import type {
   ToDataPlane,
 } from "../threads/data-plane-messages.ts";
 import { Heartbeat } from "../threads/heartbeat.ts";
-import type { GetFacts } from "../tracing/span-facts.ts";
+import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
 import type { AssetRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
 import { RowReads } from "./row-reads.ts";
 import { type SilenceLimits, SilenceWatch } from "./silence-watch.ts";
@@ -28,6 +28,8 @@ export interface DataPlaneEvents {
   traced(stream: number, done: SpanDoneRecord, orderedUnixMs: number): void;
   /** A DoGet has ended; told where there are traces. */
   get(facts: GetFacts): void;
+  /** Another call of Flight has ended; told where there are traces. */
+  flightCall(facts: CallFacts): void;
   /** A Flight client has come or gone. */
   client(event: ClientEvent): void;
   /** A line of the data plane for the log. */
@@ -87,6 +89,7 @@ export class DataPlaneClient {
       else if (message.type === "skipped") events.skipped(message.stream, message.skips, message.count);
       else if (message.type === "traced") events.traced(message.stream, message.done, message.orderedUnixMs);
       else if (message.type === "get") events.get(message.facts);
+      else if (message.type === "flightCall") events.flightCall(message.facts);
       else if (message.type === "client") events.client(message.event);
       else if (message.type === "log") events.logged(message.level, message.message, message.fields);
       else if (message.type === "ask") void this.answer(events, message.number, message.name, message.asked);

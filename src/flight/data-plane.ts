@@ -27,7 +27,7 @@ import { Refusals } from "../security/refusals.ts";
 import type { DataPlaneData, FromDataPlane, ToDataPlane } from "../threads/data-plane-messages.ts";
 import { FlightTotals } from "../threads/flight-totals.ts";
 import { BEAT_MS, Heartbeat } from "../threads/heartbeat.ts";
-import type { GetFacts } from "../tracing/span-facts.ts";
+import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
 import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
@@ -232,8 +232,11 @@ function flightPort(
   const gate = data.access && new Gate(data.access, refusals.told);
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   const refusal = () => (restored ? undefined : STARTING);
-  const getEnded = data.traces ? (facts: GetFacts) => post({ type: "get", facts }) : undefined;
-  addFlightService(server, producer, { refusal, gate, onUnexpected, getEnded });
+  const ended = data.traces && {
+    getEnded: (facts: GetFacts) => post({ type: "get", facts }),
+    callEnded: (facts: CallFacts) => post({ type: "flightCall", facts }),
+  };
+  addFlightService(server, producer, { refusal, gate, onUnexpected, ...ended });
   const reads = new RowReads(producer, (number, read) => post({ type: "read", number, read }), {
     refusal,
     onUnexpected,

@@ -8,12 +8,13 @@ import { announceAnswer } from "../grpc/grpc-internals.ts";
 import { addService, type Handlers, type Init, type OnUnexpected } from "../grpc/service.ts";
 import type { Gate } from "../security/gate.ts";
 import { identityOf } from "../security/grant.ts";
-import type { GetFacts } from "../tracing/span-facts.ts";
+import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
 import { GetWatch } from "./get-watch.ts";
 import { refuseSqlAction } from "./no-sql.ts";
 import type { CallContext, FlightAction, FlightProducer, OutgoingStream } from "./producer.ts";
+import { tracedCalls } from "./traced-calls.ts";
 
 interface FlightServerOptions {
   /** Who may call; absent: everybody. */
@@ -24,6 +25,8 @@ interface FlightServerOptions {
   onUnexpected: OnUnexpected;
   /** Told of each DoGet that has ended; absent: nobody traces them. */
   getEnded?: (facts: GetFacts) => void;
+  /** As `getEnded`, of calls with small answers. */
+  callEnded?: (facts: CallFacts) => void;
 }
 
 /** FlightData by the one-copy codec (flight-data.ts). */
@@ -108,7 +111,7 @@ export function addFlightService(server: grpc.Server, producer: FlightProducer, 
       call.end();
     },
   };
-  addService(server, service, handlers, onUnexpected, gate?.admit);
+  addService(server, service, tracedCalls(handlers, options.callEnded), onUnexpected, gate?.admit);
 }
 
 /** @param open the stream; a rejection is the answer */

@@ -147,6 +147,7 @@ function dataPlaneEvents(
     skipped: (stream, skips, count) => late.engine?.skipped(stream, skips, count),
     traced: (stream, done, orderedUnixMs) => late.engine?.traced(stream, done, orderedUnixMs),
     get: (facts) => traces?.get(facts),
+    flightCall: (facts) => traces?.flightCall(facts),
     client: (event) => logClient(log, event),
     logged: (level, message, fields) => log[level](message, fields),
     silent: (ms) => {

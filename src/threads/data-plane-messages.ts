@@ -7,7 +7,7 @@ import type { ErrorRecord } from "../error.ts";
 import type { ListenerLimits } from "../grpc/listener-limits.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import type { Access } from "../security/access.ts";
-import type { GetFacts } from "../tracing/span-facts.ts";
+import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
 import type { Compression } from "../vocabulary/compression.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Partition } from "../vocabulary/partition.ts";
@@ -217,6 +217,8 @@ export type FromDataPlane =
   | { type: "client"; event: ClientEvent }
   /** A DoGet has ended. */
   | { type: "get"; facts: GetFacts }
+  /** Another call has ended. */
+  | { type: "flightCall"; facts: CallFacts }
   /** A line for the log, which the main thread writes. */
   | { type: "log"; level: "warn" | "error"; message: string; fields: Record<string, string> }
   | { type: "ask"; number: number; name: QuestionName; asked: unknown }

@@ -20,6 +20,17 @@ export interface GetFacts {
   error?: { code: string; reason: string };
 }
 
+/** One of Flight's other calls. */
+export interface CallFacts {
+  method: string;
+  caller?: TraceContext;
+  peer: string;
+  begunUnixMs: number;
+  endedUnixMs: number;
+  /** Code and reason of what it ended with, where it failed. */
+  error?: { code: string; reason: string };
+}
+
 /** A run of consecutive ledgers of one stream, from the wait for the first to the place in order of the last. */
 export interface LedgersFacts {
   ledgerFirst: number;

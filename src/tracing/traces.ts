@@ -27,10 +27,11 @@ import { limitedLines } from "../base/limited-lines.ts";
 import { settlesWithin } from "../base/settles-within.ts";
 import { CodedError } from "../error.ts";
 import { rpcAttributes } from "./rpc-attributes.ts";
-import type { GetFacts, LedgersFacts } from "./span-facts.ts";
+import type { CallFacts, GetFacts, LedgersFacts } from "./span-facts.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 const CLOSE_MS_MAX = 2_000; // of a shutdown, for a collector that is slow or away
+const FLIGHT = "arrow.flight.protocol.FlightService";
 const SESSIONS_MAX = 20_000; // spans of sessions at once; twice what a server can have
 
 /** Who the spans are of; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first. */
@@ -128,15 +129,24 @@ export class Traces {
     };
   }
 
+  /** One of Flight's other calls has ended. */
+  flightCall({ method, caller, peer, begunUnixMs, endedUnixMs, error }: CallFacts): void {
+    const attributes = { ...rpcAttributes(FLIGHT, method), "client.address": peer };
+    const options = { kind: SpanKind.SERVER, startTime: begunUnixMs, attributes };
+    const span = this.tracer.startSpan(`${FLIGHT}/${method}`, options, this.contextOf(caller));
+    if (error !== undefined) setFailure(span, error.code, error.reason);
+    span.end(endedUnixMs);
+  }
+
   /** A DoGet has ended. */
   get(facts: GetFacts): void {
     const { about, peer, begunUnixMs, firstRowsUnixMs, endedUnixMs, rows, batches, blockedMs, outcome, error } = facts;
     const span = this.tracer.startSpan(
-      "arrow.flight.protocol.FlightService/DoGet",
+      `${FLIGHT}/DoGet`,
       {
         ...{ kind: SpanKind.SERVER, startTime: begunUnixMs, links: about && this.linksTo(about.id) },
         attributes: {
-          ...rpcAttributes("arrow.flight.protocol.FlightService", "DoGet"),
+          ...rpcAttributes(FLIGHT, "DoGet"),
           "client.address": peer,
           ...(about && { [`contract_data.${about.kind}`]: about.id }),
           ...{ "contract_data.rows": rows, "contract_data.batches": batches, "contract_data.outcome": outcome },

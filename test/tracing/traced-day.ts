@@ -2,8 +2,9 @@
 import { expect } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
-import { FlightService } from "../../src/grpc/generated/flight.ts";
+import { FlightDescriptor_DescriptorType, FlightService } from "../../src/grpc/generated/flight.ts";
 import { serviceClient } from "../../src/grpc/service.ts";
+import { collect } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 import { Collector, type ReceivedSpan } from "./collector.ts";
@@ -47,6 +48,13 @@ export async function tracedDay(world: { command?: string[]; cwd?: string } = {}
       "contract_data.outcome": "completed",
     });
     expect(get.attributes["contract_data.first_rows_seconds"]).toBeGreaterThan(0);
+    for (const method of ["GetFlightInfo", "GetSchema", "ListFlights", "DoAction"]) {
+      const call = await one(`arrow.flight.protocol.FlightService/${method}`);
+      expect(call).toMatchObject({ traceId: CALLER.traceId, parentSpanId: CALLER.spanId, kind: 2 });
+      const isRefused = method === "DoAction";
+      expect(call.status).toMatchObject(isRefused ? { code: 2, message: "UNIMPLEMENTED / ACTION_UNKNOWN" } : {});
+      expect(call.status.code === 2).toBe(isRefused);
+    }
     const status = await one("GET /status.json");
     expect(status.attributes).toMatchObject({ "http.route": "/status.json", "http.response.status_code": "200" });
     expect(status.parentSpanId).toBe(CALLER.spanId);
@@ -129,6 +137,12 @@ async function readSession(address: string, session: string, metadata: grpc.Meta
   const ticket = Buffer.from(JSON.stringify({ session, from: "start" }));
   let bytes = 0;
   const calls = serviceClient(client, FlightService);
+  const path = { type: FlightDescriptor_DescriptorType.PATH, path: ["contract", "data", session] };
+  await calls.getFlightInfo(path, { metadata });
+  await calls.getSchema(path, { metadata });
+  for await (const _ of calls.listFlights({}, { metadata })) break;
+  const action = collect(calls.doAction({ type: "none" }, { metadata }));
+  expect(await action.catch((thrown) => thrown.reason)).toBe("ACTION_UNKNOWN");
   for await (const { dataBody } of calls.doGet({ ticket }, { metadata })) bytes += dataBody.length;
   client.close();
   return bytes;
