@@ -11,6 +11,7 @@ import { ServerReflection } from "../../src/grpc/generated/reflection-v1.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../src/grpc/generated/reflection-v1alpha.ts";
 import { clientCredentials } from "../../src/grpc/tls-credentials.ts";
 import { PATHS } from "../../src/ops/app.ts";
+import { openApi } from "../../src/rows/open-api.ts";
 import { Certificates, contentOf, hasOpenssl, type KeyPair } from "../support/certificates.ts";
 import { SAMPLE } from "../support/processor.ts";
 import { until } from "../support/until.ts";
@@ -57,6 +58,16 @@ const ASKS: Readonly<Record<string, "nothing" | "reader" | "whole reader" | "ope
     "/status.json": "whole reader",
     "/v1/overview": "whole reader",
     "/v1/history": "whole reader",
+    "/v1/rows": "reader",
+    "POST /v1/rows": "reader",
+    "/v1/sessions/{id}/rows": "reader",
+    "POST /v1/sessions/{id}/rows": "reader",
+    "POST /v1/sessions": "operator", // without a body
+    "DELETE /v1/sessions/{id}": "operator",
+    "POST /v1/sessions/{id}/stop": "operator",
+    "POST /v1/sessions/{id}/resume": "operator",
+    "POST /v1/sessions/{id}/filters": "operator",
+    "POST /v1/log-level": "admin",
   };
 
 const CONTROL_PORT = [ControlService, ContractDataService, StellarContractDataService];
@@ -66,6 +77,12 @@ const methodsOf = (services: readonly (typeof CONTROL_PORT)[number][] | typeof B
 const ON_CONTROL = [...methodsOf(CONTROL_PORT), ...methodsOf(BOTH_PORTS)];
 // Handshake is where names are proved: it has tests of its own.
 const ON_FLIGHT = [...methodsOf([FlightService]), ...methodsOf(BOTH_PORTS)].filter(({ name }) => name !== "Handshake");
+
+/** Method and path of HTTP: those of the description, which has every route (test/rows/open-api.test.ts), and the pages. */
+const DESCRIBED = Object.entries((openApi("1") as { paths: Record<string, object> }).paths).flatMap(([path, methods]) =>
+  Object.keys(methods).map((method) => [method.toUpperCase(), path] as const),
+);
+const ROUTES = [...["/console/console.js", ...PATHS].map((path) => ["GET", path] as const), ...DESCRIBED];
 
 type Caller = Name | "nobody" | "stranger";
 const CALLERS: readonly Caller[] = [
@@ -183,17 +200,15 @@ describe.each(KINDS_HERE)("with %s", (kind, headersOf) => {
 
   if (kind === CERTIFICATE) return;
   test("every path of HTTP lets in whom it should", async () => {
-    const others = ["/console/console.js", "/openapi.json", "/v1/overview", "/v1/history"];
-    for (const path of [...PATHS, ...others]) {
-      const asks = ASKS[path];
-      expect(asks, `${path} has no rule here: add it to ASKS`).toBeString();
+    for (const [method, path] of ROUTES) {
+      const asks = ASKS[method === "GET" ? path : `${method} ${path}`];
+      expect(asks, `${method} ${path} has no rule here: add it to ASKS`).toBeString();
       for (const caller of CALLERS) {
-        const { status, headers } = await fetch(`http://${server.processor.http}${path}`, {
-          headers: await headersOf(caller),
-        });
+        const address = `http://${server.processor.http}${path.replace("{id}", "none")}`;
+        const { status, headers } = await fetch(address, { method, headers: await headersOf(caller) });
         const wanted = expected(asks!, caller);
         const code = status === 401 ? "UNAUTHENTICATED" : status === 403 ? "PERMISSION_DENIED" : "in";
-        expect([path, caller, code]).toEqual([path, caller, wanted]);
+        expect([method, path, caller, code]).toEqual([method, path, caller, wanted]);
         if (code === "UNAUTHENTICATED") expect(headers.get("WWW-Authenticate")).toContain("Basic");
       }
     }
