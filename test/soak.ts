@@ -56,7 +56,26 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
   ["EventSource through 20 deaths of the server", [bun, "test/rows/restarts.ts", "--restarts", "20"]],
-  ["floods of HTTP/2, a minute each", [bun, "test/floods/soak.ts"]],
+  ["floods of HTTP/2 against the control plane, a minute each", [bun, "test/floods/soak.ts"]],
+  [
+    "floods of HTTP/2 against Flight by TLS, a minute each",
+    [bun, "test/floods/soak.ts", "--listener", "flight", "--tls"],
+  ],
+  [
+    "floods of HTTP/2 from a new address each, a minute each",
+    [
+      bun,
+      "test/floods/soak.ts",
+      "--everywhere",
+      "--kinds",
+      "resets,calls that nobody serves,streams that send nothing",
+    ],
+  ],
+  [
+    "servers and clients that stand still for 40 s, by TLS; a source that is away for 12 s under rows over HTTP",
+    [bun, "test", "--timeout", "300000", "test/security/frozen.test.ts", "test/rows/readers.test.ts"],
+    { FROZEN_MS: "40000", AWAY_MS: "12000" },
+  ],
   ["frozen, half-open and never-reading clients of every kind of call", [bun, "test/flight/ends.ts"]],
   ["100 clients on one session", [bun, "test/flight/crowd.ts", "--cycles", "100"]],
   ["live and expired entries of a chained lake as go-stellar-sdk folds them", [bun, "test/reference/states.ts"]],

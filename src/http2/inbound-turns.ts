@@ -1,11 +1,12 @@
 /**
  * Shares the event loop out among connections: what a client asks for in one write, thousands of calls perhaps, is taken
- * some calls a turn, so that other connections have theirs in between.
+ * some calls a turn. A turn of the event loop has one such turn of one connection, and connections take them by turns; so
+ * that what others ask waits for some calls, however many connections ask for thousands.
  */
 
 /** Frames that ask for something, after which a turn is over: calls above all, which cost up to 0.3 ms each. */
-const ASKED_A_TURN = 32;
-const SLICE_BYTES_MIN = 4096; // some 60 calls; twice as much after each slice that asks for nothing
+const ASKED_A_TURN = 8;
+const SLICE_BYTES_MIN = 1024; // some 15 calls; twice as much after each slice that asks for nothing
 
 /** Who takes the bytes. */
 interface Taker {
@@ -15,6 +16,20 @@ interface Taker {
   take(slice: Buffer): boolean;
   /** All that there was is taken, in a turn that may have been a later one. */
   done(): void;
+}
+
+/** Turns to come, of all connections of this thread, the next one first. */
+const waiting: (() => void)[] = [];
+
+function later(turn: () => void): void {
+  waiting.push(turn);
+  if (waiting.length === 1) setImmediate(takeTurn);
+}
+
+function takeTurn(): void {
+  const turn = waiting.shift();
+  if (waiting.length > 0) setImmediate(takeTurn);
+  turn?.();
 }
 
 /** The bytes of one connection on their way in. */
@@ -56,7 +71,7 @@ export class InboundTurns {
       return;
     }
     this.#rest = chunk.subarray(at);
-    setImmediate(() => {
+    later(() => {
       const rest = this.#rest;
       this.#rest = undefined;
       if (rest !== undefined) this.#turn(rest);

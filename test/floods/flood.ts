@@ -74,6 +74,8 @@ interface FloodOptions {
   ca?: string;
   /** Where it comes from; loopback has many addresses. */
   localAddress?: string;
+  /** Each connection comes from another address, so that none is kept out for what others did. */
+  everywhere?: boolean;
 }
 
 /** What became of a flood. */
@@ -102,7 +104,8 @@ export async function flood(options: FloodOptions): Promise<FloodResult> {
 /** One connection, to its end. */
 async function floodOnce(options: FloodOptions, result: FloodResult, untilMs: number): Promise<void> {
   const { first, again } = FLOODS[options.kind]!;
-  const { port, localAddress, ca } = options;
+  const { port, ca } = options;
+  const localAddress = options.everywhere ? addressOf(result.connections) : options.localAddress;
   const to = { port, host: "127.0.0.1", localAddress };
   const socket = ca === undefined ? net.connect(to) : tls.connect({ ...to, ca, ALPNProtocols: ["h2"] });
   result.connections++;
@@ -127,6 +130,12 @@ async function floodOnce(options: FloodOptions, result: FloodResult, untilMs: nu
   }
   if (over) result.closed++;
   socket.destroy();
+}
+
+/** Of loopback, another one for each number. */
+function addressOf(number: number): string {
+  const host = number + 0x30001;
+  return [127, (host >> 16) & 255, (host >> 8) & 255, host & 255].join(".");
 }
 
 /** Walks over the frames that come, and takes note of GOAWAY. */

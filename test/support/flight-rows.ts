@@ -4,6 +4,7 @@ import { CodedError } from "../../src/error.ts";
 import { type BatchMetadata, FlightClient } from "../../src/flight-client/client.ts";
 import { FlightService } from "../../src/grpc/generated/flight.ts";
 import { type ServiceClient, serviceClient } from "../../src/grpc/service.ts";
+import { type ClientTls, clientCredentials } from "../../src/grpc/tls-credentials.ts";
 
 interface Reading {
   rows: string[];
@@ -41,8 +42,11 @@ export async function readRows(address: string, ticket: object | string, options
 }
 
 /** Plain calls of the Flight service; `close` when done. */
-export function flightCalls(address: string): ServiceClient<typeof FlightService> & { close(): void } {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+export function flightCalls(
+  address: string,
+  { tls }: { tls?: ClientTls } = {},
+): ServiceClient<typeof FlightService> & { close(): void } {
+  const client = new grpc.Client(address, clientCredentials(address, tls));
   return { ...serviceClient(client, FlightService), close: () => client.close() };
 }
 
