@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { connectControl } from "../../src/control/client.ts";
 import { FlightDescriptor_DescriptorType, FlightService } from "../../src/grpc/generated/flight.ts";
-import { serviceClient } from "../../src/grpc/service.ts";
+import { errorOf, serviceClient } from "../../src/grpc/service.ts";
 import { collect } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
@@ -142,7 +142,7 @@ async function readSession(address: string, session: string, metadata: grpc.Meta
   await calls.getSchema(path, { metadata });
   for await (const _ of calls.listFlights({}, { metadata })) break;
   const action = collect(calls.doAction({ type: "none" }, { metadata }));
-  expect(await action.catch((thrown) => thrown.reason)).toBe("ACTION_UNKNOWN");
+  expect(await action.catch((thrown) => errorOf(thrown).reason)).toBe("ACTION_UNKNOWN");
   for await (const { dataBody } of calls.doGet({ ticket }, { metadata })) bytes += dataBody.length;
   client.close();
   return bytes;
