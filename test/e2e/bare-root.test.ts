@@ -95,6 +95,15 @@ describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
     }
   }, 120_000);
 
+  test("a back-fill and its worker", async () => {
+    const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last), "--chunk-ledgers", "3"];
+    const to = ["--source", "/lake", "--to", "/state/rows"];
+    expect(await outcome(inside(["backfill", "start", ...to, ...range]))).toMatchObject({ code: 0 });
+    expect(await outcome(inside(["worker", ...to]))).toMatchObject({ code: 0 });
+    const verified = await outcome(inside(["export", "verify", "--from", "/state/rows"]));
+    expect(verified).toMatchObject({ code: 0, out: expect.stringContaining(`${SAMPLE.rows} rows: complete`) });
+  }, 60_000);
+
   test("sinks: SQLite in the volume, and PostgreSQL", async () => {
     const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
     const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last)];
