@@ -157,7 +157,7 @@ test("when a worker dies every partition is ended with its cursor, and goes on w
   const server = await localServer(source, { "channel-buffer-size": "8" });
   threads.stop();
   try {
-    const endLedger = FIRST + 5_999; // far more than are done before the worker is
+    const endLedger = FIRST + 2_399; // far more than are done before the worker is
     const session = await start(server, { partitions: 3, batchSize: 100, endLedger });
     let kill = () => {};
     const underWay = new Promise<void>((resolve) => {
