@@ -108,10 +108,10 @@ describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
     const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
     const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last)];
     const sink = (...words: string[]) =>
-      outcome(inside(["sink", ...words, "--log-level", "error", ...range], { FLIGHT_ENDPOINT: processor.flight }));
+      outcome(inside(["sink", ...words, ...range], { FLIGHT_ENDPOINT: processor.flight }));
     try {
       const sqlite = await sink("sqlite", "--to", "/state/rows.db");
-      expect(sqlite).toMatchObject({ code: 0, err: "", out: expect.stringMatching(/^311 rows of ledgers/) });
+      expect(sqlite).toMatchObject({ code: 0, out: expect.stringMatching(/^311 rows of ledgers/) });
       const programs = postgresPrograms();
       if (programs === undefined) return console.log("skipped: PostgreSQL is not here");
       await using database = await startPostgres(programs);
