@@ -7,6 +7,7 @@ import type { ChunkQueue, TakenChunk } from "./chunk-queue.ts";
 import type { LostWorkers } from "./lost-workers.ts";
 
 const RACE_MS = 50; // until the place is looked at again
+const LOOK_MS_MIN = 250; // the first look at what others have; then half as often each time
 const LOOKS_A_LEASE = 6; // a worker is known to be lost after a lease and a sixth
 
 /** One worker's view of it. */
@@ -26,7 +27,7 @@ export class LeaseQueue implements ChunkQueue {
 
   async take(signal: AbortSignal): Promise<TakenChunk | undefined> {
     const { board } = this;
-    for (;;) {
+    for (let lookMs = LOOK_MS_MIN; ; lookMs *= 2) {
       signal.throwIfAborted();
       await board.refresh();
       const free = board.in("free").toSorted((a, b) => board.triesOf(a).last - board.triesOf(b).last); // new ones first
@@ -46,7 +47,7 @@ export class LeaseQueue implements ChunkQueue {
         const own = await this.lookAt(chunk);
         if (own !== undefined) return own;
       }
-      await pause(this.leaseMs / LOOKS_A_LEASE, signal);
+      await pause(Math.min(lookMs, this.leaseMs / LOOKS_A_LEASE), signal);
     }
   }
 

@@ -20,7 +20,12 @@ export function worker(to: string, source: string, ...flags: string[]): Promise<
 
 /** A worker in a process of its own. */
 export function spawnWorker(to: string, source: string, env: Record<string, string> = {}): Bun.Subprocess {
-  const command = [process.execPath, join(ROOT, "src", "main.ts"), "worker", "--to", to, "--source", source];
+  return spawnCommand(["worker", "--to", to, "--source", source], env);
+}
+
+/** A command in a process of its own. */
+export function spawnCommand(argv: readonly string[], env: Record<string, string> = {}): Bun.Subprocess {
+  const command = [process.execPath, join(ROOT, "src", "main.ts"), ...argv];
   return Bun.spawn(command, { cwd: ROOT, stdout: "ignore", stderr: "ignore", env: { ...process.env, ...env } });
 }
 

@@ -114,6 +114,21 @@ export class ObjectStore {
     if (!answer.ok) throw new Error(`${key}: ${answer.status} ${await answer.text()}`);
   }
 
+  /** @param key with the bucket in front */
+  async get(key: string): Promise<Uint8Array> {
+    const answer = await this.send(`${this.endpoint}/${key}`, {});
+    if (!answer.ok) throw new Error(`${key}: ${answer.status} ${await answer.text()}`);
+    return answer.bytes();
+  }
+
+  /** The first thousand keys that begin so. @param prefix with the bucket in front */
+  async names(prefix: string): Promise<string[]> {
+    const [bucket, ...rest] = prefix.split("/") as [string, ...string[]];
+    const query = new URLSearchParams({ "list-type": "2", prefix: rest.join("/") });
+    const answer = await this.send(`${this.endpoint}/${bucket}?${query}`, {});
+    return [...(await answer.text()).matchAll(/<Key>([^<]*)<\/Key>/g)].map(([, key]) => key!);
+  }
+
   /** Copies every file of a folder, oldest ledgers first. @param prefix with the bucket in front and no slash at its end */
   async putFolder(folder: string, prefix: string): Promise<void> {
     for (const { key, bytes } of filesOf(folder)) await this.put(`${prefix}/${key}`, bytes);
