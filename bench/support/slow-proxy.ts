@@ -43,7 +43,7 @@ export class SlowProxy implements Disposable {
       setTimeout(() => {
         near.write(chunk);
         far.resume();
-      }, this.freeAtMs - performance.now());
+      }, Math.max(0, this.freeAtMs - performance.now()));
     });
   }
 }
