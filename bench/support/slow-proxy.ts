@@ -40,10 +40,13 @@ export class SlowProxy implements Disposable {
     far.on("data", (chunk) => {
       this.freeAtMs = Math.max(this.freeAtMs, performance.now()) + chunk.length / this.bytesPerMs;
       far.pause();
-      setTimeout(() => {
-        near.write(chunk);
-        far.resume();
-      }, Math.max(0, this.freeAtMs - performance.now()));
+      setTimeout(
+        () => {
+          near.write(chunk);
+          far.resume();
+        },
+        Math.max(0, this.freeAtMs - performance.now()),
+      );
     });
   }
 }
