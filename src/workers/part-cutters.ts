@@ -5,7 +5,7 @@ import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { partNames } from "../vocabulary/stream-part.ts";
 import { BatchCutter, type CutterParts } from "./batch-cutter.ts";
 import { BodyCompressor } from "./body-compressor.ts";
-import type { StreamSpec } from "./records.ts";
+import type { SpanDoneRecord, StreamSpec } from "./records.ts";
 import { RowDealer } from "./row-dealer.ts";
 
 /** The cutters of a stream, and the row sets that its ledgers are decoded to. */
@@ -18,10 +18,13 @@ export class PartCutters {
   readonly decoderOptions: BatchEncoder["decoderOptions"];
   /** One for each dataset, where there are partitions. */
   private readonly dealers: readonly RowDealer[];
+  /** Whether a batch of one dataset takes what waits of the others along. */
+  private readonly takesAlong: boolean;
 
   /** @param filterFrom as BatchCutter */
   constructor(spec: StreamSpec, filterFrom: (sequence: number) => number, parts: CutterParts) {
-    const { compression, datasets = [DATASET_DEFAULT], partitions } = spec;
+    const { compression, datasets = [DATASET_DEFAULT], partitions, batchRowsMax } = spec;
+    this.takesAlong = datasets.length > 1 && partitions === undefined && batchRowsMax === 0;
     const compressor = compression === "none" ? undefined : new BodyCompressor(compression);
     const names = partNames(spec);
     this.cutters = names.map(({ dataset = DATASET_DEFAULT }, index) => {
@@ -44,5 +47,18 @@ export class PartCutters {
   /** Deals what the last ledger was decoded to out to the partitions. */
   deal(): void {
     for (const dealer of this.dealers) dealer.deal();
+  }
+
+  /**
+   * Emits what is full. Where batches have no fixed number of rows, those of another dataset that wait in older ledgers go
+   * out beside it: ledgers that wait for the rare rows of one dataset are in memory that is out of the caches by then.
+   */
+  emitFull(done: SpanDoneRecord): void {
+    const { batches } = done;
+    const { cutters } = this;
+    for (const cutter of cutters) cutter.emitFull(done);
+    if (!this.takesAlong || done.batches === batches) return;
+    const newest = Math.max(...cutters.map(({ waitsSince }) => waitsSince ?? Number.POSITIVE_INFINITY));
+    for (const cutter of cutters) if ((cutter.waitsSince ?? newest) < newest) cutter.flush(done);
   }
 }

@@ -301,7 +301,7 @@ export class SpanDecoder {
     this.learn(decoder, done);
     this.parts.durations.record(this.parts.times.add("decode", mark));
     this.count(summary, xdr.length, done);
-    for (const cutter of this.cutters) cutter.emitFull(done);
+    this.out.emitFull(done);
     if (this.retainedBytes >= this.parts.retainedBytesMax || xdr.length >= LARGE_LEDGER_BYTES) this.flush(done);
   }
 
