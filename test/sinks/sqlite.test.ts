@@ -9,6 +9,7 @@ import { FlightClient } from "../../src/flight-client/client.ts";
 import { COMMANDS } from "../../src/main.ts";
 import { type CliRun, cli } from "../cli/harness.ts";
 import { readGolden } from "../support/goldens.ts";
+import type { OpenSinks } from "../support/open-sinks.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 import { sinkKillRun } from "../support/sink-kill-run.ts";
 import { sqlitePlace } from "../support/sink-place.ts";
@@ -206,6 +207,23 @@ describe("what cannot be used is refused in a sentence, with exit code 2", () =>
     expect([run.code, run.err]).toEqual([1, expect.stringContaining('has rows of the network "Test SDF')]);
   });
 });
+
+test("sinks that make one file at the same instant all take it for theirs", async () => {
+  const paths = Array.from({ length: 150 }, (_, at) => join(folder, `new-${at}.db`));
+  const told: OpenSinks = { paths, workers: 2, barrier: new SharedArrayBuffer(4) };
+  const errors = Array.from({ length: told.workers }, () => {
+    const worker = new Worker(new URL("../support/open-sinks.ts", import.meta.url));
+    return new Promise<string[]>((resolve, reject) => {
+      worker.onerror = reject;
+      worker.onmessage = ({ data }) => {
+        worker.terminate();
+        resolve(data);
+      };
+      worker.postMessage(told);
+    });
+  });
+  expect((await Promise.all(errors)).flat()).toEqual([]);
+}, 60_000);
 
 // One seed of each kind of run; `make soak` has a hundred. A failure prints its seed: --seed N --runs 1 runs it again.
 test.each([11, 12, 13])(

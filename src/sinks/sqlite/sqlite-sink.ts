@@ -41,7 +41,7 @@ export class SqliteSink implements Sink {
       const database = new Database(this.path, { create: true, readwrite: true });
       this.database = database;
       database.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
-      const isEmpty = this.checkOwner(database);
+      const isEmpty = database.transaction(() => this.checkOwner(database))();
       await useLog(database);
       database.run("PRAGMA synchronous = NORMAL");
       if (isEmpty) this.create(database);
@@ -94,7 +94,8 @@ export class SqliteSink implements Sink {
       if (!existsSync(this.path)) return [`makes ${this.path} with its tables`, "begins at the start"];
       const database = new Database(this.path, { readonly: true });
       try {
-        if (this.checkOwner(database)) return [`makes its tables in ${this.path}`, "begins at the start"];
+        if (database.transaction(() => this.checkOwner(database))())
+          return [`makes its tables in ${this.path}`, "begins at the start"];
         const cursor = this.cursorOf(database, reader);
         return [
           `adds to ${this.path}`,
@@ -106,11 +107,15 @@ export class SqliteSink implements Sink {
     });
   }
 
-  /** @returns whether the file has nothing in it. @throws CodedError for another program's database, or a later version's */
+  /**
+   * In a transaction: another process may make the tables at this moment.
+   * @returns whether the file has nothing in it
+   * @throws CodedError for another program's database, or a later version's
+   */
   private checkOwner(database: Database): boolean {
+    const { count } = database.query("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
     const { application_id: owner } = database.query("PRAGMA application_id").get() as { application_id: number };
     const { user_version: version } = database.query("PRAGMA user_version").get() as { user_version: number };
-    const { count } = database.query("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
     if (owner === 0 && count === 0) return true;
     if (owner !== schema.APPLICATION_ID) {
       const sentence = `${this.path} is another program's database, and is left as it is: name another file`;
