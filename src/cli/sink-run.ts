@@ -1,6 +1,8 @@
 /** Runs a sink from the command line: what it says, and how it ends. */
+import type { CodedError } from "../error.ts";
 import { FlightClient } from "../flight-client/client.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
+import { SOURCES } from "../reasons/sources.ts";
 import { type ConsumeResult, type ConsumerCommit, consume } from "../sinks/consume.ts";
 import { readerOf } from "../sinks/reader.ts";
 import type { Sink } from "../sinks/sink.ts";
@@ -60,7 +62,7 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
         watch?.commit(commit);
       },
       onRetry: (error, waitMs) => {
-        told.retry(error, waitMs);
+        told.retry(error, waitMs, session);
         watch?.retry(error);
       },
     });
@@ -128,8 +130,11 @@ class Told {
     this.progress?.show(Math.max(0, ledgerComplete - this.ledgerStart + 1), `${rowsTotal} rows`);
   }
 
-  retry(error: Error, waitMs: number): void {
-    this.log.warn("failed; trying again", { reason: error.message, waitMs: Math.round(waitMs) });
+  /** @param session empty for a range */
+  retry(error: CodedError, waitMs: number, session: string): void {
+    const isOfSource = session !== "" && error.reason in SOURCES;
+    const hint = isOfSource ? { hint: `a session that has failed goes on after "${PROGRAM} resume ${session}"` } : {};
+    this.log.warn("failed; trying again", { reason: error.message, waitMs: Math.round(waitMs), ...hint });
   }
 
   end(): void {

@@ -25,6 +25,7 @@ const PAUSE_MS_MAX = 700; // a sink takes some 300 ms to its first commit
 const END_MS_MAX = 100_000; // a hang's end
 const EXIT_RETRY_MS = 50;
 const STARTS_MAX = 200;
+const RESUME_LOOK_MS = 500;
 
 type Golden = Pick<GoldenRow, "hash" | "deleted">;
 
@@ -42,6 +43,8 @@ interface SinkKillReport {
   /** Of all datasets. */
   rows: number;
   filterChanges: number;
+  /** Of a session that has failed. */
+  resumes: number;
 }
 
 /** @throws Error that says what is not as it must be */
@@ -79,7 +82,7 @@ class SinkKillRun {
   ) {
     this.random = randomFrom(seed);
     this.datasets = seed % 4 >= 2 ? DATASETS : [DATASET_DEFAULT];
-    this.report = { seed, faults: {}, starts: 0, rows: 0, filterChanges: 0 };
+    this.report = { seed, faults: {}, starts: 0, rows: 0, filterChanges: 0, resumes: 0 };
   }
 
   async all(faults: number, placeOf: (folder: string) => Promise<SinkPlace>): Promise<SinkKillReport> {
@@ -112,6 +115,10 @@ class SinkKillRun {
       await this.fault(session);
     }
     const late = setTimeout(() => this.giveUp(), END_MS_MAX);
+    while (session !== undefined && !isRead) {
+      await this.resumeFailed(session);
+      await Bun.sleep(RESUME_LOOK_MS);
+    }
     await done.finally(() => clearTimeout(late));
     const steps = session === undefined ? undefined : await this.timelineOf(session);
     await this.compare("contract_data", expectedRows(last, steps));
@@ -226,7 +233,19 @@ class SinkKillRun {
     }
   }
 
+  /** A session with an end fails once its source has been away for longer than its tries: an operator resumes it. */
+  private async resumeFailed(sessionId: string): Promise<void> {
+    const control = connectControl(this.server!.control);
+    const { session } = await control.getSession({ sessionId });
+    if (session!.error?.code === "UNAVAILABLE") {
+      await control.resumeSession({ sessionId });
+      this.report.resumes += 1;
+    }
+    control.close();
+  }
+
   private async changeFilters(sessionId: string): Promise<void> {
+    await this.resumeFailed(sessionId);
     const control = connectControl(this.server!.control);
     const filters = {
       contractIds: CONTRACTS.filter(() => this.random() < 0.3).slice(0, 20),
