@@ -83,6 +83,10 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     "rows of ttl as go-stellar-sdk's ingest has them",
     [bun, "test/reference/compare.ts", ...TTL_FIXTURES.map((name) => `test/fixtures/ledgers/${name}`)],
   ],
+  [
+    "rows of ttl by sessions, and from the cursor of every row on",
+    [bun, "test/reference/sessions.ts", ...TTL_FIXTURES.map((name) => `test/fixtures/ledgers/${name}`)],
+  ],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
   ["simulated cluster, 5000 seeds", [bun, "test/simulator/cluster/simulate.ts", "--seed", "1000", "--runs", "5000"]],
   ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],
