@@ -6,6 +6,7 @@ import { FlightRows } from "../export/flight-rows.ts";
 import { LedgerRows, networkOfSource } from "../export/ledger-rows.ts";
 import type { RowReader } from "../export/write-chunk.ts";
 import { FlightClient } from "../flight-client/client.ts";
+import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { openSource } from "../sources/open.ts";
 import type { TroubleListener } from "../sources/source.ts";
 import type { SourceAccess } from "../sources/source-access.ts";
@@ -50,7 +51,6 @@ export interface OpenRows {
   from: string;
   /** An error of the reader in a shell user's terms. */
   explained(thrown: unknown): unknown;
-  close(): void;
 }
 
 type Context = Pick<CommandContext, "env"> & { flags: FlagValues<typeof ROW_FLAGS> };
@@ -73,7 +73,7 @@ export async function openRows(
   const networkPassphrase = await networkOfSource(await open(), range, given, signal, onTrouble);
   const filter = decoderFilterOf(flags, true);
   const reader = new LedgerRows({ ...shared, openSource: open, networkPassphrase, filter, onTrouble });
-  return { ...shared, reader, networkPassphrase, from: flags.source, explained: (thrown) => thrown, close() {} };
+  return { ...shared, reader, networkPassphrase, from: flags.source, explained: (thrown) => thrown };
 }
 
 /** What --source names. @throws UsageError */
@@ -88,20 +88,28 @@ async function openServer(context: Context, range: LedgerRange, signal: AbortSig
   if (flags["network-passphrase"] !== undefined) throw new UsageError("--network-passphrase is for --source");
   const shared = selectionOf(flags);
   const { address, login, ...access } = flightAccess(context);
-  const client = new FlightClient(address, access);
+  const connect = async (): Promise<FlightClient> => {
+    const client = new FlightClient(address, access);
+    try {
+      if (login !== undefined) await client.login(login.name, login.password);
+      return client;
+    } catch (thrown) {
+      client.close();
+      throw thrown;
+    }
+  };
   let hasBegun = false;
   const explained = (thrown: unknown) => {
     if (thrown instanceof CodedError && thrown.reason === "LEDGER_AFTER_SOURCE") return thrown; // an export has an end
-    return tailError(thrown, { address, credentials: client.credentials, session: "", from: undefined, hasBegun });
+    const credentials = clientCredentials(address, access.tls);
+    return tailError(thrown, { address, credentials, session: "", from: undefined, hasBegun });
   };
   try {
-    if (login !== undefined) await client.login(login.name, login.password);
-    const reader = new FlightRows(client, shared);
+    const reader = new FlightRows(connect, shared);
     const networkPassphrase = await reader.networkPassphrase(range, signal);
     hasBegun = true;
-    return { ...shared, reader, networkPassphrase, from: address, explained, close: () => client.close() };
+    return { ...shared, reader, networkPassphrase, from: address, explained };
   } catch (thrown) {
-    client.close();
     throw explained(thrown);
   }
 }

@@ -71,7 +71,6 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
     stderr.write(`${PROGRAM}: interrupted; the same command goes on behind the chunks that are there\n`);
     return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
   } finally {
-    rows?.close();
     storage.close();
   }
 }
@@ -108,6 +107,10 @@ class Told {
     this.rows += rows;
     this.done = done;
     this.progress.show(done, `${this.rows} rows`);
+  }
+
+  retry({ message }: CodedError, waitMs: number): void {
+    this.log.warn("failed; trying again", { reason: message, waitMs: Math.round(waitMs) });
   }
 
   /** What the source waits for, once each. */

@@ -15,21 +15,32 @@ interface FlightRowsOptions {
 
 /** Each chunk is a range of its own. The server tells nothing of the chain of ledgers, which it has checked. */
 export class FlightRows implements RowReader {
+  /** @param connect a client that may call; each range has one of its own, so that a server may go and come back */
   constructor(
-    private readonly client: FlightClient,
+    private readonly connect: () => Promise<FlightClient>,
     private readonly options: FlightRowsOptions,
   ) {}
 
-  /** @throws CodedError as FlightClient.doGet */
+  /** @throws CodedError as `connect` and FlightClient.doGet */
   async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, undefined> {
     const ticket = Buffer.from(JSON.stringify(this.ticket(chunk)));
-    for await (const { table } of this.client.doGet(ticket, signal)) yield* table.batches;
-    return undefined;
+    const client = await this.connect();
+    try {
+      for await (const { table } of client.doGet(ticket, signal)) yield* table.batches;
+      return undefined;
+    } finally {
+      client.close();
+    }
   }
 
   /** The network of the server's ledgers. @throws CodedError as FlightClient.range, where the range cannot be read */
-  networkPassphrase(range: LedgerRange, signal: AbortSignal): Promise<string> {
-    return this.client.networkOfRange(this.ticket(range), signal);
+  async networkPassphrase(range: LedgerRange, signal: AbortSignal): Promise<string> {
+    const client = await this.connect();
+    try {
+      return await client.networkOfRange(this.ticket(range), signal);
+    } finally {
+      client.close();
+    }
   }
 
   private ticket({ ledgerFirst, ledgerLast }: LedgerRange): Record<string, unknown> {

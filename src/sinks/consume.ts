@@ -7,7 +7,7 @@ import { pause } from "../base/pause.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
-import { isPassing } from "../flight-client/passing.ts";
+import { isPassing, RETRY_MS_MAX, RETRY_MS_MIN } from "../flight-client/passing.ts";
 import { readAnywhere } from "../flight-client/read-anywhere.ts";
 import { Locations } from "./locations.ts";
 import { readerOf, type Selection, ticketFrom } from "./reader.ts";
@@ -16,8 +16,6 @@ import type { Sink, SinkProgress } from "./sink.ts";
 const COMMIT_INTERVAL_MS = 5_000; // as the original's consumer
 const COMMIT_ROWS = 50_000; // some tenths of a second of a database's work, against some milliseconds a transaction
 const COMMIT_BYTES = 64 << 20; // sinks may keep what is not committed in memory
-const RETRY_MS_MIN = 250;
-const RETRY_MS_MAX = 30_000; // a server that is back is noticed within half a minute
 
 /** What has been committed. */
 export interface ConsumerCommit extends SinkProgress {

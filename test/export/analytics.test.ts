@@ -91,6 +91,17 @@ describe.skipIf(missing !== undefined)("docs/analytics.md", () => {
     expect(again).toContain("0 written now");
   });
 
+  test("two exporters at once fill one bucket with the same bytes, and no half file", async () => {
+    const place = `s3://${PRIVATE}/twice`;
+    const range = ["--source", SAMPLE.folder, "--start-ledger", `${SAMPLE.first}`, "--end-ledger", `${SAMPLE.last}`];
+    const flags = [...range, "--chunk-ledgers", "1"];
+    const exporting = (to: string) => run(["contract-data-processor", "export", "parquet", ...flags, "--to", to]);
+    await Promise.all([exporting(place), exporting(place), exporting("once")]);
+    const verify = (from: string) =>
+      run(["contract-data-processor", "export", "verify", "--from", from, "--format", "json"]);
+    expect(await verify(place)).toBe(await verify("once"));
+  });
+
   test("a bucket's file that was changed is found", async () => {
     const [name, bytes] = [...contentOf(join(scratch, "rows"))].find(([file]) => file.endsWith(".parquet"))!;
     await store!.put(`${PRIVATE}/rows/${name}`, new Uint8Array(Buffer.from(bytes, "base64").fill(7, 100, 101)));
