@@ -54,6 +54,11 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test", "--timeout", "1800000", "test/sources/object-store"],
     { STORE_RUNS: "200" },
   ],
+  ["one of three servers of NATS dies", [bun, "test", "--timeout", "120000", "./test/cluster/replicas-soak.ts"]],
+  [
+    "one range over three nodes, 20 of which are killed",
+    [bun, "test/cluster/kill-run.ts", "--kills", "20", "--examples"],
+  ],
   ["a client killed 50 times resumes", [bun, "test/flight/resume.ts", "--kills", "50"]],
   ["EventSource through 20 deaths of the server", [bun, "test/rows/restarts.ts", "--restarts", "20"]],
   ["floods of HTTP/2 against the control plane, a minute each", [bun, "test/floods/soak.ts"]],

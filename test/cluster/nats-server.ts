@@ -37,6 +37,17 @@ export class NatsServer {
     }
   }
 
+  /** Several that are one NATS, on which streams can have replicas. */
+  static async cluster(count: number): Promise<NatsServer[]> {
+    const ports = freePorts(count);
+    const routes = ports.map((port) => `"nats://127.0.0.1:${port}"`).join(", ");
+    const configs = ports.map(
+      (port, index) =>
+        `server_name: nats-${index}\ncluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+    );
+    return Promise.all(configs.map((config) => NatsServer.start(config)));
+  }
+
   /** For CLUSTER. */
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;

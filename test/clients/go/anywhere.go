@@ -50,7 +50,7 @@ func anywhere(ctx context.Context, client flight.Client, o *options) (any, error
 		for _, location := range endpoint.GetLocation() {
 			places[location.GetUri()] = true
 		}
-		all.Go(func() { faults[i] = parts[i].read(ctx, endpoint) })
+		all.Go(func() { faults[i] = parts[i].read(ctx, endpoint, o.addr) })
 	}
 	all.Wait()
 	result := &anywhereResult{Endpoints: len(endpoints), Places: len(places)}
@@ -69,11 +69,14 @@ func anywhere(ctx context.Context, client flight.Client, o *options) (any, error
 	return result, errors.Join(faults...)
 }
 
-// read goes on at the cursor at the next location where a node fails.
-func (p *endpointPart) read(ctx context.Context, endpoint *flight.FlightEndpoint) error {
+// read goes on at the cursor at the next location where a node fails. An endpoint without locations is the asked server's.
+func (p *endpointPart) read(ctx context.Context, endpoint *flight.FlightEndpoint, asked string) error {
 	ticket := endpoint.GetTicket().GetTicket()
+	locations := endpoint.GetLocation()
+	if len(locations) == 0 {
+		locations = []*flight.Location{{Uri: asked}}
+	}
 	for failures := 0; ; failures++ {
-		locations := endpoint.GetLocation()
 		before := p.rows
 		var err error
 		ticket, err = p.readAt(ctx, locations[p.moves%int64(len(locations))].GetUri(), ticket)

@@ -170,7 +170,7 @@ def anywhere(client, options, args, result):
     """Reads all endpoints of the descriptor side by side, each at its locations, and writes their rows in order."""
     endpoints = client.get_flight_info(descriptor(args), options).endpoints
     with ThreadPoolExecutor(len(endpoints)) as pool:
-        parts = list(pool.map(lambda endpoint: read_endpoint(endpoint, options), endpoints))
+        parts = list(pool.map(lambda endpoint: read_endpoint(endpoint, args, options), endpoints))
     result.update(endpoints=len(endpoints), rows=sum(part["rows"] for part in parts))
     result.update(moves=sum(part["moves"] for part in parts), places=len({l.uri for e in endpoints for l in e.locations}))
     with open(args.rows_out, "wb") as out:
@@ -178,12 +178,13 @@ def anywhere(client, options, args, result):
             out.writelines(part["text"])
 
 
-def read_endpoint(endpoint, options):
-    """Where a node fails, the next location goes on at the cursor."""
+def read_endpoint(endpoint, args, options):
+    """Where a node fails, the next location goes on at the cursor. An endpoint without locations is the asked server's."""
+    locations = endpoint.locations or [f"grpc://{args.addr}"]
     part = {"rows": 0, "text": [], "moves": 0}
     ticket, failures = endpoint.ticket, 0
     while True:
-        location = endpoint.locations[part["moves"] % len(endpoint.locations)]
+        location = locations[part["moves"] % len(locations)]
         try:
             with fl.connect(location) as client:
                 for chunk in client.do_get(ticket, options):
