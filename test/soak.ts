@@ -93,6 +93,10 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/reference/sessions.ts", ...TTL_FIXTURES.map((name) => `test/fixtures/ledgers/${name}`)],
   ],
   ["simulator, 2000 seeds", [bun, "test/simulator/simulate.ts", "--seed", "1000", "--runs", "2000"]],
+  [
+    "a replicated session whose node is killed 50 times goes on within the lease and 2 s",
+    [bun, "test/cluster/failover-soak.ts", "--kills", "50"],
+  ],
   ["simulated cluster, 5000 seeds", [bun, "test/simulator/cluster/simulate.ts", "--seed", "1000", "--runs", "5000"]],
   ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],
   [

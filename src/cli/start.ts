@@ -90,6 +90,10 @@ own the session has the server's.`,
       type: text,
       summary: "The same command with the same key again is answered with the first one's session.",
     }),
+    replicated: toggle({
+      summary:
+        "Kept in the server's cluster (CLUSTER): another node goes on with it when this one is gone. Default: kept in DATA_DIR.",
+    }),
     ...FILTER_FLAGS,
     ...SERVER_FLAGS,
     json: JSON_FLAG,
@@ -129,6 +133,7 @@ own the session has the server's.`,
         partitions,
         labels: new Map(labels),
         idempotencyKey: context.flags["idempotency-key"],
+        replicated: context.flags.replicated,
       }),
     );
     context.print(json ? sessionJson(response) : response.sessionId);

@@ -196,14 +196,17 @@ export class OwnedRecords {
   private async take(id: string, record: Uint8Array, revision: number): Promise<void> {
     const sentMs = this.clock.nowMs();
     this.taking.add(id);
-    const put = this.called(this.bucket.put(id, this.envelope(record), revision));
-    const taken = await put.finally(() => this.taking.delete(id));
-    const waiters: Owned["waiters"] = [];
-    const versions = { version: 0, storedVersion: 0, waiters, writing: undefined };
-    const owned: Owned = { revision: taken, record, stored: record, sentMs, untilMs: 0, ...versions };
-    this.watched.delete(id);
-    this.owned.set(id, owned);
-    this.extend(id, owned, sentMs);
+    try {
+      const taken = await this.called(this.bucket.put(id, this.envelope(record), revision));
+      const waiters: Owned["waiters"] = [];
+      const versions = { version: 0, storedVersion: 0, waiters, writing: undefined };
+      const owned: Owned = { revision: taken, record, stored: record, sentMs, untilMs: 0, ...versions };
+      this.watched.delete(id);
+      this.owned.set(id, owned);
+      this.extend(id, owned, sentMs);
+    } finally {
+      this.taking.delete(id); // not before it is owned: a look that ends in between would see another's record
+    }
   }
 
   private extend(id: string, owned: Owned, sentMs: number): void {

@@ -103,8 +103,8 @@ export function contractDataHandlers(
       };
     },
 
-    updateFilterConfig: (config, call) => {
-      of(call).configureFilters({ replace: filterOf(config) });
+    updateFilterConfig: async (config, call) => {
+      await of(call).configureFilters({ replace: filterOf(config) });
       return {};
     },
   };

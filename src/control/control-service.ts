@@ -144,10 +144,14 @@ async function started(
   };
 }
 
-function configured(sessions: SessionService, request: ConfigureFiltersRequest): Init<ConfigureFiltersResponse> {
+async function configured(
+  sessions: SessionService,
+  request: ConfigureFiltersRequest,
+): Promise<Init<ConfigureFiltersResponse>> {
   const { sessionId } = request;
   const change = filterChangeOf(request);
-  const { applied, defaults } = sessions.configureFilters(change, sessionId === "" ? undefined : knownId(sessionId));
+  const id = sessionId === "" ? undefined : knownId(sessionId);
+  const { applied, defaults } = await sessions.configureFilters(change, id);
   const bytes = applied.reduce((sum, { filter }) => sum + filterBytes(filter), 0);
   const sentences = applied.map(({ id, ledgerFrom }) => `session ${id} from ledger ${ledgerFrom}`);
   if (defaults !== undefined) sentences.unshift("new sessions");

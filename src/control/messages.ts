@@ -57,6 +57,7 @@ export function requestOf(request: StartProcessingRequest): SessionRequest {
     partitions,
     labels: Object.fromEntries(labels),
     idempotencyKey: request.idempotencyKey,
+    replicated: request.replicated,
   };
 }
 

@@ -94,8 +94,8 @@ export class HubStream {
     return this.sequencer.waitingSpans;
   }
 
-  dispose(): void {
-    const error = new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`);
+  dispose(why?: CodedError): void {
+    const error = why ?? new CodedError("NOT_FOUND", "SESSION_GONE", `session ${this.opening.id} has been removed`);
     this.finish(error);
     this.cut(error);
     for (const { log } of this.parts) log.dispose();

@@ -105,9 +105,9 @@ export class Hub {
     return [...this.streams.values()];
   }
 
-  /** The newest session that has the dataset. */
+  /** The newest session that has the dataset, of those that this node runs. */
   newest(dataset: Dataset): HubStream | undefined {
-    return this.sessions().findLast((stream) => stream.hasDataset(dataset));
+    return this.sessions().findLast((stream) => stream.hasDataset(dataset) && stream.opening.elsewhere === undefined);
   }
 
   /** The newest session with that dataset, waiting for one to be opened when there is none; undefined when the time is up. */
@@ -137,12 +137,13 @@ export class Hub {
     return this.ending;
   }
 
-  forget(number: number): void {
+  /** @param why with what its readers are ended; absent: it was removed */
+  forget(number: number, why?: CodedError): void {
     const stream = this.streams.get(number);
     if (stream === undefined) return;
     this.streams.delete(number);
     this.count(stream, -1);
-    stream.dispose();
+    stream.dispose(why);
   }
 
   private count({ opening: { kind } }: HubStream, change: 1 | -1): void {

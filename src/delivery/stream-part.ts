@@ -2,12 +2,13 @@
  * What the clients of a stream read: its log, and who they are. A stream has one part, or one for each partition of each
  * of its datasets; each is read by itself, with its own clients, cursors and retained batches.
  */
+import { unixNowMs } from "../base/unix-time.ts";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import type { CodedError } from "../error.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { comparePositions, encodeCursor } from "../threads/cursor.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
-import type { Counters } from "../threads/stream-cell.ts";
+import { type Counters, StreamCell } from "../threads/stream-cell.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { align8, type BatchRecord, type SpanDoneRecord } from "../workers/records.ts";
 import { alignedMetadata } from "./body-alignment.ts";
@@ -21,6 +22,7 @@ const PROGRESS_LEDGERS = 1000; // without rows; then readers are told how far th
 /** One part of a stream: its log and its clients. */
 export class StreamPart {
   readonly log: StreamLog;
+  private readonly stream: StreamCell;
   /** Who reads it now, catching up or not. */
   readonly clients = new Set<StreamClient>();
   private readonly left: ClientReport[] = [];
@@ -45,6 +47,7 @@ export class StreamPart {
     retainedBytesMax: () => number,
     private readonly changed: () => void,
   ) {
+    this.stream = new StreamCell(opening.cell);
     const { start, slotsMax } = opening;
     const limits: LogLimits = {
       slotsMax,
@@ -53,6 +56,12 @@ export class StreamPart {
       },
     };
     this.log = new StreamLog(start, limits, () => this.logChanged());
+  }
+
+  /** Whether the node's lease of the session has ended, so that another one may run it. */
+  get isLeaseOver(): boolean {
+    const untilMs = this.stream.leaseUntilMs;
+    return untilMs > 0 && unixNowMs() >= untilMs;
   }
 
   get over(): boolean {

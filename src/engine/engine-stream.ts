@@ -82,12 +82,14 @@ export interface StreamRequest {
   slotsMax: number;
   /** A stream that is over already: nothing is read, and clients get what they ask for from the source. */
   finished?: { error?: CodedError };
+  /** As StreamOpening has it. */
+  elsewhere?: string;
   /** At least 2: each dataset has so many parts, each with readers of its own (StreamPart). Absent: none. */
   partitions?: number;
   /** The partition of a session, where the stream is what a client of that partition has missed. */
   partition?: Partition;
   /** See PumpRange. */
-  reserve?: (ledger: number) => number;
+  reserve?: (ledger: number) => number | Promise<number>;
   /** Called with ledgers that were left out (ON_ERROR=skip), of so many. */
   skipped?: (skips: readonly LedgerSkip[], count: number) => void;
   /** Present: it waits for its source rather than fail. Called at each failed try, and when ledgers come again. */
@@ -236,9 +238,9 @@ export class EngineStream {
     this.engine.dataPlane.send({ type: "retire", stream: this.number });
   }
 
-  /** The data plane forgets the stream; readers that are left are ended. */
-  forget(): void {
-    this.engine.dataPlane.send({ type: "forget", stream: this.number });
+  /** The data plane forgets the stream; readers that are left are ended. @param why with what; absent: it was removed */
+  forget(why?: CodedError): void {
+    this.engine.dataPlane.send({ type: "forget", stream: this.number, why: why?.toRecord() });
     this.engine.forgotten(this.number);
   }
 

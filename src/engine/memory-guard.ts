@@ -11,9 +11,7 @@
 import { collect, MemoryPressure, PRESSURE } from "../base/memory-pressure.ts";
 import { pause } from "../base/pause.ts";
 
-const LOOK_MS_MIN = 20; // near the limit; a look costs up to 0.2 ms of the thread that answers control calls
-const LOOK_MS_MAX = 200;
-const GROWTH_BYTES_MS_MAX = 2 << 20; // 2 GB/s: faster than all threads together take new memory
+const LOOK_MS = 20; // at 1 GB/s of new memory 20 MB between two looks
 const COLLECT_MS_MIN = 250; // between two rounds of collections: each takes every thread some milliseconds
 const TURN_MS = 200; // between two spans that are let through while memory is full
 const MARGIN_BYTES_MIN = 80 << 20; // what spans that have begun may still add: ledgers in flight, their batches, garbage
@@ -22,12 +20,12 @@ const TIGHT_BEFORE_PART = 0.06; // of the limit: collections come before the sto
 const WAIT_MS = 10; // between a pump's looks
 
 /**
- * Looks at resident memory once started, as often as it may have come near the limit since the last look. `full` is
- * `bytesMax` less 80 MiB or 14 %, whichever is more; `tight` is `full` less 6 % of `bytesMax`.
+ * Looks at resident memory every LOOK_MS once started. `full` is `bytesMax` less 80 MiB or 14 %, whichever is more;
+ * `tight` is `full` less 6 % of `bytesMax`.
  */
 export class MemoryGuard {
   readonly pressure = MemoryPressure.create();
-  private looking: ReturnType<typeof setTimeout> | undefined;
+  private looking: ReturnType<typeof setInterval> | undefined;
   private collectedMs = 0;
   private turnMs = 0;
   /** Rounds of collections so far. */
@@ -44,26 +42,17 @@ export class MemoryGuard {
 
   /** Looks from now on, until `close`. */
   start(): void {
-    this.looking ??= this.lookIn(LOOK_MS_MIN);
-  }
-
-  private lookIn(milliseconds: number): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      const residentBytes = process.memoryUsage.rss();
-      this.look(residentBytes);
-      const untilTightMs = (this.tightBytes - residentBytes) / GROWTH_BYTES_MS_MAX;
-      this.looking = this.lookIn(Math.max(LOOK_MS_MIN, Math.min(untilTightMs, LOOK_MS_MAX)));
-    }, milliseconds).unref();
+    this.looking ??= setInterval(() => this.look(), LOOK_MS).unref();
   }
 
   close(): void {
-    clearTimeout(this.looking);
+    clearInterval(this.looking);
     this.looking = undefined;
     this.pressure.set(PRESSURE.none);
   }
 
-  /** @param residentBytes of the process */
-  look(residentBytes: number): void {
+  /** @param residentBytes of the process; default: as they are now */
+  look(residentBytes: number = process.memoryUsage.rss()): void {
     const isTight = residentBytes >= this.tightBytes;
     this.pressure.set(residentBytes >= this.fullBytes ? PRESSURE.full : isTight ? PRESSURE.tight : PRESSURE.none);
     const now = performance.now();

@@ -10,7 +10,7 @@ export interface PumpRange {
   /** Inclusive; 0 = for ever. */
   ledgerEnd: number;
   /** Asked before a ledger above its last answer is given to a worker; answers with the last ledger that may be. */
-  reserve?: (ledger: number) => number;
+  reserve?: (ledger: number) => number | Promise<number>;
   /** Absent: what the source throws ends the stream. */
   patience?: SourcePatience;
 }

@@ -173,7 +173,7 @@ export class SpanPump {
     const span = this.open ?? (await this.openSpan());
     if (span === undefined) return;
     const ledger = this.nextLedger;
-    this.reserve(ledger);
+    await this.reserve(ledger);
     this.dispatchingTo = ledger + 1;
     const { stream } = this.spec;
     await this.pool.sendSkip(span.worker, this.spec, { stream, span: span.number, ledger, error: error.toRecord() });
@@ -251,7 +251,7 @@ export class SpanPump {
     if (span === undefined) return;
     const needsAssets = this.assets.needed(ledgerFirst, ledgerLast);
     if (needsAssets && !(await this.assetsSettled(span, ledgerLast))) return;
-    this.reserve(ledgerLast);
+    await this.reserve(ledgerLast);
     this.dispatchingTo = ledgerLast + 1;
     await this.pool.sendObject(
       span.worker,
@@ -294,8 +294,8 @@ export class SpanPump {
     }
   }
 
-  private reserve(ledger: number): void {
-    if (this.range.reserve !== undefined && ledger > this.reservedTo) this.reservedTo = this.range.reserve(ledger);
+  private async reserve(ledger: number): Promise<void> {
+    if (ledger > this.reservedTo) this.reservedTo = (await this.range.reserve?.(ledger)) ?? this.reservedTo;
   }
 
   /**

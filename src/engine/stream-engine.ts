@@ -198,5 +198,6 @@ function openingOf({ number, request, cell }: EngineStream, options: EngineOptio
     partition: request.partition,
     seekable: request.source.seekable,
     flushIntervalMs: options.flushIntervalMs,
+    elsewhere: request.elsewhere,
   };
 }

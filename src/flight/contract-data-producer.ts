@@ -20,6 +20,7 @@ import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { contractDataActions } from "./actions.ts";
 import type { ContractDataOptions } from "./contract-data-options.ts";
 import { ContractDataStream } from "./contract-data-stream.ts";
+import { checkHere } from "./elsewhere.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
@@ -249,6 +250,7 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   private sessionStream(stream: HubStream, read: ReadRequest, { peer }: CallContext): ContractDataStream {
+    checkHere(stream);
     const { hub, main, totals, nowMs, told } = this.options;
     const from = read.kind === "session" ? (read.from ?? "oldest") : "oldest";
     const { dataset, shard } = partOf(read);

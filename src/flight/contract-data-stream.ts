@@ -8,6 +8,7 @@ import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
+import { leaseOver } from "./elsewhere.ts";
 import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 
@@ -67,6 +68,10 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
   async next(): Promise<OutgoingBatch | undefined> {
     const slot = await this.feed.next();
     if (slot === undefined) return undefined;
+    if (this.feed.stream.isLeaseOver) {
+      slot.release();
+      throw leaseOver(this.feed.stream.opening);
+    }
     const { dataHeader, dataBody, appMetadata, record } = slot;
     return { message: { dataHeader, dataBody, appMetadata }, rows: record.rows, release: () => slot.release() };
   }

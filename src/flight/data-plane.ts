@@ -184,7 +184,7 @@ function handle(
       hub.stream(message.stream)?.retire();
       return;
     case "forget":
-      hub.forget(message.stream);
+      hub.forget(message.stream, message.why && CodedError.fromRecord(message.why));
       return;
     case "clientsOf": {
       const clients = hub.stream(message.stream)?.clientReports() ?? [];

@@ -63,6 +63,7 @@ export function sessionInfo(
     flightDescriptor: descriptor ?? { type: DescriptorType.PATH, path: pathOf(dataset, opening.id) },
     endpoint: parts.map(({ opening: { partition } }) => ({
       ticket: { ticket: ticketOf({ kind: "session", id: opening.id, ...read, shard: partition }) },
+      location: opening.elsewhere ? [{ uri: opening.elsewhere }] : undefined, // absent: where this was asked
       appMetadata: partition === undefined ? undefined : jsonBytes({ partition }),
     })),
     totalRecords: known?.rows ?? UNKNOWN_COUNT,

@@ -13,11 +13,10 @@ const PART_BYTES_MAX = 1024; // copying more would cost more than a write
 export class Gather {
   #bytes: Buffer | undefined;
   #fill = 0;
-  #due: NodeJS.Immediate | undefined;
-  #isPostponed = false;
+  #isDue = false;
 
-  /** @param send takes the bytes over, or copies them before it returns, and then answers true: their memory is used again */
-  constructor(private readonly send: (bytes: Uint8Array) => boolean) {}
+  /** @param send takes bytes over, or copies them, before it returns */
+  constructor(private readonly send: (bytes: Uint8Array) => void) {}
 
   /** Takes bytes over, or copies them, before it returns. */
   write(bytes: Uint8Array): void {
@@ -29,26 +28,20 @@ export class Gather {
     this.#bytes ??= Buffer.allocUnsafeSlow(GATHERED_BYTES_MAX);
     this.#bytes.set(bytes, this.#fill);
     this.#fill += bytes.length;
-    if (this.#due !== undefined) {
-      // An answer behind a PING's: its trailers come after what was due for the PING, and would go by themselves.
-      if (this.#isPostponed) return;
-      this.#isPostponed = true;
-      clearImmediate(this.#due);
-    }
-    this.#due = setImmediate(() => {
-      this.#due = undefined;
-      this.#isPostponed = false;
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
       this.flush();
     });
   }
 
   /** Sends what has been collected, now. */
   flush(): void {
-    if (this.#fill === 0) return;
-    const bytes = this.#bytes!;
-    const part = bytes.subarray(0, this.#fill);
-    this.#bytes = undefined; // a busy socket keeps it, and what is written meanwhile needs another
+    if (this.#bytes === undefined) return;
+    const bytes = this.#bytes.subarray(0, this.#fill);
+    this.#bytes = undefined; // a busy socket keeps it
     this.#fill = 0;
-    if (this.send(part)) this.#bytes ??= bytes;
+    this.send(bytes);
   }
 }

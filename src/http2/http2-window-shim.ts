@@ -85,9 +85,8 @@ export class WindowShim extends Duplex {
     };
     const written = () => this.#written();
     const gather = new Gather((bytes) => {
-      // What has left its queue is sent, or copied: by TLS too.
+      // A socket that was idle has sent the bytes, or copied them, before it returns: by TLS too.
       socket.write(bytes, written);
-      return socket.writableLength === 0;
     });
     this.#gather = gather;
     this.#outbound = new OutboundFrames({
@@ -100,10 +99,7 @@ export class WindowShim extends Duplex {
         if (!this.destroyed) this.#rewriter.grant(bytes);
       },
       fail: (error) => this.destroy(error),
-      ended: (stream) => {
-        this.#rewriter.ended(stream);
-        if (this.#rewriter.openStreams === 0) gather.flush(); // the answer is whole, and nobody else's comes in this turn
-      },
+      ended: (stream) => this.#rewriter.ended(stream),
       reset: (code) => this.#reset(code),
       sent: (frames) => this.#meter.sent(frames),
     });

@@ -11,7 +11,7 @@ import { addConsoleData, addConsolePage, type ConsoleSource, checkOrigin } from 
 import { API_ROOT, errorJson, httpStatusOf } from "./http-errors.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import type { OpsContext, OpsHono, OpsTypes } from "./ops-hono.ts";
-import { publicValue, withoutFolders } from "./public-text.ts";
+import { publicValue } from "./public-text.ts";
 import { addressOf, requestPath } from "./request-path.ts";
 import { requestSpans } from "./request-spans.ts";
 import { sessionMetricsText } from "./session-metrics.ts";
@@ -42,16 +42,8 @@ interface OpsOptions {
   ticketIdentity?: (address: URL) => Identity | undefined;
 }
 
-/** The report as anybody may see it. Probes come every second from many sides: a replacer would cost as much as all else. */
-function publicHealth(source: OpsSource): ReturnType<typeof healthReport> {
-  const report = healthReport(source);
-  for (const component of Object.values(report.components)) component.message = withoutFolders(component.message);
-  return report;
-}
-
-/** @param text JSON for anybody who asks */
-function answer(context: OpsContext, text: string, status: 200 | 503): Response {
-  return context.body(text, status, { ...NO_STORE, "Content-Type": "application/json" });
+function publicJson(context: OpsContext, body: unknown, status: 200 | 503): Response {
+  return context.body(JSON.stringify(body, publicValue), status, { ...NO_STORE, "Content-Type": "application/json" });
 }
 
 /** Requests go to `app.fetch`, tests to `app.request`. An error of the source is answered with 500 and a sentence. */
@@ -76,14 +68,14 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
   options.addRoutes?.(app);
 
   app.get("/health", (context) => {
-    const report = publicHealth(source);
-    return answer(context, JSON.stringify(report), report.status === "healthy" ? 200 : 503);
+    const report = healthReport(source);
+    return publicJson(context, report, report.status === "healthy" ? 200 : 503);
   });
 
   for (const path of ["/ready", "/readyz"]) {
     app.get(path, (context) => {
-      const report = publicHealth(source);
-      return answer(context, JSON.stringify(report), report.ready ? 200 : 503);
+      const report = healthReport(source);
+      return publicJson(context, report, report.ready ? 200 : 503);
     });
   }
 
@@ -102,15 +94,18 @@ export function createOpsApp(source: OpsSource, options: OpsOptions = {}): OpsHo
   );
 
   app.get("/status.json", (context) => {
-    const status = {
-      health: healthReport(source),
-      network: source.network,
-      source: source.source,
-      endpoints: source.endpoints(),
-      sessions: source.sessions().map(shownSession),
-      nodes: source.nodes?.(),
-    };
-    return answer(context, JSON.stringify(status, publicValue), 200);
+    return publicJson(
+      context,
+      {
+        health: healthReport(source),
+        network: source.network,
+        source: source.source,
+        endpoints: source.endpoints(),
+        sessions: source.sessions().map(shownSession),
+        nodes: source.nodes?.(),
+      },
+      200,
+    );
   });
 
   addConsolePage(app);

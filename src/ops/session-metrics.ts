@@ -20,9 +20,10 @@ type Metric = readonly [name: string, kind: Kind, help: string, value: (session:
 
 /** @param sessions newest first */
 export function sessionMetricsText(sessions: readonly SessionSnapshot[], nowUnixMs: number): string {
+  const own = sessions.filter(({ elsewhere }) => elsewhere === undefined); // the others are in their nodes' metrics
   const shown = [
-    ...sessions.filter(({ state }) => !isEnded(state)).slice(0, SESSIONS_SHOWN_MAX),
-    ...sessions.filter(({ state }) => isEnded(state)).slice(0, ENDED_SESSIONS_SHOWN_MAX),
+    ...own.filter(({ state }) => !isEnded(state)).slice(0, SESSIONS_SHOWN_MAX),
+    ...own.filter(({ state }) => isEnded(state)).slice(0, ENDED_SESSIONS_SHOWN_MAX),
   ].map((session) => ({ session, labels: labelsOf(session) }));
   if (shown.length === 0) return "";
   const metrics: Metric[] = [

@@ -25,7 +25,7 @@ export function components(health: HealthState, closing: boolean, silenceMs: num
 
 /** How the work goes that is not the server's own: told, and no reason to send clients elsewhere. */
 export function workOf(source: LedgerSource, manager: Sessions): Component[] {
-  const sessions = manager.list();
+  const sessions = manager.list().filter(({ elsewhere }) => elsewhere === undefined);
   const waiting = sessions.filter(({ sourceWait }) => sourceWait !== undefined);
   const failed = sessions.filter(
     ({ state, request }) => (state === "ERROR" || state === "UNKNOWN") && request.ledgerEnd === 0,

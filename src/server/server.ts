@@ -39,6 +39,7 @@ import { httpParts } from "./http-parts.ts";
 import { limitsOf } from "./limits.ts";
 import { processMetrics } from "./metrics.ts";
 import { components, workOf } from "./readiness.ts";
+import { keepReplicas } from "./replica-link.ts";
 import { sessionDefaultsOf } from "./session-defaults.ts";
 import { windowBytesOf } from "./source-windows.ts";
 import { StopOrder, within } from "./stop-order.ts";
@@ -107,7 +108,11 @@ export async function startServer(
   stop.ops.push(() => flowctl.close());
   try {
     const cluster = await ClusterLink.open(config, log);
-    stop.ops.push(() => cluster.close());
+    const replicas: { close?: () => Promise<void> } = {};
+    stop.ops.push(async () => {
+      await replicas.close?.(); // over the connection
+      await cluster.close();
+    });
     const parts = await startEngine(context, options);
     const { grpcAddress, healthAddress } = config;
     flowctl.announce({ control: grpcAddress.port, flight: parts.dataPlane.flightPort, http: healthAddress.port });
@@ -118,6 +123,10 @@ export async function startServer(
       sessions: sessions.totals().active,
       streams: parts.flightTotals.get("clients"),
     }));
+    if (cluster.connection !== undefined) {
+      replicas.close = () => sessions.replicas.close();
+      await keepReplicas(sessions.replicas, cluster.connection, addresses, config.advertisedHost);
+    }
     return {
       addresses,
       sessions,

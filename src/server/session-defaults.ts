@@ -18,6 +18,7 @@ export function sessionDefaultsOf(config: Config): SessionDefaults {
     sessionsMax: config.sessionsMax,
     checkpointIntervalMs: config.checkpointIntervalMs,
     resumeSessions: config.resumeSessions,
+    terms: JSON.stringify([config.networkPassphrase, config.compat, config.onError]),
     limits: {
       schemaVersions: versionsOf("contract_data"),
       compressions: COMPRESSIONS,

@@ -1,7 +1,8 @@
 /** Writes down where sessions stand, so that a restart goes on from there. Nobody waits for the disk. */
+import type { ChangeWriter } from "./change-writer.ts";
 import type { SessionLog } from "./session-log.ts";
 import type { SessionProgress } from "./session-progress.ts";
-import type { Change, SessionStore, StoredCheckpoint } from "./store.ts";
+import type { Change, StoredCheckpoint } from "./store.ts";
 
 /** A session as far as its checkpoints go. */
 interface Saved {
@@ -12,7 +13,7 @@ interface Saved {
 /** The writer of checkpoints, reservations and other notes whose loss costs only decoding again. */
 export class Checkpointer {
   constructor(
-    private readonly store: SessionStore,
+    private readonly store: ChangeWriter,
     private readonly log: SessionLog,
   ) {}
 
@@ -46,11 +47,16 @@ export class Checkpointer {
 
   /**
    * Reserves ledgers for a session, on record before any worker sees them: after a crash, a new filter begins behind.
-   * @returns the last ledger that may be given to workers
+   * @returns the last ledger that may be given to workers; of a replicated session once that is stored
    */
-  reserve({ id, progress }: Saved, ledger: number): number {
+  reserve({ id, progress }: Saved, ledger: number, isReplicated: boolean): number | Promise<number> {
     const reserved = progress.reserve(ledger, performance.now());
-    this.note([{ put: "reservation", id, record: { ledger: reserved } }]);
+    const changes: Change[] = [{ put: "reservation", id, record: { ledger: reserved } }];
+    if (isReplicated) {
+      this.store.commit(changes);
+      return (this.store.stored(id) ?? Promise.resolve()).then(() => reserved);
+    }
+    this.note(changes);
     return reserved;
   }
 }

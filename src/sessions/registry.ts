@@ -78,9 +78,9 @@ export class SessionRegistry {
     if (idempotencyKey !== undefined) this.idempotencyKeys.set(idempotencyKey, session.id);
   }
 
-  /** Lets a session go whose record the store has removed, with its stream. */
-  remove(session: Session): void {
-    session.letGo();
+  /** Lets a session go that this node has no record of any more, with its stream. @param why as Session.letGo has it */
+  remove(session: Session, why?: CodedError): void {
+    session.letGo(why);
     addCounters(this.gone, session.progress.processCounters);
     this.sessions.delete(session.id);
     const { idempotencyKey } = session.stored.request;

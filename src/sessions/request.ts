@@ -8,6 +8,7 @@ import { DATASET_DEFAULT, DATASETS, type Dataset } from "../vocabulary/dataset.t
 import { checkedAssets } from "../xdr/sep11.ts";
 import { checkedFilter } from "./filters.ts";
 import type { SessionRequest } from "./session-service.ts";
+import type { StoredCheckpoint } from "./store.ts";
 
 const BATCH_ROWS_MAX = 1_000_000; // a row is some 500 bytes: what is above would never fill a message
 const LABELS_MAX = 32; // they come back with every list
@@ -95,6 +96,7 @@ export function checkedRequest(request: SessionRequest, limits: ServerLimits): S
     );
   }
   if (key !== "") checked.idempotencyKey = key;
+  if (request.replicated) checked.replicated = true;
   if (request.owner !== undefined) checked.owner = request.owner;
   return checked;
 }
@@ -111,6 +113,11 @@ function checkedDatasets({ datasets = [], filter }: SessionRequest): Dataset[] |
     refuse("DATASET_FILTERS", `filters are of ${DATASET_DEFAULT}, which is not among the datasets ${named.join(", ")}`);
   }
   return named;
+}
+
+/** The checkpoint of a session that has done nothing yet. */
+export function beginning({ ledgerStart }: SessionRequest): StoredCheckpoint {
+  return { position: { ledger: ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
 }
 
 /** Whether two checked requests ask for the same, whoever does. */

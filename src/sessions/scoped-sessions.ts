@@ -43,7 +43,7 @@ export function scopedSessions(sessions: SessionService, identity: Identity | un
       return sessions.resume(id);
     },
     remove: async (id, force) => sessions.remove(own(id), force),
-    configureFilters: (change, id) => sessions.configureFilters(change, ownOrAll(id)),
+    configureFilters: async (change, id) => sessions.configureFilters(change, ownOrAll(id)),
     get defaultFilter() {
       return sessions.defaultFilter;
     },

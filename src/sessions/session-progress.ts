@@ -5,6 +5,7 @@
 
 import type { AssetTable } from "../engine/asset-table.ts";
 import type { EngineStream } from "../engine/engine-stream.ts";
+import type { CodedError } from "../error.ts";
 import type { Counter } from "../threads/stream-cell.ts";
 import type { Position } from "../vocabulary/position.ts";
 import { partCount } from "../vocabulary/stream-part.ts";
@@ -161,12 +162,12 @@ export class SessionProgress {
   }
 
   /** The data plane forgets the present stream and its batches; the session goes on counting from its checkpoint. */
-  forget(): void {
+  forget(why?: CodedError): void {
     const stream = this.current;
     if (stream === undefined) return;
     for (const name of TOTALLED) this.released[name] += this.streamCounter(name);
     this.current = undefined;
-    stream.forget();
+    stream.forget(why);
   }
 
   /** As `forget`, but what the stream has counted stays, over what the last checkpoint says. */

@@ -38,6 +38,8 @@ export interface SessionRequest {
   partitions?: number;
   labels?: Record<string, string>;
   idempotencyKey?: string;
+  /** Kept in the cluster, so that another node goes on with it when this one is gone. */
+  replicated?: boolean;
   /** The name of the caller that started it, where callers have names. */
   owner?: string;
 }
@@ -115,6 +117,8 @@ export interface SessionSnapshot {
   skippedLast?: LedgerSkip;
   /** Set in state ERROR. */
   error?: ErrorRecord;
+  /** It is replicated, and another node runs it, or none: all this is as that one has written it down. */
+  elsewhere?: true;
 }
 
 /** A filter, from which ledger it holds, and when that was decided. */
@@ -209,7 +213,7 @@ export interface SessionService {
   /** @throws NOT_FOUND, FAILED_PRECONDITION */
   remove(id: string, force: boolean): Promise<void>;
   /** Without an id: the default, and all sessions that have not ended. @throws INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION */
-  configureFilters(change: FilterChange, id?: string): FilterOutcome;
+  configureFilters(change: FilterChange, id?: string): Promise<FilterOutcome>;
   /** What new sessions get. */
   readonly defaultFilter: FilterRecord;
   /**

@@ -40,7 +40,7 @@ export function streamRequestOf(session: StreamedSession, source: LedgerSource, 
     batchRows: request.batchRows || host.defaults.batchRows,
     slotsMax: host.defaults.slotsMax,
     partitions: request.partitions,
-    reserve: (ledger) => host.checkpointer.reserve(session, ledger),
+    reserve: (ledger) => host.checkpointer.reserve(session, ledger, request.replicated === true),
     skipped: (skips: readonly LedgerSkip[], count) => {
       progress.skippedLast = skips.at(-1) ?? progress.skippedLast;
       host.log.skipped(session, skips, count, performance.now());

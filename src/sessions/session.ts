@@ -23,17 +23,10 @@ import type {
 import { snapshotOf } from "./session-snapshot.ts";
 import { streamRequestOf } from "./session-stream.ts";
 import { settingBehind } from "./setting-faults.ts";
-import { effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
-import type { Change, Outcome, StoredSession } from "./store.ts";
+import { ENDED_BY, effectOf, isActive, isEnded, nextState, type SessionCall, type SessionEvent } from "./states.ts";
+import type { Change, StoredSession } from "./store.ts";
 
 const DELIVERIES_MAX = 200; // the last clients of a session
-
-/** The event that leads a restored session from UNKNOWN to the end that its record says. */
-const EVENT_OF_OUTCOME = {
-  completed: "completed",
-  cancelled: "stopAsked",
-  failed: "failed",
-} as const satisfies Record<Outcome, SessionEvent>;
 
 /** A change of filters that one session is to make, decided and not yet made. */
 interface PlannedFilter {
@@ -53,6 +46,8 @@ export class Session {
   private error: CodedError | undefined;
   /** What clients have received of earlier streams. */
   private delivered: Delivery[] = [];
+  /** It was let go: what still works for it changes nothing. */
+  private isGone = false;
   private readonly selfResume = new SelfResume(() => this.resumeByItself());
 
   /** @param stored the session's record, which the session takes over */
@@ -169,7 +164,7 @@ export class Session {
     const source = await host.sources.get(this.stored.request.source);
     const deliveries = await this.deliveries();
     host.refuseWhenClosing();
-    host.checkKnown(id); // it may have been deleted meanwhile, and must not come back as half of a record
+    host.checkKnown(this); // deleted, or another node's, it must not come back as half of a record
     this.check("resume", "wait until it has stopped");
     if (effectOf("resume", this.state) === "answers") return;
     if (this.progress.complete) {
@@ -200,6 +195,8 @@ export class Session {
   planFilter(next: (before: FilterRecord) => FilterRecord): PlannedFilter {
     const { id, timeline, progress } = this;
     const { newest } = timeline;
+    // Others may be running on a reservation that is stored: behind it, whoever runs the session has this filter.
+    if (this.stored.request.replicated) progress.raiseFilterFloor();
     const filter = next(newest.filter);
     if (sameFilter(newest.filter, filter)) return { session: this, step: { ...newest, filter }, changes: [] };
     const undispatched = progress.stream?.nextUndispatched ?? progress.checkpoint.position.ledger;
@@ -237,10 +234,11 @@ export class Session {
     this.selfResume.close();
   }
 
-  /** The session is off the record: its stream goes too. */
-  letGo(): void {
-    this.selfResume.cancel();
-    this.progress.forget();
+  /** The session is off the record, or another node's: its stream goes too. @param why its clients are ended; absent: it was removed */
+  letGo(why?: CodedError): void {
+    this.isGone = true;
+    this.selfResume.close();
+    this.progress.forget(why);
   }
 
   // ── its way through its states ──────────────────────────────────────────────────────────────────────────────────
@@ -277,6 +275,7 @@ export class Session {
     }
     this.source = source;
     progress.opened(stream, performance.now());
+    stream.cell.setLeaseUntilMs(host.leaseUntilMs(this.id));
     this.apply(event);
     void stream.started.then(() => {
       if (progress.stream !== stream) return;
@@ -300,7 +299,7 @@ export class Session {
 
   /** The stream has come to its end by itself. */
   private ended(error: CodedError | undefined): void {
-    if (this.host.closing) return; // it goes on after the restart
+    if (this.host.closing || this.isGone) return; // it goes on after the restart, or elsewhere
     this.takeLastCheckpoint();
     this.end(error, "");
   }
@@ -309,6 +308,7 @@ export class Session {
   private async drain(drain: Drain): Promise<void> {
     const { progress } = this;
     const { error, cut } = await drain.run();
+    if (this.isGone) return;
     this.takeLastCheckpoint();
     if (cut !== undefined) {
       const clients = (await progress.stream?.clients()) ?? [];
@@ -344,7 +344,7 @@ export class Session {
   /** Ends a session that its record says is over. Called once, at a restart. @returns whether it has ended */
   endAsRecorded(): boolean {
     const { stored, progress } = this;
-    if (stored.outcome !== undefined) this.apply(EVENT_OF_OUTCOME[stored.outcome]);
+    if (stored.outcome !== undefined) this.apply(ENDED_BY[stored.outcome]);
     else if (stored.stopAsked) {
       const message = `cancelled after ledger ${progress.checkpoint.position.ledger - 1}`;
       this.apply("stopAsked", { outcome: "cancelled", message });

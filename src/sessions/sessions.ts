@@ -11,12 +11,14 @@ import { AssetTable } from "../engine/asset-table.ts";
 import type { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
+import type { ChangeWriter } from "./change-writer.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { checkFilterRoom } from "./filter-room.ts";
 import { FilterTimeline, sameFilter } from "./filter-timeline.ts";
 import { changedFilter, checkedFilter } from "./filters.ts";
 import { SessionRegistry } from "./registry.ts";
-import { checkedRequest } from "./request.ts";
+import { Replicas } from "./replicas.ts";
+import { beginning, checkedRequest } from "./request.ts";
 import { restoreSession } from "./restore-session.ts";
 import { checkOwnSessions } from "./scoped-sessions.ts";
 import { Session } from "./session.ts";
@@ -43,6 +45,9 @@ import { SessionWatchers } from "./watchers.ts";
 export class Sessions implements SessionService, SessionHost {
   readonly log: SessionLog;
   readonly checkpointer: Checkpointer;
+  /** Sessions that the cluster keeps. */
+  readonly replicas: Replicas;
+  readonly store: ChangeWriter;
   private readonly registry = new SessionRegistry();
   readonly tips = new Tips();
   readonly watchers = new SessionWatchers();
@@ -54,13 +59,16 @@ export class Sessions implements SessionService, SessionHost {
   constructor(
     readonly engine: StreamEngine,
     readonly sources: SourceSet,
-    readonly store: SessionStore,
+    /** DATA_DIR. */
+    readonly disk: SessionStore,
     readonly defaults: SessionDefaults,
     lines?: LogLines,
     traces?: SessionTraces,
   ) {
     this.log = new SessionLog(lines, traces);
-    this.checkpointer = new Checkpointer(store, this.log);
+    this.replicas = new Replicas(disk, this);
+    this.store = this.replicas;
+    this.checkpointer = new Checkpointer(this.store, this.log);
     this.filter = checkedFilter(defaults.filter);
     this.timer = setInterval(() => this.tick(), defaults.checkpointIntervalMs);
     this.timer.unref?.();
@@ -75,13 +83,23 @@ export class Sessions implements SessionService, SessionHost {
     const source = await this.sources.get(checked.source);
     // From here on nothing waits, so that two requests cannot both be the first.
     this.refuseWhenClosing();
-    const earlier = this.registry.earlier(checked);
-    if (earlier !== undefined) return { ...earlier.snapshot(), existed: true };
+    const earlier = this.registry.earlier(checked) ?? this.replicas.earlier(checked);
+    if (earlier !== undefined) {
+      await this.store.stored(earlier.id);
+      return { ...earlier.snapshot(), existed: true };
+    }
+    if (checked.replicated) this.replicas.checkThere();
     this.admit();
     if (checked.owner !== undefined) this.checkOwner(checked.owner, ownSessionsMax);
     const session = this.newSession(checked);
     session.start(source);
     this.registry.add(session);
+    try {
+      await this.store.stored(session.id);
+    } catch (thrown) {
+      this.depart(session.id, CodedError.from(thrown));
+      throw thrown;
+    }
     this.log.step("session started", session);
     return session.snapshot();
   }
@@ -112,30 +130,33 @@ export class Sessions implements SessionService, SessionHost {
   }
 
   async stop(id: string, options?: StopOptions): Promise<SessionDetails> {
-    await this.registry.find(id).stop(options);
-    return this.details(id);
+    await this.here(id).stop(options);
+    await this.store.stored(id);
+    return this.here(id).details();
   }
 
   get(id: string): SessionSnapshot {
-    return this.registry.find(id).snapshot();
+    return this.find(id).snapshot();
   }
 
   async details(id: string): Promise<SessionDetails> {
-    return this.registry.find(id).details();
+    return this.find(id).details();
   }
 
   list(): SessionSnapshot[] {
-    return [...this.registry.all()].reverse().map((session) => session.snapshot());
+    const all = [...this.replicas.allAway(), ...this.registry.all()];
+    return all.reverse().map((session) => session.snapshot());
   }
 
   async resume(id: string): Promise<SessionSnapshot> {
-    const session = this.registry.find(id);
+    const session = this.here(id);
     await session.resume();
+    await this.store.stored(id);
     return session.snapshot();
   }
 
   async remove(id: string, force: boolean): Promise<void> {
-    const session = this.registry.find(id);
+    const session = this.here(id);
     if (effectOf("remove", session.state) === "refuses" && force) await session.stop({ mode: "drop" });
     session.check("remove", "stop it first, or use force");
     if (!this.registry.has(id)) return; // somebody else was faster
@@ -144,10 +165,11 @@ export class Sessions implements SessionService, SessionHost {
     this.registry.remove(session);
     this.log.info("session deleted", session);
     this.watchers.tell(last, "deleted");
+    await this.store.stored(id);
   }
 
-  configureFilters(change: FilterChange, id?: string): FilterOutcome {
-    const named = id === undefined ? undefined : this.registry.find(id);
+  async configureFilters(change: FilterChange, id?: string): Promise<FilterOutcome> {
+    const named = id === undefined ? undefined : this.here(id);
     named?.check("configureFilters", "resume it, or start another session");
     const defaults = named === undefined ? changedFilter(this.filter, change) : undefined;
     const targets = [...(named === undefined ? this.registry.all() : [named])].filter(
@@ -170,6 +192,7 @@ export class Sessions implements SessionService, SessionHost {
     this.store.commit(changes);
     if (defaults !== undefined) this.filter = defaults;
     for (const plan of plans) plan.session.setFilter(plan);
+    await Promise.all(plans.map(({ session }) => this.store.stored(session.id)));
     return {
       applied: plans.map(({ session, step: { ledgerFrom, filter } }) => ({ id: session.id, ledgerFrom, filter })),
       defaults,
@@ -181,7 +204,7 @@ export class Sessions implements SessionService, SessionHost {
   }
 
   watch(id: string | undefined, listener: WatchListener): () => void {
-    if (id !== undefined) this.registry.find(id);
+    if (id !== undefined) this.find(id);
     return this.watchers.watch(id, listener);
   }
 
@@ -193,7 +216,7 @@ export class Sessions implements SessionService, SessionHost {
    * network than the server
    */
   async restore(): Promise<void> {
-    const state = this.store.load();
+    const state = this.disk.load();
     this.checkNetworks(state.sessions);
     const { defaults } = state;
     // A configuration that has been changed since is newer than what was said to the server before.
@@ -233,7 +256,7 @@ export class Sessions implements SessionService, SessionHost {
     throw new CodedError(
       "FAILED_PRECONDITION",
       "STATE_NETWORK",
-      `${others.length} of ${sessions.length} sessions in ${this.store.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
+      `${others.length} of ${sessions.length} sessions in ${this.disk.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
     );
   }
 
@@ -252,13 +275,13 @@ export class Sessions implements SessionService, SessionHost {
     );
     await Promise.all(this.registry.active().map((session) => session.suspend(why)));
     this.tick();
-    this.store.close();
+    this.disk.close();
     await this.sources.close();
   }
 
   /** Why nothing can be written down any more, for health; undefined while all is well. */
   get stateTrouble(): string | undefined {
-    const { gone } = this.store;
+    const { gone } = this.disk;
     return gone === undefined
       ? undefined
       : `${gone} was removed or replaced under the server: put DATA_DIR back and restart`;
@@ -308,20 +331,59 @@ export class Sessions implements SessionService, SessionHost {
     );
   }
 
+  /** The session, whichever node runs it. @throws CodedError NOT_FOUND / SESSION_UNKNOWN */
+  private find(id: string) {
+    return this.replicas.away(id) ?? this.registry.find(id);
+  }
+
+  /** The session, which this node has to run. @throws CodedError FAILED_PRECONDITION / SESSION_ELSEWHERE and as `find` */
+  private here(id: string): Session {
+    const away = this.replicas.away(id);
+    if (away !== undefined) throw away.refusal;
+    return this.registry.find(id);
+  }
+
+  // ── what replicas ask of it ─────────────────────────────────────────────────────────────────────────────────────
+
+  get terms(): string {
+    return this.defaults.terms;
+  }
+
+  leaseUntilMs(id: string): number {
+    return this.replicas.untilMs(id);
+  }
+
+  held(id: string, untilMs: number): void {
+    if (this.registry.has(id)) this.registry.find(id).progress.stream?.cell.setLeaseUntilMs(untilMs);
+  }
+
+  async takeOver(state: StoredState): Promise<boolean> {
+    const session = this.storedSession(state.sessions[0]!, state);
+    this.registry.add(session);
+    await restoreSession(session, this);
+    const works = session.state !== "UNKNOWN";
+    if (works) this.log.step("session taken over", session);
+    return works;
+  }
+
+  depart(id: string, why: CodedError): void {
+    if (!this.registry.has(id)) return;
+    const session = this.registry.find(id);
+    this.log.info("session let go", session, { why: why.message });
+    this.registry.remove(session, why);
+  }
+
   has(id: string): boolean {
     return this.registry.has(id);
   }
 
-  checkKnown(id: string): void {
-    this.registry.find(id);
+  checkKnown(session: { readonly id: string }): void {
+    const { id } = session;
+    if (this.here(id) === session) return;
+    throw new CodedError("UNAVAILABLE", "SESSION_MOVED", `session ${id} has left this node and come back: try again`);
   }
 
   makeRoom(): void {
     this.registry.makeRoom((ids) => this.checkpointer.note(ids.map((remove) => ({ remove }))));
   }
-}
-
-/** The checkpoint of a session that has done nothing yet. */
-function beginning({ ledgerStart }: SessionRequest) {
-  return { position: { ledger: ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
 }

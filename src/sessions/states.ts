@@ -35,6 +35,7 @@
  * ConfigureFilters without a session passes over those that would refuse.
  */
 import type { SessionState } from "./session-service.ts";
+import type { Outcome } from "./store.ts";
 
 /**
  * opened: the stream begins; started: the source delivers; completed: the last ledger is in; drained: a stop has taken
@@ -57,6 +58,13 @@ const TABLE: Record<SessionState, Partial<Record<SessionEvent, SessionState>>> =
 export function nextState(state: SessionState, event: SessionEvent): SessionState {
   return TABLE[state][event] ?? state;
 }
+
+/** The event that leads a restored session from UNKNOWN to the end that its record says. */
+export const ENDED_BY = {
+  completed: "completed",
+  cancelled: "stopAsked",
+  failed: "failed",
+} as const satisfies Record<Outcome, SessionEvent>;
 
 /** The calls that change a session. */
 export const SESSION_CALLS = ["stop", "configureFilters", "resume", "remove"] as const;

@@ -92,6 +92,8 @@ export interface StreamOpening {
   seekable: boolean;
   /** No longer than this is a client left without news, while ledgers come. */
   flushIntervalMs: number;
+  /** The Flight server of the node that runs this session, as a location's URI; empty: none does. Absent: this one does. */
+  elsewhere?: string;
 }
 
 /** A range that a ticket asks for. */
@@ -187,8 +189,8 @@ export type ToDataPlane =
   | { type: "resized"; stream: number }
   /** Keeps no batches of a stream that is over, beyond those that its readers still need. */
   | { type: "retire"; stream: number }
-  /** Frees the stream's batches; its readers are ended. */
-  | { type: "forget"; stream: number }
+  /** Frees the stream's batches; its readers are ended at once, with that error or as of a session that was removed. */
+  | { type: "forget"; stream: number; why?: ErrorRecord }
   | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
   /** Who reads a stream; answered by `clients`. */
   | { type: "clientsOf"; number: number; stream: number }

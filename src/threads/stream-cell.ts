@@ -53,6 +53,7 @@ export interface Counters {
 /** A stream's counters, gate and credit in shared memory: each number has one thread that writes it. */
 export class StreamCell implements Counters {
   private readonly control: Int32Array;
+  /** The memory limit, and the end of the lease. */
   private readonly limit: BigInt64Array;
   private readonly counters: BigInt64Array;
   /** The counters as they were when the last span was in order. */
@@ -62,7 +63,7 @@ export class StreamCell implements Counters {
 
   constructor(readonly memory: SharedArrayBuffer) {
     this.control = new Int32Array(memory, 0, COUNTERS_OFFSET_BYTES / 4);
-    this.limit = new BigInt64Array(memory, LIMIT_OFFSET_BYTES, 1);
+    this.limit = new BigInt64Array(memory, LIMIT_OFFSET_BYTES, 2);
     const length = (memory.byteLength - COUNTERS_OFFSET_BYTES) / 16;
     this.counters = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES, length);
     this.marked = new BigInt64Array(memory, COUNTERS_OFFSET_BYTES + length * 8, length);
@@ -124,6 +125,15 @@ export class StreamCell implements Counters {
 
   setRetainedBytesMax(bytes: number): void {
     Atomics.store(this.limit, 0, BigInt(bytes));
+  }
+
+  /** Until when batches may be given out, in unixNowMs(); 0: for ever. The main thread writes it. */
+  get leaseUntilMs(): number {
+    return Number(Atomics.load(this.limit, 1));
+  }
+
+  setLeaseUntilMs(untilMs: number): void {
+    Atomics.store(this.limit, 1, BigInt(Math.floor(untilMs)));
   }
 
   /** Spans whose batches are all in order in the stream. */

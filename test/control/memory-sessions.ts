@@ -131,7 +131,7 @@ export class MemorySessions implements SessionService {
     this.#tell(session, "deleted");
   }
 
-  configureFilters(change: FilterChange, id?: string): FilterOutcome {
+  async configureFilters(change: FilterChange, id?: string): Promise<FilterOutcome> {
     this.#fail();
     const targets = id === undefined ? [...this.sessions.keys()] : [this.get(id).id];
     const applied = targets.map((target) => {

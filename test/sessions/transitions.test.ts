@@ -35,7 +35,7 @@ async function open(): Promise<void> {
     if (states.at(-1) !== state) states.push(state);
     told.set(id, states);
     if (!isEnded(state)) return;
-    const stored = sessions.store.load().sessions.find((session) => session.id === id);
+    const stored = sessions.disk.load().sessions.find((session) => session.id === id);
     if (stored?.outcome === undefined || endedUnixMs === 0) early.push(`${id} ${state}`);
   });
 }

@@ -223,6 +223,11 @@ export interface StartProcessingRequest {
    * None = contract_data alone.
    */
   datasets: string[];
+  /**
+   * Kept in the cluster (CLUSTER) instead of DATA_DIR: when the node that runs it is gone, another one goes on with it, and
+   * GetFlightInfo on any node says where it is. FAILED_PRECONDITION on a server without a cluster.
+   */
+  replicated: boolean;
 }
 
 export const StartProcessingRequest: Codec<StartProcessingRequest> = {
@@ -244,11 +249,12 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
     for (const value of message.knownAssets ?? []) writer.uint32(162).string(value);
     if (message.dictionaries !== undefined) writer.uint32(168).bool(message.dictionaries);
     for (const value of message.datasets ?? []) writer.uint32(178).string(value);
+    if (message.replicated) writer.uint32(192).bool(message.replicated);
     return writer.finish();
   },
   decode(bytes) {
     const reader = protobuf.Reader.create(bytes);
-    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "", knownAssets: [], datasets: [] };
+    const message: StartProcessingRequest = { startLedger: 0, endLedger: 0, batchSize: 0, source: "", schemaVersion: 0, compression: 0, partitions: 0, labels: new Map(), idempotencyKey: "", knownAssets: [], datasets: [], replicated: false };
     while (reader.pos < reader.len) {
       const tag = reader.tag();
       switch (tag) {
@@ -300,6 +306,9 @@ export const StartProcessingRequest: Codec<StartProcessingRequest> = {
           break;
         case 178:
           message.datasets.push(reader.string());
+          break;
+        case 192:
+          message.replicated = reader.bool();
           break;
         default:
           reader.skipType(tag & 7, 0, tag >>> 3);

@@ -1,0 +1,25 @@
+/** What clients are told of a replicated session that this node does not run, or does not run any more. */
+import type { HubStream } from "../delivery/hub-stream.ts";
+import { CodedError } from "../error.ts";
+import type { StreamOpening } from "../threads/data-plane-messages.ts";
+
+/** @throws CodedError UNAVAILABLE / SESSION_MOVED where another node, or none, runs the session */
+export function checkHere({ opening: { id, elsewhere } }: HubStream): void {
+  if (elsewhere === undefined) return;
+  throw new CodedError(
+    "UNAVAILABLE",
+    "SESSION_MOVED",
+    elsewhere === ""
+      ? `no node runs session ${id} just now; one will within the lease: ask GetFlightInfo again, and come back with the cursor`
+      : `session ${id} is run by another node: read it from ${elsewhere}, the location that GetFlightInfo answers with`,
+  );
+}
+
+/** The lease ended before this node has said so. */
+export function leaseOver({ id }: StreamOpening): CodedError {
+  return new CodedError(
+    "UNAVAILABLE",
+    "LEASE_LOST",
+    `this node ran session ${id}, and could not renew its lease in time: ask GetFlightInfo on any node, and come back with the cursor of the last batch`,
+  );
+}

@@ -1,0 +1,242 @@
+/**
+ * A replicated session whose owner is killed again and again, by SIGKILL, at random instants, while a client reads it and
+ * its filters change. The client asks any node where the session is, goes on there from its cursor, and times each gap:
+ * from the kill to its next row. In the end it must have the oracle's rows under the filters of the session's history.
+ */
+import { type ControlClient, connectControl } from "../../src/control/client.ts";
+import { CodedError } from "../../src/error.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
+import { flightCalls } from "../support/flight-rows.ts";
+import { CONTRACTS } from "../support/kill-oracle.ts";
+import { type Choice, changed, checkTimeline, compare, takeRows, type Watched } from "../support/kill-watched.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { randomFrom } from "../support/random.ts";
+import { NatsServer } from "./nats-server.ts";
+
+const NODES = 3;
+const START = 1000;
+const LIFE_MS_MAX = 1500;
+const GAP_MS_MAX = 60_000; // longer is a failure in any case
+const ASK_MS = 20; // between two tries of a client that has no server
+const CALL_MS_MAX = 10_000;
+
+interface FailoverReport {
+  kills: number;
+  rows: number;
+  filterChanges: number;
+  /** From SIGKILL to the client's next row. */
+  gapsMs: number[];
+}
+
+/** @throws Error that says what is not as it must be */
+export async function failoverRun(options: {
+  kills: number;
+  seed: number;
+  leaseMs: number;
+  say?: (line: string) => void;
+}): Promise<FailoverReport> {
+  const run = new FailoverRun(options.kills, options.leaseMs, randomFrom(options.seed), options.say ?? (() => {}));
+  try {
+    return await run.all();
+  } finally {
+    await run.dispose();
+  }
+}
+
+class FailoverRun {
+  private nats: NatsServer | undefined;
+  private readonly nodes: (Processor & { name: string })[] = [];
+  private starts = 0;
+  private session: Watched | undefined;
+  private readonly over = new AbortController();
+  /** Told of each batch with rows. */
+  private arrived = () => {};
+  private readonly report: FailoverReport = { kills: 0, rows: 0, filterChanges: 0, gapsMs: [] };
+
+  constructor(
+    private readonly kills: number,
+    private readonly leaseMs: number,
+    private readonly random: () => number,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  async all(): Promise<FailoverReport> {
+    this.nats = await NatsServer.start();
+    await Promise.all(Array.from({ length: NODES }, () => this.startNode()));
+    const id = await this.startSession();
+    const filter = { contractIds: [], includeDeleted: true };
+    const timeline = [{ fromLedger: START, filter }];
+    const nothing = { open: undefined, cursor: undefined, received: new Map(), lastLedger: 0, batches: 0 };
+    this.session = { id, start: START, timeline, ...nothing };
+    const reading = this.read(this.session);
+    reading.catch(() => this.over.abort());
+    while (this.report.kills < this.kills && !this.over.signal.aborted) {
+      await this.nextRow(reading);
+      await Bun.sleep(this.random() * LIFE_MS_MAX);
+      if (this.random() < 0.7) await this.changeFilter(this.session);
+      await this.killOwner(reading);
+    }
+    await this.drain(this.session, reading);
+    return this.report;
+  }
+
+  async dispose(): Promise<void> {
+    this.over.abort();
+    for (const node of this.nodes) {
+      node.kill("SIGKILL");
+      await node.exited;
+    }
+    await this.nats?.stop();
+  }
+
+  private async startNode(): Promise<void> {
+    const name = `node-${++this.starts}`;
+    const node = await startProcessor(
+      [
+        `--source-endpoint=repeat:${SAMPLE.folder}`,
+        "--include-deleted",
+        "--worker-count=1",
+        "--channel-buffer-size=40",
+        "--log-level=warn",
+      ],
+      { env: { CLUSTER: this.nats!.url, NODE_NAME: name, CLUSTER_LEASE: `${this.leaseMs}ms` } },
+    );
+    this.nodes.push({ ...node, name });
+  }
+
+  private async startSession(): Promise<string> {
+    const control = connectControl(this.nodes[0]!.control, { deadlineMs: CALL_MS_MAX });
+    try {
+      for (;;) {
+        const request = { startLedger: START, batchSize: 20, replicated: true };
+        const started = await control.startProcessing(request).catch((thrown) => {
+          if (CodedError.from(thrown).code !== "UNAVAILABLE") throw thrown; // NATS is being connected to
+        });
+        if (started !== undefined) return started.sessionId;
+        await Bun.sleep(ASK_MS);
+      }
+    } finally {
+      control.close();
+    }
+  }
+
+  /** Where any node says that the session is: host:port; undefined while none can say. */
+  private async locate(session: Watched): Promise<string | undefined> {
+    const node = this.nodes[Math.floor(this.random() * this.nodes.length)]!;
+    const calls = flightCalls(node.flight);
+    const cmd = Buffer.from(JSON.stringify({ session: session.id, from: session.cursor ?? "start" }));
+    try {
+      const info = await calls.getFlightInfo({ type: DescriptorType.CMD, cmd });
+      const [endpoint] = info.endpoint;
+      const [location] = endpoint!.location;
+      return location === undefined ? node.flight : location.uri.replace("grpc+tcp://", "");
+    } catch (thrown) {
+      this.mustPass(thrown);
+      return undefined;
+    } finally {
+      calls.close();
+    }
+  }
+
+  /** As a consumer does: where the session is, from the cursor, until that node ends it; and again. */
+  private async read(session: Watched): Promise<void> {
+    while (!this.over.signal.aborted) {
+      const address = await this.locate(session);
+      if (address === undefined) {
+        await Bun.sleep(ASK_MS);
+        continue;
+      }
+      const flight = new FlightClient(address);
+      const ticket = Buffer.from(JSON.stringify({ session: session.id, from: session.cursor ?? "start" }));
+      try {
+        for await (const { table, metadata } of flight.doGet(ticket)) {
+          const rows = takeRows(session, table);
+          this.report.rows += rows;
+          session.cursor = metadata.cursor;
+          if (rows > 0) this.arrived();
+          await Bun.sleep(this.random() * 4);
+        }
+        return; // the session has been stopped, and this is its end
+      } catch (thrown) {
+        this.mustPass(thrown);
+        await Bun.sleep(ASK_MS);
+      } finally {
+        flight.close();
+      }
+    }
+  }
+
+  /** What a client may see while a node is gone, and no other one is there yet. */
+  private mustPass(thrown: unknown): void {
+    const { code, reason, message } = CodedError.from(thrown);
+    if (code !== "UNAVAILABLE" && reason !== "SESSION_UNKNOWN") throw new Error(`${code} ${reason}: ${message}`);
+  }
+
+  private async nextRow(reading: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.arrived = resolve;
+    const late = Bun.sleep(GAP_MS_MAX).then(() => {
+      throw new Error(`no row has come for ${GAP_MS_MAX} ms: ${this.nodes.map((node) => node.output()).join("\n")}`);
+    });
+    late.catch(() => {});
+    await Promise.race([promise, late, reading]);
+  }
+
+  /** The session's owner, by its own word. */
+  private async owner(id: string): Promise<{ node: Processor & { name: string }; control: ControlClient }> {
+    for (;;) {
+      for (const node of this.nodes) {
+        const control = connectControl(node.control, { deadlineMs: CALL_MS_MAX });
+        const session = await control.getSession({ sessionId: id }).then(
+          (found) => found.session,
+          () => undefined,
+        );
+        if (session !== undefined && !/runs it|no node/.test(session.message)) return { node, control };
+        control.close();
+      }
+      await Bun.sleep(ASK_MS);
+    }
+  }
+
+  private async changeFilter(session: Watched): Promise<void> {
+    const filter: Choice = {
+      contractIds: CONTRACTS.filter(() => this.random() < 0.5).slice(0, 20),
+      includeDeleted: this.random() < 0.5,
+    };
+    const { control } = await this.owner(session.id);
+    try {
+      const { applied } = await control.configureFilters({ sessionId: session.id, filters: filter });
+      changed(session, { fromLedger: applied[0]!.fromLedger, filter });
+      this.report.filterChanges += 1;
+    } finally {
+      control.close();
+    }
+  }
+
+  private async killOwner(reading: Promise<void>): Promise<void> {
+    const { node, control } = await this.owner(this.session!.id);
+    control.close();
+    node.kill("SIGKILL");
+    const killedMs = performance.now();
+    await node.exited;
+    this.nodes.splice(this.nodes.indexOf(node), 1);
+    // What had left the owner before may still be on its way.
+    await Bun.sleep(50);
+    await this.nextRow(reading);
+    this.report.gapsMs.push(Math.round(performance.now() - killedMs));
+    this.report.kills += 1;
+    this.say(`kill ${this.report.kills}, of ${node.name}: ${this.report.gapsMs.at(-1)} ms, ${this.report.rows} rows`);
+    await this.startNode();
+  }
+
+  private async drain(session: Watched, reading: Promise<void>): Promise<void> {
+    const { control } = await this.owner(session.id);
+    const { session: found } = await control.getSession({ sessionId: session.id });
+    checkTimeline(session, found!);
+    const { session: last } = await control.stopProcessing({ sessionId: session.id });
+    await reading;
+    control.close();
+    compare(session, last!.metrics!.currentLedger, last!.metrics!.contractsProcessed);
+  }
+}

@@ -1,0 +1,110 @@
+/** Two of the fifty kills of `make soak`, and what else becomes of a replicated session. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connectControl } from "../../src/control/client.ts";
+import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
+import { failureOf } from "../support/failure.ts";
+import { flightCalls, readRows } from "../support/flight-rows.ts";
+import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
+import { failoverRun } from "./failover-run.ts";
+import { NatsServer, nats } from "./nats-server.ts";
+
+const LEASE_MS = 1000;
+const SLOW_MACHINE_MS = 15_000; // `make soak` measures the promise, lease + 2 s, on a quiet one
+
+describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
+  let server: NatsServer;
+  const nodes: Processor[] = [];
+  const request = { startLedger: SAMPLE.first, replicated: true };
+
+  const startNode = (name: string) =>
+    startProcessor(["--source-endpoint", SAMPLE.folder, "--log-level=warn", "--shutdown-grace=1s"], {
+      env: { CLUSTER: server.url, NODE_NAME: name, CLUSTER_LEASE: `${LEASE_MS}ms` },
+    });
+  beforeAll(async () => {
+    server = await NatsServer.start();
+    nodes.push(...(await Promise.all(["one", "two"].map(startNode))));
+  });
+  afterAll(async () => {
+    for (const node of nodes) node.kill("SIGKILL");
+    await Promise.all(nodes.map((node) => node.exited));
+    await server.stop();
+  });
+
+  /** Whether the node has found NATS. */
+  const startable = async ({ http }: Processor) => {
+    const health = await fetch(`http://${http}/health`);
+    return /"cluster"[^}]*"ready":\s*true/.test(await health.text());
+  };
+
+  /** Where GetFlightInfo of a node says that the session is. */
+  async function locationAt(node: Processor, session: string): Promise<string | undefined> {
+    const calls = flightCalls(node.flight);
+    const cmd = Buffer.from(JSON.stringify({ session }));
+    const info = await calls.getFlightInfo({ type: DescriptorType.CMD, cmd }).catch(() => undefined);
+    calls.close();
+    return info?.endpoint[0]?.location[0]?.uri;
+  }
+
+  test("is known to all nodes, goes to another one when its own stops, and waits while NATS is away", async () => {
+    const [one, two] = nodes as [Processor, Processor];
+    const [atOne, atTwo] = [one, two].map((node) => connectControl(node.control)) as [
+      ReturnType<typeof connectControl>,
+      ReturnType<typeof connectControl>,
+    ];
+    await until(() => startable(one), "NATS is there");
+    const { sessionId: id } = await atOne.startProcessing(request);
+
+    // The other node knows it, sends clients there, and refuses to change it.
+    await until(
+      async () => (await locationAt(two, id)) === `grpc+tcp://${one.flight}`,
+      "the other node names the first",
+    );
+    expect(await locationAt(one, id)).toBeUndefined();
+    expect((await atTwo.getSession({ sessionId: id })).session!.message).toContain(one.control);
+    const refused = await failureOf(atTwo.configureFilters({ sessionId: id, assetCodes: ["USDC"] }));
+    expect(refused).toMatchObject({ code: "FAILED_PRECONDITION", reason: "SESSION_ELSEWHERE" });
+    expect(refused.message).toContain(one.control);
+    const { error: moved } = await readRows(two.flight, { session: id });
+    expect(moved).toMatchObject({ code: "UNAVAILABLE", reason: "SESSION_MOVED" });
+
+    // Its node stops: the other one goes on, with the filter that was acknowledged.
+    const { applied } = await atOne.configureFilters({ sessionId: id, assetCodes: ["USDC"] });
+    expect(await one.stop()).toBe(0);
+    await until(async () => (await locationAt(two, id)) === undefined, "the other node runs it");
+    await until(async () => (await atTwo.getSession({ sessionId: id })).session!.message === "", "it runs");
+    const { filterHistory } = (await atTwo.getSession({ sessionId: id })).session!;
+    expect(filterHistory.map(({ fromLedger }) => fromLedger)).toEqual([SAMPLE.first, applied[0]!.fromLedger]);
+
+    // NATS goes away: its clients are told, with their cursor; no such session starts; it goes on when NATS is back.
+    const reading = readRows(two.flight, { session: id, from: "start" });
+    await server.kill();
+    expect((await reading).error).toMatchObject({ code: "UNAVAILABLE", reason: "LEASE_LOST" });
+    expect(await failureOf(atTwo.startProcessing(request))).toMatchObject({ reason: "CLUSTER_AWAY" });
+    await server.restart();
+    await until(async () => (await atTwo.getSession({ sessionId: id })).session?.message === "", "it goes on");
+    await atTwo.deleteSession({ sessionId: id, force: true });
+    expect(await failureOf(atTwo.getSession({ sessionId: id }))).toMatchObject({ reason: "SESSION_UNKNOWN" });
+    atOne.close();
+    atTwo.close();
+  }, 120_000);
+
+  test("is refused by a server without a cluster", async () => {
+    const alone = await startProcessor(["--source-endpoint", SAMPLE.folder]);
+    const control = connectControl(alone.control);
+    const refused = await failureOf(control.startProcessing(request));
+    expect(refused).toMatchObject({ code: "FAILED_PRECONDITION", reason: "REPLICATED_OFF" });
+    control.close();
+    await alone.stop();
+  }, 60_000);
+
+  test("outlives its node: no row is lost or doubled, and none of its filters", async () => {
+    const seed = seedOf();
+    const report = await failoverRun({ kills: 2, seed, leaseMs: LEASE_MS }).catch((thrown: Error) => {
+      throw new Error(`SEED=${seed}: ${thrown.message}`, { cause: thrown });
+    });
+    expect(report.kills).toBe(2);
+    expect(Math.max(...report.gapsMs)).toBeLessThan(LEASE_MS + SLOW_MACHINE_MS);
+  }, 120_000);
+});
