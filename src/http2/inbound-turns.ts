@@ -1,12 +1,16 @@
 /**
  * Shares the event loop out among connections: what a client asks for in one write, thousands of calls perhaps, is taken
  * some calls a turn. A turn of the event loop has one such turn of one connection, and connections take them by turns; so
- * that what others ask waits for some calls, however many connections ask for thousands.
+ * that what others ask waits for some calls, however many connections ask for thousands. Where that does not end, there
+ * are pauses in between.
  */
 
 /** Frames that ask for something, after which a turn is over: calls above all, which cost up to 0.3 ms each. */
 const ASKED_A_TURN = 8;
 const SLICE_BYTES_MIN = 1024; // some 15 calls; twice as much after each slice that asks for nothing
+const IN_A_ROW_MAX = 256; // turns: 2,048 calls, which no client of ours or of gRPC's has under way …
+const PAUSE_MS = 1; // … and who goes on asking leaves some of the CPU to others, and garbage time to be collected
+const REST_MS = 20; // without a turn, and the count begins again
 
 /** Who takes the bytes. */
 interface Taker {
@@ -20,15 +24,26 @@ interface Taker {
 
 /** Turns to come, of all connections of this thread, the next one first. */
 const waiting: (() => void)[] = [];
+let inARow = 0; // turns without a rest
+let turnMs = 0; // when the last one was
 
 function later(turn: () => void): void {
   waiting.push(turn);
-  if (waiting.length === 1) setImmediate(takeTurn);
+  if (waiting.length === 1) schedule();
+}
+
+/** The next turn: with the event loop's, or after a pause where they do not end. */
+function schedule(): void {
+  if (inARow > IN_A_ROW_MAX) setTimeout(takeTurn, PAUSE_MS);
+  else setImmediate(takeTurn);
 }
 
 function takeTurn(): void {
   const turn = waiting.shift();
-  if (waiting.length > 0) setImmediate(takeTurn);
+  const nowMs = performance.now();
+  inARow = nowMs - turnMs < REST_MS ? inARow + 1 : 0;
+  turnMs = nowMs;
+  if (waiting.length > 0) schedule();
   turn?.();
 }
 
