@@ -240,5 +240,6 @@ function requestMessage(request: SessionRequest): Init<StartProcessingRequest> {
     partitions: request.partitions,
     labels: new Map(Object.entries(request.labels ?? {})),
     idempotencyKey: request.idempotencyKey,
+    replicated: request.replicated,
   };
 }

@@ -62,6 +62,7 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
       "the other node names the first",
     );
     expect(await locationAt(one, id)).toBeUndefined();
+    expect((await atOne.getSession({ sessionId: id })).session!.request!.replicated).toBe(true);
     expect((await atTwo.getSession({ sessionId: id })).session!.message).toContain(one.control);
     const refused = await failureOf(atTwo.configureFilters({ sessionId: id, assetCodes: ["USDC"] }));
     expect(refused).toMatchObject({ code: "FAILED_PRECONDITION", reason: "SESSION_ELSEWHERE" });
