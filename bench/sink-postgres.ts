@@ -56,6 +56,7 @@ async function speed(ledgers: number, rounds: number): Promise<void> {
   const sink = (keepsState: boolean) => async () => {
     const { rows } = await consume({
       ...{ address: processor.flight, selection, sink: new PostgresSink(targetOf(url, {}), { keepsState }) },
+      commitRows: 50_000, // as docs/sinks.md says for so much at once
     });
     return rows;
   };

@@ -46,7 +46,7 @@ export const SINK_FLAGS = {
   "batch-size": option({
     placeholder: "ROWS",
     type: commitRows,
-    summary: "A commit is due with this many rows. Default: 50000, or BATCH_SIZE.",
+    summary: "A commit is due with this many rows. Default: 1000, or BATCH_SIZE.",
   }),
   "max-retries": option({
     placeholder: "N",

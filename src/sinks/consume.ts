@@ -14,7 +14,7 @@ import { readerOf, type Selection, ticketFrom } from "./reader.ts";
 import type { Sink, SinkProgress } from "./sink.ts";
 
 const COMMIT_INTERVAL_MS = 5_000; // as the original's consumer
-const COMMIT_ROWS = 50_000; // some tenths of a second of a database's work, against some milliseconds a transaction
+const COMMIT_ROWS = 1_000; // as the original's consumer
 const COMMIT_BYTES = 64 << 20; // sinks may keep what is not committed in memory
 
 /** What has been committed. */
@@ -44,7 +44,7 @@ export interface ConsumeOptions {
   tls?: OutgoingTls;
   /** Rows wait for a commit no longer than this. Default 5 s. */
   commitIntervalMs?: number;
-  /** A commit is due with this many rows, or with 64 MiB of them. Default 50,000. */
+  /** A commit is due with this many rows, or with 64 MiB of them. Default 1000. */
   commitRows?: number;
   /** Tries in a row that may fail before the error is thrown. Default: it tries for ever, once it has read something. */
   retriesMax?: number;
