@@ -196,8 +196,8 @@ class SinkKillRun {
       this.sinks.delete(sink);
       if (code === 0) return;
       const said = (await told).trim().split("\n").at(-1);
-      // 137 is our own kill; 1 at the first contact, where the server or the database is away
-      if (code !== 137 && !(code === 1 && /Flight server at|takes no rows/.test(said ?? ""))) {
+      // 137 is our own kill; 1 at the first contact, where the server, its source or the database is away
+      if (code !== 137 && !(code === 1 && /Flight server at|reachable from here|takes no rows/.test(said ?? ""))) {
         throw new Error(`the sink of ${words.join(" ")} ended with ${code}: ${said}`);
       }
       if (starts > STARTS_MAX)
