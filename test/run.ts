@@ -14,6 +14,8 @@ const root = join(import.meta.dir, "..");
 const scratch = mkdtempSync(join(tmpdir(), "contract-data-test-"));
 const TEST_MS_MAX = 120_000; // one test at most, the real clients included
 const FILES_AT_ONCE = 3; // one more than the cores of a small machine: most tests wait for processes and timers
+/** Milliseconds of each file, roughly: the slowest are begun first. `bun test` with --timings and --update-timings writes it anew. */
+const TIMINGS = "test/timings.json";
 
 /** Counts of tests, and the seconds that they took; a command counts as one. */
 interface Counts {
@@ -33,7 +35,7 @@ function run(command: readonly string[], env: Record<string, string> = {}): bool
 /** @returns the counts of each file; a file that has not reported has failed */
 function runFiles(files: readonly string[], env: Record<string, string>): Map<string, Counts> {
   const junit = join(scratch, "junit.xml");
-  const flags = [`--timeout=${TEST_MS_MAX}`, `--parallel=${FILES_AT_ONCE}`, "--only-failures"];
+  const flags = [`--timeout=${TEST_MS_MAX}`, `--parallel=${FILES_AT_ONCE}`, `--timings=${TIMINGS}`, "--only-failures"];
   const report = ["--reporter=junit", `--reporter-outfile=${junit}`];
   const went = run([process.execPath, "test", ...flags, ...report, ...files], env);
   const byFile = countsOf(junit);
