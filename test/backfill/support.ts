@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { COMMANDS } from "../../src/main.ts";
 import { type CliRun, cli } from "../cli/harness.ts";
 import { contentOf } from "../export/support.ts";
-import { ROOT } from "../support/processor.ts";
+import { PROGRAM, ROOT } from "../support/processor.ts";
 
 /** Of chunks that were begun and not done, a test waits for so long. */
 export const LEASE = ["--lease", "500ms"];
@@ -25,8 +25,12 @@ export function spawnWorker(to: string, source: string, env: Record<string, stri
 
 /** A command in a process of its own. */
 export function spawnCommand(argv: readonly string[], env: Record<string, string> = {}): Bun.Subprocess {
-  const command = [process.execPath, join(ROOT, "src", "main.ts"), ...argv];
-  return Bun.spawn(command, { cwd: ROOT, stdout: "ignore", stderr: "ignore", env: { ...process.env, ...env } });
+  return Bun.spawn([...PROGRAM, ...argv], {
+    cwd: ROOT,
+    stdout: "ignore",
+    stderr: "ignore",
+    env: { ...process.env, ...env },
+  });
 }
 
 /** Every file of an export, by its path, without those of its jobs: who has done what is different each time. */
