@@ -14,11 +14,13 @@ import { memoryCgroup } from "../support/cgroup.ts";
 import { link } from "../support/chain.ts";
 import { PUBNET } from "../support/networks.ts";
 import { PROGRAM, type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { type LakeService, serveLakeOver } from "./memory-sources.ts";
 
 const FIRST = 64_000; // of the lakes that are made here
 const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
 const SAMPLE_MS = 50;
+const FIRST_MS_MAX = 30_000; // until every client has had a message
 const MIB = 1 << 20;
 const WINDOW_BYTES = 4 << 20; // of a client that reads
 const WINDOW_SMALL_BYTES = 65_536; // of one that does not: its system takes little ahead of it
@@ -227,6 +229,16 @@ class Readers {
     return this.keep(() => new HttpReader(this.processor.http, silent), path);
   }
 
+  get messages(): number {
+    return this.sum((reader) => reader.messages);
+  }
+
+  /** Some seconds may not be enough on a busy machine. What still lacks then is told by the result. */
+  async haveMessages(count: number): Promise<void> {
+    const holds = () => this.over || this.messages >= count;
+    await until(holds, "a message for each client", FIRST_MS_MAX).catch(() => {});
+  }
+
   /** What ends for want of memory comes back. */
   private async keep<T>(open: () => { get(what: T): Promise<string | undefined> } & (Reader | HttpReader), what: T) {
     while (!this.over) {
@@ -328,6 +340,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
       void readers.keepReadingOverHttp(index >= httpRanges, path.replace(/&decoded=true(?=.*(arrow|csv))/, ""));
     }
     await Promise.race([ended, died]);
+    await readers.haveMessages(read + ranges + catchUps + httpRanges);
     cpu = cpuSecondsOf(processor.pid);
     peaks.look();
     killed = readers.over || cgroup?.killed() === true;
@@ -347,7 +360,7 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
     residentMibMost: Math.round(peaks.resident),
     anonymousMibMost: Math.round(peaks.anonymous),
     cpuSeconds: cpu,
-    messages: readers.sum(({ messages }) => messages),
+    messages: readers.messages,
     megabytes: Math.round(readers.sum(({ bytes }) => bytes) / 1e6),
     errors: readers.errors,
   };
