@@ -15,6 +15,11 @@ export function shortened(text: string, lengthMax: number): string {
   return `${cutAt(text, lengthMax).toWellFormed()}…`;
 }
 
+/** `1 row`, `2 rows`: a noun whose plural takes an s. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A stranger's text as a JSON string for a sentence: shortened, with its control characters escaped. */
 export function quoted(text: string, lengthMax: number = QUOTED_LENGTH_MAX): string {
   return JSON.stringify(shortened(text, lengthMax));

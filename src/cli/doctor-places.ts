@@ -1,7 +1,9 @@
 /** `doctor` at what the server needs on its own machine: its folder, its ports, its files. */
+
 import { constants, promises as fs, statSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { counted } from "../base/text.ts";
 import { type Address, dialTarget, formatAddress } from "../config/address.ts";
 import { readCredentials } from "../config/credentials.ts";
 import { LISTENERS, readListenerTls, requiresCertificate } from "../config/listener-tls.ts";
@@ -142,7 +144,7 @@ export function lookAtCredentials({ flightCredentials }: Config): Finding {
   try {
     const { length } = readCredentials(flightCredentials, subject);
     if (length === 0) return { subject, state: "note", detail: "not set: see API_KEYS_FILE for who may read" };
-    return { subject, state: "ok", detail: `${length} ${length === 1 ? "name" : "names"} may read` };
+    return { subject, state: "ok", detail: `${counted(length, "name")} may read` };
   } catch (thrown) {
     return { subject, state: "trouble", detail: CodedError.from(thrown).message };
   }

@@ -1,3 +1,4 @@
+import { counted } from "../base/text.ts";
 import type { CodedError } from "../error.ts";
 import { type ExportResult, exportRange, planExport } from "../export/export-range.ts";
 import { openPlace } from "../export/storage.ts";
@@ -58,7 +59,7 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
     if (flags["dry-run"]) {
       const { chunks, there } = await planExport(target, range);
       print(`reads ledgers ${range.ledgerFirst} to ${range.ledgerLast} from ${rows.from}`);
-      print(`writes ${chunks - there} of ${chunks} chunks to ${flags.to}; ${there} are there`);
+      print(`writes ${chunks - there} of ${counted(chunks, "chunk")} to ${flags.to}; ${there} are there`);
       return 0;
     }
     const result = await exportRange(target, range, rows.reader, signal, told);
@@ -77,7 +78,7 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
 
 function lastLine({ ledgerFirst, ledgerLast }: LedgerRange, result: ExportResult, place: string): string {
   const { rows, chunks, chunksNew } = result;
-  const what = `${rows} rows in ${chunks} ${chunks === 1 ? "chunk" : "chunks"}`;
+  const what = `${counted(rows, "row")} in ${counted(chunks, "chunk")}`;
   return `ledgers ${ledgerFirst} to ${ledgerLast} are in ${place}: ${what}, ${chunksNew} written now`;
 }
 

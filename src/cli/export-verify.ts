@@ -1,3 +1,4 @@
+import { counted } from "../base/text.ts";
 import { oneOf, text } from "../config/types.ts";
 import { openPlace } from "../export/storage.ts";
 import { findTarget } from "../export/target.ts";
@@ -56,8 +57,8 @@ export const command = defineCommand({
 
 function sentence({ ranges, chunks, files, rows, isChained, digest }: VerifiedExport, count: number): string {
   const ledgers = ranges.map(({ ledgerFirst, ledgerLast }) => `${ledgerFirst} to ${ledgerLast}`).join(", ");
-  const what = `ledgers ${ledgers}: ${chunks} chunks, ${files} files, ${rows} rows`;
-  if (count > 0) return `${what}: ${count} ${count === 1 ? "finding" : "findings"}`;
+  const what = `ledgers ${ledgers}: ${counted(chunks, "chunk")}, ${counted(files, "file")}, ${counted(rows, "row")}`;
+  if (count > 0) return `${what}: ${counted(count, "finding")}`;
   const chain = isChained ? ", and their ledgers follow each other" : "";
   return `${what}: complete and as they were written${chain}; digest ${digest}`;
 }

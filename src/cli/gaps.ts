@@ -1,3 +1,4 @@
+import { counted } from "../base/text.ts";
 import { parseSourceEndpoint, shownSource } from "../config/source-endpoint.ts";
 import { integer, oneOf } from "../config/types.ts";
 import { CodedError } from "../error.ts";
@@ -62,7 +63,7 @@ export const command = defineCommand({
       const asJson = flags.format === "json";
       const progress = new Progress(stderr, ledgerLast - ledgerFirst + 1);
       let findings = 0;
-      const onProgress = (done: number) => progress.show(done, `${findings} findings`);
+      const onProgress = (done: number) => progress.show(done, `${counted(findings, "finding")}`);
       for await (const finding of auditLake(lake, { ledgerFirst, ledgerLast }, onProgress)) {
         findings += 1;
         progress.clear();
@@ -73,7 +74,7 @@ export const command = defineCommand({
       }
       progress.clear();
       const totals = { ledgerFirst, ledgerLast, findings };
-      const sentence = `ledgers ${ledgerFirst} to ${ledgerLast}: ${findings === 0 ? "nothing is wrong" : `${findings} ${findings === 1 ? "finding" : "findings"}`}`;
+      const sentence = `ledgers ${ledgerFirst} to ${ledgerLast}: ${findings === 0 ? "nothing is wrong" : counted(findings, "finding")}`;
       await write(stdout, asJson ? `${JSON.stringify(totals)}\n` : `${sentence}\n`);
       return findings === 0 ? 0 : 1;
     } finally {

@@ -1,3 +1,4 @@
+import { counted } from "../base/text.ts";
 import type { Node } from "../grpc/generated/control.ts";
 import { defineCommand } from "./command.ts";
 import { JSON_FLAG, SERVER_FLAGS, withControl } from "./control-call.ts";
@@ -27,5 +28,5 @@ export const command = defineCommand({
 function nodeLine(node: Node): string {
   const { nodeId, flightLocation, controlAddress, version, sessions, streams, silentMs, self } = node;
   const heard = self ? "this one" : `heard of ${(silentMs / 1000).toFixed(1)} s ago`;
-  return `${nodeId}  ${flightLocation}  control ${controlAddress}  ${version}  ${sessions} sessions  ${streams} streams  ${heard}`;
+  return `${nodeId}  ${flightLocation}  control ${controlAddress}  ${version}  ${counted(sessions, "session")}  ${counted(streams, "stream")}  ${heard}`;
 }

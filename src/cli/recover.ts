@@ -1,3 +1,4 @@
+import { counted } from "../base/text.ts";
 import { text } from "../config/types.ts";
 import { CodedError } from "../error.ts";
 import { recoverStore } from "../sessions/store-recovery.ts";
@@ -24,7 +25,9 @@ export const command = defineCommand({
     if (!folder) throw new UsageError("--data-dir FOLDER is missing");
     const { sessions, lost, setAside } = recoverStore(folder);
     for (const what of lost) print(`lost: ${what}`);
-    print(`${sessions} sessions kept, ${lost.length} records lost; the damaged file is ${setAside}`);
+    print(
+      `${counted(sessions, "session")} kept, ${counted(lost.length, "record")} lost; the damaged file is ${setAside}`,
+    );
     if (sessions === 0 && lost.length > 0) {
       throw new CodedError(
         "DATA_LOSS",

@@ -1,4 +1,5 @@
 /** Rows as text or as an Arrow stream, on their way to standard output. */
+import { counted } from "../base/text.ts";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import type { Column } from "../columns/column.ts";
 import { encapsulate, STREAM_END, streamHead } from "../columns/ipc.ts";
@@ -78,7 +79,7 @@ function tableSink(dataset: Dataset, columns: readonly Column[], output: Output)
       total += rows.length;
       return `${lines.join("\n")}\n`;
     },
-    () => `${total} rows\n`,
+    () => `${counted(total, "row")}\n`,
     output,
   );
 }

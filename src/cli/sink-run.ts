@@ -1,4 +1,6 @@
 /** Runs a sink from the command line: what it says, and how it ends. */
+
+import { counted } from "../base/text.ts";
 import type { CodedError } from "../error.ts";
 import { FlightClient } from "../flight-client/client.ts";
 import { createLogger, type Logger } from "../ops/log.ts";
@@ -93,7 +95,7 @@ interface Ended {
 
 async function lastLine(client: FlightClient, ended: Ended): Promise<string> {
   const { result, session, dataset, reader, where, isInterrupted } = ended;
-  const rows = `${result.rows} rows of ${reader} committed to ${where}`;
+  const rows = `${counted(result.rows, "row")} of ${reader} committed to ${where}`;
   if (isInterrupted) return `${rows}; interrupted, and the same command goes on behind them`;
   if (session === "") return `${rows}; it is complete`;
   const { ledgerCurrent, ledgerEnd } = await client.session(session, undefined, dataset);

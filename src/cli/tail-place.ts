@@ -1,4 +1,5 @@
 /** How far `tail` has come, and how a later one goes on from there. */
+import { counted } from "../base/text.ts";
 import type { ReceivedBatch } from "../flight-client/client.ts";
 
 /** Printed rows, the cursor behind them, and what was asked for. */
@@ -21,8 +22,8 @@ export class TailPlace {
 
   summary(): string {
     const { rows, cursor, skip } = this;
-    const behind = skip === 0 ? "" : ` and ${skip} rows`;
-    return `${rows} rows${cursor === undefined ? "" : `; cursor ${cursor}${behind}`}`;
+    const behind = skip === 0 ? "" : ` and ${counted(skip, "row")}`;
+    return `${counted(rows, "row")}${cursor === undefined ? "" : `; cursor ${cursor}${behind}`}`;
   }
 
   /** What to call `tail` with for the rows behind. */

@@ -1,4 +1,5 @@
 /** The listeners' certificates: read at the start, and again when their files change. */
+import { counted } from "../base/text.ts";
 import { LISTENERS, type Listener, type ListenerTls, readListenerTls } from "../config/listener-tls.ts";
 import type { Config } from "../config/schema.ts";
 import { CodedError } from "../error.ts";
@@ -124,7 +125,7 @@ export function stateOf({ fromUnixMs, untilUnixMs }: ListenerTls["validity"], no
   if (untilUnixMs <= nowUnixMs) return `has expired on ${day(untilUnixMs)}: clients refuse it; renew it`;
   if (fromUnixMs > nowUnixMs) return `is not valid before ${day(fromUnixMs)}: clients refuse it until then`;
   const days = Math.floor((untilUnixMs - nowUnixMs) / DAY_MS);
-  const text = `is valid until ${day(untilUnixMs)}, for ${days} ${days === 1 ? "day" : "days"}`;
+  const text = `is valid until ${day(untilUnixMs)}, for ${counted(days, "day")}`;
   return untilUnixMs - nowUnixMs > CERTIFICATE_WARNING_MS ? text : `${text}: renew it`;
 }
 

@@ -6,7 +6,7 @@
  * which it holds) is decided without a turn of the event loop in between.
  */
 import { randomUUID } from "node:crypto";
-import { quoted } from "../base/text.ts";
+import { counted, quoted } from "../base/text.ts";
 import { AssetTable } from "../engine/asset-table.ts";
 import type { StreamEngine } from "../engine/stream-engine.ts";
 import { CodedError } from "../error.ts";
@@ -256,7 +256,7 @@ export class Sessions implements SessionService, SessionHost {
     throw new CodedError(
       "FAILED_PRECONDITION",
       "STATE_NETWORK",
-      `${others.length} of ${sessions.length} sessions in ${this.disk.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
+      `${others.length} of ${counted(sessions.length, "session")} in ${this.disk.path} are of the network ${quoted(first.network!)}, and this server reads ${quoted(this.defaults.network)}: set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were, or give this network a DATA_DIR of its own`,
     );
   }
 

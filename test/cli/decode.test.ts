@@ -171,7 +171,7 @@ describe("formats", () => {
     const two = (await table("--schema-version", "2")).split("\n");
     expect(two[2]).toMatch(/ GADQO…OZPI {2}10000000000000000000 {2}token /);
     expect(two[3]).toContain(" wasm ");
-    expect((await table("--schema-version", "2", "--balances")).split("\n")[3]).toBe("1 rows");
+    expect((await table("--schema-version", "2", "--balances")).split("\n")[3]).toBe("1 row");
     const one = (await table()).split("\n");
     expect(one[2]).not.toContain("token");
     expect(one[3]).toContain(" wasm ");

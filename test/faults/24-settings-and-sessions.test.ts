@@ -75,7 +75,7 @@ describe("NETWORK_PASSPHRASE", () => {
     const sessionId = await storedSession(path);
     const refused = await start(path, { "network-passphrase": TESTNET }).catch((thrown: unknown) => thrown);
     expect((refused as CodedError).toRecord()).toMatchObject({ code: "FAILED_PRECONDITION", reason: "STATE_NETWORK" });
-    expect((refused as CodedError).message).toContain("1 of 1 sessions");
+    expect((refused as CodedError).message).toContain("1 of 1 session");
     expect((refused as CodedError).message).toContain("set NETWORK_PASSPHRASE and SOURCE_ENDPOINT as they were");
     await expectGoesOn(path, sessionId);
   });

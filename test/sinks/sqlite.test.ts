@@ -81,7 +81,7 @@ describe("a range", () => {
   });
 
   test("filters select its rows, and have a cursor of their own", async () => {
-    expect((await sink("rows.db", ...RANGE, "--asset-code", "KALE")).out).toContain("1 rows of ledgers");
+    expect((await sink("rows.db", ...RANGE, "--asset-code", "KALE")).out).toContain("1 row of ledgers");
     const run = await sink("kale.db", ...RANGE, "--asset-code", "KALE");
     expect(run.code, run.err).toBe(0);
     expect(query("kale.db", "SELECT asset_code, balance, balance_sort FROM current_states")).toEqual([
