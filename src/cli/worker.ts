@@ -8,6 +8,7 @@ import { rowsOfTarget } from "../backfill/target-rows.ts";
 import { type WorkListener, work } from "../backfill/work.ts";
 import { WorkerBeat } from "../backfill/worker-beat.ts";
 import { settlesWithin } from "../base/settles-within.ts";
+import { counted } from "../base/text.ts";
 import { ClusterConnection } from "../cluster/connection.ts";
 import { environmentCluster } from "../cluster/place.ts";
 import { integer } from "../config/types.ts";
@@ -74,7 +75,7 @@ export const command = defineCommand({
       try {
         const end = await work({ target, job, board, queue, beat, reader, listener }, signal);
         const { chunks, rows } = listener;
-        const own = `this worker wrote ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, ${rows} rows`;
+        const own = `this worker wrote ${counted(chunks, "chunk")}, ${counted(rows, "row")}`;
         if (flags.json) print(JSON.stringify({ job: job.number, worker, ...end, chunks, rows }));
         else print(`job ${job.number} is ${end.state}: ${end.message}; ${own}`);
         return end.state === "complete" ? 0 : EXIT_INCOMPLETE;
