@@ -1,7 +1,7 @@
 /**
  * Many workers of one back-fill: how much faster they are than one, and what it costs to share the chunks out.
  *
- *     bun bench/backfill.ts [--workers 8] [--chunks 8] [--megabytes 2] [--profiled 4]
+ *     bun bench/backfill.ts [--workers 8] [--chunks 6] [--megabytes 1.5] [--profiled 4]
  *
  * Scaling: each worker reads the lake through a proxy of its own that lets --megabytes a second through, so that all of them need
  * less than 1.2 cores, and does --chunks chunks of 50 ledgers. A worker's rate is that between its first chunk's begin and its last
@@ -32,8 +32,8 @@ const SHARING = /src\/(backfill|cluster)\/|@nats-io/;
 const { values } = parseArgs({
   options: {
     workers: { type: "string", default: "8" },
-    chunks: { type: "string", default: "8" },
-    megabytes: { type: "string", default: "2" },
+    chunks: { type: "string", default: "6" },
+    megabytes: { type: "string", default: "1.5" },
     profiled: { type: "string", default: "4" },
   },
 });

@@ -1,6 +1,8 @@
 /** A TCP proxy that lets so many bytes a second through from the server, over all connections together. */
 import net from "node:net";
 
+const BURST_MS = 1_000; // a proxy that gets its turn late makes up for it: the wire that it stands for has not stood still
+
 export class SlowProxy implements Disposable {
   private freeAtMs = performance.now();
   private readonly sockets = new Set<net.Socket>();
@@ -38,7 +40,7 @@ export class SlowProxy implements Disposable {
     near.pipe(far);
     far.on("end", () => near.end());
     far.on("data", (chunk) => {
-      this.freeAtMs = Math.max(this.freeAtMs, performance.now()) + chunk.length / this.bytesPerMs;
+      this.freeAtMs = Math.max(this.freeAtMs, performance.now() - BURST_MS) + chunk.length / this.bytesPerMs;
       far.pause();
       setTimeout(
         () => {
