@@ -104,7 +104,8 @@ export const command = defineCommand({
         const found = await client.session(flags.session, signal, flags.dataset);
         session = found.id;
         place.selection = sessionWords(session, flags);
-        endpoints = [{ ticket: ticketAt(partTicket(found, flags.partition), flags.from), locations: [] }];
+        const ticket = ticketAt(partTicket(found, flags.partition), flags.from);
+        endpoints = [{ ticket, locations: found.locations }];
       } else endpoints = await client.range(rangeOf(flags), signal);
       await printRows(readAll(client, endpoints, signal), place, flags, stdout);
       if (session !== "" && !signal.aborted) stopped = await stopOf(client, session, flags.dataset, signal);

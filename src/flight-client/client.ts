@@ -75,6 +75,7 @@ interface SessionMetadata {
   current_ledger: number;
   schema_version: number;
   include_deleted?: boolean;
+  nodes?: string[];
 }
 
 /** A session, and how to read it. */
@@ -91,6 +92,8 @@ export interface SessionFlight {
   includesDeleted: boolean;
   /** One for each partition of the dataset, or one where it has none. */
   tickets: Uint8Array[];
+  /** Where another node runs it: Flight's location of that. */
+  locations: readonly string[];
 }
 
 interface FlightClientOptions {
@@ -217,6 +220,7 @@ export class FlightClient {
       schemaVersion: schema_version,
       includesDeleted: include_deleted === true,
       tickets: ticketsOf(info),
+      locations: endpointsOf(info)[0]?.locations ?? [],
     };
   }
 
@@ -227,6 +231,17 @@ export class FlightClient {
   async range(range: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<ReadEndpoint[]> {
     const cmd = Buffer.from(JSON.stringify(range));
     return endpointsOf(await this.getInfo({ type: DescriptorType.CMD, cmd }, signal));
+  }
+
+  /** Where a ticket of one endpoint is read, and whom to ask again: the nodes that serve it, or may run its session next. */
+  async whereIs(
+    ticket: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<{ locations: readonly string[]; nodes: readonly string[] }> {
+    const info = await this.getInfo({ type: DescriptorType.CMD, cmd: ticket }, signal);
+    const endpoints = endpointsOf(info);
+    const locations = endpoints.length === 1 ? endpoints[0]!.locations : [];
+    return { locations, nodes: aboutSession(info).nodes ?? locations };
   }
 
   /**

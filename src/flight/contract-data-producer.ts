@@ -20,7 +20,7 @@ import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { contractDataActions } from "./actions.ts";
 import type { ContractDataOptions } from "./contract-data-options.ts";
 import { ContractDataStream } from "./contract-data-stream.ts";
-import { checkHere } from "./elsewhere.ts";
+import { checkHere, nodesOf } from "./elsewhere.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
 import { rangeInfo, sessionInfo, type Totals, timestampOf } from "./flight-info.ts";
 import { JsonObject } from "./json-object.ts";
@@ -294,10 +294,10 @@ export class ContractDataProducer implements FlightProducer {
     descriptor: FlightDescriptor,
   ): Promise<Init<FlightInfo>> {
     const totals = await this.totalsOf([stream]);
+    const nodes = await nodesOf(stream, this.options.main);
     const part = partOf(read);
-    return this.sealed(
-      sessionInfo(stream, this.formsOf(stream, part.dataset), part, totals.get(stream.opening.id), descriptor),
-    );
+    const total = totals.get(stream.opening.id);
+    return this.sealed(sessionInfo(stream, this.formsOf(stream, part.dataset), part, total, descriptor, nodes));
   }
 
   /** Totals of the sessions that are over, by id. The main thread knows what they did before the last start. */

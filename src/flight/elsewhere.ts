@@ -1,5 +1,6 @@
-/** What clients are told of a replicated session that this node does not run, or does not run any more. */
+/** What clients are told of a replicated session: who may run it, and that this node does not, or does not any more. */
 import type { HubStream } from "../delivery/hub-stream.ts";
+import type { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
 import type { StreamOpening } from "../threads/data-plane-messages.ts";
 
@@ -13,6 +14,15 @@ export function checkHere({ opening: { id, elsewhere } }: HubStream): void {
       ? `no node runs session ${id} just now; one will within the lease: ask GetFlightInfo again, and come back with the cursor`
       : `session ${id} is run by another node: read it from ${elsewhere}, the location that GetFlightInfo answers with`,
   );
+}
+
+/**
+ * Whom to ask where a replicated session is, should the node that runs it die: Flight's locations of the live nodes, this one
+ * first; empty where it is alone. Undefined for any other session.
+ */
+export async function nodesOf({ opening, cell }: HubStream, main: MainThread): Promise<string[] | undefined> {
+  if (opening.elsewhere === undefined && cell.leaseUntilMs === 0) return undefined;
+  return (await main.ask("nodes", {})).locations;
 }
 
 /** The lease ended before this node has said so. */

@@ -42,6 +42,7 @@ function partTotals({ parts: all }: HubStream, parts: readonly StreamPart[], tot
  * An endpoint for each partition of the dataset, or for the one that was asked for.
  * @param totals of the whole session, once it is over
  * @param descriptor the one that was asked for; absent: the session's own path
+ * @param nodes whom to ask again where the session is, for a replicated one
  * @throws CodedError FAILED_PRECONDITION where the session has no such partition
  */
 export function sessionInfo(
@@ -50,6 +51,7 @@ export function sessionInfo(
   read: Omit<SessionRead, "kind" | "id">,
   totals: Totals | undefined,
   descriptor?: Init<FlightDescriptor>,
+  nodes?: readonly string[],
 ): Init<FlightInfo> {
   const { opening } = stream;
   const { dataset } = read;
@@ -79,6 +81,7 @@ export function sessionInfo(
       partitions: opening.partitions,
       schema_version: parts[0]!.opening.schemaVersion,
       include_deleted: dataset === DATASET_DEFAULT ? opening.includesDeleted : undefined,
+      nodes,
     }),
   };
 }

@@ -12,18 +12,24 @@ interface SessionList {
   get(id: string): SessionSnapshot;
 }
 
+/** What of the cluster is needed here. */
+interface NodeList {
+  flightLocations(): string[];
+}
+
 type Answers = { [N in QuestionName]: (asked: Questions[N]["asked"]) => Promise<Questions[N]["answer"]> };
 
 /**
  * Answers each question of the data plane by its name. An answer rejects with the CodedError of the range desk, or
  * NOT_FOUND / SESSION_UNKNOWN for a session that is not known.
  */
-export function answersOf(ranges: RangeDesk, sessions: SessionList): DataPlaneEvents["asked"] {
+export function answersOf(ranges: RangeDesk, sessions: SessionList, nodes: NodeList): DataPlaneEvents["asked"] {
   const answers: Answers = {
     openRange: async (asked) => ranges.openRange(asked),
     openCatchUp: (asked) => ranges.openCatchUp(asked),
     closeRange: async (asked) => ranges.closeRange(asked),
     rangeSource: () => ranges.rangeSource(),
+    nodes: async () => ({ locations: nodes.flightLocations() }),
     sessions: async ({ id }) => ({
       sessions: (id === undefined ? sessions.list() : [sessions.get(id)]).map(summaryOf),
     }),

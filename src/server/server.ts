@@ -168,7 +168,7 @@ async function startSessions(
     batchRows: config.batchRows,
     locations: () => cluster.flightLocations(),
   });
-  answerWith(answersOf(ranges, sessions));
+  answerWith(answersOf(ranges, sessions, cluster));
   stop.sessions.push((graceMs) => within(sessions.close(), graceMs)); // a source may not come back
   await sessions.restore();
   dataPlane.send({ type: "restored" });

@@ -3,30 +3,32 @@ import type { FlightClient } from "../flight-client/client.ts";
 
 const ASK_MS_MAX = 5_000; // a node that does not answer is passed over
 
-/** The locations of what a ticket reads, as the last answer had them; none where the server is alone. */
+/** The nodes that the last answer had; none where the server is alone. */
 export class Locations {
-  private known: readonly string[] = [];
+  private nodes: readonly string[] = [];
 
   /** Whether there are other nodes than the server. */
   get areKnown(): boolean {
-    return this.known.length > 0;
+    return this.nodes.length > 0;
   }
 
-  /** Asks `server`, or where it is away the nodes that are known. @param ticket one that reads one endpoint */
+  /**
+   * Where to read: what `server` says, or where it is away a node that is known; all of these where none answers.
+   * @param ticket one that reads one endpoint
+   */
   async of(server: FlightClient, ticket: Uint8Array, signal: AbortSignal): Promise<readonly string[]> {
-    const request = JSON.parse(Buffer.from(ticket).toString()) as Record<string, unknown>;
-    for (const location of [undefined, ...this.known]) {
+    for (const node of [undefined, ...this.nodes]) {
       const inTime = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS_MAX)]);
       try {
-        const client = location === undefined ? server : server.at(location);
+        const client = node === undefined ? server : server.at(node);
         if (client !== server) await client.ready(ASK_MS_MAX);
-        const endpoints = await client.range(request, inTime);
-        this.known = endpoints.length === 1 ? endpoints[0]!.locations : [];
-        return this.known;
+        const { locations, nodes } = await client.whereIs(ticket, inTime);
+        if (nodes.length > 0) this.nodes = nodes; // a node that has lost the others for a moment names none
+        return locations.length > 0 || node === undefined ? locations : [node];
       } catch {
         // what is wrong with the ticket, DoGet says
       }
     }
-    return this.known;
+    return this.nodes;
   }
 }

@@ -134,6 +134,8 @@ export interface Questions {
     asked: Record<string, never>;
     answer: { source: string; ledgerLatest?: number; defaultFilter: FilterRecord; locations: string[] };
   };
+  /** Flight's locations of the live nodes of the cluster, this one first; empty where it is alone. */
+  nodes: { asked: Record<string, never>; answer: { locations: string[] } };
   /** Every session, newest first, or the one with that id. @throws NOT_FOUND */
   sessions: { asked: { id?: string }; answer: { sessions: SessionSummary[] } };
 }

@@ -1,10 +1,12 @@
 /** One of the fifty kills of `make soak`, and what else becomes of a replicated session. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
+import { CodedError } from "../../src/error.ts";
 import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
+import { consume } from "../../src/sinks/consume.ts";
 import { failureOf } from "../support/failure.ts";
 import { flightCalls, readRows } from "../support/flight-rows.ts";
-import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
+import { type Processor, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { seedOf } from "../support/random.ts";
 import { until } from "../support/until.ts";
 import { failoverRun } from "./failover-run.ts";
@@ -16,7 +18,7 @@ const SLOW_MACHINE_MS = 15_000; // `make soak` measures the promise, lease + 2 s
 describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
   let server: NatsServer;
   const nodes: Processor[] = [];
-  const request = { startLedger: SAMPLE.first, replicated: true };
+  const request = { startLedger: SAMPLE.first, replicated: true, schemaVersion: 2, filters: { includeDeleted: true } };
 
   const startNode = (name: string) =>
     startProcessor(["--source-endpoint", SAMPLE.folder, "--log-level=warn", "--shutdown-grace=1s"], {
@@ -37,6 +39,35 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
     const health = await fetch(`http://${http}/health`);
     return /"cluster"[^}]*"ready":\s*true/.test(await health.text());
   };
+
+  /** A consumer that reads at `address` alone, and whose sink fails at its first commit, once `gate` is open. */
+  function consumedAt(address: string, session: string, gate: Promise<void>) {
+    const kept: { rows: number; cursor: string | undefined } = { rows: 0, cursor: undefined };
+    const ending = new AbortController();
+    let waiting = 0;
+    let isFirst = true;
+    const sink = {
+      open: async () => kept.cursor,
+      write({ table }: { table: { numRows: number } }) {
+        waiting += table.numRows;
+      },
+      async commit(cursor: string, { ledgerComplete }: { ledgerComplete: number }) {
+        if (isFirst) {
+          await gate;
+          isFirst = false;
+          throw new CodedError("UNAVAILABLE", "SINK_AWAY", "the database is away");
+        }
+        kept.cursor = cursor;
+        kept.rows += waiting;
+        waiting = 0;
+        if (ledgerComplete >= SAMPLE.last) ending.abort();
+      },
+      close() {
+        waiting = 0;
+      },
+    };
+    return { kept, done: consume({ address, selection: { session }, sink, commitRows: 1, signal: ending.signal }) };
+  }
 
   /** Where GetFlightInfo of a node says that the session is. */
   async function locationAt(node: Processor, session: string): Promise<string | undefined> {
@@ -69,11 +100,22 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
     expect(refused.message).toContain(one.control);
     const { error: moved } = await readRows(two.flight, { session: id });
     expect(moved).toMatchObject({ code: "UNAVAILABLE", reason: "SESSION_MOVED" });
+    const tail = runCommand(["tail", "--address", two.flight, "--session", id, "--format", "ndjson", "--limit", "5"]);
+    expect((await tail).stdout.trim().split("\n")).toHaveLength(5);
+    const gone = Promise.withResolvers<void>();
+    const consumer = consumedAt(one.flight, id, gone.promise);
+
+    // All its ledgers are done before its filter changes.
+    const ledgerOf = async () => (await atOne.getSession({ sessionId: id })).session!.metrics!.currentLedger;
+    await until(async () => (await ledgerOf()) === SAMPLE.last, "the last ledger is done");
 
     // Its node stops: the other one goes on, with the filter that was acknowledged.
     const { applied } = await atOne.configureFilters({ sessionId: id, assetCodes: ["USDC"] });
     expect(await one.stop()).toBe(0);
     await until(async () => (await locationAt(two, id)) === undefined, "the other node runs it");
+    gone.resolve();
+    await consumer.done; // its node had named the other one
+    expect(consumer.kept.rows).toBe(SAMPLE.rows);
     await until(async () => (await atTwo.getSession({ sessionId: id })).session!.message === "", "it runs");
     const { filterHistory } = (await atTwo.getSession({ sessionId: id })).session!;
     expect(filterHistory.map(({ fromLedger }) => fromLedger)).toEqual([SAMPLE.first, applied[0]!.fromLedger]);
