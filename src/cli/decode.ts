@@ -18,7 +18,7 @@ import { openDecodeInput } from "./decode-input.ts";
 import { decoderFilterOf, KIND_FLAGS, typedFilters } from "./filter-flags.ts";
 import { option, optionOr, repeated, toggle } from "./flags.ts";
 import { HeldLedgers, InputNetwork } from "./input-network.ts";
-import { Interrupted } from "./interrupt.ts";
+import { interruptedExitCode } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { checkDatasetFilters, DATASET_FLAG } from "./reading-flags.ts";
 import { FORMATS, type RowSink, sinkOf } from "./row-sink.ts";
@@ -27,7 +27,6 @@ import { UsageError } from "./usage-error.ts";
 const FILES_MAX = 100_000; // more than a shell passes
 const COMPAT = oneOf(["default", "go"]);
 const ON_OFF = oneOf(["on", "off"]);
-const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT, which is how a person ends it
 
 export const command = defineCommand({
   usage: "FILE|LAKE|SOURCE… [flags]",
@@ -147,7 +146,7 @@ Streams, pipes and sources are decoded as they come: the rows of a ledger are wr
       if (!isCut) throw thrown;
     });
     if (!isCut || isEndless) return 0;
-    return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
+    return interruptedExitCode(signal);
   },
 });
 

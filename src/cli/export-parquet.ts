@@ -10,11 +10,9 @@ import { type CommandContext, defineCommand, type Output } from "./command.ts";
 import { type OpenRows, openRows, ROW_FLAGS } from "./export-flags.ts";
 import { checkPartitioning, rangeOf, TARGET_FLAGS } from "./export-target-flags.ts";
 import { toggle } from "./flags.ts";
-import { Interrupted } from "./interrupt.ts";
+import { interruptedExitCode } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { Progress } from "./progress.ts";
-
-const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
 
 const FLAGS = {
   ...TARGET_FLAGS,
@@ -70,7 +68,7 @@ async function run(context: CommandContext<typeof FLAGS>): Promise<number> {
     told.end();
     if (!signal.aborted) throw rows === undefined ? thrown : rows.explained(thrown);
     stderr.write(`${PROGRAM}: interrupted; the same command goes on behind the chunks that are there\n`);
-    return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
+    return interruptedExitCode(signal);
   } finally {
     storage.close();
   }

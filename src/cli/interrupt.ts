@@ -8,11 +8,16 @@ const EXITS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const REPEAT_MS = 300; // one Ctrl-C may come twice, from the terminal and from a parent such as make that passes it on
 
 /** Why the signal of a command has aborted. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   /** @param exitCode what a shell reports of it */
   constructor(readonly exitCode: number) {
     super("interrupted");
   }
+}
+
+/** The exit code of a command that `interruptSignal` has ended. */
+export function interruptedExitCode({ reason }: AbortSignal): number {
+  return reason instanceof Interrupted ? reason.exitCode : EXITS.SIGINT;
 }
 
 type EndingSignal = keyof typeof EXITS;

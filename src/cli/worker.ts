@@ -20,14 +20,13 @@ import { environmentAccess } from "../sources/source-access.ts";
 import { backfillSource, JSON_FLAG, PLACE_FLAG, SOURCE_FLAG, withJob } from "./backfill-place.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { option } from "./flags.ts";
-import { Interrupted } from "./interrupt.ts";
+import { interruptedExitCode } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
 
 const INDEX_MAX = 1_000_000;
 const CONNECT_MS_MAX = 2_000; // NATS that is there is reached in milliseconds; nothing needs it
 const EXIT_INCOMPLETE = 1;
-const EXIT_INTERRUPTED = 130; // what a shell reports of SIGINT
 
 const index = integer(0, INDEX_MAX);
 
@@ -82,7 +81,7 @@ export const command = defineCommand({
       } catch (thrown) {
         if (!signal.aborted) throw thrown;
         stderr.write(`${PROGRAM}: interrupted; its chunk is given back, and other workers go on\n`);
-        return signal.reason instanceof Interrupted ? signal.reason.exitCode : EXIT_INTERRUPTED;
+        return interruptedExitCode(signal);
       } finally {
         await connection?.close();
       }
