@@ -1,13 +1,15 @@
 /**
  * `make test`: every step of steps.ts; `bun test/run.ts STEP…` runs some. First the steps' commands, then all their test
- * files in one go, so that no core waits for the last file of a step. Says what fails, and for each step how many tests
+ * files in one go, so that no core waits for the last file of a step. A file that fails there is run once more, alone: a test
+ * that needed a free machine then passes, and is named as one that does. Says what fails, and for each step how many tests
  * passed and how long they took. Ends with the line `N passed, N failed`; a suite that could not run counts as failed under
  * CI=true.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { COUNTED, type Counts, noCounts, resultsOf } from "./junit.ts";
 import { filesOfSteps, STEPS } from "./steps.ts";
 
 const root = join(import.meta.dir, "..");
@@ -17,14 +19,8 @@ const FILES_AT_ONCE = 3; // one more than the cores of a small machine: most tes
 /** Milliseconds of each file, roughly: the slowest are begun first. `bun test` with --timings and --update-timings writes it anew. */
 const TIMINGS = "test/timings.json";
 
-/** Counts of tests, and the seconds that they took; a command counts as one. */
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-  seconds: number;
-}
-const COUNTED = ["passed", "failed", "skipped", "seconds"] as const;
+/** Files that are run again at most: where more fail, something is broken. */
+const FILES_AGAIN_MAX = 5;
 
 /** @returns whether the command went well */
 function run(command: readonly string[], env: Record<string, string> = {}): boolean {
@@ -33,35 +29,25 @@ function run(command: readonly string[], env: Record<string, string> = {}): bool
 }
 
 /** @returns the counts of each file; a file that has not reported has failed */
-function runFiles(files: readonly string[], env: Record<string, string>): Map<string, Counts> {
+function runFiles(files: readonly string[], filesAtOnce: number, env: Record<string, string>): Map<string, Counts> {
   const junit = join(scratch, "junit.xml");
-  const flags = [`--timeout=${TEST_MS_MAX}`, `--parallel=${FILES_AT_ONCE}`, `--timings=${TIMINGS}`, "--only-failures"];
+  rmSync(junit, { force: true });
+  const flags = [`--timeout=${TEST_MS_MAX}`, `--parallel=${filesAtOnce}`, `--timings=${TIMINGS}`, "--only-failures"];
   const report = ["--reporter=junit", `--reporter-outfile=${junit}`];
   const went = run([process.execPath, "test", ...flags, ...report, ...files], env);
-  const byFile = countsOf(junit);
+  const byFile = resultsOf(junit);
   for (const file of files) {
-    if (byFile.has(file)) continue;
-    console.log(`${file} has no result`);
-    byFile.set(file, { passed: 0, failed: 1, skipped: 0, seconds: 0 });
+    if (!byFile.has(file)) byFile.set(file, { ...noCounts(), failed: 1, failures: ["it has no result"] });
   }
-  if (!went && byFile.values().every(({ failed }) => failed === 0)) byFile.get(files[0]!)!.failed = 1; // outside any test
+  if (!went && byFile.values().every(({ failed }) => failed === 0)) {
+    byFile.set(files[0]!, { ...noCounts(), failed: 1, failures: ["bun test failed outside any test"] });
+  }
   return byFile;
 }
 
-/** The counts of each file in bun's JUnit report: the outermost suites, two spaces in. */
-function countsOf(junit: string): Map<string, Counts> {
-  const byFile = new Map<string, Counts>();
-  let report = "";
-  try {
-    report = readFileSync(junit, "utf8");
-  } catch {} // no file has a result
-  for (const [, attributes] of report.matchAll(/^ {2}<testsuite ([^>]*)>/gm)) {
-    const attribute = (name: string) => new RegExp(`(?:^| )${name}="([^"]*)"`).exec(attributes!)?.[1] ?? "";
-    const [tests, failed, skipped] = [attribute("tests"), attribute("failures"), attribute("skipped")].map(Number);
-    const passed = tests! - failed! - skipped!;
-    byFile.set(attribute("file"), { passed, failed: failed!, skipped: skipped!, seconds: Number(attribute("time")) });
-  }
-  return byFile;
+/** Each line names a test that failed, or the file that did. */
+function failureLines(byFile: ReadonlyMap<string, Counts>): string[] {
+  return [...byFile].flatMap(([file, { failures }]) => failures.map((test) => `  ${file}: ${test}`));
 }
 
 function secondsSince(begun: number): number {
@@ -80,10 +66,10 @@ const steps = STEPS.filter(({ name }) => asked.length === 0 || asked.includes(na
 const testFiles = [...new Bun.Glob("test/**/*.test.ts").scanSync({ cwd: root })].sort();
 const byStep = filesOfSteps(testFiles);
 const files = steps.flatMap(({ name }) => byStep.get(name)!);
-const counts = new Map<string, Counts>(
-  steps.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, seconds: 0 }]),
-);
+const counts = new Map<string, Counts>(steps.map(({ name }) => [name, noCounts()]));
 
+/** What the last lines name: tests that failed, and tests that passed in their second run. */
+const notes: string[] = [];
 // Most tests of whole processes start a binary of these sources: test/support/processor.ts.
 const program = join(scratch, "contract-data-processor");
 const build =
@@ -95,21 +81,36 @@ for (const { name, what, command } of steps) {
   console.log(`== ${name}: ${what}`);
   const commandBegun = performance.now();
   const ofStep = counts.get(name)!;
-  ofStep[run(command) ? "passed" : "failed"] += 1;
+  const went = run(command);
+  ofStep[went ? "passed" : "failed"] += 1;
+  if (!went) notes.push(`FAILED: ${command.join(" ")}`);
   ofStep.seconds += secondsSince(commandBegun);
 }
 if (build !== undefined) {
   const isBuilt = (await build.exited) === 0; // what its compiler says is on stderr
   console.log(`== ${files.length} test files, ${FILES_AT_ONCE} at a time`);
-  const byFile = runFiles(files, isBuilt ? { TEST_PROGRAM: program } : {});
+  const env: Record<string, string> = isBuilt ? { TEST_PROGRAM: program } : {};
+  const byFile = runFiles(files, FILES_AT_ONCE, env);
+  const failing = [...byFile].filter(([, { failed }]) => failed > 0);
+  if (failing.length > 0 && failing.length <= FILES_AGAIN_MAX) {
+    const again = failing.map(([file]) => file);
+    console.log(`\n== failed beside others, and run again alone:\n${failureLines(new Map(failing)).join("\n")}`);
+    for (const [file, counts] of runFiles(again, 1, env)) byFile.set(file, counts);
+    const passed = failing.filter(([file]) => byFile.get(file)!.failed === 0);
+    notes.push(...failureLines(new Map(passed)).map((line) => `needs a free machine, and should not: ${line.trim()}`));
+  }
+  notes.push(...failureLines(byFile).map((line) => `FAILED: ${line.trim()}`));
   for (const { name } of steps) {
     for (const file of byStep.get(name)!) for (const key of COUNTED) counts.get(name)![key] += byFile.get(file)![key];
   }
-  if (!isBuilt) counts.get(steps[0]!.name)!.failed += 1;
+  if (!isBuilt) {
+    counts.get(steps[0]!.name)!.failed += 1;
+    notes.push("FAILED: scripts/build.ts");
+  }
 }
 rmSync(scratch, { recursive: true, force: true });
 
-const total: Counts = { passed: 0, failed: 0, skipped: 0, seconds: 0 };
+const total = noCounts();
 console.log();
 for (const [name, ofStep] of counts) {
   const failed = ofStep.failed > 0 ? `, ${ofStep.failed} FAILED: run \`make ${name}\` again` : "";
@@ -117,6 +118,7 @@ for (const [name, ofStep] of counts) {
   for (const key of COUNTED) total[key] += ofStep[key];
 }
 const skips = total.skipped > 0 ? `; ${total.skipped} tests were skipped, see their messages` : "";
+if (notes.length > 0) console.log(`\n${notes.join("\n")}`);
 console.log(`\nall took ${secondsSince(begun).toFixed(0)} s${skips}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 ? 0 : 1);
