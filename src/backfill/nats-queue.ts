@@ -47,7 +47,7 @@ export class NatsQueue implements ChunkQueue {
     private readonly leases: LeaseQueue,
     private readonly onAway: (why: CodedError) => void,
   ) {
-    this.stream = `${connection.place.name}_backfill_${job.id}`;
+    this.stream = streamOf(connection, job);
     this.board = leases.board;
   }
 
@@ -75,11 +75,8 @@ export class NatsQueue implements ChunkQueue {
     return this.board.in("free").length + this.board.in("taken").length > 0;
   }
 
-  async drop(): Promise<void> {
-    try {
-      const manager = await this.connection.jetstream().jetstreamManager();
-      await manager.streams.delete(this.stream);
-    } catch {} // NATS is away, or another worker was first
+  drop(): Promise<void> {
+    return dropQueue(this.connection, this.job);
   }
 
   /** The next message; undefined where none has come for a while. @throws whatever NATS does, within ANSWER_MS_MAX */
@@ -170,4 +167,16 @@ export class NatsQueue implements ChunkQueue {
       },
     };
   }
+}
+
+/** Takes the queue of a job away that has ended, where it is there and NATS is too. */
+export async function dropQueue(connection: ClusterConnection, job: Job): Promise<void> {
+  try {
+    const manager = await connection.jetstream().jetstreamManager();
+    await manager.streams.delete(streamOf(connection, job));
+  } catch {} // NATS is away, or somebody else was first
+}
+
+function streamOf({ place }: ClusterConnection, { id }: Job): string {
+  return `${place.name}_backfill_${id}`;
 }

@@ -7,10 +7,7 @@ import { NatsQueue } from "../backfill/nats-queue.ts";
 import { rowsOfTarget } from "../backfill/target-rows.ts";
 import { type WorkListener, work } from "../backfill/work.ts";
 import { WorkerBeat } from "../backfill/worker-beat.ts";
-import { settlesWithin } from "../base/settles-within.ts";
 import { counted } from "../base/text.ts";
-import { ClusterConnection } from "../cluster/connection.ts";
-import { environmentCluster } from "../cluster/place.ts";
 import { integer } from "../config/types.ts";
 import type { CodedError } from "../error.ts";
 import { rangeName } from "../export/settings.ts";
@@ -18,6 +15,7 @@ import { createLogger, type Logger } from "../ops/log.ts";
 import { openSource } from "../sources/open.ts";
 import { environmentAccess } from "../sources/source-access.ts";
 import { backfillSource, JSON_FLAG, PLACE_FLAG, SOURCE_FLAG, withJob } from "./backfill-place.ts";
+import { reachCluster } from "./cluster-connection.ts";
 import { defineCommand, type Output } from "./command.ts";
 import { option } from "./flags.ts";
 import { interruptedExitCode } from "./interrupt.ts";
@@ -25,7 +23,6 @@ import { PROGRAM } from "./program.ts";
 import { UsageError } from "./usage-error.ts";
 
 const INDEX_MAX = 1_000_000;
-const CONNECT_MS_MAX = 2_000; // NATS that is there is reached in milliseconds; nothing needs it
 const EXIT_INCOMPLETE = 1;
 
 const index = integer(0, INDEX_MAX);
@@ -52,7 +49,6 @@ export const command = defineCommand({
     const { flags, env, print, stderr } = context;
     const endpoint = backfillSource(flags.source, env);
     const access = environmentAccess(env);
-    const cluster = environmentCluster(env);
     const signal = context.interrupt();
     const listener = new Told(stderr);
     return withJob(flags.to, env, async (target, job) => {
@@ -60,8 +56,7 @@ export const command = defineCommand({
       const board = await ChunkBoard.open(target, job);
       const lost = new LostWorkers(target.storage, job);
       const leases = new LeaseQueue(board, lost, worker, flags.index ?? indexOf(env), job.leaseMs);
-      const connection = cluster && new ClusterConnection(cluster, listener.log);
-      if (connection) await settlesWithin(new Promise<void>((there) => connection.onConnected(there)), CONNECT_MS_MAX);
+      const connection = await reachCluster(env, listener.log);
       const queue = connection ? new NatsQueue(connection, job, leases, listener.waiting) : leases;
       const beat = new WorkerBeat(target.storage, job, worker, listener.waiting);
       const reader = rowsOfTarget(

@@ -26,6 +26,7 @@ export class ClusterConnection {
   private readonly stop = new AbortController();
   private readonly running: Promise<void>;
   private readonly listeners = new Set<() => void>();
+  private readonly subjects = new Map<string, (message: Uint8Array) => void>();
   private nats: NatsConnection | undefined;
   private isConnected = false;
   private trouble: string | undefined;
@@ -61,6 +62,17 @@ export class ClusterConnection {
     return () => this.listeners.delete(listener);
   }
 
+  /** Tells whoever listens to the subject just now; nobody where NATS is away. */
+  publish(subject: string, message: Uint8Array): void {
+    if (this.isConnected) this.nats!.publish(subject, message);
+  }
+
+  /** Hands over each message of a subject, this node's own too, until `close`. */
+  listen(subject: string, take: (message: Uint8Array) => void): void {
+    this.subjects.set(subject, take);
+    if (this.nats !== undefined && !this.nats.isClosed()) this.subscribe(this.nats, subject, take);
+  }
+
   /** Sends what is under way and ends, within a second whatever NATS does. */
   async close(): Promise<void> {
     this.stop.abort();
@@ -74,7 +86,9 @@ export class ClusterConnection {
     const { signal } = this.stop;
     while (!signal.aborted) {
       try {
-        this.nats = await connect(this.options());
+        const nats = await connect(this.options());
+        for (const [subject, take] of this.subjects) this.subscribe(nats, subject, take);
+        this.nats = nats;
         this.connected();
         await this.follow(this.nats); // until it is closed for good
         this.lost(undefined);
@@ -83,6 +97,15 @@ export class ClusterConnection {
       }
       await pause(this.retryMs(), signal);
     }
+  }
+
+  /** Lasts as long as that connection does, lost and made again. */
+  private subscribe(nats: NatsConnection, subject: string, take: (message: Uint8Array) => void): void {
+    nats.subscribe(subject, {
+      callback(error, message) {
+        if (error === null) take(message.data);
+      },
+    });
   }
 
   /** The client connects again by itself; what it cannot mend closes it. */

@@ -12,12 +12,14 @@
  * counts from when they SAW the record's revision, which is later, and may claim the record when they have seen no other
  * revision for the lease. An owner stops a part of the lease earlier (MARGIN), which is what clocks may differ in pace.
  *
- * Where the bucket has lost a record, its owner writes it again. So does the node that owned it last, once it has been
- * missing for a lease; where that one is gone too, the record is.
+ * Where the bucket has lost a record, its owner writes it again. Where that one is gone too, any node that has seen the record
+ * writes down what it saw, once it has been missing for a part of the lease; who saw a later revision replaces it. What has
+ * been restored is free a lease later: so the latest that any living node saw holds.
  */
 import { CodedError } from "../error.ts";
 import { type BucketEntry, type RecordBucket, RevisionConflict } from "./record-bucket.ts";
-import { openEnvelope, packEnvelope, type RecordOwner } from "./record-envelope.ts";
+import { type Envelope, openEnvelope, packEnvelope, type RecordOwner } from "./record-envelope.ts";
+import type { LossReason, RecordEvents, Timers } from "./record-events.ts";
 
 /** The part of a lease by which its owner counts it as over earlier than others. Clocks of machines differ in pace by far less. */
 const MARGIN = 0.15;
@@ -25,38 +27,17 @@ const RENEWALS = 3; // in a lease: two may be lost
 const RENEW_MS_MAX = 1000; // a successor does again what was done since the last one
 const READ_MS_MIN = 50;
 const READ_MS_MAX = 500; // a lease that has ended is noticed within this
+const RESTORE_PART = 1 / 2; // of a lease: its owner has written it again by then, where it lives
 const CALL_PART = 1 / 4; // of a lease: a call that takes longer counts as failed, so that there is time for another
 
-/** Why a node does not own a record any more. */
-type LossReason = "late" | "replaced" | "removed";
-
-/** What happens to records. Handlers must not throw. */
-interface RecordEvents {
-  /** A record of another node, or of none, is there or has changed. */
-  seen(id: string, record: Uint8Array, owner: RecordOwner | undefined): void;
-  /** A record that is not owned here is gone. */
-  gone(id: string): void;
-  /** Nobody owns the record: `claim` may get it. Told again at every look. */
-  free(id: string): void;
-  /** This node's lease of the record now lasts until that time, by `Timers`. */
-  held(id: string, untilMs: number): void;
-  /** This node owns the record no more: whatever it did in its name must end in this call. */
-  lost(id: string, why: LossReason): void;
-}
-
-/** Monotonic milliseconds, and calls to come. */
-interface Timers {
-  nowMs(): number;
-  /** @returns cancels it */
-  later(ms: number, call: () => void): () => void;
-}
-
 interface Owned {
+  /** 0: the bucket has lost it. */
   revision: number;
   /** What is to be stored. */
   record: Uint8Array;
-  /** What is stored. */
+  /** What is stored, and the revision of that. */
   stored: Uint8Array;
+  seen: number;
   /** How often `record` was set, and up to which of those it is stored. */
   version: number;
   storedVersion: number;
@@ -66,13 +47,13 @@ interface Owned {
   waiters: { version: number; resolve: () => void; reject: (error: CodedError) => void }[];
 }
 
-interface Watched {
+interface Watched extends Envelope {
+  /** 0: it is missing. */
   revision: number;
+  /** Of which revision the record is, before it was lost and restored. */
+  seen: number;
   /** When this revision, or that it is missing, was first seen. */
   sinceMs: number;
-  leaseMs: number;
-  owner: RecordOwner | undefined;
-  record: Uint8Array;
 }
 
 /** The records of a bucket, as one node sees and owns them. */
@@ -85,6 +66,7 @@ export class OwnedRecords {
   private readonly taking = new Set<string>();
   private readonly timers = new Set<() => void>();
   private reading = false;
+  private looked = false;
   private closed = false;
 
   constructor(
@@ -101,6 +83,11 @@ export class OwnedRecords {
     this.every(this.leaseMs / 20, () => this.renew());
   }
 
+  /** Whether it has seen what is there, at least once. */
+  get hasLooked(): boolean {
+    return this.looked;
+  }
+
   /** Until when this node owns the record by its own clock; 0: it does not. */
   untilMs(id: string): number {
     return this.owned.get(id)?.untilMs ?? 0;
@@ -108,11 +95,13 @@ export class OwnedRecords {
 
   /**
    * A new record, owned by this node. Resolves when it is stored.
+   * @returns what is there in its place, where another node has created it before
    * @throws CodedError UNAVAILABLE / CLUSTER_AWAY, and there is none then
    */
-  async create(id: string, record: Uint8Array): Promise<void> {
+  async create(id: string, record: Uint8Array): Promise<Pick<Envelope, "owner" | "record"> | undefined> {
+    this.refused.delete(id);
     try {
-      await this.take(id, record, 0);
+      return await this.takeNew(id, record);
     } catch (thrown) {
       this.refused.add(id);
       throw awayError(thrown);
@@ -200,13 +189,28 @@ export class OwnedRecords {
       const taken = await this.called(this.bucket.put(id, this.envelope(record), revision));
       const waiters: Owned["waiters"] = [];
       const versions = { version: 0, storedVersion: 0, waiters, writing: undefined };
-      const owned: Owned = { revision: taken, record, stored: record, sentMs, untilMs: 0, ...versions };
+      const stored = { revision: taken, seen: taken, record, stored: record };
+      const owned: Owned = { ...stored, sentMs, untilMs: 0, ...versions };
       this.watched.delete(id);
       this.owned.set(id, owned);
       this.extend(id, owned, sentMs);
     } finally {
       this.taking.delete(id); // not before it is owned: a look that ends in between would see another's record
     }
+  }
+
+  /** @returns the record of another node that is there. @throws as `take` */
+  private async takeNew(id: string, record: Uint8Array): Promise<Envelope | undefined> {
+    try {
+      await this.take(id, record, 0);
+    } catch (thrown) {
+      if (!(thrown instanceof RevisionConflict)) throw thrown;
+      const entry = (await this.called(this.bucket.read(id))).get(id);
+      const there = entry?.bytes && openEnvelope(entry.bytes);
+      if (there !== undefined && there.owner?.instance !== this.me.instance) return there;
+      await this.take(id, record, entry?.revision ?? 0); // it was removed, or is one that this node was refused
+    }
+    return undefined;
   }
 
   private extend(id: string, owned: Owned, sentMs: number): void {
@@ -229,7 +233,7 @@ export class OwnedRecords {
     const sentMs = this.clock.nowMs();
     try {
       const revision = await this.called(this.bucket.put(id, this.envelope(record), owned.revision));
-      Object.assign(owned, { revision, stored: record, storedVersion: version });
+      Object.assign(owned, { revision, seen: revision, stored: record, storedVersion: version });
     } catch (thrown) {
       if (thrown instanceof RevisionConflict) await this.settle(id, owned);
       return false;
@@ -255,7 +259,8 @@ export class OwnedRecords {
     if (bytes === undefined) return this.lose(id, owned, "removed");
     const envelope = openEnvelope(bytes);
     if (envelope?.owner?.instance !== this.me.instance) return this.lose(id, owned, "replaced");
-    Object.assign(owned, { revision, stored: envelope.record });
+    owned.revision = revision;
+    if (envelope.restores === undefined) Object.assign(owned, { seen: revision, stored: envelope.record });
   }
 
   private renew(): void {
@@ -279,8 +284,9 @@ export class OwnedRecords {
   }
 
   /** Watched from now on, as this node knows that it is stored. */
-  private watch(id: string, { revision, stored, sentMs }: Owned): void {
-    this.watched.set(id, { revision, sinceMs: sentMs, leaseMs: this.leaseMs, owner: this.me, record: stored });
+  private watch(id: string, { revision, seen, stored, sentMs }: Owned): void {
+    const { leaseMs, me: owner } = this;
+    this.watched.set(id, { revision, seen, sinceMs: sentMs, leaseMs, owner, record: stored });
   }
 
   // ── watched ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,6 +300,7 @@ export class OwnedRecords {
       const entries = await this.called(this.bucket.read());
       if (this.closed) return;
       for (const [id, entry] of entries) if (!this.owned.has(id) && !this.taking.has(id)) this.entry(id, entry);
+      this.looked = true;
       for (const [id, watched] of [...this.watched]) if (!entries.has(id)) this.missing(id, watched, askedMs);
       for (const [id, watched] of [...this.watched]) if (this.isFree(watched)) this.events.free(id);
     } catch {
@@ -313,28 +320,39 @@ export class OwnedRecords {
     if (before?.revision === revision) return;
     const envelope = openEnvelope(bytes);
     if (envelope === undefined) return; // nothing of ours
-    const { owner, leaseMs, record } = envelope;
+    const { owner, record, restores } = envelope;
     if (this.refused.has(id) && owner?.instance === this.me.instance) {
       void this.called(this.bucket.remove(id, revision)).catch(() => {}); // the next look tries again
       return;
     }
-    this.watched.set(id, { revision, sinceMs: this.clock.nowMs(), leaseMs, owner, record });
+    if (before !== undefined && restores !== undefined && restores < before.seen) {
+      this.restore(id, before, revision);
+      return;
+    }
+    this.watched.set(id, { ...envelope, revision, seen: restores ?? revision, sinceMs: this.clock.nowMs() });
     this.events.seen(id, record, owner);
   }
 
   /** Its owner writes it again, unless that one is gone too. */
   private missing(id: string, watched: Watched, askedMs: number): void {
     if (watched.revision !== 0) Object.assign(watched, { revision: 0, sinceMs: this.clock.nowMs() });
-    else if (askedMs - watched.sinceMs >= watched.leaseMs && watched.owner?.instance !== this.me.instance) {
-      this.watched.delete(id);
-      this.events.gone(id);
-    }
+    else if (askedMs - watched.sinceMs >= watched.leaseMs * RESTORE_PART) this.restore(id, watched, 0);
   }
 
-  private isFree({ owner, sinceMs, leaseMs, revision }: Watched): boolean {
-    const over = this.clock.nowMs() - sinceMs >= leaseMs;
-    if (revision === 0) return over && owner?.instance === this.me.instance;
-    return over || owner === undefined || owner.instance === this.me.instance;
+  /** Writes down what was seen, in place of that revision; the next look sees what has become of it. */
+  private restore(id: string, { owner, leaseMs, record, seen }: Watched, revision: number): void {
+    if (this.taking.has(id)) return;
+    this.taking.add(id);
+    const bytes = packEnvelope({ owner, leaseMs, record, restores: seen });
+    this.called(this.bucket.put(id, bytes, revision))
+      .catch(() => {}) // another node was faster, or NATS is away
+      .finally(() => this.taking.delete(id));
+  }
+
+  private isFree({ owner, sinceMs, leaseMs, revision, restores }: Watched): boolean {
+    if (revision === 0) return false;
+    const isGivenBack = owner === undefined || owner.instance === this.me.instance;
+    return this.clock.nowMs() - sinceMs >= leaseMs || (isGivenBack && restores === undefined);
   }
 
   // ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,11 +12,13 @@ export interface RecordOwner {
 }
 
 /** What lies in the bucket. */
-interface Envelope {
+export interface Envelope {
   /** Absent: whoever comes first may have it. */
   owner?: RecordOwner;
   leaseMs: number;
   record: Uint8Array;
+  /** Written down again by a node that had seen it, after all was lost: the revision that it had then. */
+  restores?: number;
 }
 
 const packr = new Packr({ useRecords: false });
@@ -29,9 +31,9 @@ export function packEnvelope(envelope: Envelope): Uint8Array {
 /** What `packEnvelope` has made; undefined for anything else. */
 export function openEnvelope(bytes: Uint8Array): Envelope | undefined {
   try {
-    const { owner, leaseMs, record } = packr.unpack(bytes) as Partial<Envelope>;
+    const { owner, leaseMs, record, restores } = packr.unpack(bytes) as Partial<Envelope>;
     if (typeof leaseMs !== "number" || !(record instanceof Uint8Array)) return undefined;
-    return { owner, leaseMs, record };
+    return { owner, leaseMs, record, restores };
   } catch {
     return undefined;
   }

@@ -107,6 +107,7 @@ function takeRequest(body: JsonObject): SessionRequest {
     partitions: body.integer("partitions", 1, PARTITIONS_MAX),
     compression: body.oneOf("compression", COMPRESSIONS),
     labels: labels === undefined ? undefined : takeLabels(labels),
+    replicated: body.boolean("replicated"),
   };
   body.end();
   return request;

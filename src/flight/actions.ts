@@ -47,7 +47,7 @@ export function contractDataActions(parts: ActionParts): FlightAction[] {
   ];
 }
 
-function cancelAction({ flights, options: { seal } }: ActionParts): FlightAction {
+function cancelAction({ flights, options: { main, seal } }: ActionParts): FlightAction {
   return {
     type: "CancelFlightInfo",
     description:
@@ -68,6 +68,7 @@ function cancelAction({ flights, options: { seal } }: ActionParts): FlightAction
       });
       const known = ids.filter((id) => id !== undefined);
       for (const id of new Set(known)) flights.cancel(id);
+      if (known.length > 0) await main.ask("cancelled", { flights: [...new Set(known)] });
       const all = ids.length > 0 && known.length === ids.length;
       const status = all ? CancelStatus.CANCEL_STATUS_CANCELLED : CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE;
       return [CancelFlightInfoResult.encode({ status })];

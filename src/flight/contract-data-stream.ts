@@ -3,12 +3,12 @@
 import type { Feed } from "../delivery/feed.ts";
 import type { StreamClient } from "../delivery/stream-client.ts";
 import type { CodedError } from "../error.ts";
+import { leaseLost } from "../sessions/lease-lost.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
-import { leaseOver } from "./elsewhere.ts";
 import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
 import type { GetOutcome, OutgoingBatch, OutgoingStream } from "./producer.ts";
 
@@ -70,7 +70,7 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
     if (slot === undefined) return undefined;
     if (this.feed.stream.isLeaseOver) {
       slot.release();
-      throw leaseOver(this.feed.stream.opening);
+      throw leaseLost(this.feed.stream.opening.id, "late");
     }
     const { dataHeader, dataBody, appMetadata, record } = slot;
     return { message: { dataHeader, dataBody, appMetadata }, rows: record.rows, release: () => slot.release() };

@@ -120,6 +120,7 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   port.on("message", (message: ToDataPlane) => {
     if (message.type === "close") void close(message.graceMs);
     else if (message.type === "renewTls") listener.renewTls(message.tls);
+    else if (message.type === "cancel") for (const flight of message.flights) producer.flights.cancel(flight);
     else if (message.type === "read") served.reads.handle(message.number, message.read);
     else handle(message, { hub, main, served, post });
   });
@@ -155,7 +156,7 @@ interface Addressees {
 
 /** Does what the main thread says, but for what concerns the listener. */
 function handle(
-  message: Exclude<ToDataPlane, { type: "close" | "renewTls" | "read" }>,
+  message: Exclude<ToDataPlane, { type: "close" | "renewTls" | "cancel" | "read" }>,
   { hub, main, served, post }: Addressees,
 ): void {
   switch (message.type) {

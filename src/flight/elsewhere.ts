@@ -2,7 +2,6 @@
 import type { HubStream } from "../delivery/hub-stream.ts";
 import type { MainThread } from "../delivery/main-thread-client.ts";
 import { CodedError } from "../error.ts";
-import type { StreamOpening } from "../threads/data-plane-messages.ts";
 
 /** @throws CodedError UNAVAILABLE / SESSION_MOVED where another node, or none, runs the session */
 export function checkHere({ opening: { id, elsewhere } }: HubStream): void {
@@ -23,13 +22,4 @@ export function checkHere({ opening: { id, elsewhere } }: HubStream): void {
 export async function nodesOf({ opening, cell }: HubStream, main: MainThread): Promise<string[] | undefined> {
   if (opening.elsewhere === undefined && cell.leaseUntilMs === 0) return undefined;
   return (await main.ask("nodes", {})).locations;
-}
-
-/** The lease ended before this node has said so. */
-export function leaseOver({ id }: StreamOpening): CodedError {
-  return new CodedError(
-    "UNAVAILABLE",
-    "LEASE_LOST",
-    `this node ran session ${id}, and could not renew its lease in time: ask GetFlightInfo on any node, and come back with the cursor of the last batch`,
-  );
 }

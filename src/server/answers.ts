@@ -15,6 +15,7 @@ interface SessionList {
 /** What of the cluster is needed here. */
 interface NodeList {
   flightLocations(): string[];
+  tellCancelled(flights: readonly string[]): void;
 }
 
 type Answers = { [N in QuestionName]: (asked: Questions[N]["asked"]) => Promise<Questions[N]["answer"]> };
@@ -29,6 +30,10 @@ export function answersOf(ranges: RangeDesk, sessions: SessionList, nodes: NodeL
     openCatchUp: (asked) => ranges.openCatchUp(asked),
     closeRange: async (asked) => ranges.closeRange(asked),
     rangeSource: () => ranges.rangeSource(),
+    cancelled: async ({ flights }) => {
+      nodes.tellCancelled(flights);
+      return {};
+    },
     nodes: async () => ({ locations: nodes.flightLocations() }),
     sessions: async ({ id }) => ({
       sessions: (id === undefined ? sessions.list() : [sessions.get(id)]).map(summaryOf),

@@ -1,6 +1,7 @@
 /** The server as a node of a cluster; alone where CLUSTER is not set. */
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { onCancelled, tellCancelled } from "../cluster/cancelled-flights.ts";
 import type { ClusterConnection } from "../cluster/connection.ts";
 import type { Membership } from "../cluster/membership.ts";
 import type { NodeLoad, NodeRecord } from "../cluster/node-record.ts";
@@ -76,6 +77,16 @@ export class ClusterLink {
   flightLocations(): string[] {
     const nodes = this.membership?.nodes ?? [];
     return nodes.length < 2 ? [] : nodes.map(({ flight }) => flight);
+  }
+
+  /** Tells the other nodes of flights that were cancelled here. */
+  tellCancelled(flights: readonly string[]): void {
+    if (this.connection !== undefined) tellCancelled(this.connection, flights);
+  }
+
+  /** Calls `cancel` with the flights that any node has told of. */
+  onCancelled(cancel: (flights: string[]) => void): void {
+    if (this.connection !== undefined) onCancelled(this.connection, cancel);
   }
 
   /** What the control plane and the console show. */

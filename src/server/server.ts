@@ -171,7 +171,9 @@ async function startSessions(
   answerWith(answersOf(ranges, sessions, cluster));
   stop.sessions.push((graceMs) => within(sessions.close(), graceMs)); // a source may not come back
   await sessions.restore();
+  sessions.replicas.isExpected = cluster.connection !== undefined;
   dataPlane.send({ type: "restored" });
+  cluster.onCancelled((flights) => dataPlane.send({ type: "cancel", flights }));
   life.restored = true;
   health.set(FlightService.typeName, dataPlane.silenceMs === undefined);
   return sessions;

@@ -1,7 +1,7 @@
 /** The sessions of the server by their ids: which there are, and which of them stay on record. */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
-import { sameRequest } from "./request.ts";
+import { checkSameRequest } from "./request.ts";
 import type { Session } from "./session.ts";
 import { addCounters, noCounters, type ProcessCounters } from "./session-progress.ts";
 import type { SessionRequest } from "./session-service.ts";
@@ -62,12 +62,8 @@ export class SessionRegistry {
     const id = request.idempotencyKey === undefined ? undefined : this.idempotencyKeys.get(request.idempotencyKey);
     if (id === undefined) return undefined;
     const session = this.find(id);
-    if (sameRequest(session.stored.request, request)) return session;
-    throw new CodedError(
-      "FAILED_PRECONDITION",
-      "IDEMPOTENCY_KEY_REUSED",
-      `the idempotency key belongs to another request, which started session ${id}: use a new key for a new session`,
-    );
+    checkSameRequest(request, session.stored);
+    return session;
   }
 
   /** Adds a session whose record is in the store. */

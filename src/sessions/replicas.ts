@@ -6,10 +6,12 @@
  * ledger before a reservation for it is stored, and a new filter holds behind the last reservation: so rows that a client
  * may have are by filters that are on record, whoever runs the session next.
  */
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { ChangeWriter } from "./change-writer.ts";
+import { leaseLost } from "./lease-lost.ts";
 import { changedReplica, packReplica, type Replica, stateOfReplica, unpackReplica } from "./replica.ts";
-import { sameRequest } from "./request.ts";
+import { checkSameRequest } from "./request.ts";
 import { type ReplicaOwner, SessionElsewhere } from "./session-elsewhere.ts";
 import type { SessionHost } from "./session-host.ts";
 import type { SessionRequest } from "./session-service.ts";
@@ -19,7 +21,10 @@ const CLAIM_AGAIN_MS = 5_000; // after this node could not run a session that is
 
 /** Records of which one node at a time owns each; OwnedRecords of src/cluster is one. */
 interface ReplicaRecords {
-  create(id: string, record: Uint8Array): Promise<void>;
+  /** Whether it has been seen which there are. */
+  readonly hasLooked: boolean;
+  /** @returns what another node has created in its place */
+  create(id: string, record: Uint8Array): Promise<{ owner?: ReplicaOwner; record: Uint8Array } | undefined>;
   write(id: string, record: Uint8Array): Promise<void>;
   remove(id: string): Promise<void>;
   claim(id: string): Promise<Uint8Array | undefined>;
@@ -49,6 +54,8 @@ export class Replicas implements ChangeWriter {
   /** Until when a free session is left alone: while it is being claimed, and after that has failed. */
   private readonly claimAtMs = new Map<string, number>();
   private records: ReplicaRecords | undefined;
+  /** There will be a cluster: `begin` is to come. */
+  isExpected = false;
 
   constructor(
     private readonly disk: SessionStore,
@@ -65,6 +72,13 @@ export class Replicas implements ChangeWriter {
     if (this.records !== undefined) return;
     const sentence = "replicated sessions need a cluster: set CLUSTER, or start the session without replicated";
     throw new CodedError("FAILED_PRECONDITION", "REPLICATED_OFF", sentence);
+  }
+
+  /** @throws CodedError UNAVAILABLE / CLUSTER_AWAY where this node cannot know yet whether the cluster has that session */
+  checkRead(id: string): void {
+    if (this.records === undefined ? !this.isExpected : this.records.hasLooked) return;
+    const sentence = `this node has no session ${quoted(id)}, and has not read yet which ones its cluster has: try again, or ask another node`;
+    throw new CodedError("UNAVAILABLE", "CLUSTER_AWAY", sentence);
   }
 
   // ── what is written ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -93,7 +107,7 @@ export class Replicas implements ChangeWriter {
     // All that can be refused is refused before anything is changed.
     const planned = [...grouped].map(([id, own]) => {
       if (!this.own.has(id) && !own.some((change) => "put" in change && change.put === "filter")) {
-        throw lostError(id, "replaced"); // it is no new session, and was this node's a moment ago
+        throw leaseLost(id, "replaced"); // it is no new session, and was this node's a moment ago
       }
       if (own.some((change) => "remove" in change)) return { id };
       const replica = changedReplica(this.own.get(id), own, this.host.terms);
@@ -114,12 +128,16 @@ export class Replicas implements ChangeWriter {
 
   /** Changes that are made while the record is being created follow it. */
   private async create(id: string, bytes: Uint8Array): Promise<void> {
-    try {
-      await this.records!.create(id, bytes);
-    } catch (thrown) {
+    const there = await this.records!.create(id, bytes).catch((thrown) => {
       this.own.delete(id);
       throw thrown;
-    }
+    });
+    if (there === undefined) return;
+    const error = leaseLost(id, "replaced");
+    this.own.delete(id);
+    this.host.depart(id, error);
+    this.seen(id, there.record, there.owner);
+    throw error;
   }
 
   private put(id: string, bytes: Uint8Array): Promise<void> {
@@ -127,7 +145,7 @@ export class Replicas implements ChangeWriter {
     if (this.records!.untilMs(id) > 0 || before === undefined) return this.records!.write(id, bytes);
     return before.then(() => {
       const replica = this.own.get(id);
-      if (replica === undefined) throw lostError(id, "replaced");
+      if (replica === undefined) throw leaseLost(id, "replaced");
       return this.records!.write(id, packReplica(replica));
     });
   }
@@ -149,10 +167,16 @@ export class Replicas implements ChangeWriter {
     return [...this.elsewhere.values()];
   }
 
-  /** The one that an earlier request with the same idempotency key has started on another node. */
+  /**
+   * The one that an earlier request with the same idempotency key has started on another node.
+   * @throws CodedError FAILED_PRECONDITION / IDEMPOTENCY_KEY_REUSED
+   */
   earlier(request: SessionRequest): SessionElsewhere | undefined {
-    if (request.idempotencyKey === undefined) return undefined;
-    return this.allAway().find(({ replica }) => sameRequest(replica.session.request, request));
+    const { idempotencyKey } = request;
+    if (idempotencyKey === undefined) return undefined;
+    const away = this.allAway().find(({ replica }) => replica.session.request.idempotencyKey === idempotencyKey);
+    if (away !== undefined) checkSameRequest(request, away.replica.session);
+    return away;
   }
 
   /** Until when this node may run the session, in unixNowMs(); 0: its lease is on its way. */
@@ -201,7 +225,7 @@ export class Replicas implements ChangeWriter {
     const replica = this.own.get(id);
     this.own.delete(id);
     this.writes.delete(id);
-    this.host.depart(id, lostError(id, why));
+    this.host.depart(id, leaseLost(id, why));
     if (replica !== undefined && why !== "removed") this.setAway(id, replica, undefined);
   }
 
@@ -249,16 +273,6 @@ export class Replicas implements ChangeWriter {
       this.claimAtMs.set(id, againMs);
     }
   }
-}
-
-function lostError(id: string, why: "late" | "replaced" | "removed"): CodedError {
-  if (why === "removed") return new CodedError("NOT_FOUND", "SESSION_GONE", `session ${id} has been removed`);
-  const what = why === "late" ? "could not renew its lease in time" : "was replaced by another one";
-  return new CodedError(
-    "UNAVAILABLE",
-    "LEASE_LOST",
-    `this node ran session ${id}, and ${what}: ask GetFlightInfo on any node, and come back with the cursor of the last batch`,
-  );
 }
 
 function idOf(change: Change): string {

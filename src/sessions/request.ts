@@ -120,9 +120,18 @@ export function beginning({ ledgerStart }: SessionRequest): StoredCheckpoint {
   return { position: { ledger: ledgerStart, row: 0 }, savedUnixMs: 0, counters: {}, activeMs: 0 };
 }
 
-/** Whether two checked requests ask for the same, whoever does. */
-export function sameRequest(a: SessionRequest, b: SessionRequest): boolean {
-  return canonical({ ...a, owner: undefined }) === canonical({ ...b, owner: undefined });
+/**
+ * That a checked request asks for the same, whoever does, as the one with its idempotency key that has started a session.
+ * @throws CodedError FAILED_PRECONDITION / IDEMPOTENCY_KEY_REUSED
+ */
+export function checkSameRequest(request: SessionRequest, started: { id: string; request: SessionRequest }): void {
+  const asked = (of: SessionRequest) => canonical({ ...of, owner: undefined });
+  if (asked(request) === asked(started.request)) return;
+  throw new CodedError(
+    "FAILED_PRECONDITION",
+    "IDEMPOTENCY_KEY_REUSED",
+    `the idempotency key belongs to another request, which started session ${started.id}: use a new key for a new session`,
+  );
 }
 
 function canonical(value: unknown): string {

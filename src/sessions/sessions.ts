@@ -5,7 +5,6 @@
  * The order of things: what is acknowledged is on disk first, and what is decided together (a filter and the ledger from
  * which it holds) is decided without a turn of the event loop in between.
  */
-import { randomUUID } from "node:crypto";
 import { counted, quoted } from "../base/text.ts";
 import { AssetTable } from "../engine/asset-table.ts";
 import type { StreamEngine } from "../engine/stream-engine.ts";
@@ -23,6 +22,7 @@ import { restoreSession } from "./restore-session.ts";
 import { checkOwnSessions } from "./scoped-sessions.ts";
 import { Session } from "./session.ts";
 import type { SessionDefaults, SessionHost } from "./session-host.ts";
+import { sessionId } from "./session-id.ts";
 import { type LogLines, SessionLog, type SessionTraces } from "./session-log.ts";
 import { SessionProgress } from "./session-progress.ts";
 import type {
@@ -98,7 +98,9 @@ export class Sessions implements SessionService, SessionHost {
       await this.store.stored(session.id);
     } catch (thrown) {
       this.depart(session.id, CodedError.from(thrown));
-      throw thrown;
+      const faster = this.replicas.earlier(checked); // another node has begun it at the same time
+      if (faster === undefined) throw thrown;
+      return { ...faster.snapshot(), existed: true };
     }
     this.log.step("session started", session);
     return session.snapshot();
@@ -109,7 +111,7 @@ export class Sessions implements SessionService, SessionHost {
     const { defaults } = this;
     const now = Date.now();
     const stored: StoredSession = {
-      id: randomUUID(),
+      id: sessionId(request),
       number: this.registry.nextNumber,
       request,
       createdUnixMs: now,
@@ -331,15 +333,20 @@ export class Sessions implements SessionService, SessionHost {
     );
   }
 
-  /** The session, whichever node runs it. @throws CodedError NOT_FOUND / SESSION_UNKNOWN */
+  /** The session, whichever node runs it. @throws CodedError NOT_FOUND / SESSION_UNKNOWN, UNAVAILABLE / CLUSTER_AWAY */
   private find(id: string) {
-    return this.replicas.away(id) ?? this.registry.find(id);
+    return this.replicas.away(id) ?? this.ofThisNode(id);
   }
 
   /** The session, which this node has to run. @throws CodedError FAILED_PRECONDITION / SESSION_ELSEWHERE and as `find` */
   private here(id: string): Session {
     const away = this.replicas.away(id);
     if (away !== undefined) throw away.refusal;
+    return this.ofThisNode(id);
+  }
+
+  private ofThisNode(id: string): Session {
+    if (!this.registry.has(id)) this.replicas.checkRead(id);
     return this.registry.find(id);
   }
 

@@ -136,6 +136,8 @@ export interface Questions {
   };
   /** Flight's locations of the live nodes of the cluster, this one first; empty where it is alone. */
   nodes: { asked: Record<string, never>; answer: { locations: string[] } };
+  /** Flights were cancelled here: the other nodes of the cluster are told. */
+  cancelled: { asked: { flights: string[] }; answer: Record<string, never> };
   /** Every session, newest first, or the one with that id. @throws NOT_FOUND */
   sessions: { asked: { id?: string }; answer: { sessions: SessionSummary[] } };
 }
@@ -194,6 +196,8 @@ export type ToDataPlane =
   /** Frees the stream's batches; its readers are ended at once, with that error or as of a session that was removed. */
   | { type: "forget"; stream: number; why?: ErrorRecord }
   | { type: "answer"; number: number; answer?: unknown; error?: ErrorRecord }
+  /** Flights, by their ids, that were cancelled at any node of the cluster. */
+  | { type: "cancel"; flights: string[] }
   /** Who reads a stream; answered by `clients`. */
   | { type: "clientsOf"; number: number; stream: number }
   /** What streams there are; answered by `streams`. */

@@ -1,17 +1,19 @@
 /**
  * A long back-fill by many workers, with workers, NATS and JetStream's store killed, frozen and wiped at random instants all the
- * time, beside the same by one worker alone: the bytes have to be the same.
+ * time, beside the same by one worker alone: the bytes have to be the same. A trouble comes once chunks have been done since the
+ * last one, so that a slow machine gets as many of them as a fast one.
  *
  *   bun test/backfill/kill-soak.ts [--ledgers 20000] [--chunk 250] [--workers 4] [--lake FOLDER] [--folder FOLDER] [--seed N]
  *
- * --folder keeps what is written: the same command goes on there.
+ * --folder keeps what is written, and how many troubles there were: the same command goes on there.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { ledgersOf, PUBNET } from "../../bench/support/ledgers.ts";
+import { KEYS } from "../../src/export/settings.ts";
 import { NatsServer, nats } from "../cluster/nats-server.ts";
 import { run } from "../export/support.ts";
 import { SAMPLE } from "../support/processor.ts";
@@ -22,7 +24,9 @@ import { backfill, spawnWorker } from "./support.ts";
 
 const FIRST = 60_000_000;
 const LEASE_MS = 3_000;
-const TROUBLE_MS_MAX = 3_000; // between two troubles
+const CHUNKS_MAX = 2; // done between two troubles
+const LOOK_MS = 100;
+const PHASE_MS_MAX = 2_000; // from a chunk's end to a trouble: some part of a chunk
 const AWAY_MS_MAX = 6_000; // twice a lease
 
 const { values } = parseArgs({
@@ -71,10 +75,15 @@ if (code !== 0) process.exit(1);
 await begin(together);
 const server = nats.missing === undefined ? await NatsServer.start() : undefined;
 const env: Record<string, string> = server === undefined ? {} : { CLUSTER: server.url };
+const manifests = join(together, KEYS.chunks);
 const work = () => spawnWorker(together, lake.source(), env);
 const workers = Array.from({ length: Number(values.workers) }, work);
-const counts = { killed: 0, frozen: 0, natsKilled: 0, natsWiped: 0 };
+const kept = join(folder, "counts.json");
+const counts = existsSync(kept)
+  ? JSON.parse(readFileSync(kept, "utf8"))
+  : { killed: 0, frozen: 0, natsKilled: 0, natsWiped: 0 };
 const ended = join(together, "_export", "jobs", "000001", "ended.json");
+const chunksDone = () => (existsSync(manifests) ? readdirSync(manifests).length : 0);
 const some = (most: number): Promise<void> => Bun.sleep(random() * most);
 
 /** One trouble; what was taken away comes back. */
@@ -101,9 +110,15 @@ async function trouble(): Promise<void> {
   }
 }
 
-while (!existsSync(ended)) {
-  await some(TROUBLE_MS_MAX);
-  if (!existsSync(ended)) await trouble();
+for (let next = chunksDone(); !existsSync(ended); await Bun.sleep(LOOK_MS)) {
+  if (chunksDone() < next) continue;
+  await some(PHASE_MS_MAX);
+  if (existsSync(ended)) break;
+  await trouble();
+  writeFileSync(kept, JSON.stringify(counts));
+  const there = chunksDone();
+  console.log(`${there} chunks; ${JSON.stringify(counts)}`);
+  next = there + 1 + Math.floor(random() * CHUNKS_MAX);
 }
 const codes = await Promise.all(workers.map(({ exited }) => exited));
 await server?.stop();
@@ -113,7 +128,9 @@ const differing = [...new Set([...ours.keys(), ...theirs.keys()])].filter(
 );
 const verified = await run("export", "verify", "--from", together);
 console.log(`${values.workers} workers: exit codes ${codes.join(" ")}; ${JSON.stringify(counts)}`);
-console.log(`${ours.size} files, ${differing.length} differ${differing.map((path) => `\n  ${path}`).join("")}`);
+console.log(
+  `${chunksDone()} chunks, ${ours.size} files, ${differing.length} differ${differing.map((path) => `\n  ${path}`).join("")}`,
+);
 console.log(verified.out.trim());
 if (values.folder === undefined) rmSync(folder, { recursive: true, force: true });
 const isWell = codes.every((each) => each === 0) && differing.length === 0 && verified.code === 0;

@@ -78,6 +78,16 @@ describe.skipIf(nats.missing !== undefined)("with NATS", () => {
     expect(rowsOf(place("killed"))).toEqual(rowsOf(place("alone")));
   }, 60_000);
 
+  test("a job that is cancelled once its workers are dead leaves no queue behind", async () => {
+    expect((await start("cancelled")).code).toBe(0);
+    const killed = spawnWorker(place("cancelled"), lake.folder, { CLUSTER: server.url });
+    await until(async () => (await queues()).length > 0, "the queue is there");
+    killed.kill("SIGKILL");
+    await killed.exited;
+    const { code } = await cli(["backfill", "cancel", "--to", place("cancelled")], COMMANDS, { CLUSTER: server.url });
+    expect([code, await queues()]).toEqual([0, []]);
+  }, 60_000);
+
   test("a NATS that is not there: workers go on without it, and say so", async () => {
     expect((await start("away")).code).toBe(0);
     const { code, err } = await work("away", `nats://127.0.0.1:${freePorts(1)[0]}`);

@@ -2,10 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
-import { FlightDescriptor_DescriptorType as DescriptorType } from "../../src/grpc/generated/flight.ts";
+import {
+  CancelFlightInfoRequest,
+  FlightDescriptor_DescriptorType as DescriptorType,
+} from "../../src/grpc/generated/flight.ts";
 import { consume } from "../../src/sinks/consume.ts";
 import { failureOf } from "../support/failure.ts";
-import { flightCalls, readRows } from "../support/flight-rows.ts";
+import { collect, flightCalls, flightTotals, readRows } from "../support/flight-rows.ts";
 import { type Processor, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
 import { seedOf } from "../support/random.ts";
 import { until } from "../support/until.ts";
@@ -77,6 +80,57 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
     calls.close();
     return info?.endpoint[0]?.location[0]?.uri;
   }
+
+  test("is started once by one idempotency key, whichever nodes are asked at the same time", async () => {
+    await until(async () => (await Promise.all(nodes.map(startable))).every(Boolean), "NATS is there");
+    const controls = nodes.map(({ control }) => connectControl(control));
+    const asked = { ...request, idempotencyKey: "once" };
+    const [one, two] = await Promise.all(controls.map((control) => control.startProcessing(asked)));
+    expect(one!.sessionId).toBe(two!.sessionId);
+    const owners = await Promise.all(nodes.map((node) => locationAt(node, one!.sessionId)));
+    expect(owners.filter((location) => location === undefined)).toHaveLength(1);
+    const at = controls[owners.indexOf(undefined)]!;
+    const other = controls[1 - controls.indexOf(at)]!;
+    const another = failureOf(other.startProcessing({ ...asked, endLedger: SAMPLE.last }));
+    expect(await another).toMatchObject({ reason: "IDEMPOTENCY_KEY_REUSED" });
+    await at.deleteSession({ sessionId: one!.sessionId, force: true });
+    const isGone = () =>
+      other.getSession({ sessionId: one!.sessionId }).then(
+        () => false,
+        () => true,
+      );
+    await until(isGone, "the other node sees that it is gone");
+    expect((await other.startProcessing(asked)).sessionId).toBe(one!.sessionId);
+    await other.deleteSession({ sessionId: one!.sessionId, force: true });
+    for (const control of controls) control.close();
+  }, 60_000);
+
+  test("is started over HTTP too", async () => {
+    const body = JSON.stringify({ start_ledger: SAMPLE.first, replicated: true });
+    const started = await fetch(`http://${nodes[0]!.http}/v1/sessions`, { method: "POST", body });
+    const { id } = (await started.json()) as { id: string };
+    await until(
+      async () => (await locationAt(nodes[1]!, id)) === `grpc+tcp://${nodes[0]!.flight}`,
+      "the other one names it",
+    );
+    expect((await fetch(`http://${nodes[0]!.http}/v1/sessions/${id}/stop`, { method: "POST" })).status).toBe(200);
+    expect((await fetch(`http://${nodes[0]!.http}/v1/sessions/${id}`, { method: "DELETE" })).status).toBe(200);
+  }, 60_000);
+
+  test("CancelFlightInfo at one node ends the flight at all of them", async () => {
+    const [one, two] = nodes as [Processor, Processor];
+    const calls = flightCalls(one.flight);
+    const cmd = Buffer.from(JSON.stringify({ start_ledger: SAMPLE.first, end_ledger: 0 }));
+    const info = await calls.getFlightInfo({ type: DescriptorType.CMD, cmd });
+    const ticket = JSON.parse(Buffer.from(info.endpoint[0]!.ticket!.ticket).toString()) as object;
+    const reading = readRows(two.flight, ticket);
+    await until(async () => (await flightTotals(two.flight)).clients! > 0, "the other node serves it");
+    const body = CancelFlightInfoRequest.encode({ info });
+    await collect(calls.doAction({ type: "CancelFlightInfo", body }) as AsyncIterable<unknown>);
+    expect((await reading).error).toMatchObject({ code: "CANCELLED", reason: "FLIGHT_CANCELLED" });
+    expect((await readRows(two.flight, ticket)).error).toMatchObject({ reason: "FLIGHT_CANCELLED" });
+    calls.close();
+  }, 60_000);
 
   test("is known to all nodes, goes to another one when its own stops, and waits while NATS is away", async () => {
     const [one, two] = nodes as [Processor, Processor];

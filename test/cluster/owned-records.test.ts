@@ -5,7 +5,7 @@ import { ClusterConnection } from "../../src/cluster/connection.ts";
 import { NatsBucket } from "../../src/cluster/nats-bucket.ts";
 import { OwnedRecords } from "../../src/cluster/owned-records.ts";
 import { clusterPlace } from "../../src/cluster/place.ts";
-import { RevisionConflict } from "../../src/cluster/record-bucket.ts";
+import { type RecordBucket, RevisionConflict } from "../../src/cluster/record-bucket.ts";
 import type { RecordOwner } from "../../src/cluster/record-envelope.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { createLogger } from "../../src/ops/log.ts";
@@ -38,7 +38,7 @@ describe.skipIf(nats.missing !== undefined)("records in NATS", () => {
     readonly owners = new Map<string, RecordOwner | undefined>();
     readonly records: OwnedRecords;
 
-    constructor(bucket: NatsBucket, name: string) {
+    constructor(bucket: RecordBucket, name: string) {
       this.records = new OwnedRecords(
         bucket,
         { instance: name, node: name, control: "c", flight: "f" },
@@ -108,6 +108,47 @@ describe.skipIf(nats.missing !== undefined)("records in NATS", () => {
     await until(() => !other.owners.has("x"), "all see that it is removed");
     await Promise.all([a.records.close(), b.records.close()]);
   });
+
+  test("a record that another node has created is answered with, and one that was removed is created anew", async () => {
+    const bucket = new NatsBucket(connection, "created");
+    const [a, b] = [new Node(bucket, "a"), new Node(bucket, "b")];
+    expect(await a.records.create("x", bytes("one"))).toBeUndefined();
+    const there = await b.records.create("x", bytes("two"));
+    expect([there!.owner!.node, Buffer.from(there!.record).toString()]).toEqual(["a", "one"]);
+    await a.records.remove("x");
+    expect(await b.records.create("x", bytes("three"))).toBeUndefined();
+    await until(() => a.owners.get("x")?.node === "b", "a sees it");
+    await Promise.all([a.records.close(), b.records.close()]);
+  });
+
+  test("what JetStream has lost with its owner is restored as the last of the others saw it", async () => {
+    const bucket = new NatsBucket(connection, "lost");
+    /** A node that saw nothing after some time: its line is cut. */
+    class Line implements RecordBucket {
+      isCut = false;
+      read = (name?: string) => this.through(() => bucket.read(name));
+      put = (...put: Parameters<NatsBucket["put"]>) => this.through(() => bucket.put(...put));
+      remove = (...removal: Parameters<NatsBucket["remove"]>) => this.through(() => bucket.remove(...removal));
+      private through<T>(call: () => Promise<T>): Promise<T> {
+        return this.isCut ? Promise.reject(new Error("the line is cut")) : call();
+      }
+    }
+    const [owners, late] = [new Line(), new Line()];
+    const [owner, a, b] = [new Node(owners, "owner"), new Node(late, "a"), new Node(bucket, "b")];
+    await owner.records.create("x", bytes("one"));
+    await until(() => a.owners.has("x") && b.owners.has("x"), "all see it");
+    late.isCut = true;
+    await owner.records.write("x", bytes("two"));
+    await Bun.sleep(LEASE_MS / 4);
+    owners.isCut = true; // it is gone for good
+    await server.wipe();
+    await server.restart();
+    late.isCut = false; // it saw only what was there before
+    await until(() => a.has.size + b.has.size > 0, "one of them goes on with it");
+    expect([...a.has.values(), ...b.has.values()]).toEqual(["two"]);
+    await Promise.all([a.records.close(), b.records.close()]);
+    await owner.records.close();
+  }, 30_000);
 
   test("while NATS is away its owner ends in time, and takes it up again", async () => {
     const bucket = new NatsBucket(connection, "away");

@@ -25,6 +25,8 @@ interface Process {
   records: OwnedRecords;
   line: Line;
   runs: Map<string, Run>;
+  /** Sessions that it has seen or owned. */
+  known: Set<string>;
   alive: boolean;
 }
 
@@ -49,7 +51,7 @@ export class SimulatedNode {
     if (this.process !== undefined) return;
     const { time, pace, faults } = this;
     const instance = `${this.name}.${++this.starts}`;
-    const process = { instance, runs: new Map<string, Run>(), alive: true } as Process;
+    const process = { instance, runs: new Map<string, Run>(), known: new Set(), alive: true } as Process;
     const onNode = (run: () => void) => this.whenThere(process, run);
     process.line = new Line(this.bucket, time, random, faults, onNode);
     process.records = new OwnedRecords(
@@ -57,7 +59,7 @@ export class SimulatedNode {
       { instance, node: this.name, control: "", flight: "" },
       LEASE_MS,
       {
-        seen: () => {},
+        seen: (id) => process.known.add(id),
         gone: () => {},
         free: (id) => void this.claim(process, id),
         held: () => {},
@@ -120,6 +122,11 @@ export class SimulatedNode {
     return this.process?.instance;
   }
 
+  /** Whether the process that runs knows of the session. */
+  knows(id: string): boolean {
+    return this.process?.known.has(id) === true;
+  }
+
   owns(id: string): boolean {
     return this.process?.runs.has(id) === true;
   }
@@ -153,6 +160,7 @@ export class SimulatedNode {
 
   private run(process: Process, id: string, record: SessionRecord): void {
     const { checkpoint, reserved } = record;
+    process.known.add(id);
     process.runs.set(id, { record, next: checkpoint, reserved, isReserving: false });
     this.keepCheckpoints(process, id, process.runs.get(id)!);
   }
@@ -198,6 +206,7 @@ export class SimulatedNode {
         for (const [id, owned] of inside.owned) inside.flush(id, owned); // and nobody looks whether the lease has ended
       };
     } else if (this.canary === "eager") inside.isFree = () => true;
+    else if (this.canary === "forget") inside.restore = () => {};
     else if (this.canary === "answer") {
       const { extend } = inside;
       inside.extend = (id: string, owned: unknown) => extend.call(records, id, owned, this.time.nowMs * this.pace);

@@ -17,10 +17,18 @@ export function filterAt({ steps }: SessionRecord, ledger: number): number {
   return steps.findLast(({ from }) => from <= ledger)!.filter;
 }
 
+/** What lies in the bucket. */
+interface Stored {
+  owner?: { instance: string };
+  record: Uint8Array;
+  restores?: number;
+}
+
 /** A node as far as its sessions go. */
 interface SessionNode {
   /** The process that runs now. */
   readonly instance: string | undefined;
+  knows(id: string): boolean;
   owns(id: string): boolean;
   changeFilter(id: string, filter: number, acknowledged: () => void): number | undefined;
 }
@@ -41,8 +49,8 @@ export class SimulatedSession {
   takeovers = 0;
   private stored: SessionRecord | undefined;
   private owner: string | undefined;
-  /** The process that owned it when all was lost, until its record is there again. */
-  private lostWith: string | undefined;
+  /** The process that owned it when all was lost, and those that knew of it, until its record is there again. */
+  private lostWith: { owner: string | undefined; witnesses: (string | undefined)[] } | undefined;
   private wasWiped = false;
   private readonly acknowledged: { from: number; filter: number }[] = [];
   private readonly clients: Client[] = Array.from({ length: CLIENTS }, () => ({ next: 1, rows: [] }));
@@ -67,8 +75,9 @@ export class SimulatedSession {
       if (!this.isRefused) this.fail("it was removed, and its creation was not refused");
       return;
     }
-    const { owner, record } = unpack(bytes) as { owner?: { instance: string }; record: Uint8Array };
-    if (this.lostWith !== undefined && owner?.instance !== this.lostWith) this.wasWiped = true; // somebody older made it anew
+    const { owner, record, restores } = unpack(bytes) as Stored;
+    const isRestored = restores !== undefined; // as somebody has seen it, who may not have seen the last write
+    if (this.lostWith !== undefined && (isRestored || owner?.instance !== this.lostWith.owner)) this.wasWiped = true;
     this.lostWith = undefined;
     if (owner !== undefined && owner.instance !== this.owner) {
       if (this.owner !== undefined) this.takeovers += 1;
@@ -77,14 +86,17 @@ export class SimulatedSession {
     this.stored = unpack(record) as SessionRecord;
   }
 
-  /** Its last owner died with the bucket, and nobody has made it anew. */
+  /** All who knew of it died with the bucket, and nobody has made it anew. */
   get isGone(): boolean {
-    if (this.lostWith === undefined) return false;
-    return this.isRefused || !this.nodes.some((node) => node.instance === this.lostWith);
+    const { lostWith, nodes } = this;
+    if (lostWith === undefined) return false;
+    return this.isRefused || !nodes.some(({ instance }) => lostWith.witnesses.includes(instance));
   }
 
   wiped(): void {
-    if (this.stored !== undefined) this.lostWith ??= this.owner;
+    if (this.stored === undefined) return;
+    const witnesses = this.nodes.filter((node) => node.knows(this.id)).map(({ instance }) => instance);
+    this.lostWith ??= { owner: this.owner, witnesses };
   }
 
   /** A filter change by whichever node owns it. */
@@ -118,11 +130,11 @@ export class SimulatedSession {
   /** @param mark how far it had come a lease before */
   checkEnd(mark: number): void {
     if (this.stored === undefined || this.isGone) return;
-    if (this.wasWiped) return; // what an older owner has made anew lacks what the last one was told
     const { stored, nodes, clients } = this;
     const owners = nodes.filter((node) => node.owns(this.id));
     if (owners.length !== 1) this.fail(`${owners.length} nodes own it at the end`);
     if (this.ledger <= mark) this.fail(`it stands still at ledger ${mark}`);
+    if (this.wasWiped) return; // what others have written down may lack what the last owner was told
     for (const { from, filter } of this.acknowledged) {
       const isThere = stored.steps.some((step) => step.from === from && step.filter >= filter); // or replaced by a later one
       if (!isThere) this.fail(`filter ${filter} from ledger ${from} was acknowledged, and is not on record`);
