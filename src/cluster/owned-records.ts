@@ -19,6 +19,7 @@
 import { CodedError } from "../error.ts";
 import { type BucketEntry, type RecordBucket, RevisionConflict } from "./record-bucket.ts";
 import { type Envelope, openEnvelope, packEnvelope, type RecordOwner } from "./record-envelope.ts";
+import { awayError, lostError } from "./record-errors.ts";
 import type { LossReason, RecordEvents, Timers } from "./record-events.ts";
 
 /** The part of a lease by which its owner counts it as over earlier than others. Clocks of machines differ in pace by far less. */
@@ -50,7 +51,7 @@ interface Owned {
 interface Watched extends Envelope {
   /** 0: it is missing. */
   revision: number;
-  /** Of which revision the record is, before it was lost and restored. */
+  /** The revision that the record had before it was lost and restored. */
   seen: number;
   /** When this revision, or that it is missing, was first seen. */
   sinceMs: number;
@@ -385,19 +386,4 @@ export class OwnedRecords {
     };
     next();
   }
-}
-
-function awayError(thrown: unknown): CodedError {
-  if (thrown instanceof RevisionConflict) return lostError("replaced");
-  return CodedError.from(thrown);
-}
-
-const LOST: Record<LossReason, string> = {
-  late: "this node could not renew its lease in time",
-  replaced: "another node owns it",
-  removed: "it was removed",
-};
-
-function lostError(why: LossReason): CodedError {
-  return new CodedError("UNAVAILABLE", "LEASE_LOST", `the record was not written: ${LOST[why]}`);
 }

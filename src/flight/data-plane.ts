@@ -32,7 +32,7 @@ import { Bell } from "../workers/bell.ts";
 import { StageTimes } from "../workers/stage-times.ts";
 import { ContractDataProducer } from "./contract-data-producer.ts";
 import { addFlightService } from "./flight-server.ts";
-import { TICKET_TTL_MS } from "./range-flights.ts";
+import { type RangeFlights, TICKET_TTL_MS } from "./range-flights.ts";
 import { RowReads } from "./row-reads.ts";
 import { describeStream } from "./stream-description.ts";
 import { TicketSeal } from "./ticket-seal.ts";
@@ -120,9 +120,8 @@ export async function runDataPlane(data: DataPlaneData, port: MessagePort): Prom
   port.on("message", (message: ToDataPlane) => {
     if (message.type === "close") void close(message.graceMs);
     else if (message.type === "renewTls") listener.renewTls(message.tls);
-    else if (message.type === "cancel") for (const flight of message.flights) producer.flights.cancel(flight);
     else if (message.type === "read") served.reads.handle(message.number, message.read);
-    else handle(message, { hub, main, served, post });
+    else handle(message, { hub, main, served, post, flights: producer.flights });
   });
   async function close(graceMs: number): Promise<void> {
     clearInterval(slowCheck);
@@ -152,12 +151,13 @@ interface Addressees {
   main: MainThread;
   served: FlightPort;
   post: (message: FromDataPlane) => void;
+  flights: RangeFlights;
 }
 
 /** Does what the main thread says, but for what concerns the listener. */
 function handle(
-  message: Exclude<ToDataPlane, { type: "close" | "renewTls" | "cancel" | "read" }>,
-  { hub, main, served, post }: Addressees,
+  message: Exclude<ToDataPlane, { type: "close" | "renewTls" | "read" }>,
+  { hub, main, served, post, flights }: Addressees,
 ): void {
   switch (message.type) {
     case "ring":
@@ -186,6 +186,9 @@ function handle(
       return;
     case "forget":
       hub.forget(message.stream, message.why && CodedError.fromRecord(message.why));
+      return;
+    case "cancel":
+      for (const flight of message.flights) flights.cancel(flight);
       return;
     case "clientsOf": {
       const clients = hub.stream(message.stream)?.clientReports() ?? [];

@@ -121,7 +121,8 @@ export function beginning({ ledgerStart }: SessionRequest): StoredCheckpoint {
 }
 
 /**
- * That a checked request asks for the same, whoever does, as the one with its idempotency key that has started a session.
+ * Refuses a checked request that asks for something else, whoever does, than the one with its idempotency key that has started a
+ * session.
  * @throws CodedError FAILED_PRECONDITION / IDEMPOTENCY_KEY_REUSED
  */
 export function checkSameRequest(request: SessionRequest, started: { id: string; request: SessionRequest }): void {
