@@ -63,7 +63,7 @@ export const TLS_SETTINGS = {
     default: "",
     defaultNote: "`require` with TLS_CLIENT_CA_FILE",
     description:
-      "require: a client without a certificate of TLS_CLIENT_CA_FILE is refused. request: a client may come without one; over gRPC, one that is not trusted is refused.",
+      "require: a client without a certificate of TLS_CLIENT_CA_FILE is refused. request: a client may come without one; one that is not trusted is refused.",
     example: "request",
   }),
 } as const;
@@ -119,10 +119,15 @@ function settingsOf(config: TlsConfig, listener: Listener) {
   return { cert, key, ca, ownAuth, auth: ownAuth || config.tlsClientAuth };
 }
 
+/** Whether clients are asked for a certificate there; no file is read. */
+export function asksForCertificate(config: TlsConfig, listener: Listener): boolean {
+  const { cert, ca } = settingsOf(config, listener);
+  return cert.path !== "" && ca.path !== "";
+}
+
 /** Whether clients without a certificate of a known authority are refused there; no file is read. */
 export function requiresCertificate(config: TlsConfig, listener: Listener): boolean {
-  const { cert, ca, auth } = settingsOf(config, listener);
-  return cert.path !== "" && ca.path !== "" && auth !== "request";
+  return asksForCertificate(config, listener) && settingsOf(config, listener).auth !== "request";
 }
 
 /**

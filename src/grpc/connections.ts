@@ -118,11 +118,19 @@ export class Connections {
       if (error instanceof CodedError && TOLD.has(error.reason as Reason)) this.#endedBy(address, error);
       shim.destroy();
     });
-    const certificate = shim.peerCertificate?.fingerprint256;
-    if (this.#limits.peerLimits !== "identity" || certificate === undefined) return;
+    this.identified(socket, shim.peerCertificate?.fingerprint256);
+  }
+
+  /**
+   * The client of a socket that was admitted has shown that certificate, or none. One over the limit of a certificate is destroyed.
+   * @returns whether it may stay
+   */
+  identified(socket: net.Socket, certificate: string | undefined): boolean {
+    if (this.#limits.peerLimits !== "identity" || certificate === undefined) return true;
     const refusal = this.#peerRefusal(certificate);
     if (refusal === undefined) this.#countPeer(socket, certificate);
-    else this.#refuse(socket, address, refusal);
+    else this.#refuse(socket, socket.remoteAddress ?? "", refusal);
+    return refusal === undefined;
   }
 
   #endedBy(address: string, error: CodedError): void {

@@ -137,6 +137,7 @@ function addGate(app: OpsHono, { gate, ticketIdentity }: OpsOptions): void {
       const identity = await gate.identityFor({
         path,
         peer: context.env?.peer ?? "",
+        certificateName: context.env?.certificateName,
         ticketIdentity: () => (header === undefined ? ticketIdentity?.(addressOf(context.req.raw)) : undefined),
         credentials: () => (header === undefined ? undefined : headerCredentials(header)),
       });

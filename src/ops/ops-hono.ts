@@ -2,10 +2,16 @@
 import type { Context, Hono } from "hono";
 import type { Identity } from "../security/grant.ts";
 
-/** What the server says of a request beside the request itself. */
-export interface OpsEnv {
+/** Who is at the other end of a connection. */
+export interface OpsCaller {
   /** Address of the client. */
   peer: string;
+  /** The name of the certificate that the client has proved by TLS. */
+  certificateName?: string;
+}
+
+/** What the server says of a request beside the request itself. */
+export interface OpsEnv extends OpsCaller {
   /** Whether the connection may be silent for as long as the answer takes; false is said before its last byte. */
   stayOpen?: (may: boolean) => void;
 }

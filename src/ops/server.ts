@@ -1,17 +1,18 @@
 /** Serves the ops app over HTTP. */
-import { formatAddress } from "../config/address.ts";
+import { type Address, formatAddress } from "../config/address.ts";
 import { CodedError } from "../error.ts";
 import type { ServerTls } from "../grpc/server-tls.ts";
 import { API_ROOT } from "./http-errors.ts";
-import type { OpsEnv, OpsHono } from "./ops-hono.ts";
+import type { OpsCaller, OpsEnv, OpsHono } from "./ops-hono.ts";
 import { requestPath } from "./request-path.ts";
 
-const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
+/** How long a connection may say and take nothing. */
+export const IDLE_SECONDS_MAX = 30; // scrapes come every few seconds to a minute; an idle connection is no loss
 const REQUEST_BYTES_MAX = 16 * 2 ** 10; // no request here has a body
 const LISTEN_AGAIN_MS = 50; // after an attempt for which there was no descriptor
 const SHED_AGAIN_MS = 5000; // connections that are back by then are a flood …
 const SHED_PAUSE_MS = 500; // … which is refused by the system meanwhile: accepting it takes all of a core
-const TLS_1_2 = 0x0303; // as TLS writes its versions
+const MIN_VERSION = { minVersion: 0x0303 }; // TLS 1.2, as TLS writes it; the types do not know it
 const STOP_GRACE_MS = 1000; // answers take milliseconds
 
 /** An HTTP server that accepts connections on `port` (the real one where 0 was asked for). */
@@ -36,36 +37,54 @@ function answeredAsGet(request: Request): Request {
   return new Request(`http://localhost${requestPath(request)}`, { headers });
 }
 
-function tlsOptions({ cert, key, ca, requiresClientCert }: ServerTls): Bun.TLSOptions & { minVersion: number } {
-  const clients = { ca, requestCert: ca !== undefined, rejectUnauthorized: requiresClientCert };
-  return { cert, key, ...clients, minVersion: TLS_1_2 };
+/** HTTP_ADDRESS_UNAVAILABLE. */
+export function addressUnavailable(
+  { host, port, setting = "HEALTH_PORT" }: Address & { setting?: string },
+  cause: unknown,
+): CodedError {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new CodedError(
+    "UNAVAILABLE",
+    "HTTP_ADDRESS_UNAVAILABLE",
+    `cannot listen on ${host || "*"}:${port} for HTTP (${code}): set ${setting} to a free port`,
+    { cause },
+  );
 }
 
 /**
+ * Where clients are asked for certificates, tls-front.ts stands in front.
+ *
  * @param options.host empty = every interface
  * @param options.port 0 = any free one
  * @param options.tls absent: no TLS
  * @param options.setting what names the port
+ * @param options.callerAt who has connected from an address; undefined: nobody who may ask
  * @throws CodedError UNAVAILABLE / HTTP_ADDRESS_UNAVAILABLE where the address is not to be had
  */
 export function startOpsServer(
   app: Pick<OpsHono, "fetch">,
-  options: { host: string; port: number; tls?: ServerTls; setting?: string },
+  options: Address & {
+    tls?: Pick<ServerTls, "cert" | "key">;
+    setting?: string;
+    callerAt?: (address: Address) => OpsCaller | undefined;
+  },
 ): OpsServer {
   let { tls } = options;
+  const { callerAt = (address) => ({ peer: formatAddress(address) }) } = options;
   const listen = (port: number) =>
     Bun.serve({
       port,
       hostname: options.host || undefined,
-      tls: tls && tlsOptions(tls),
+      tls: tls && { cert: tls.cert, key: tls.key, ...MIN_VERSION },
       idleTimeout: IDLE_SECONDS_MAX,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       development: false,
       reusePort: false, // Bun's default with development: false is true: two servers would share the port silently
       fetch: (request, server) => {
         const { address = "", port = 0 } = server.requestIP(request) ?? {};
-        const peer = formatAddress({ host: address, port });
-        const env: OpsEnv = { peer, stayOpen: (may) => server.timeout(request, may ? 0 : IDLE_SECONDS_MAX) };
+        const caller = callerAt({ host: address, port });
+        if (caller === undefined) return new Response(null, { status: 403, headers: { Connection: "close" } });
+        const env: OpsEnv = { ...caller, stayOpen: (may) => server.timeout(request, may ? 0 : IDLE_SECONDS_MAX) };
         return app.fetch(answeredAsGet(request), env);
       },
     });
@@ -73,13 +92,7 @@ export function startOpsServer(
   try {
     server = listen(options.port);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new CodedError(
-      "UNAVAILABLE",
-      "HTTP_ADDRESS_UNAVAILABLE",
-      `cannot listen on ${options.host || "*"}:${options.port} for HTTP (${code}): set ${options.setting ?? "HEALTH_PORT"} to a free port`,
-      { cause: error },
-    );
+    throw addressUnavailable(options, error);
   }
   const port = server.port ?? options.port;
   let retry: ReturnType<typeof setTimeout> | undefined;

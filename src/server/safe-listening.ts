@@ -3,7 +3,7 @@
  * address that is set, by whatever means and in whatever form, says otherwise.
  */
 import { formatAddress } from "../config/address.ts";
-import { requiresCertificate } from "../config/listener-tls.ts";
+import { asksForCertificate, requiresCertificate } from "../config/listener-tls.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { type Config, SETTINGS } from "../config/schema.ts";
 import type { Logger } from "../ops/log.ts";
@@ -52,13 +52,14 @@ export function safeListening(
 
 /**
  * What to say where HTTP asks who is calling and nobody can tell it: the names of client certificates are the only
- * credentials, and the runtime's HTTP server shows no certificate to what is behind it. undefined: somebody can.
+ * credentials, and HTTP asks for no certificate. undefined: somebody can.
  */
 export function httpRefusesAll(values: Config): string | undefined {
   const { apiKeysFile, passwordsFile, jwtIssuer, accessOpen } = values;
-  if (!asksWho(values).http || apiKeysFile + passwordsFile + jwtIssuer !== "") return undefined;
+  if (!asksWho(values).http || asksForCertificate(values, "http") || apiKeysFile + passwordsFile + jwtIssuer !== "")
+    return undefined;
   const opened = accessOpen.length === 0 ? "" : `, but for ${accessOpen.join(", ")}`;
-  return `HTTP refuses everybody${opened}: it does not know the names of client certificates. Set API_KEYS_FILE for its callers, or ACCESS_OPEN`;
+  return `HTTP refuses everybody${opened}: names are proved by client certificates alone, and HTTP asks for none. Set HEALTH_TLS_CLIENT_CA_FILE or API_KEYS_FILE for its callers, or ACCESS_OPEN`;
 }
 
 /** Whether only this machine can connect to a listener on that host. */

@@ -17,8 +17,10 @@ import { routeLibraryLog } from "../grpc/library-log.ts";
 import { createOpsApp } from "../ops/app.ts";
 import { watchDescriptors } from "../ops/descriptor-watch.ts";
 import type { Logger } from "../ops/log.ts";
+import type { OpsHono } from "../ops/ops-hono.ts";
 import { startOpsServer } from "../ops/server.ts";
 import type { OpsSource } from "../ops/status.ts";
+import { startBehindFront } from "../ops/tls-front.ts";
 import { tracedLog } from "../ops/traced-log.ts";
 import { Gate, type Refusal } from "../security/gate.ts";
 import { Refusals } from "../security/refusals.ts";
@@ -244,15 +246,27 @@ async function startListeners(
     allowedHosts: [...config.httpAllowedHosts, ...(config.advertisedHost === "" ? [] : [config.advertisedHost])],
     ...httpParts(context, dataPlane, sessions, opsSource),
   });
-  const ops = startOpsServer(app, { ...config.healthAddress, tls: certificates.of("http") });
+  const descriptors = new Descriptors();
+  const ops = await startHttp(context, app, descriptors);
   certificates.onRenewed("http", (tls) => ops.renewTls(tls));
   addresses.http.port = ops.port;
   flowctl.announce({ control: control.port, flight: flight.port, http: ops.port });
   flowctl.isUp({ components: parts, metrics });
   stop.ops.push(() => ops.close());
-  const endWatch = watchDescriptors(new Descriptors(), log, () => ops.shed());
+  const endWatch = watchDescriptors(descriptors, log, () => ops.shed());
   stop.listeners.push(async () => endWatch());
   return addresses;
+}
+
+async function startHttp({ config, certificates, log }: StartContext, app: OpsHono, descriptors: Descriptors) {
+  const tls = certificates.of("http");
+  if (tls?.ca === undefined) return startOpsServer(app, { ...config.healthAddress, tls });
+  const { handshakeMsMax, peerLimits } = config;
+  return await startBehindFront(app, {
+    ...config.healthAddress,
+    ...{ tls, handshakeMsMax, peerLimits, hasRoom: () => descriptors.hasRoom("http") },
+    warn: (message, fields) => log.warn(message, { listener: "http", ...fields }),
+  });
 }
 
 /** The gates of this thread's listeners, and what they refuse. */

@@ -106,11 +106,20 @@ let flight: grpc.Client;
 const certificates = hasOpenssl() ? new Certificates() : undefined;
 /** Clients that show a certificate of their name, by port and caller. */
 const showing = new Map<string, grpc.Client>();
+/** The certificates, by caller. */
+const pairs = new Map<Caller, KeyPair>();
 
 const clientOf = (address: string, pair?: KeyPair) => {
   const ca = certificates && [contentOf(certificates.ca).cert];
   const credentials = clientCredentials(address, ca && { ca, ...(pair && contentOf(pair)) });
   return new grpc.Client(address, credentials, { "grpc.use_local_subchannel_pool": 1 });
+};
+
+/** A request to the HTTP port, by a client that shows a certificate where it has one. */
+const request = (path: string, init: RequestInit = {}, pair?: KeyPair) => {
+  const tls = certificates && { ca: contentOf(certificates.ca).cert, ...(pair && contentOf(pair)) };
+  const scheme = tls === undefined ? "http" : "https";
+  return fetch(`${scheme}://${server.processor.http}${path}`, { ...init, tls, keepalive: false });
 };
 
 beforeAll(async () => {
@@ -120,6 +129,7 @@ beforeAll(async () => {
   flight = clientOf(addresses.flight);
   for (const caller of CALLERS) {
     const pair = caller === "nobody" ? undefined : certificates?.issue(caller === "stranger" ? "admin" : caller);
+    if (pair !== undefined) pairs.set(caller, pair);
     for (const [port, address] of Object.entries(addresses)) showing.set(`${port} ${caller}`, clientOf(address, pair));
   }
   const tls = certificates && { ca: [contentOf(certificates.ca).cert] };
@@ -134,16 +144,16 @@ afterAll(async () => {
   certificates?.remove();
 });
 
-/** TLS for the two ports of gRPC, where a client may show a certificate. */
+/** TLS for all ports, where a client may show a certificate. */
 function tlsOf(made: Certificates): Record<string, string> {
   const own = made.issue("server");
   return {
-    ...{ TLS_CERT_FILE: own.cert, TLS_KEY_FILE: own.key, HEALTH_TLS_CERT_FILE: "off" },
-    ...{ TLS_CLIENT_CA_FILE: made.ca.cert, TLS_CLIENT_AUTH: "request", HEALTH_TLS_CLIENT_CA_FILE: "off" },
+    ...{ TLS_CERT_FILE: own.cert, TLS_KEY_FILE: own.key },
+    ...{ TLS_CLIENT_CA_FILE: made.ca.cert, TLS_CLIENT_AUTH: "request" },
   };
 }
 
-const CERTIFICATE = "a client certificate"; // HTTP knows no names of them
+const CERTIFICATE = "a client certificate";
 
 /** The kinds of credential: headers for a name, and for a stranger. */
 const KINDS: Readonly<Record<string, (caller: Caller) => Record<string, string> | Promise<Record<string, string>>>> = {
@@ -198,14 +208,14 @@ describe.each(KINDS_HERE)("with %s", (kind, headersOf) => {
     120_000,
   );
 
-  if (kind === CERTIFICATE) return;
   test("every path of HTTP lets in whom it should", async () => {
     for (const [method, path] of ROUTES) {
       const asks = ASKS[method === "GET" ? path : `${method} ${path}`];
       expect(asks, `${method} ${path} has no rule here: add it to ASKS`).toBeString();
       for (const caller of CALLERS) {
-        const address = `http://${server.processor.http}${path.replace("{id}", "none")}`;
-        const { status, headers } = await fetch(address, { method, headers: await headersOf(caller) });
+        const pair = kind === CERTIFICATE ? pairs.get(caller) : undefined;
+        const init = { method, headers: await headersOf(caller) };
+        const { status, headers } = await request(path.replace("{id}", "none"), init, pair);
         const wanted = expected(asks!, caller);
         const code = status === 401 ? "UNAUTHENTICATED" : status === 403 ? "PERMISSION_DENIED" : "in";
         expect([method, path, caller, code]).toEqual([method, path, caller, wanted]);
@@ -257,8 +267,7 @@ test("bytes that are no request are refused with a reason, whom they come from f
 });
 
 test("a method without a rule is for admins alone, and a path too", async () => {
-  const status = async (headers: Record<string, string>) =>
-    (await fetch(`http://${server.processor.http}/nothing-here`, { headers })).status;
+  const status = async (headers: Record<string, string>) => (await request("/nothing-here", { headers })).status;
   expect(await status({})).toBe(401);
   expect(await status(bearer(server.keys.operator))).toBe(403);
   expect(await status(bearer(server.keys.admin))).toBe(404);
@@ -266,7 +275,7 @@ test("a method without a rule is for admins alone, and a path too", async () => 
 
 test("no key is in the log or on a page, and refusals are counted and logged with name and peer", async () => {
   const { processor, keys } = server;
-  const scrape = async () => (await fetch(`http://${processor.http}/metrics`, { headers: bearer(keys.reader) })).text();
+  const scrape = async () => (await request("/metrics", { headers: bearer(keys.reader) })).text();
   let page = await scrape();
   await until(async () => {
     page = await scrape(); // counts of the Flight thread come every second
@@ -279,7 +288,7 @@ test("no key is in the log or on a page, and refusals are counted and logged wit
     }
   }
   await rawCall(control, "contractdata.v1.ControlService/GetStatus", basic(keys.admin, "x"));
-  const status = await (await fetch(`http://${processor.http}/status.json`, { headers: bearer(keys.reader) })).text();
+  const status = await (await request("/status.json", { headers: bearer(keys.reader) })).text();
   const log = processor.output();
   expect(log).toContain('"reason":"ROLE"');
   expect(log).toMatch(/"name":"reader"/);

@@ -56,11 +56,13 @@ test("a listener that requires clients' certificates listens to everybody", () =
   expect(hostsOf(some).hosts).toEqual(["", "127.0.0.1", "127.0.0.1"]);
 });
 
-test("where names of client certificates are all that there is, the log says that HTTP does not know them", () => {
-  const byCertificate = { TLS_CLIENT_CA_FILE: "ca.pem", ACCESS_FILE: "access.json" };
+test("where certificates are all the credentials and HTTP asks for none, the log says that it refuses everybody", () => {
+  const pair = { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "key.pem", TLS_CLIENT_CA_FILE: "ca.pem" };
+  const byCertificate = { ...pair, ACCESS_FILE: "access.json", HEALTH_TLS_CLIENT_CA_FILE: "off" };
   expect(hostsOf(byCertificate).lines).toEqual([
-    expect.stringMatching(/^warn HTTP refuses everybody: it does not know the names of client certificates\. Set/),
+    expect.stringMatching(/^warn HTTP refuses everybody: names are proved by client certificates alone, and HTTP asks/),
   ]);
   expect(hostsOf({ ...byCertificate, ACCESS_OPEN: "metrics" }).lines[0]).toContain("everybody, but for metrics:");
   expect(hostsOf({ ...byCertificate, API_KEYS_FILE: "keys" }).lines).toEqual([]);
+  expect(hostsOf({ ...pair, ACCESS_FILE: "access.json" }).lines).toEqual([]);
 });
