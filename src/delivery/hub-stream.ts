@@ -184,7 +184,7 @@ export class HubStream {
   private finish(error: CodedError | undefined): void {
     if (this.over) return;
     this.over_ = true;
-    for (const part of this.parts) part.finish(error);
+    for (const part of this.parts) part.finish(error, this.sequencer.chain);
     this.sequencer.dispose();
     this.cell.set("updatedUnixMs", Date.now());
     this.ended(error);

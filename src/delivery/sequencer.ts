@@ -10,6 +10,7 @@
 import { CodedError } from "../error.ts";
 import { type ChainLink, checkFollows } from "../ledger/chain.ts";
 import { comparePositions } from "../threads/cursor.ts";
+import type { LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import type { Position } from "../vocabulary/position.ts";
 import type { SpanDoneRecord } from "../workers/records.ts";
 import type { Slot } from "./slot.ts";
@@ -27,6 +28,10 @@ export class Sequencer {
   private readonly waiting = new Map<number, Waiting>();
   /** The last ledger of the spans before; undefined where that was left out, or is not to be checked. */
   private last: ChainLink | undefined;
+  /** The stream's first ledger. */
+  private first: ChainLink | undefined;
+  /** Whether every ledger so far has been checked. */
+  private isChained = true;
 
   constructor(
     private readonly start: Position,
@@ -68,6 +73,16 @@ export class Sequencer {
     }
   }
 
+  /** Ends of the chain of all ledgers so far; undefined where one was left out, or the chain is not checked. */
+  get chain(): LedgerChainEnds | undefined {
+    const { first, last } = this;
+    if (!this.isChained || first === undefined || last === undefined) return undefined;
+    return {
+      ...{ ledger_first: first.ledger, previous_ledger_hash: hex(first.previousLedgerHash) },
+      ...{ ledger_last: last.ledger, ledger_hash: hex(last.hash) },
+    };
+  }
+
   /** Frees what still waits; for a stream that has ended. */
   dispose(): void {
     for (const { slots } of this.waiting.values()) for (const slot of slots) slot.release();
@@ -77,13 +92,16 @@ export class Sequencer {
   private close(record: SpanDoneRecord): void {
     this.checkEdge(record);
     if (record.ledgerLast > 0) this.last = record.chainLast;
+    if (record.ledgersSkipped > 0) this.isChained = false;
     this.span += 1;
     this.spanDone(record);
   }
 
   /** @throws CodedError DATA_LOSS / CHAIN_BROKEN where the span does not follow the one before */
   private checkEdge({ chainFirst }: { chainFirst?: ChainLink }): void {
-    if (chainFirst !== undefined) checkFollows(this.last, chainFirst);
+    if (chainFirst === undefined) return;
+    checkFollows(this.last, chainFirst);
+    this.first ??= chainFirst;
   }
 
   private forward(slot: Slot): void {
@@ -113,4 +131,8 @@ export class Sequencer {
     }
     return waiting;
   }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }

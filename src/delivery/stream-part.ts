@@ -9,6 +9,7 @@ import { RowSet } from "../ledger/row-set.ts";
 import { comparePositions, encodeCursor } from "../threads/cursor.ts";
 import type { ClientReport, StreamOpening } from "../threads/data-plane-messages.ts";
 import { type Counters, StreamCell } from "../threads/stream-cell.ts";
+import type { LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import { align8, type BatchRecord, type SpanDoneRecord } from "../workers/records.ts";
 import { alignedMetadata } from "./body-alignment.ts";
@@ -25,6 +26,8 @@ export class StreamPart {
   private readonly stream: StreamCell;
   /** Who reads it now, catching up or not. */
   readonly clients = new Set<StreamClient>();
+  /** Both ends of the chain of all its ledgers, once it is over and where the chain is known. */
+  chain: LedgerChainEnds | undefined;
   private readonly left: ClientReport[] = [];
   /** The last span that is in order, while no batch says that it is. */
   private pendingProgress: SpanDoneRecord | undefined;
@@ -113,7 +116,8 @@ export class StreamPart {
     this.sayProgress(done);
   }
 
-  finish(error: CodedError | undefined): void {
+  finish(error: CodedError | undefined, chain: LedgerChainEnds | undefined): void {
+    this.chain = chain;
     this.appendProgress(); // the last cursor is behind the last ledger, rows or not
     this.said();
     this.log.finish(error);

@@ -28,7 +28,7 @@ export interface ChunkManifest {
   ledger_first: number;
   ledger_last: number;
   rows: number;
-  /** Null where the rows came from a server, which does not tell. */
+  /** Null where the rows came from a server that does not tell: one of an earlier version, or with VERIFY_CHAIN=off. */
   chain: ChainEnds | null;
   /** Sorted by name; none where no ledger has rows. */
   files: ManifestFile[];

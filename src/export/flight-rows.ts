@@ -1,8 +1,10 @@
 /** Rows for chunks from a running server, over Arrow Flight. */
 import type { RecordBatch } from "apache-arrow";
 import type { FlightClient } from "../flight-client/client.ts";
+import type { LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
+import type { ChainEnds } from "./chunk-manifest.ts";
 import { EXPORT_COLUMNS, EXPORT_VERSIONS } from "./columns.ts";
 import type { RowReader } from "./write-chunk.ts";
 
@@ -13,7 +15,7 @@ interface FlightRowsOptions {
   knownAssets: readonly string[];
 }
 
-/** Each chunk is a range of its own. The server tells nothing of the chain of ledgers, which it has checked. */
+/** Each chunk is a range of its own; the server tells of the chain of its ledgers, which it has checked. */
 export class FlightRows implements RowReader {
   /** @param connect a client that may call; each range has one of its own, so that a server may go and come back */
   constructor(
@@ -22,12 +24,16 @@ export class FlightRows implements RowReader {
   ) {}
 
   /** @throws CodedError as `connect` and FlightClient.doGet */
-  async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, undefined> {
+  async *read(chunk: LedgerRange, signal: AbortSignal): AsyncGenerator<RecordBatch, ChainEnds | undefined> {
     const ticket = Buffer.from(JSON.stringify(this.ticket(chunk)));
     const client = await this.connect();
+    let ends: ChainEnds | undefined;
+    const onChain = (chain: LedgerChainEnds) => {
+      ends = endsOf(chain, chunk);
+    };
     try {
-      for await (const { table } of client.doGet(ticket, signal)) yield* table.batches;
-      return undefined;
+      for await (const { table } of client.doGet(ticket, signal, onChain)) yield* table.batches;
+      return ends;
     } finally {
       client.close();
     }
@@ -51,4 +57,11 @@ export class FlightRows implements RowReader {
     const assets = knownAssets.length === 0 ? undefined : knownAssets;
     return { ...range, columns, schema_version: EXPORT_VERSIONS[dataset], filters, assets };
   }
+}
+
+/** Undefined where they are not those of the chunk's ledgers. */
+function endsOf(chain: LedgerChainEnds, { ledgerFirst, ledgerLast }: LedgerRange): ChainEnds | undefined {
+  if (chain.ledger_first !== ledgerFirst || chain.ledger_last !== ledgerLast) return undefined;
+  const { previous_ledger_hash, ledger_hash } = chain;
+  return { previous_ledger_hash, ledger_hash };
 }

@@ -84,7 +84,9 @@ async function manifestOf(target: ExportTarget, chunk: LedgerRange): Promise<Chu
   const name = target.storage.nameOf(manifestKey(chunk));
   if (manifest === undefined) throw incomplete(`${name}: it is not there: export its ledgers first`);
   if (manifest.chain !== null) return manifest;
-  throw incomplete(`${name}: its rows came from a server, which tells nothing of the chain: export to another place`);
+  throw incomplete(
+    `${name}: its rows came from a server that told nothing of the chain (an earlier version, or VERIFY_CHAIN=off): export to another place`,
+  );
 }
 
 function checkFollows(before: ChunkManifest | undefined, { ledger_first, chain }: ChunkManifest): void {

@@ -29,6 +29,7 @@ import { clientCredentials } from "../grpc/tls-credentials.ts";
 import { holdClientStreams } from "../http2/http2-client-hold.ts";
 import { batchTable } from "../rows/batch-table.ts";
 import type { IpcMessage } from "../threads/row-read.ts";
+import { CHAIN_TRAILER, type LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import { endpointsOf, placeOf, type ReadEndpoint } from "./endpoints.ts";
 
@@ -179,11 +180,11 @@ export class FlightClient {
   }
 
   /** Turns name and password into the token that later calls carry. @throws CodedError UNAUTHENTICATED */
-  async login(name: string, password: string): Promise<void> {
+  async login(name: string, password: string, signal?: AbortSignal): Promise<void> {
     this.password = { name, password };
     const metadata = new grpc.Metadata();
     metadata.set("authorization", `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`);
-    const call = this.calls.handshake({ metadata });
+    const call = this.calls.handshake({ metadata, deadlineMs: INFO_DEADLINE_MS, signal });
     call.end();
     try {
       for await (const { payload } of call as AsyncIterable<{ payload: Uint8Array }>) {
@@ -295,9 +296,14 @@ export class FlightClient {
 
   /**
    * Every batch behind the ticket. Leaving the loop cancels the call.
+   * @param onChain told at the end of a range how its ledgers are chained, where the server knows it
    * @throws CodedError with the server's status
    */
-  async *doGet(ticket: Uint8Array, signal?: AbortSignal): AsyncGenerator<ReceivedBatch> {
+  async *doGet(
+    ticket: Uint8Array,
+    signal?: AbortSignal,
+    onChain?: (chain: LedgerChainEnds) => void,
+  ): AsyncGenerator<ReceivedBatch> {
     const method = methodDefinition(FlightService, FlightService.methods.doGet);
     const call = this.client.makeServerStreamRequest<{ ticket: Uint8Array }, FlightDataMessage>(
       method.path,
@@ -314,6 +320,10 @@ export class FlightClient {
     let start: string | undefined;
     call.once("metadata", (headers) => {
       start = headers.get("cursor")[0]?.toString();
+    });
+    let chain: string | undefined;
+    call.once("status", ({ metadata }) => {
+      chain = metadata.get(CHAIN_TRAILER)[0]?.toString();
     });
     /** The schema, and the dictionaries that follow it. */
     const opening: IpcMessage[] = [];
@@ -332,6 +342,7 @@ export class FlightClient {
         yield { table, metadata, start, bytes: message.dataHeader.length + body.length };
         start = metadata.cursor;
       }
+      if (chain !== undefined) onChain?.(JSON.parse(chain) as LedgerChainEnds);
     } catch (thrown) {
       if (signal?.aborted) return;
       throw isServiceError(thrown) ? errorOf(thrown) : CodedError.from(thrown);

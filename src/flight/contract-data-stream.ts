@@ -7,6 +7,7 @@ import { leaseLost } from "../sessions/lease-lost.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import { encodeCursor } from "../threads/cursor.ts";
 import type { FlightTotals } from "../threads/flight-totals.ts";
+import { CHAIN_TRAILER } from "../vocabulary/chain-ends.ts";
 import { DATASET_DEFAULT } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
 import { type FlightDataMessage, flightDataBytes } from "./flight-data.ts";
@@ -108,6 +109,12 @@ export class ContractDataStream implements OutgoingStream, StreamClient {
 
   cursor(): string {
     return encodeCursor(this.feed.position, this.feed.stream.opening);
+  }
+
+  /** A range's ledgers are those that its reader asked for; a session's reader may have begun anywhere. */
+  trailers(): Record<string, string> {
+    const { opening, chain } = this.feed.stream;
+    return opening.kind === "range" && chain !== undefined ? { [CHAIN_TRAILER]: JSON.stringify(chain) } : {};
   }
 
   close(outcome: GetOutcome): void {

@@ -45,7 +45,9 @@ export async function runDoGet(
     if (!(await sendStream(stream, write, nowMs))) return leave();
     if (closed) return; // the client left, which ends a stream without an error
     close("completed");
-    call.end();
+    const trailers = new grpc.Metadata();
+    for (const [name, text] of Object.entries(stream.trailers?.() ?? {})) trailers.set(name, text);
+    call.end(trailers);
   } catch (thrown) {
     if (closed) return;
     onError(thrown);

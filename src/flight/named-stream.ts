@@ -87,6 +87,10 @@ class NamedStream implements OutgoingStream {
     return this.inner.cursor?.();
   }
 
+  trailers(): Readonly<Record<string, string>> {
+    return this.inner.trailers?.() ?? {};
+  }
+
   end(error: CodedError): void {
     this.inner.end?.(error);
     this.over.abort();

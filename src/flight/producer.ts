@@ -61,6 +61,8 @@ export interface OutgoingStream {
   end?(error: CodedError): void;
   /** Where the client goes on; sent with an error, as the trailer `cursor`. */
   cursor?(): string | undefined;
+  /** Trailers of a call that has come to its end. */
+  trailers?(): Readonly<Record<string, string>>;
   /** Called once, in any case. */
   close(outcome: GetOutcome): void;
 }

@@ -50,4 +50,8 @@ export class CutProxy {
     this.server.close();
     this.cut();
   }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
