@@ -89,9 +89,9 @@ async function openServer(context: Context, range: LedgerRange, signal: AbortSig
   const shared = selectionOf(flags);
   const { address, login, ...access } = flightAccess(context);
   const connect = async (): Promise<FlightClient> => {
-    const client = new FlightClient(address, access);
+    const client = new FlightClient(address, { ...access, notices: true });
     try {
-      if (login !== undefined) await client.login(login.name, login.password);
+      if (login !== undefined) await client.login(login.name, login.password, signal);
       return client;
     } catch (thrown) {
       client.close();

@@ -41,11 +41,11 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
   const pacing = pacingOf(flags, env);
   const { address, login, ...access } = flightAccess(context);
   const signal = context.interrupt();
-  const client = new FlightClient(address, access);
+  const client = new FlightClient(address, { ...access, notices: true });
   const told = new Told(stderr);
   let session = flags.session ?? "";
   try {
-    if (login !== undefined) await client.login(login.name, login.password);
+    if (login !== undefined) await client.login(login.name, login.password, signal);
     const found = await find(client, flags, signal);
     const { selection } = found;
     const reader = readerOf(selection);
@@ -96,7 +96,8 @@ interface Ended {
 async function lastLine(client: FlightClient, ended: Ended): Promise<string> {
   const { result, session, dataset, reader, where, isInterrupted } = ended;
   const rows = `${counted(result.rows, "row")} of ${reader} committed to ${where}`;
-  if (isInterrupted) return `${rows}; interrupted, and the same command goes on behind them`;
+  const late = result.isCut ? `, while ${where} did not take those behind them within 5 s` : "";
+  if (isInterrupted) return `${rows}; interrupted${late}, and the same command goes on behind them`;
   if (session === "") return `${rows}; it is complete`;
   const { ledgerCurrent, ledgerEnd } = await client.session(session, undefined, dataset);
   if (ledgerEnd !== 0 && ledgerCurrent >= ledgerEnd) return `${rows}; it is complete`;

@@ -4,6 +4,7 @@
  */
 import { backoffMs } from "../base/backoff.ts";
 import { pause } from "../base/pause.ts";
+import { counted } from "../base/text.ts";
 import type { OutgoingTls } from "../config/tls-files.ts";
 import { CodedError } from "../error.ts";
 import { FlightClient, type ReceivedBatch } from "../flight-client/client.ts";
@@ -16,6 +17,7 @@ import type { Sink, SinkProgress } from "./sink.ts";
 const COMMIT_INTERVAL_MS = 5_000; // as the original's consumer
 const COMMIT_ROWS = 1_000; // as the original's consumer
 const COMMIT_BYTES = 64 << 20; // sinks may keep what is not committed in memory
+const LAST_COMMIT_MS_MAX = 5_000; // a sink that stands still holds nobody up who wants to end
 
 /** What has been committed. */
 export interface ConsumerCommit extends SinkProgress {
@@ -46,9 +48,9 @@ export interface ConsumeOptions {
   commitIntervalMs?: number;
   /** A commit is due with this many rows, or with 64 MiB of them. Default 1000. */
   commitRows?: number;
-  /** Tries in a row that may fail before the error is thrown. Default: it tries for ever, once it has read something. */
+  /** Tries in a row that may fail, with no commit in between, before the error is thrown. Default: no end of them. */
   retriesMax?: number;
-  /** Ends the work after a last commit; `consume` then resolves. */
+  /** Ends the work after a last commit, for which a sink has 5 s; `consume` then resolves. */
   signal?: AbortSignal;
   /** The sink is open, at the first time and after each failure. */
   onOpen?(): void;
@@ -65,6 +67,8 @@ export interface ConsumeResult {
   retries: number;
   /** Behind the last row that is committed; undefined where there was nothing at all. */
   cursor: string | undefined;
+  /** The signal has aborted, and the sink did not do its last commit in time: it may become durable, or not. */
+  isCut: boolean;
 }
 
 /**
@@ -78,7 +82,8 @@ export async function consume(options: ConsumeOptions): Promise<ConsumeResult> {
   for (;;) {
     const error = await consumer.live();
     if (error === undefined || signal.aborted) return consumer.result;
-    if (!consumer.hasBegun || !isPassing(error) || consumer.failures >= retriesMax) throw error;
+    if (!consumer.hasBegun || !isPassing(error)) throw error;
+    if (consumer.failures >= retriesMax) throw givenUp(error, retriesMax);
     const waitMs = backoffMs(consumer.failures, RETRY_MS_MIN, RETRY_MS_MAX);
     consumer.failed();
     options.onRetry?.(error, waitMs);
@@ -88,7 +93,7 @@ export async function consume(options: ConsumeOptions): Promise<ConsumeResult> {
 }
 
 class Consumer {
-  readonly result: ConsumeResult = { rows: 0, commits: 0, retries: 0, cursor: undefined };
+  readonly result: ConsumeResult = { rows: 0, commits: 0, retries: 0, cursor: undefined, isCut: false };
   /** Whether something has been read. */
   hasBegun = false;
   /** Since the last commit. */
@@ -112,22 +117,26 @@ class Consumer {
   /** From the sink's cursor to the stream's end. @returns what has ended it before that */
   async live(): Promise<CodedError | undefined> {
     const { address, selection, sink, token, login, tls } = this.options;
-    const client = new FlightClient(address, { token, tls });
+    const client = new FlightClient(address, { token, tls, notices: true });
     this.forget();
     try {
       // a database that does not answer holds no Ctrl-C up
-      const cursor = await orAborted(async () => sink.open(readerOf(selection)), this.signal);
+      const cursor = await orAborted(async () => sink.open(readerOf(selection)), this.signal, 0);
       if (this.signal.aborted) return undefined;
       this.result.cursor = cursor;
       this.options.onOpen?.();
       if (login !== undefined) {
-        const loggedIn = client.login(login.name, login.password);
+        const loggedIn = client.login(login.name, login.password, this.signal);
         // where this one is away, other nodes take the password too
         await (this.locations.areKnown ? loggedIn.catch(() => {}) : loggedIn);
       }
       const ticket = ticketFrom(selection, cursor ?? "start");
       const locations = await this.locations.of(client, ticket, this.signal);
-      await this.read(readAnywhere(client, { ticket, locations }, this.signal));
+      const read = async () => {
+        await this.read(readAnywhere(client, { ticket, locations }, this.signal));
+        return true;
+      };
+      this.result.isCut = (await orAborted(read, this.signal, LAST_COMMIT_MS_MAX)) === undefined;
       return undefined;
     } catch (thrown) {
       return CodedError.from(thrown);
@@ -222,14 +231,23 @@ function nextOf<T>(batches: AsyncGenerator<T>): Promise<IteratorResult<T>> {
   return next;
 }
 
-/** What `work` gives, or undefined as soon as `signal` aborts. */
-function orAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+/** What `work` gives, or undefined where it has given nothing `graceMs` after `signal` aborts. */
+function orAborted<T>(work: () => Promise<T>, signal: AbortSignal, graceMs: number): Promise<T | undefined> {
+  const over = new AbortController();
   return new Promise((resolve, reject) => {
-    const abort = (): void => resolve(undefined);
+    const abort = (): void => void pause(graceMs, over.signal).then(() => resolve(undefined));
     signal.addEventListener("abort", abort);
+    over.signal.addEventListener("abort", () => signal.removeEventListener("abort", abort));
     void work()
       .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", abort));
+      .finally(() => over.abort());
     if (signal.aborted) abort();
   });
+}
+
+function givenUp(error: CodedError, retriesMax: number): CodedError {
+  const { code, reason, message } = error;
+  const failures = counted(retriesMax + 1, "failure");
+  const sentence = `${message}; given up after ${failures} with no commit in between (MAX_RETRIES ${retriesMax})`;
+  return CodedError.received(code, reason, sentence, { cause: error });
 }

@@ -87,7 +87,11 @@ describe("consume", () => {
       "SINK_AWAY",
     );
     const never = new MemorySink((step) => (step === "commit" ? away() : undefined));
-    expect((await failureOf(run(never, { retriesMax: 1 }))).reason).toBe("SINK_AWAY");
+    const { reason, message } = await failureOf(run(never, { retriesMax: 1 }));
+    expect([reason, message]).toEqual([
+      "SINK_AWAY",
+      expect.stringContaining("given up after 2 failures with no commit"),
+    ]);
     expect([never.opened, never.rows]).toEqual([2, []]);
   });
 

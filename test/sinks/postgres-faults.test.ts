@@ -227,6 +227,31 @@ describe.skipIf(programs === undefined)("sink postgres", () => {
       over.abort();
       await first;
     }, 60_000);
+
+    test("where the database stands still, and one interruption is enough", async () => {
+      const url = await server.database();
+      const over = new AbortController();
+      const frozen: number[] = [];
+      const freeze = async () => {
+        const found = `SELECT pid FROM pg_stat_activity WHERE datname = '${nameOf(url)}'`;
+        frozen.push(...(await server.run(found)).map(({ pid }) => Number(pid)));
+        for (const pid of frozen) process.kill(pid, "SIGSTOP");
+      };
+      const sink = new (class extends Disturbed {
+        override async commit(cursor: string, progress: SinkProgress): Promise<void> {
+          if (frozen.length > 0) over.abort();
+          await super.commit(cursor, progress);
+        }
+      })(url, freeze);
+      try {
+        const { isCut, commits } = await read(sink, { signal: over.signal });
+        expect([isCut, commits, frozen.length]).toEqual([true, 1, 1]);
+      } finally {
+        for (const pid of frozen) process.kill(pid, "SIGCONT");
+      }
+      await read(new PostgresSink(targetOf(url, {})));
+      await expectWhole(url);
+    }, 60_000);
   });
 
   describe("refuses, with exit code 2 and nothing changed,", () => {
