@@ -90,9 +90,11 @@ function readAll(path: string): { found: Found[]; lost: string[] } {
   try {
     db = new Database(path);
     db.run("PRAGMA locking_mode = EXCLUSIVE");
-    for (const kind of KINDS) readKind(db, kind, found, lost);
+    readRecords(db, found, lost);
+    const fault = faultOf(db);
+    if (fault !== undefined) lost.push(`what its tables have lost: SQLite says ${fault}`);
   } catch (thrown) {
-    if (String((thrown as { code?: string }).code).startsWith("SQLITE_BUSY")) {
+    if (isBusy(thrown)) {
       throw new CodedError("UNAVAILABLE", "STATE_IN_USE", `${path} is in use by a running server: stop it first`);
     }
     lost.push(`everything that could not be read from here on: ${message(thrown)}`);
@@ -102,34 +104,70 @@ function readAll(path: string): { found: Found[]; lost: string[] } {
   return { found, lost };
 }
 
-/** Records one by one, since a damaged page takes down the statement that meets it. */
-function readKind(db: Database, kind: Kind, found: Found[], lost: string[]): void {
-  const next = db.query<{ id: string; part: number; bytes: Uint8Array }, [Kind, string, number]>(
-    "SELECT id, part, bytes FROM record WHERE kind = ? AND (id, part) > (?, ?) ORDER BY id, part LIMIT 1",
-  );
-  let at = { id: "", part: -1 };
-  for (;;) {
-    let row: { id: string; part: number; bytes: Uint8Array } | null;
+interface Row {
+  kind: Kind;
+  id: string;
+  part: number;
+  bytes: Uint8Array;
+}
+
+/**
+ * All records in the order in which the file has them, which a damaged key does not hide from, and backwards too where a
+ * damaged page stops that.
+ */
+function readRecords(db: Database, found: Found[], lost: string[]): void {
+  const seen = new Set<string>();
+  const take = ({ kind, id, part, bytes }: Row) => {
+    const key = recordKey(kind, id, part);
+    if (seen.has(key)) return;
+    seen.add(key);
     try {
-      row = next.get(kind, at.id, at.part);
+      if (!KINDS.includes(kind)) throw new Error("there is no such kind");
+      found.push({ kind, id, part, record: unpackStored(key, bytes) });
     } catch (thrown) {
-      if (String((thrown as { code?: string }).code).startsWith("SQLITE_BUSY")) throw thrown;
-      lost.push(`the ${kind} records after ${at.id || "the first"}: ${message(thrown)}`);
-      return;
+      lost.push(`the ${kind} record of ${id}: ${message(thrown)}`);
     }
-    if (row === null) return;
-    at = row;
-    try {
-      found.push({
-        kind,
-        id: row.id,
-        part: row.part,
-        record: unpackStored(recordKey(kind, row.id, row.part), row.bytes),
-      });
-    } catch (thrown) {
-      lost.push(`the ${kind} record of ${row.id}: ${message(thrown)}`);
+  };
+  const forward = readUntilDamage(db, "ASC", take);
+  if (forward.damage === undefined) return;
+  const backward = readUntilDamage(db, "DESC", take);
+  if (forward.last === undefined && backward.last === undefined) throw forward.damage;
+  const [after, before] = [forward.last ?? "the first", backward.last ?? "the last"];
+  lost.push(`the records from ${after} to ${before}: ${message(forward.damage)}`);
+}
+
+/** @returns the last row before the damage, as words; no damage where all rows were read */
+function readUntilDamage(
+  db: Database,
+  order: "ASC" | "DESC",
+  take: (row: Row) => void,
+): { last?: string; damage?: unknown } {
+  let last: string | undefined;
+  try {
+    const sql = `SELECT kind, id, part, bytes FROM record ORDER BY kind ${order}, id ${order}, part ${order}`;
+    for (const row of db.query<Row, []>(sql).iterate()) {
+      last = `the ${row.kind} record of ${row.id}`;
+      take(row);
     }
+    return {};
+  } catch (thrown) {
+    if (isBusy(thrown)) throw thrown;
+    return { last, damage: thrown };
   }
+}
+
+/** What SQLite finds wrong in the file itself. */
+function faultOf(db: Database): string | undefined {
+  try {
+    const check = db.query<{ integrity_check: string }, []>("PRAGMA integrity_check(1)").get();
+    return check?.integrity_check === "ok" ? undefined : check?.integrity_check;
+  } catch (thrown) {
+    return message(thrown);
+  }
+}
+
+function isBusy(thrown: unknown): boolean {
+  return String((thrown as { code?: string }).code).startsWith("SQLITE_BUSY");
 }
 
 function message(thrown: unknown): string {
