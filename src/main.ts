@@ -10,7 +10,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "serve",
     summary: "run the server: control plane, Flight, health and metrics",
-    load: () => import("./cli/serve.ts"),
+    load: async () => {
+      (await import("./threads/data-plane-thread.ts")).beginDataPlane();
+      return await import("./cli/serve.ts");
+    },
     outlivesOutput: true,
   },
   {

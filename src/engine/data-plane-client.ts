@@ -1,6 +1,5 @@
 /** The main thread's handle on the data-plane Worker. */
-import { Worker } from "node:worker_threads";
-import { DATA_PLANE_ENTRY } from "../entries.ts";
+import type { Worker } from "node:worker_threads";
 import { CodedError } from "../error.ts";
 import type { ClientEvent } from "../threads/client-event.ts";
 import type {
@@ -11,6 +10,7 @@ import type {
   Questions,
   ToDataPlane,
 } from "../threads/data-plane-messages.ts";
+import { dataPlaneThread } from "../threads/data-plane-thread.ts";
 import { Heartbeat } from "../threads/heartbeat.ts";
 import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
 import type { AssetRecord, LedgerSkip, SpanDoneRecord } from "../workers/records.ts";
@@ -111,11 +111,10 @@ export class DataPlaneClient {
   static async start(
     data: Omit<DataPlaneData, "heartbeat">,
     events: DataPlaneEvents,
-    { entry = DATA_PLANE_ENTRY, silence }: DataPlaneOptions = {},
+    { entry, silence }: DataPlaneOptions = {},
   ): Promise<DataPlaneClient> {
     const heartbeat = Heartbeat.create();
-    const workerData: DataPlaneData = { ...data, heartbeat: heartbeat.memory };
-    const worker = new Worker(entry, { workerData });
+    const worker = dataPlaneThread({ ...data, heartbeat: heartbeat.memory }, entry);
     const port = await new Promise<number>((resolve, reject) => {
       worker.once("message", (message: FromDataPlane) => {
         if (message.type === "listening") resolve(message.port);

@@ -112,7 +112,7 @@ export async function startEngine(
     times,
     guard.pressure,
   );
-  await pool.start();
+  pool.seatAll();
   stop.workers.push(() => pool.close());
   const batchBytesMax = config.flightMessageBytesMax - MESSAGE_OVERHEAD_BYTES;
   late.engine = new StreamEngine(pool, dataPlane, {

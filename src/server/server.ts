@@ -120,6 +120,7 @@ export async function startServer(
     flowctl.announce({ control: grpcAddress.port, flight: parts.dataPlane.flightPort, http: healthAddress.port });
     const sessions = await startSessions(context, parts, source, cluster);
     const addresses = await startListeners(context, parts, sessions, source, { flowctl, cluster });
+    await parts.pool.start(); // last: its threads would take the cores from all that has to be there before
     const asksWho = access.access.flight !== undefined;
     await cluster.join(addresses, config.networkPassphrase, asksWho, () => ({
       sessions: sessions.totals().active,

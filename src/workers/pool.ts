@@ -87,6 +87,8 @@ export class DecodePool {
   private readonly deaths: number[] = [];
   private readonly restarts = new Set<ReturnType<typeof setTimeout>>();
   private piscina: Piscina | undefined;
+  /** Seats without a thread so far. */
+  private waiting: (() => void)[] = [];
   private readonly abort = new AbortController();
   private readonly tasks = new Set<Promise<void>>();
   private closing = false;
@@ -104,10 +106,16 @@ export class DecodePool {
     }
   }
 
-  /** Starts every worker. */
+  /** Gives every worker its rings: what is sent waits there until `start` has begun its thread. */
+  seatAll(): void {
+    for (let index = 0; index < this.size; index++) this.seat(index);
+  }
+
+  /** Begins the thread of every worker. */
   async start(): Promise<void> {
     mapPiscinaWorker();
     const { Piscina: PiscinaClass } = await import("piscina");
+    if (this.closing) return;
     this.piscina = new PiscinaClass({
       filename: DECODE_ENTRY,
       minThreads: this.size,
@@ -119,7 +127,7 @@ export class DecodePool {
     });
     this.piscina.on("error", () => {}); // of a thread without a task; the task's promise tells of all others
     this.piscina.on("workerDestroy", () => setImmediate(() => this.reviveQueued()));
-    for (let index = 0; index < this.size; index++) this.seat(index);
+    for (const run of this.waiting.splice(0)) run();
   }
 
   /** Bytes waiting in a worker's input ring. */
@@ -260,7 +268,8 @@ export class DecodePool {
       freeBytesMax: this.sizes.freeBytesMax,
     };
     const deaths = this.deaths[index] ?? 0;
-    if (deaths < 2) this.run(index, seat, data);
+    if (this.piscina === undefined) this.waiting.push(() => this.run(index, seat, data));
+    else if (deaths < 2) this.run(index, seat, data);
     else {
       // What is sent meanwhile waits in the ring.
       const waitMs = Math.min(RESTART_MS_MIN * 2 ** (deaths - 2), RESTART_MS_MAX);

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -59,6 +60,10 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const world = { command: [binary], cwd: empty };
 
 describe("the binary, from an empty folder, with the sources gone", () => {
+  test("has 130 MB at most", () => {
+    expect(statSync(binary).size).toBeLessThanOrEqual(130e6);
+  });
+
   test("does the main job on the sample that is inside it", async () => {
     const run = await runCommand(["demo"], world);
     expect(run.stderr).toBe("");

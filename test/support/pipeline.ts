@@ -73,6 +73,7 @@ export class TestPipeline {
       memory.pool,
       times,
     );
+    pool.seatAll();
     await pool.start();
     self = new TestPipeline(pool, hub, memory, times, bell);
     for (const message of early) self.deliver(message);
