@@ -4,12 +4,13 @@
  */
 
 import { Field, Schema } from "apache-arrow";
-import { BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { RowLedger, RowSet } from "../ledger/row-set.ts";
+import type { Compression } from "../vocabulary/compression.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
+import { BatchHeader } from "./batch-header.ts";
 import type { Column, Measure, Placement } from "./column.ts";
 import { DATASET_SCHEMAS, type SchemaDefinition, versionsOf } from "./datasets.ts";
 import { DictionaryColumn, type IpcMessage } from "./dictionary-column.ts";
@@ -67,6 +68,7 @@ export class BatchEncoder {
   /** The part of a decoder's options that this encoder decides: what rows there are, and what may be left out. */
   readonly decoderOptions: { datasets: Dataset[]; schemaVersion: SchemaVersion; keyHash: boolean; assets: boolean };
   private readonly dataset: Dataset;
+  private readonly headers = new Map<Compression, BatchHeader>();
 
   /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
   constructor(options: BatchEncoderOptions) {
@@ -191,14 +193,14 @@ export class BatchEncoder {
     }
   }
 
-  /** The RecordBatch message of a plan: the bare flatbuffer, as FlightData's data_header carries it. */
-  header(plan: BatchPlan): Uint8Array {
-    const nodes = plan.nulls.map((nulls) => new FieldNode(plan.rows, nulls));
-    const buffers: BufferRegion[] = [];
-    for (let i = 0; i < plan.regions.length; i += 2) {
-      buffers.push(new BufferRegion(plan.regions[i]!, plan.regions[i + 1]!));
+  /** The RecordBatch message of a plan, or of what its body was compressed to: the bare flatbuffer, as data_header carries it. */
+  header(plan: BatchPlan, compression: Compression = "none"): Uint8Array {
+    let header = this.headers.get(compression);
+    if (header === undefined) {
+      header = new BatchHeader(plan.nulls.length, plan.regions.length / 2, compression);
+      this.headers.set(compression, header);
     }
-    return Message.encode(Message.from(new RecordBatch(plan.rows, nodes, buffers, null), plan.bodyBytes));
+    return header.message(plan);
   }
 
   /** Rows of version 2 hold what version 1 has no words for; the other way round there is only less of it. */

@@ -141,7 +141,7 @@ export class FlatTable {
   }
 
   /** Where the field's `count` bytes are; undefined where it is absent. */
-  private place(field: number, count: number): number | undefined {
+  place(field: number, count: number): number | undefined {
     const entry = 4 + 2 * field;
     if (entry + 2 > this.vtableBytes) return undefined;
     const offset = this.buffer.view.getUint16(this.vtable + entry, true);

@@ -4,7 +4,6 @@
  * get that would not shrink. apache-arrow's own writer puts the compressed length there, which others cannot read.
  */
 
-import { BodyCompression, BufferRegion, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import { zstdCompressSync } from "bun";
 import type { BatchEncoder, BatchPlan } from "../columns/batch-encoder.ts";
 import type { RowSet } from "../ledger/row-set.ts";
@@ -16,7 +15,6 @@ const PREFIX_BYTES = 8; // the uncompressed length
 const STORED = -1n;
 const ZSTD_LEVEL = 1; // the fastest: higher ones cost several times the CPU for some percent
 const COMPRESSED_BYTES_MIN = 64; // a frame's own header eats what a smaller buffer could save
-const CODEC = { lz4: 0, zstd: 1 } as const; // CompressionType of Message.fbs
 
 interface CompressedBatch {
   header: Uint8Array;
@@ -39,19 +37,18 @@ export class BodyCompressor {
     this.reserve(regions);
 
     const view = new DataView(this.packed.buffer);
-    const buffers: BufferRegion[] = [];
+    const packed: number[] = [];
     let at = 0;
     for (let i = 0; i < regions.length; i += 2) {
       const bytes = regions[i + 1]!;
       const source = this.plain.subarray(regions[i]!, regions[i]! + bytes);
       const end = bytes === 0 ? at : this.buffer(source, view, at);
-      buffers.push(new BufferRegion(at, end - at));
+      packed.push(at, end - at);
       at = align8(end);
       this.packed.fill(0, end, at);
     }
-    const nodes = plan.nulls.map((nulls) => new FieldNode(plan.rows, nulls));
-    const batch = new RecordBatch(plan.rows, nodes, buffers, new BodyCompression(CODEC[this.compression]));
-    return { header: Message.encode(Message.from(batch, at)), body: this.packed.subarray(0, at) };
+    const header = encoder.header({ ...plan, regions: packed, bodyBytes: at }, this.compression);
+    return { header, body: this.packed.subarray(0, at) };
   }
 
   /** Writes one buffer with its prefix; answers its end. An empty one has not even the prefix. */
