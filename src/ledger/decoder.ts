@@ -45,6 +45,8 @@ export class LedgerDecoder {
   private readonly walk: LedgerWalk;
   private readonly hasher = new KeyHasher();
   private rows!: RowSet;
+  /** Rows of the ledger that have all of its keys among them, each hardly more than once. */
+  private readonly keyRows: number[] = [];
   /** In place of rows of contract data that nobody has asked for: it stays empty. */
   private readonly unasked = new RowSet();
 
@@ -113,7 +115,7 @@ export class LedgerDecoder {
       throw explain(thrown, ROOT, view);
     }
     this.finish(view, first);
-    if (ttlRows !== undefined) this.finishTtl(view, ttlRows, ttlFirst, first, facts);
+    if (ttlRows !== undefined) this.finishTtl(view, ttlRows, ttlFirst, facts);
     if (this.rows.length === first) this.rows.ledgers.length -= 1; // nothing refers to the bytes: let go of them
     return this.summary(sets.reduce((sum, { length }, i) => sum + length - firsts[i]!, 0));
   }
@@ -151,6 +153,7 @@ export class LedgerDecoder {
 
   private finish(view: DataView, first: number): void {
     const { rows, rules, walk } = this;
+    this.keyRows.length = 0;
     if (walk.isOutOfOrder) restoreRowOrder(rows, first);
     walk.places.settle(rows, first);
     if (rules.resolvesAssets && rows.length > first) {
@@ -162,19 +165,30 @@ export class LedgerDecoder {
       rows.keyHash.fill(0, first * 32, rows.length * 32);
       return;
     }
-    this.hasher.begin();
-    for (let row = first; row < rows.length; row++) {
-      const from = rows.contractAt[row]! - 4;
-      this.hasher.hash(view, from, rows.keyAt[row]! + rows.keyBytes[row]! + 4, rows.keyHash, row * 32);
-    }
-    if (!rules.isGo) walk.ttls.join(view, rows, first);
+    this.hashKeys(view, first);
   }
 
-  private finishTtl(view: DataView, ttlRows: RowSet, ttlFirst: number, first: number, facts: RowLedger): void {
+  /** Hashes the keys of the rows from `first` on, and sets what the ledger's TTL changes say of each: once for a key. */
+  private hashKeys(view: DataView, first: number): void {
+    const { rows, hasher, keyRows } = this;
+    const { ttls } = this.walk;
+    const joins = !this.rules.isGo;
+    const hashes = new DataView(rows.keyHash.buffer);
+    hasher.begin();
+    ttls.index(view);
+    for (let row = first; row < rows.length; row++) {
+      const from = rows.contractAt[row]! - 4;
+      const known = hasher.hash(view, from, rows.keyAt[row]! + rows.keyBytes[row]! + 4, rows.keyHash, row * 32);
+      if (known < 0) keyRows.push(row);
+      if (joins) rows.liveUntil[row] = known < 0 ? ttls.liveUntil(view, hashes, row * 32) : rows.liveUntil[known >> 5]!;
+    }
+  }
+
+  private finishTtl(view: DataView, ttlRows: RowSet, ttlFirst: number, facts: RowLedger): void {
     const { rows, owners } = this.ttl!;
     rows.finish();
     if (ttlRows.length === ttlFirst) return;
-    owners.join(view, ttlRows, ttlFirst, this.rows, first, this.hasher);
+    owners.join(view, ttlRows, ttlFirst, this.rows, this.keyRows, this.hasher);
     ttlRows.ledgers.push({ ...facts, dataset: "ttl" });
   }
 

@@ -35,8 +35,9 @@ export class KeyHasher {
   /**
    * Writes the 32-byte hash to `out` at `at`. [from, to) is contract, key and durability, as they lie in the entry. `d`
    * and `out` are the same until `begin`, and hashes written stay where they are.
+   * @returns where in `out` the hash of the same key is that was copied; -1 where it was worked out
    */
-  hash(d: DataView, from: number, to: number, out: Uint8Array, at: number): void {
+  hash(d: DataView, from: number, to: number, out: Uint8Array, at: number): number {
     // What tells keys of one contract apart mostly stands at their end, just before the durability.
     const mixed =
       d.getInt32(from + 16) ^ Math.imul(d.getInt32(to - 8), 0x9e37_79b1) ^ Math.imul(d.getInt32(to - 20), 0x85eb_ca6b);
@@ -44,7 +45,7 @@ export class KeyHasher {
     if (this.keyTo[place] !== 0 && sameBytes(d, from, to, this.keyFrom[place]!, this.keyTo[place]!)) {
       const known = this.hashAt[place]!;
       out.copyWithin(at, known, known + 32);
-      return;
+      return known;
     }
     this.keyFrom[place] = from;
     this.keyTo[place] = to;
@@ -55,6 +56,7 @@ export class KeyHasher {
     for (let i = 0; i < bytes; i += 4) view.setInt32(4 + i, d.getInt32(from + i));
     sha256Into(this.input(bytes + 4), this.digest);
     out.set(this.digest, at);
+    return -1;
   }
 
   private input(bytes: number): Uint8Array {

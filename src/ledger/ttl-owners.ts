@@ -31,8 +31,8 @@ export class TtlOwners {
     this.keyEnd[index] = keyEnd;
   }
 
-  /** Sets contract, key and durability of the TTL rows from `first` on; the rows of contract data have their key hashes. */
-  join(d: DataView, ttl: RowSet, first: number, data: RowSet, dataFirst: number, hasher: KeyHasher): void {
+  /** Sets contract, key and durability of the TTL rows from `first` on; `keyRows` of contract data have their key hashes. */
+  join(d: DataView, ttl: RowSet, first: number, data: RowSet, keyRows: readonly number[], hasher: KeyHasher): void {
     if (ttl.length === first) return;
     const { table } = this;
     const hashes = new DataView(ttl.keyHash.buffer);
@@ -45,7 +45,7 @@ export class TtlOwners {
       else again.push(row);
     }
     const dataHashes = new DataView(data.keyHash.buffer);
-    for (let row = dataFirst; row < data.length; row++) {
+    for (const row of keyRows) {
       const at = table.offset(table.slotOf(dataHashes, row * 32));
       if (at >= 0)
         own(ttl, at >> 5, data.contractAt[row]!, data.keyAt[row]!, data.keyBytes[row]!, data.durability[row]!);

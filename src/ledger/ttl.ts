@@ -3,7 +3,6 @@
  * (Stellar-ledger-entries.x, TTLEntry), which is the row's key hash. HOT PATH.
  */
 import { HashTable } from "./hash-table.ts";
-import type { RowSet } from "./row-set.ts";
 
 /** The TTL entries that a ledger created, updated or restored. */
 export class TtlChanges {
@@ -25,9 +24,8 @@ export class TtlChanges {
     this.entryAt[this.count++] = entryAt;
   }
 
-  /** Sets `liveUntil` of the rows from `first` on to the greatest live-until of their key in this ledger. */
-  join(d: DataView, rows: RowSet, first: number): void {
-    if (this.count === 0 || rows.length === first) return;
+  /** The ledger has no more of them: they can be looked up. */
+  index(d: DataView): void {
     const { table, entryAt } = this;
     table.begin(d, this.count);
     for (let i = 0; i < this.count; i++) {
@@ -36,10 +34,12 @@ export class TtlChanges {
       const other = table.offset(slot);
       if (other < 0 || d.getUint32(at + 32) > d.getUint32(other + 32)) table.set(slot, at);
     }
-    const hashes = new DataView(rows.keyHash.buffer);
-    for (let row = first; row < rows.length; row++) {
-      const at = table.offset(table.slotOf(hashes, row * 32));
-      if (at >= 0) rows.liveUntil[row] = d.getUint32(at + 32);
-    }
+  }
+
+  /** The greatest live-until in this ledger of the key whose hash is at `at` in `hashes`; 0 where it has none. */
+  liveUntil(d: DataView, hashes: DataView, at: number): number {
+    if (this.count === 0) return 0;
+    const entryAt = this.table.offset(this.table.slotOf(hashes, at));
+    return entryAt < 0 ? 0 : d.getUint32(entryAt + 32);
   }
 }
