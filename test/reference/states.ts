@@ -1,86 +1,97 @@
 /**
- * Folds both datasets, as sessions give them, and compares what is there, live and expired, with a fold by the reference.
+ * Folds both datasets, as sessions give them with 1, 2 and 4 workers, and compares what is there, live and expired, with a fold by
+ * the reference.
  *
  *   bun test/reference/states.ts [--network-passphrase PASSPHRASE] [FILE…]
  *
- * Without files it makes a chained lake of 200 ledgers, and reads it by a session of both with 1, 2 and 4 workers.
+ * Each file is a world of its own. Without files it makes a chained lake of 200 ledgers.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { DATASETS } from "../../src/vocabulary/dataset.ts";
 import { NETWORK } from "../ledger/build.ts";
 import { Fold } from "../support/fold.ts";
 import { LivingWorld } from "../support/living-world.ts";
-import { localServer } from "../support/local-server.ts";
-import { ManyContractsSource } from "../support/many-contracts.ts";
+import { type LedgerRun, RunServers, runsOf } from "./ledger-files.ts";
 import { reference } from "./reference.ts";
 
-const FIRST = 1000;
+const FIRST = 1000; // of the chained lake
 const LAST = 1199;
-const MAIN = join(import.meta.dir, "../../src/main.ts");
+const WORKERS = ["1", "2", "4"];
 
-/** Rows of `decode`, as objects with the value as bytes. */
-function decoded(files: readonly string[], network: readonly string[], dataset: "contract_data" | "ttl") {
-  const version = dataset === "ttl" ? [] : ["--schema-version", "2"];
-  const words = ["decode", "--dataset", dataset, ...version, "--format", "ndjson", "--verify-chain", "off", ...network];
-  const { stdout, stderr, exitCode } = Bun.spawnSync([process.execPath, MAIN, ...words, ...files]);
-  if (exitCode !== 0) throw new Error(stderr.toString());
-  const lines = stdout.toString().split("\n").filter(Boolean);
-  return lines.map((line) => {
-    const row = JSON.parse(line);
-    return { ...row, val_xdr: Buffer.from(row.val_xdr ?? "", "base64") };
+const { values: flags, positionals: files } = parseArgs({
+  allowPositionals: true,
+  options: { "network-passphrase": { type: "string" } },
+});
+
+/** Reads both datasets of a run by a session, each by itself, and folds contract_data first. */
+async function foldRun(run: LedgerRun, servers: RunServers, fold: Fold): Promise<void> {
+  const { control, flight } = await servers.reading(run);
+  const range = { startLedger: run.first, endLedger: run.last };
+  const { sessionId: session } = await control.startProcessing({
+    ...{ ...range, datasets: [...DATASETS], schemaVersion: 2 },
+  });
+  const read = async (dataset: string) => {
+    const rows: Record<string, unknown>[] = [];
+    const ticket = Buffer.from(JSON.stringify({ session, dataset, from: "start" }));
+    for await (const { table } of flight.doGet(ticket)) {
+      for (const row of table.toArray()) rows.push({ ...row.toJSON() });
+    }
+    return rows;
+  };
+  const [data, ttl] = await Promise.all(DATASETS.map(read));
+  for (const row of data!) fold.data(row);
+  for (const row of ttl!) fold.ttl(row);
+}
+
+const byWorkers = new Map(WORKERS.map((workers) => [workers, new RunServers({ "worker-count": workers })]));
+/** Lines of a state by the word at their end. */
+const counts = new Map<string, number>();
+
+/** Whether a world folds to the same by every number of workers. */
+async function isSame(name: string, files: readonly string[], network: string | undefined): Promise<boolean> {
+  const expected = reference("state", files).split("\n").filter(Boolean);
+  for (const line of expected) {
+    const word = line.split("\t")[3]!;
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const runs = runsOf(files, network);
+  for (const [workers, servers] of byWorkers) {
+    const fold = new Fold();
+    for (const run of runs) await foldRun(run, servers, fold);
+    const own = fold.lines(runs.at(-1)!.last);
+    if (own.join("\n") === expected.join("\n")) continue;
+    const at = own.findIndex((line, i) => line !== expected[i]);
+    console.error(`${name}, ${workers} workers: ${own.length} entries, not ${expected.length}; entry ${at} is`);
+    console.error(`  ${own[at]}, not\n  ${expected[at]}`);
+    return false;
+  }
+  return true;
+}
+
+/** Files of the lake that is made. */
+function chained(folder: string): string[] {
+  const world = new LivingWorld(FIRST, 20_251_128);
+  return Array.from({ length: LAST - FIRST + 1 }, (_, i) => {
+    const file = join(folder, `${FIRST + i}.xdr`);
+    writeFileSync(file, world.ledger(FIRST + i));
+    return file;
   });
 }
 
-function compare(what: string, own: readonly string[], expected: string): boolean {
-  const lines = expected.split("\n").filter(Boolean);
-  const words = Object.entries(Object.groupBy(lines, (line) => line.split("\t")[3]!));
-  const isSame = own.join("\n") === lines.join("\n");
-  const counts = words.map(([word, each]) => `${each!.length} ${word}`).join(", ");
-  console.log(`${what}: ${lines.length} entries (${counts}) ${isSame ? "are the same" : "DIFFER"}`);
-  return isSame;
-}
-
-async function chained(): Promise<boolean> {
-  const world = new LivingWorld(FIRST, 20_251_128);
+let differing = 0;
+if (files.length === 0) {
   const folder = mkdtempSync(join(tmpdir(), "contract-data-states-"));
-  const files: string[] = [];
-  for (let sequence = FIRST; sequence <= LAST; sequence++) {
-    files.push(join(folder, `${sequence}.xdr`));
-    writeFileSync(files.at(-1)!, world.ledger(sequence));
-  }
-  const expected = reference("state", files);
+  if (!(await isSame("the chained lake", chained(folder), NETWORK))) differing += 1;
   rmSync(folder, { recursive: true });
-  let isSame = true;
-  for (const workers of ["1", "2", "4"]) {
-    const source = new ManyContractsSource(true, (sequence) => world.ledger(sequence));
-    const server = await localServer(source, { "network-passphrase": NETWORK, "worker-count": workers });
-    const request = { startLedger: FIRST, endLedger: LAST, datasets: ["contract_data", "ttl"], schemaVersion: 2 };
-    const { sessionId: session } = await server.control.startProcessing(request);
-    const fold = new Fold();
-    for (const dataset of ["contract_data", "ttl"] as const) {
-      const ticket = Buffer.from(JSON.stringify({ session, dataset, from: "start" }));
-      for await (const { table } of server.flight.doGet(ticket)) {
-        for (const row of table.toArray()) {
-          if (dataset === "ttl") fold.ttl({ ...row.toJSON() });
-          else fold.data({ ...row.toJSON() });
-        }
-      }
-    }
-    await server.close();
-    isSame = compare(`a chained lake, ${workers} workers`, fold.lines(LAST), expected) && isSame;
-  }
-  return isSame;
+} else {
+  for (const file of files) if (!(await isSame(file, [file], flags["network-passphrase"]))) differing += 1;
 }
-
-const given = process.argv.slice(2);
-const network = given[0] === "--network-passphrase" ? given.splice(0, 2) : [];
-if (given.length === 0) process.exit((await chained()) ? 0 : 1);
-const fold = new Fold();
-const data = decoded(given, network, "contract_data");
-for (const row of data) fold.data(row);
-const ttl = decoded(given, network, "ttl");
-for (const row of ttl) fold.ttl(row);
-const expected = reference("state", given);
-const last = Number(process.env.LAST_LEDGER ?? [...data, ...ttl].at(-1)?.ledger_sequence ?? 0);
-process.exit(compare(`${given.length} files`, fold.lines(last), expected) ? 0 : 1);
+for (const servers of byWorkers.values()) await servers.close();
+const entries = [...counts].map(([word, count]) => `${count} ${word}`).join(", ");
+console.log(
+  `${files.length || 1} worlds by ${WORKERS.join(", ")} workers: ${entries || "no"} entries; ${differing} differ`,
+);
+process.exit(differing === 0 ? 0 : 1);
