@@ -18,6 +18,7 @@ import { NatsServer, nats } from "../test/cluster/nats-server.ts";
 import { ROOT } from "../test/support/processor.ts";
 import { RepeatedLake } from "../test/support/repeated-lake.ts";
 import { denseLedgers, PUBNET } from "./support/ledgers.ts";
+import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
 import { SlowProxy } from "./support/slow-proxy.ts";
 
@@ -25,7 +26,6 @@ const FIRST = 60_000_000;
 const CORES_MAX = 1.2;
 const CHUNK = 50;
 const CHUNK_PROFILED = 1_000; // a tenth of the default: sharing costs by the chunk
-const TICKS_A_SECOND = 100; // of /proc's times
 /** Whose code shares the chunks out; writing them is not there. */
 const SHARING = /src\/(backfill|cluster)\/|@nats-io/;
 
@@ -93,11 +93,6 @@ function work(to: string, source: string, flags: string[] = []): Worker {
   return worker;
 }
 
-function cpuSeconds({ child }: Worker): number {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
-}
-
 /** So many workers, each through its own proxy, until each has done its chunks. */
 async function rateOf(number: number): Promise<{ perSecond: number; cores: number }> {
   const to = join(folder, `of ${number}`);
@@ -107,9 +102,9 @@ async function rateOf(number: number): Promise<{ perSecond: number; cores: numbe
   );
   const all = proxies.map((proxy) => work(to, lake.source(proxy.address)));
   while (all.some(({ begunMs }) => begunMs === 0)) await Bun.sleep(10); // starting is not measured
-  const [beganMs, cpuBefore] = [performance.now(), all.reduce((sum, each) => sum + cpuSeconds(each), 0)];
+  const [beganMs, cpuBefore] = [performance.now(), all.reduce((sum, each) => sum + cpuSeconds(each.child.pid), 0)];
   while (all.some(({ done }) => done < chunks - 1)) await Bun.sleep(10); // the last ones may find nothing left
-  const cpu = all.reduce((sum, each) => sum + cpuSeconds(each), 0) - cpuBefore;
+  const cpu = all.reduce((sum, each) => sum + cpuSeconds(each.child.pid), 0) - cpuBefore;
   const cores = cpu / ((performance.now() - beganMs) / 1000);
   const perSecond = all.reduce((sum, { begunMs, doneMs, done }) => sum + (done * CHUNK * 1000) / (doneMs - begunMs), 0);
   for (const { child } of all) child.kill("SIGKILL");

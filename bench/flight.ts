@@ -4,14 +4,13 @@
  *
  *   bun bench/flight.ts [--bytes 1000000000] [--rounds 3] [--tls]
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { goClient, pythonClient, pythonInterpreter, runClient } from "../test/clients/toolchain.ts";
 import { Certificates } from "../test/support/certificates.ts";
+import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
 
-const CLOCK_TICKS = 100; // of /proc/<pid>/stat, a second; fixed in Linux's ABI
 const BODIES = [64 << 10, 1 << 20, 2 << 20];
 const ROOT = join(import.meta.dir, "..");
 const HERE = join(import.meta.dir, "flight");
@@ -24,13 +23,6 @@ const { values } = parseArgs({
   },
 });
 const bytes = Number(values.bytes);
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
-}
 
 interface Measured {
   server: string;

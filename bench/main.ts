@@ -26,6 +26,7 @@ const FULL = [
   "pipeline.ts --only raw",
   "latency.ts",
   "large.ts --seconds 60",
+  "datasets.ts",
   "traces.ts",
   "resident.ts",
   "reception.ts",

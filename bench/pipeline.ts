@@ -5,7 +5,7 @@
  *
  *   bun bench/pipeline.ts [--ledgers 800] [--go-ledgers 200] [--rounds 3] [--workers 2] [--only lake|raw]
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import { type Processor, startProcessor } from "../test/support/processor.ts";
 import { writeFrames } from "./support/frames.ts";
 import { buildGoPrograms, startGoProgram } from "./support/go-program.ts";
 import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
+import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
 import { median } from "./support/result.ts";
 import { threadCpuSeconds } from "./support/thread-cpu.ts";
@@ -35,12 +36,6 @@ const ledgers = Number(flags.ledgers);
 const goLedgers = Number(flags["go-ledgers"]);
 const rounds = Number(flags.rounds);
 const workers = Number(flags.workers);
-
-/** CPU seconds of a process so far (Linux). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
 
 interface Stage {
   wallSeconds: number;

@@ -69,6 +69,7 @@ export const FIGURES = {
     "gRPC, p99 on a steady machine": atMost(10, "ms"),
     "meta stream, p50": atMost(undefined, "× that over gRPC"),
   },
+  datasets: { "CPU of both datasets": atMost(1.15, "× contract_data's alone") },
   traces: { "CPU with traces of 1 %": atMost(1.05, "× without traces") },
   large: {
     "gRPC, p50": atMost(0.15, GO, TOLERANCE_TAIL),

@@ -3,7 +3,7 @@
  * client in turns, one of them with a collector that takes its spans. Who goes first alternates. The ratio of their CPU
  * is looked at pair by pair, with the 95 % interval of its geometric mean.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,10 +12,11 @@ import { goClient, runClient } from "../test/clients/toolchain.ts";
 import { type Processor, startProcessor } from "../test/support/processor.ts";
 import { Collector } from "../test/tracing/collector.ts";
 import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
+import { pairedRatio, pairs } from "./support/pairs.ts";
+import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
 
 const FIRST = 64_000_000; // of the made lake
-const T_95 = 2.045; // Student's, 29 degrees of freedom; a little too small below 30 turns
 
 const { values: flags } = parseArgs({
   options: {
@@ -25,12 +26,6 @@ const { values: flags } = parseArgs({
   },
 });
 const [turns, ledgers, warmUps] = [Number(flags.turns), Number(flags.ledgers), Number(flags["warm-up"])];
-
-/** CPU seconds of a process so far (Linux). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
 
 const client = await goClient();
 if (client.command === undefined) {
@@ -79,24 +74,17 @@ try {
     OTEL_TRACES_SAMPLER_ARG: "0.01",
   });
   for (let n = 0; n < warmUps; n++) for (const server of servers) await turn(server);
-  const ratios: number[] = [];
-  for (let n = 0; n < turns; n++) {
-    const [first, second] = n % 2 === 0 ? [off, on] : [on, off];
-    const [a, b] = [await turn(first), await turn(second)];
-    ratios.push(n % 2 === 0 ? b / a : a / b);
-  }
-  const logs = ratios.map(Math.log);
-  const mean = logs.reduce((sum, log) => sum + log, 0) / turns;
-  const deviation = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / (turns - 1));
-  const half = (T_95 * deviation) / Math.sqrt(turns);
-  const shown = (log: number) => Math.exp(log).toFixed(3);
+  const ratios = await pairs(
+    turns,
+    () => turn(off),
+    () => turn(on),
+  );
+  const { mean, text } = pairedRatio(ratios);
   console.log(
     `${turns} pairs of turns of ${ledgers} ledgers, 1 % of runs and calls sampled, ${collector.spans.length} spans taken`,
   );
-  console.log(
-    `  CPU with traces to CPU without: ${shown(mean)}, 95 % interval ${shown(mean - half)} to ${shown(mean + half)}`,
-  );
-  report.figure("CPU with traces of 1 %", ratios, Math.exp(mean));
+  console.log(`  CPU with traces to CPU without: ${text}`);
+  report.figure("CPU with traces of 1 %", ratios, mean);
 } finally {
   for (const server of servers) server.kill("SIGKILL");
   collector.stop();
