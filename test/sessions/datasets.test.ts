@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
+import { describeSchema } from "../../src/columns/schema-description.ts";
 import { toNdjson } from "../../src/columns/text.ts";
 import { CodedError } from "../../src/error.ts";
 import type { BatchMetadata } from "../../src/flight-client/client.ts";
@@ -14,7 +15,7 @@ import { shardHash } from "../../src/ledger/filter.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
 import { encodeCursor } from "../../src/threads/cursor.ts";
 import { NETWORK } from "../ledger/build.ts";
-import { flightCalls } from "../support/flight-rows.ts";
+import { actionJson, flightCalls } from "../support/flight-rows.ts";
 import { Fold, type FoldRow } from "../support/fold.ts";
 import { LivingWorld } from "../support/living-world.ts";
 import { type LocalServer, localServer as serve } from "../support/local-server.ts";
@@ -50,6 +51,14 @@ async function read({ flight }: LocalServer, ticket: object): Promise<Read> {
     found.error = CodedError.from(thrown);
   }
   return found;
+}
+
+/** The schema that a ticket's rows have, as base64 of an IPC message. */
+async function flightSchema(address: string, ticket: object): Promise<string> {
+  const calls = flightCalls(address);
+  const { schema } = await calls.getSchema({ type: Type.CMD, cmd: Buffer.from(JSON.stringify(ticket)) });
+  calls.close();
+  return Buffer.from(schema).toString("base64");
 }
 
 /** A row's natural key and what it says, as text. */
@@ -220,6 +229,19 @@ describe("one server", () => {
       `contract_data_session_dataset_rows_total{session="${session}",dataset="ttl"} ${expected.length}`,
     );
     calls.close();
+  });
+
+  test("its schema is described and negotiated, and server-info names its versions", async () => {
+    const address = `127.0.0.1:${server.processor.addresses.flight.port}`;
+    type Answer = { schemas: { dataset: string; schema_version: number; fields: unknown; compatible?: boolean }[] };
+    const ask = (body: object) => actionJson<Answer>(address, "schema", body);
+    const schema = await flightSchema(address, { start_ledger: FIRST, end_ledger: LAST, dataset: "ttl" });
+    const negotiated = await ask({ dataset: "ttl", schema });
+    const { fields } = describeSchema(1, "ttl");
+    expect(negotiated.schemas).toMatchObject([{ dataset: "ttl", schema_version: 1, fields, compatible: true }]);
+    expect((await ask({ schema })).schemas.map(({ compatible }) => compatible)).toEqual([false, false]);
+    const { datasets } = await actionJson<{ datasets: object }>(address, "server-info");
+    expect(datasets).toEqual({ contract_data: { schema_versions: [1, 2] }, ttl: { schema_versions: [1] } });
   });
 
   test("what does not go together is refused, and says what does", async () => {
