@@ -55,6 +55,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     { STORE_RUNS: "200" },
   ],
   ["one of three servers of NATS dies", [bun, "test", "--timeout", "120000", "./test/cluster/replicas-soak.ts"]],
+  ["one range over three nodes, read once while they are killed 20 times", [bun, "test/cluster/long-read.ts"]],
   [
     "one range over three nodes, 20 of which are killed",
     [bun, "test/cluster/kill-run.ts", "--kills", "20", "--examples"],
@@ -96,6 +97,10 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
   [
     "a replicated session whose node is killed 50 times goes on within the lease and 2 s",
     [bun, "test/cluster/failover-soak.ts", "--kills", "50"],
+  ],
+  [
+    "a replicated session whose node stands still goes on once its clients have found out",
+    [bun, "test/cluster/failover-soak.ts", "--kills", "3", "--freeze"],
   ],
   ["simulated cluster, 5000 seeds", [bun, "test/simulator/cluster/simulate.ts", "--seed", "1000", "--runs", "5000"]],
   ["MAX_MEMORY_MB is a container's limit, the whole grid", [bun, "test/engine/memory-grid.ts", "--seconds", "20"]],

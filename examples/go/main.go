@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 )
 
@@ -63,7 +64,9 @@ func main() {
 
 // readAt connects to a node, and reads there. In a cluster places becomes all nodes that serve the rows, with the first last.
 func readAt(addr string, ticket map[string]any, places *[]string) error {
-	client, err := flight.NewClientWithMiddleware(addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// A node whose machine is gone says nothing more: it is given up after 40 s.
+	alive := grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 20 * time.Second})
+	client, err := flight.NewClientWithMiddleware(addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()), alive)
 	if err != nil {
 		return err
 	}

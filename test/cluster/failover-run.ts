@@ -1,7 +1,8 @@
 /**
  * A replicated session whose owner is killed again and again, by SIGKILL, at random instants, while a client reads it and
  * its filters change. The client asks any node where the session is, goes on there from its cursor, and times each gap:
- * from the kill to its next row. In the end it must have the oracle's rows under the filters of the session's history.
+ * from the kill to its next row. In the end it must have the oracle's rows under the filters of the session's history. So must the
+ * example of Python, which reads beside it.
  */
 import { type ControlClient, connectControl } from "../../src/control/client.ts";
 import { CodedError } from "../../src/error.ts";
@@ -13,11 +14,12 @@ import { type Choice, changed, checkTimeline, compare, takeRows, type Watched } 
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom } from "../support/random.ts";
 import { NatsServer } from "./nats-server.ts";
+import { PythonReader } from "./python-reader.ts";
 
 const NODES = 3;
 const START = 1000;
 const LIFE_MS_MAX = 1500;
-const GAP_MS_MAX = 60_000; // longer is a failure in any case
+const GAP_MS_MAX = 120_000; // longer is a failure in any case
 const ASK_MS = 20; // between two tries of a client that has no server
 const CALL_MS_MAX = 10_000;
 
@@ -27,6 +29,8 @@ interface FailoverReport {
   filterChanges: number;
   /** From SIGKILL to the client's next row. */
   gapsMs: number[];
+  /** Of the example of Python. */
+  pythonGapsMs: number[];
 }
 
 /** @throws Error that says what is not as it must be */
@@ -34,9 +38,14 @@ export async function failoverRun(options: {
   kills: number;
   seed: number;
   leaseMs: number;
+  /** SIGSTOP in place of SIGKILL, until the session goes on elsewhere: as a machine that has vanished. */
+  freezes?: boolean;
+  /** An interpreter with pyarrow. */
+  python?: readonly string[];
   say?: (line: string) => void;
 }): Promise<FailoverReport> {
-  const run = new FailoverRun(options.kills, options.leaseMs, randomFrom(options.seed), options.say ?? (() => {}));
+  const { kills, leaseMs, seed, python, freezes = false, say = () => {} } = options;
+  const run = new FailoverRun(kills, leaseMs, randomFrom(seed), say, python, freezes);
   try {
     return await run.all();
   } finally {
@@ -47,18 +56,21 @@ export async function failoverRun(options: {
 class FailoverRun {
   private nats: NatsServer | undefined;
   private readonly nodes: (Processor & { name: string })[] = [];
-  private starts = 0;
+  private readonly started: Processor[] = [];
   private session: Watched | undefined;
+  private python: { reader: PythonReader; session: Watched } | undefined;
   private readonly over = new AbortController();
   /** Told of each batch with rows. */
   private arrived = () => {};
-  private readonly report: FailoverReport = { kills: 0, rows: 0, filterChanges: 0, gapsMs: [] };
+  private readonly report: FailoverReport = { kills: 0, rows: 0, filterChanges: 0, gapsMs: [], pythonGapsMs: [] };
 
   constructor(
     private readonly kills: number,
     private readonly leaseMs: number,
     private readonly random: () => number,
     private readonly say: (line: string) => void,
+    private readonly interpreter: readonly string[] | undefined,
+    private readonly freezes: boolean,
   ) {}
 
   async all(): Promise<FailoverReport> {
@@ -67,8 +79,16 @@ class FailoverRun {
     const id = await this.startSession();
     const filter = { contractIds: [], includeDeleted: true };
     const timeline = [{ fromLedger: START, filter }];
-    const nothing = { open: undefined, cursor: undefined, received: new Map(), lastLedger: 0, batches: 0 };
-    this.session = { id, start: START, timeline, ...nothing };
+    const watched = (): Watched => {
+      const nothing = { open: undefined, cursor: undefined, received: new Map(), lastLedger: 0, batches: 0 };
+      return { id, start: START, timeline, ...nothing };
+    };
+    this.session = watched();
+    if (this.interpreter !== undefined) {
+      const session = watched();
+      this.python = { session, reader: new PythonReader(this.interpreter, this.nodes[0]!.flight, session) };
+      await this.python.reader.nextRow();
+    }
     const reading = this.read(this.session);
     reading.catch(() => this.over.abort());
     while (this.report.kills < this.kills && !this.over.signal.aborted) {
@@ -83,7 +103,8 @@ class FailoverRun {
 
   async dispose(): Promise<void> {
     this.over.abort();
-    for (const node of this.nodes) {
+    this.python?.reader.kill();
+    for (const node of this.started) {
       node.kill("SIGKILL");
       await node.exited;
     }
@@ -91,7 +112,7 @@ class FailoverRun {
   }
 
   private async startNode(): Promise<void> {
-    const name = `node-${++this.starts}`;
+    const name = `node-${this.started.length + 1}`;
     const node = await startProcessor(
       [
         `--source-endpoint=repeat:${SAMPLE.folder}`,
@@ -102,6 +123,7 @@ class FailoverRun {
       ],
       { env: { CLUSTER: this.nats!.url, NODE_NAME: name, CLUSTER_LEASE: `${this.leaseMs}ms` } },
     );
+    this.started.push(node);
     this.nodes.push({ ...node, name });
   }
 
@@ -147,7 +169,7 @@ class FailoverRun {
         await Bun.sleep(ASK_MS);
         continue;
       }
-      const flight = new FlightClient(address);
+      const flight = new FlightClient(address, { notices: true });
       const ticket = Buffer.from(JSON.stringify({ session: session.id, from: session.cursor ?? "start" }));
       try {
         for await (const { table, metadata } of flight.doGet(ticket)) {
@@ -217,17 +239,24 @@ class FailoverRun {
   private async killOwner(reading: Promise<void>): Promise<void> {
     const { node, control } = await this.owner(this.session!.id);
     control.close();
-    node.kill("SIGKILL");
+    node.kill(this.freezes ? "SIGSTOP" : "SIGKILL");
     const killedMs = performance.now();
-    await node.exited;
+    if (!this.freezes) await node.exited;
     this.nodes.splice(this.nodes.indexOf(node), 1);
     // What had left the owner before may still be on its way.
     await Bun.sleep(50);
-    await this.nextRow(reading);
-    this.report.gapsMs.push(Math.round(performance.now() - killedMs));
-    this.report.kills += 1;
-    this.say(`kill ${this.report.kills}, of ${node.name}: ${this.report.gapsMs.at(-1)} ms, ${this.report.rows} rows`);
-    await this.startNode();
+    const { report, python } = this;
+    const gapOf = async (row: Promise<void>) => row.then(() => Math.round(performance.now() - killedMs));
+    const gaps = [gapOf(this.nextRow(reading)), ...(python ? [gapOf(python.reader.nextRow())] : [])];
+    const [own, ofPython] = await Promise.all(gaps);
+    report.gapsMs.push(own!);
+    if (ofPython !== undefined) report.pythonGapsMs.push(ofPython);
+    report.kills += 1;
+    this.say(`kill ${report.kills}, of ${node.name}: ${own} ms, Python ${ofPython} ms, ${report.rows} rows`);
+    if (this.freezes) {
+      node.kill("SIGCONT");
+      this.nodes.push(node);
+    } else await this.startNode();
   }
 
   private async drain(session: Watched, reading: Promise<void>): Promise<void> {
@@ -238,5 +267,9 @@ class FailoverRun {
     await reading;
     control.close();
     compare(session, last!.metrics!.currentLedger, last!.metrics!.contractsProcessed);
+    if (this.python === undefined) return;
+    await this.python.reader.done;
+    const theirs = { ...this.python.session, timeline: session.timeline };
+    compare(theirs, last!.metrics!.currentLedger, last!.metrics!.contractsProcessed);
   }
 }

@@ -33,7 +33,8 @@ for batch in contract_data.stream("grpc://" + sys.argv[1], start_ledger=int(sys.
     for row in zip(*[batch.rows.column(name).to_pylist() for name in columns]):
         print("\\t".join(str(value).lower() if isinstance(value, bool) else str(value) for value in row))
 `;
-const COLUMNS = ["ledger_sequence", "contract_id", "deleted", "ledger_key_hash"];
+/** What clients are to print of each row. */
+export const COLUMNS = ["ledger_sequence", "contract_id", "deleted", "ledger_key_hash"];
 
 interface ClientResult {
   endpoints: number;
@@ -185,12 +186,14 @@ export class KillRun {
   }
 }
 
-function startNode(server: NatsServer): Promise<Processor> {
-  const flags = [`--source-endpoint=repeat:${SAMPLE.folder}`, "--worker-count=1"];
+/** @param flight where it listened before; default: any port */
+export function startNode(server: NatsServer, flight = "127.0.0.1:0"): Promise<Processor> {
+  const flags = [`--source-endpoint=repeat:${SAMPLE.folder}`, "--worker-count=1", `--flight-address=${flight}`];
   return startProcessor(flags, { env: { CLUSTER: server.url, CLUSTER_LEASE: "2s" } });
 }
 
-async function nodesKnown({ control }: Processor): Promise<number> {
+/** How many live nodes that one knows. */
+export async function nodesKnown({ control }: Processor): Promise<number> {
   const client = connectControl(control);
   try {
     return (await client.listNodes({})).nodes.length;
@@ -231,8 +234,8 @@ async function output(command: string[], cwd = ROOT): Promise<Read> {
   return { lines, moves: said.split("going on at").length - 1 };
 }
 
-/** The only balance of the sample, in its last ledger, as the example of Go writes it. */
-function balances(first: number, last: number): string {
+/** Lines of the only balance of the sample, in its last ledger, as the example of Go writes it. */
+export function balances(first: number, last: number): string {
   const each = SAMPLE.last - SAMPLE.first + 1;
   let lines = "";
   for (let ledger = first + each - 1; ledger <= last; ledger += each) lines += `${ledger} ${BALANCE}\n`;
@@ -246,7 +249,8 @@ function linesOf({ table }: ReceivedBatch): string {
   return lines;
 }
 
-function expectedLines(first: number, last: number): string {
+/** The oracle's rows of these ledgers as clients print them. */
+export function expectedLines(first: number, last: number): string {
   let lines = "";
   for (let ledger = first; ledger <= last; ledger++) {
     for (const { contract, deleted, hash } of goldenOf(ledger))
@@ -255,7 +259,8 @@ function expectedLines(first: number, last: number): string {
   return lines;
 }
 
-function difference(lines: string, expected: string): string {
+/** A sentence. */
+export function difference(lines: string, expected: string): string {
   const [own, right] = [lines.split("\n"), expected.split("\n")];
   const at = own.findIndex((line, index) => line !== right[index]);
   return `${own.length - 1} rows in place of ${right.length - 1}; row ${at} is ${own[at]} in place of ${right[at]}`;

@@ -53,6 +53,11 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  /** Of the process that runs. */
+  get pid(): number {
+    return this.server!.pid;
+  }
+
   /** SIGKILL, as a power cut of the process: what it has in its folder stays. */
   async kill(): Promise<void> {
     this.server?.kill("SIGKILL");

@@ -31,16 +31,21 @@ export function takeRows(session: Watched, table: Parameters<typeof rowsOf>[0]):
   session.batches += 1;
   let count = 0;
   for (const { ledger, hash } of rowsOf(table)) {
-    if (ledger < session.lastLedger) {
-      throw new Error(`session ${session.id}: a row of ledger ${ledger} came after ledger ${session.lastLedger}`);
-    }
-    session.lastLedger = ledger;
-    const rows = session.received.get(ledger);
-    if (rows === undefined) session.received.set(ledger, [hash]);
-    else rows.push(hash);
+    takeRow(session, ledger, hash);
     count += 1;
   }
   return count;
+}
+
+/** Takes one row. @throws Error where it is of an older ledger than the last one */
+export function takeRow(session: Watched, ledger: number, hash: string): void {
+  if (ledger < session.lastLedger) {
+    throw new Error(`session ${session.id}: a row of ledger ${ledger} came after ledger ${session.lastLedger}`);
+  }
+  session.lastLedger = ledger;
+  const rows = session.received.get(ledger);
+  if (rows === undefined) session.received.set(ledger, [hash]);
+  else rows.push(hash);
 }
 
 /** That the session has the filters that its timeline names, or besides them the one that the kill cut off. */

@@ -21,6 +21,11 @@ __all__ = ["Batch", "read", "stream"]
 ADDRESS = "grpc://127.0.0.1:8816"
 WAIT_SECONDS_FIRST = 0.2
 WAIT_SECONDS_MAX = 30.0
+ASK_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX_CLUSTER = 0.5  # there is another node to ask
+
+# A node whose machine is gone says nothing more: it is given up after 40 s.
+_KEEPALIVE = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 20_000), ("grpc.http2.max_pings_without_data", 0)]
 
 # What time may mend: the server is away, restarts, or has ended a reader that was too slow.
 _PASSING = (flight.FlightUnavailableError, flight.FlightInternalError, flight.FlightTimedOutError)
@@ -45,16 +50,19 @@ def stream(address: str = ADDRESS, *, cursor: str = "start", token: str | None =
     :param cursor: of the last batch that you have; ``"start"`` or, of a session, ``"now"``
     :param token: an API key or another bearer token
     :param retry: False raises where the connection breaks; True goes on at the last cursor, for ever, where the server is
-        one of a cluster at the next node
+        one of a cluster at the next node; of a replicated session, at the node that runs it now
     :param ticket: what docs/flight.md lists: ``session="…"``, or ``start_ledger=…, end_ledger=…, filters={…}``.
         ``schema_version`` is 2 for a range unless you say otherwise
     """
     wait = WAIT_SECONDS_FIRST
     places = [address]
     for turn in itertools.count():
+        place = places[turn % len(places)]
         try:
-            with flight.connect(places[turn % len(places)]) as client:
-                places = [*_nodes(client, _ticket(ticket, cursor), token), address]
+            with _connect(place) as client:
+                owner, nodes = _whereabouts(client, _ticket(ticket, cursor), token)
+            places = [*nodes, address]
+            with _connect(owner or place) as client:
                 for batch in _batches(client, _ticket(ticket, cursor), token):
                     cursor, wait = batch.cursor, WAIT_SECONDS_FIRST
                     yield batch
@@ -63,7 +71,7 @@ def stream(address: str = ADDRESS, *, cursor: str = "start", token: str | None =
             if not retry or not _may_pass(error):
                 raise
         time.sleep(wait * random.uniform(0.5, 1.0))
-        wait = min(2 * wait, WAIT_SECONDS_MAX)
+        wait = min(2 * wait, WAIT_SECONDS_MAX if len(places) == 1 else WAIT_SECONDS_MAX_CLUSTER)
 
 
 def read(address: str = ADDRESS, *, cursor: str = "start", token: str | None = None, **request) -> pa.Table:
@@ -85,19 +93,28 @@ def _ticket(request: dict, cursor: str) -> dict:
     return {**version, **request, "from": cursor}
 
 
-def _options(token: str | None) -> flight.FlightCallOptions:
+def _options(token: str | None, seconds_max: float | None = None) -> flight.FlightCallOptions:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
-    return flight.FlightCallOptions(headers=headers)
+    return flight.FlightCallOptions(timeout=seconds_max, headers=headers)
 
 
-def _nodes(client: flight.FlightClient, ticket: dict, token: str | None) -> list[str]:
-    """Where else the rows are served, in a cluster: any node goes on behind the cursor of another."""
+def _connect(place: str) -> flight.FlightClient:
+    return flight.connect(place, generic_options=_KEEPALIVE)
+
+
+def _whereabouts(client: flight.FlightClient, ticket: dict, token: str | None) -> tuple[str | None, list[str]]:
+    """In a cluster: the node that runs the session, where the asked one does not, and whom to ask when a node is gone."""
     descriptor = flight.FlightDescriptor.for_command(json.dumps(ticket).encode())
     try:
-        endpoints = client.get_flight_info(descriptor, _options(token)).endpoints
-    except flight.FlightError:
-        return []  # what is wrong with the ticket, do_get says
-    return [location.uri.decode() for location in endpoints[0].locations] if len(endpoints) == 1 else []
+        info = client.get_flight_info(descriptor, _options(token, ASK_SECONDS_MAX))
+    except (flight.FlightError, pa.ArrowException) as error:
+        if isinstance(error, _PASSING):
+            raise
+        return None, []  # what is wrong with the ticket, do_get says
+    places = [location.uri.decode() for location in info.endpoints[0].locations]
+    if "session" not in ticket:
+        return None, places  # any node goes on behind the cursor of another
+    return next(iter(places), None), json.loads(info.app_metadata or b"{}").get("nodes", [])
 
 
 def _batches(client: flight.FlightClient, ticket: dict, token: str | None) -> Iterator[Batch]:

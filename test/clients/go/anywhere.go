@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -50,7 +51,7 @@ func anywhere(ctx context.Context, client flight.Client, o *options) (any, error
 		for _, location := range endpoint.GetLocation() {
 			places[location.GetUri()] = true
 		}
-		all.Go(func() { faults[i] = parts[i].read(ctx, endpoint, o.addr) })
+		all.Go(func() { faults[i] = parts[i].read(ctx, endpoint, o) })
 	}
 	all.Wait()
 	result := &anywhereResult{Endpoints: len(endpoints), Places: len(places)}
@@ -70,16 +71,16 @@ func anywhere(ctx context.Context, client flight.Client, o *options) (any, error
 }
 
 // read goes on at the cursor at the next location where a node fails. An endpoint without locations is the asked server's.
-func (p *endpointPart) read(ctx context.Context, endpoint *flight.FlightEndpoint, asked string) error {
+func (p *endpointPart) read(ctx context.Context, endpoint *flight.FlightEndpoint, o *options) error {
 	ticket := endpoint.GetTicket().GetTicket()
 	locations := endpoint.GetLocation()
 	if len(locations) == 0 {
-		locations = []*flight.Location{{Uri: asked}}
+		locations = []*flight.Location{{Uri: o.addr}}
 	}
 	for failures := 0; ; failures++ {
 		before := p.rows
 		var err error
-		ticket, err = p.readAt(ctx, locations[p.moves%int64(len(locations))].GetUri(), ticket)
+		ticket, err = p.readAt(ctx, locations[p.moves%int64(len(locations))].GetUri(), ticket, o.progress)
 		if err == nil {
 			return nil
 		}
@@ -94,7 +95,7 @@ func (p *endpointPart) read(ctx context.Context, endpoint *flight.FlightEndpoint
 	}
 }
 
-func (p *endpointPart) readAt(ctx context.Context, uri string, ticket []byte) ([]byte, error) {
+func (p *endpointPart) readAt(ctx context.Context, uri string, ticket []byte, progress bool) ([]byte, error) {
 	client, err := flight.NewClientWithMiddleware(strings.TrimPrefix(uri, "grpc+tcp://"), nil, nil,
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -121,6 +122,9 @@ func (p *endpointPart) readAt(ctx context.Context, uri string, ticket []byte) ([
 			return ticket, err
 		}
 		p.rows += record.NumRows()
+		if progress {
+			fmt.Fprintln(os.Stderr, record.NumRows())
+		}
 		if err := writeRows(text, record); err != nil {
 			return ticket, err
 		}

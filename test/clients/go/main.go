@@ -32,6 +32,7 @@ type options struct {
 	body       string
 	rowsOut    string
 	hash       bool
+	progress   bool
 	maxSeconds float64
 	maxBatches int
 	repeat     int
@@ -64,6 +65,7 @@ func main() {
 	flags.StringVar(&o.actionType, "type", "", "action: type; empty lists the actions")
 	flags.StringVar(&o.body, "body", "", "action: body text")
 	flags.StringVar(&o.rowsOut, "rows-out", "", "get: write all rows as text to this file")
+	flags.BoolVar(&o.progress, "progress", false, "anywhere: print the rows of each batch to stderr")
 	flags.BoolVar(&o.hash, "hash", false, "get: hash the text of all rows")
 	flags.Float64Var(&o.maxSeconds, "max-seconds", 60, "deadline of each call in seconds")
 	flags.IntVar(&o.maxBatches, "max-batches", 0, "get: cancel after this many batches (0: read all)")

@@ -190,6 +190,8 @@ def read_endpoint(endpoint, args, options):
                 for chunk in client.do_get(ticket, options):
                     part["rows"] += chunk.data.num_rows
                     part["text"].append(rows_text(chunk.data))
+                    if args.progress:
+                        sys.stderr.write(f"{chunk.data.num_rows}\n")
                     told = json.loads(chunk.app_metadata.to_pybytes())
                     ticket = fl.Ticket(json.dumps({**json.loads(endpoint.ticket.ticket), "from": told["cursor"]}).encode())
                     failures = 0
@@ -249,6 +251,7 @@ def main():
     parser.add_argument("-body", default="")
     parser.add_argument("-rows-out", default="")
     parser.add_argument("-hash", action="store_true")
+    parser.add_argument("-progress", action="store_true")
     parser.add_argument("-max-seconds", type=float, default=60)
     parser.add_argument("-max-batches", type=int, default=0)
     parser.add_argument("-repeat", type=int, default=1)

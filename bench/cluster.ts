@@ -1,0 +1,178 @@
+/**
+ * What several nodes cost, in CPU time, so that other load on the machine changes little (Linux):
+ *
+ *     bun bench/cluster.ts [--rounds 600] [--sessions 20] [--seconds 20] [--lease 10s]
+ *
+ * Reading: CPU of a node for each million rows, of ranges that each reader has for itself, and of a session that several read.
+ * Leases: CPU of nodes and of NATS, and NATS's messages, for --sessions replicated sessions that nobody reads, beside none. Profile: the
+ * share of leases and of NATS's client in the CPU of a node whose replicated session is read as fast as it goes. Ends with exit
+ * status 1 where that is 1 % or more.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { connectControl } from "../src/control/client.ts";
+import { FlightClient } from "../src/flight-client/client.ts";
+import { NatsServer, nats } from "../test/cluster/nats-server.ts";
+import { freePorts } from "../test/support/object-store.ts";
+import { type Processor, SAMPLE, SOURCES, startProcessor } from "../test/support/processor.ts";
+import { until } from "../test/support/until.ts";
+import { threadCpuSeconds } from "./support/thread-cpu.ts";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "600" },
+    sessions: { type: "string", default: "20" },
+    seconds: { type: "string", default: "20" },
+    lease: { type: "string", default: "10s" },
+  },
+});
+const SHARE_PERCENT_MAX = 1;
+/** Whose code is there for the cluster alone. */
+const LEASES = /src\/cluster\/|@nats-io|src\/sessions\/(replica|replicas|session-elsewhere|lease-lost)\.ts/;
+const LAST = SAMPLE.first + Number(values.rounds) * (SAMPLE.last - SAMPLE.first + 1) - 1;
+if (nats.missing !== undefined) throw new Error(nats.missing);
+const [monitor] = freePorts(1);
+const server = await NatsServer.start(`http: "127.0.0.1:${monitor}"`);
+const started: Processor[] = [];
+
+async function startNode(source: string, command?: string[]): Promise<Processor> {
+  const flags = [`--source-endpoint=${source}`, "--worker-count=1", "--log-level=warn", "--sessions-max=200"];
+  const env = { CLUSTER: server.url, CLUSTER_LEASE: values.lease };
+  const node = await startProcessor(flags, { command, env });
+  started.push(node);
+  return node;
+}
+
+const cpuOf = (pid: number): number => Object.values(threadCpuSeconds(pid)).reduce((sum, each) => sum + each, 0);
+
+/** Reads a ticket to its end, or that many rows. */
+async function read(node: Processor, ticket: object, rowsMax = Number.POSITIVE_INFINITY): Promise<number> {
+  const client = new FlightClient(node.flight);
+  let rows = 0;
+  for await (const { table } of client.doGet(Buffer.from(JSON.stringify(ticket)))) {
+    rows += table.numRows;
+    if (rows >= rowsMax) break;
+  }
+  client.close();
+  return rows;
+}
+
+/** CPU seconds of the node a million rows that its clients get. */
+async function costOf(node: Processor, what: string, reads: () => Promise<number>[]): Promise<void> {
+  const [before, begunMs] = [cpuOf(node.pid), performance.now()];
+  const rows = (await Promise.all(reads())).reduce((sum, each) => sum + each, 0);
+  const cpu = cpuOf(node.pid) - before;
+  const seconds = (performance.now() - begunMs) / 1000;
+  console.log(
+    `${what}: ${((cpu * 1e6) / rows).toFixed(1)} s of CPU a million rows; ${rows} rows in ${seconds.toFixed(1)} s`,
+  );
+}
+
+async function startSession(node: Processor, last = 0): Promise<string> {
+  const control = connectControl(node.control);
+  let id = "";
+  const request = { startLedger: SAMPLE.first, endLedger: last, replicated: true, filters: { includeDeleted: true } };
+  const start = async () => {
+    id = await control.startProcessing(request).then(
+      ({ sessionId }) => sessionId,
+      () => "",
+    );
+    return id !== "";
+  };
+  await until(start, "NATS is there");
+  control.close();
+  return id;
+}
+
+async function reading(): Promise<void> {
+  const node = await startNode(`repeat:${SAMPLE.folder}`);
+  const range = { start_ledger: SAMPLE.first, end_ledger: LAST, filters: { include_deleted: true } };
+  await read(node, { ...range, end_ledger: SAMPLE.first + 1000 }); // compiled
+  await costOf(node, "a range, one reader", () => [read(node, range)]);
+  await costOf(node, "ranges of 4 readers", () => Array.from({ length: 4 }, () => read(node, range)));
+  for (const readers of [1, 4, 16]) {
+    const id = await startSession(node, LAST);
+    const ticket = { session: id, from: "start" };
+    await costOf(node, `a replicated session, readers: ${readers}`, () =>
+      Array.from({ length: readers }, () => read(node, ticket)),
+    );
+  }
+  await node.stop();
+}
+
+interface Varz {
+  in_msgs: number;
+  in_bytes: number;
+  mem: number;
+}
+
+async function leases(): Promise<void> {
+  const seconds = Number(values.seconds);
+  const nodes = await Promise.all([1, 2, 3].map(() => startNode(SAMPLE.folder)));
+  const varz = async () => (await (await fetch(`http://127.0.0.1:${monitor}/varz`)).json()) as Varz;
+  const measure = async (what: string) => {
+    const cpu = () => [...nodes.map(({ pid }) => cpuOf(pid)), cpuOf(server.pid)];
+    const [before, told] = [cpu(), await varz()];
+    await Bun.sleep(seconds * 1000);
+    const [after, now] = [cpu(), await varz()];
+    const percent = after.map((each, index) => ((100 * (each - before[index]!)) / seconds).toFixed(1));
+    const perSecond = (of: "in_msgs" | "in_bytes") => ((now[of] - told[of]) / seconds).toFixed(0);
+    console.log(
+      `${what}: percent of a core: nodes ${percent.slice(0, 3).join(", ")}, NATS ${percent[3]}; NATS gets ${perSecond("in_msgs")} messages and ${perSecond("in_bytes")} B a second, and has ${(now.mem / 2 ** 20).toFixed(0)} MiB`,
+    );
+  };
+  await measure("3 nodes, no session");
+  for (let count = 0; count < Number(values.sessions); count++) await startSession(nodes[0]!);
+  await Bun.sleep(3000); // their ledgers are done
+  await measure(`3 nodes, ${values.sessions} replicated sessions on one of them`);
+  await Promise.all(nodes.map((node) => node.stop()));
+}
+
+interface Profile {
+  nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
+  samples: number[];
+  timeDeltas: number[];
+}
+
+/** Percent of a node's CPU that goes into leases while its session is read. */
+async function leaseShare(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-cluster-"));
+  const [bun, main] = SOURCES as [string, string];
+  const node = await startNode(`repeat:${SAMPLE.folder}`, [bun, "--cpu-prof", `--cpu-prof-dir=${folder}`, main]);
+  const id = await startSession(node);
+  const before = cpuOf(node.pid);
+  const rows = await read(node, { session: id, from: "start" }, 2 * 311 * Number(values.rounds));
+  const cpuMs = (cpuOf(node.pid) - before) * 1000;
+  await node.stop();
+  const { nodes, samples, timeDeltas } = JSON.parse(
+    readFileSync(join(folder, readdirSync(folder)[0]!), "utf8"),
+  ) as Profile;
+  rmSync(folder, { recursive: true });
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const isLeases = (sample: number): boolean => {
+    for (let at: number | undefined = sample; at !== undefined; at = parents.get(at)) {
+      if (LEASES.test(frames.get(at)!.url)) return true;
+    }
+    return false;
+  };
+  const leaseMs = samples.reduce((sum, sample, at) => sum + (isLeases(sample) ? timeDeltas[at]! / 1000 : 0), 0);
+  const percent = (100 * leaseMs) / cpuMs;
+  console.log(
+    `a replicated session read as fast as it goes: ${rows} rows, ${(cpuMs / 1000).toFixed(1)} s of CPU, ${leaseMs.toFixed(0)} ms of it leases and NATS: ${percent.toFixed(2)} %`,
+  );
+  return percent;
+}
+
+let share = 0;
+try {
+  await reading();
+  await leases();
+  share = await leaseShare();
+} finally {
+  for (const node of started) node.kill("SIGKILL");
+  await server.stop();
+}
+process.exit(share < SHARE_PERCENT_MAX ? 0 : 1);
