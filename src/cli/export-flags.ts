@@ -89,7 +89,7 @@ async function openServer(context: Context, range: LedgerRange, signal: AbortSig
   const shared = selectionOf(flags);
   const { address, login, ...access } = flightAccess(context);
   const connect = async (): Promise<FlightClient> => {
-    const client = new FlightClient(address, { ...access, notices: true });
+    const client = new FlightClient(address, access);
     try {
       if (login !== undefined) await client.login(login.name, login.password, signal);
       return client;

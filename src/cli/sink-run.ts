@@ -41,7 +41,7 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
   const pacing = pacingOf(flags, env);
   const { address, login, ...access } = flightAccess(context);
   const signal = context.interrupt();
-  const client = new FlightClient(address, { ...access, notices: true });
+  const client = new FlightClient(address, access);
   const told = new Told(stderr);
   let session = flags.session ?? "";
   try {

@@ -35,6 +35,7 @@ import { endpointsOf, placeOf, type ReadEndpoint } from "./endpoints.ts";
 
 const WINDOW_BYTES = 4 << 20; // two batches of the usual size under way
 const MESSAGE_BYTES_MAX = 64 << 20; // what the server may be configured to send, with room
+/** A server that is gone without a word is noticed within 40 s. */
 const KEEPALIVE = { "grpc.keepalive_time_ms": 20_000, "grpc.keepalive_timeout_ms": 20_000 };
 const INFO_DEADLINE_MS = 35_000; // the server waits 30 s for a first session
 /** With what the newest session is refused to clients that do not name it; it is there all the same. */
@@ -101,8 +102,6 @@ interface FlightClientOptions {
   windowBytes?: number;
   token?: string;
   tls?: OutgoingTls;
-  /** Whether it notices a server that is gone without a word, within 40 s. */
-  notices?: boolean;
 }
 
 /**
@@ -130,7 +129,7 @@ export class FlightClient {
     address: string,
     private readonly options: FlightClientOptions = {},
   ) {
-    const { windowBytes = WINDOW_BYTES, token, tls, notices } = options;
+    const { windowBytes = WINDOW_BYTES, token, tls } = options;
     this.metadata = bearerMetadata(token);
     holdClientStreams();
     this.credentials = clientCredentials(address, tls);
@@ -138,7 +137,7 @@ export class FlightClient {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": windowBytes,
       "grpc.use_local_subchannel_pool": 1, // a client that pauses must not hold back another on the same connection
-      ...(notices && KEEPALIVE),
+      ...KEEPALIVE,
     });
     this.calls = serviceClient(this.client, FlightService);
   }
@@ -159,7 +158,7 @@ export class FlightClient {
     const known = this.others.get(location);
     if (known !== undefined) return known;
     const ownTls = place.tls ? (tls ?? {}) : undefined;
-    const other = new FlightClient(place.address, { ...this.options, tls: ownTls, notices: true });
+    const other = new FlightClient(place.address, { ...this.options, tls: ownTls });
     other.password = this.password;
     this.others.set(location, other);
     return other;

@@ -117,7 +117,7 @@ class Consumer {
   /** From the sink's cursor to the stream's end. @returns what has ended it before that */
   async live(): Promise<CodedError | undefined> {
     const { address, selection, sink, token, login, tls } = this.options;
-    const client = new FlightClient(address, { token, tls, notices: true });
+    const client = new FlightClient(address, { token, tls });
     this.forget();
     try {
       // a database that does not answer holds no Ctrl-C up

@@ -169,7 +169,7 @@ class FailoverRun {
         await Bun.sleep(ASK_MS);
         continue;
       }
-      const flight = new FlightClient(address, { notices: true });
+      const flight = new FlightClient(address);
       const ticket = Buffer.from(JSON.stringify({ session: session.id, from: session.cursor ?? "start" }));
       try {
         for await (const { table, metadata } of flight.doGet(ticket)) {
