@@ -8,9 +8,10 @@ import { dirname, join } from "node:path";
 
 /**
  * Left out. `@napi-rs/nice` is an optional native package of Piscina's that is not used here; it cannot be bundled. grpc-js loads
- * `@grpc/proto-loader`, and with it all of protobufjs, where channelz or ORCA is asked for, which nothing here does.
+ * `@grpc/proto-loader`, and with it all of protobufjs, where channelz or ORCA is asked for, which nothing here does. msgpackr
+ * loads `msgpackr-extract` where its native code is not disabled, as it is below; AWS' client loads `bowser` in a browser.
  */
-const EXTERNAL = ["@napi-rs/nice", "@grpc/proto-loader"];
+const EXTERNAL = ["@napi-rs/nice", "@grpc/proto-loader", "msgpackr-extract", "bowser"];
 const ROOT = join(import.meta.dir, "..");
 
 /**

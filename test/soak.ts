@@ -26,6 +26,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test", "--timeout", "1800000", "test/parquet", "test/export/export.test.ts"],
     { PARQUET_ROUNDS: "50", EXPORT_LIVES: "100" },
   ],
+  ["Spark and DuckLake read an export", [bun, "test/export/other-readers.ts"]],
   [
     "a back-fill of 20,000 ledgers by 4 workers, killed with NATS and JetStream all the time",
     [bun, "test/backfill/kill-soak.ts"],
@@ -47,6 +48,7 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test", "--timeout", "300000", "-t", "TLS", "test/e2e/tls.test.ts"],
     { TLS_ATTEMPTS: "200", TLS_BINARY: "dist/contract-data-processor" },
   ],
+  ["the musl binary in a root of musl alone", [bun, "test/e2e/musl-root.ts"]],
   ["make run in a fresh clone with Node alone, with Bun alone, with neither", [bun, "test/e2e/fresh-clone.ts"]],
   ["64 sessions at the tip of a lake of 64,000 files a partition", [bun, "bench/tip.ts"]],
   [

@@ -12,7 +12,7 @@ interface Target {
 export const TARGETS: readonly Target[] = [
   { name: "linux-x64", bun: "bun-linux-x64", tested: "the whole suite" },
   { name: "linux-x64-baseline", bun: "bun-linux-x64-baseline", tested: "the main job" },
-  { name: "linux-x64-musl", bun: "bun-linux-x64-musl" },
+  { name: "linux-x64-musl", bun: "bun-linux-x64-musl", tested: "alone in a root of musl 1.2.5" },
   { name: "linux-x64-musl-baseline", bun: "bun-linux-x64-musl-baseline" },
   { name: "linux-arm64", bun: "bun-linux-arm64" },
   { name: "linux-arm64-musl", bun: "bun-linux-arm64-musl" },

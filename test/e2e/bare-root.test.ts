@@ -1,19 +1,24 @@
 /**
  * The binary where a container puts it: alone in a read-only file system with the C library, as user 1000, with no HOME and
  * no /tmp, as PID 1; memory at /dev/shm is all that a container's engine adds. Needs root and Linux' namespaces; skipped elsewhere.
+ *
+ * With MUSL_ROOT (musl-root.ts) it is the musl binary in that root.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { compileBinary } from "../../scripts/binary.ts";
 import { storeServer } from "../clients/toolchain.ts";
+import { NatsServer, nats } from "../cluster/nats-server.ts";
 import { Certificates, hasOpenssl } from "../support/certificates.ts";
 import { KEY, ObjectStore, PRIVATE } from "../support/object-store.ts";
 import { postgresPrograms, startPostgres } from "../support/postgres-server.ts";
-import { PORTS, PROGRAM, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
+import { PORTS, PROGRAM, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
 
 const USER = 1000; // as in deploy/Dockerfile
+const { MUSL_ROOT } = process.env;
 const root = mkdtempSync(join(tmpdir(), "contract-data-root-"));
 const binary = join(root, "contract-data-processor");
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -22,6 +27,22 @@ const canUnshare = Bun.spawnSync(["unshare", "--mount", "--pid", "--fork", "true
 if (!canUnshare) {
   if (process.env.CI === "true") throw new Error("under CI: namespaces of Linux are not to be had");
   console.log("skipped: no namespaces of Linux for a read-only root");
+}
+
+function install(): void {
+  if (MUSL_ROOT !== undefined) {
+    compileBinary(binary, "bun-linux-x64-musl");
+    cpSync(MUSL_ROOT, root, { recursive: true, verbatimSymlinks: true });
+    return;
+  }
+  const [program, ...more] = PROGRAM;
+  if (more.length === 0) copyFileSync(program!, binary);
+  else compileBinary(binary);
+  const libraries = Bun.spawnSync(["ldd", binary]).stdout.toString().match(/\/\S+/g) ?? [];
+  for (const library of libraries) {
+    mkdirSync(dirname(join(root, library)), { recursive: true });
+    cpSync(library, join(root, library), { dereference: true });
+  }
 }
 
 /** The command, in front of which the root is read-only but for /state. */
@@ -44,14 +65,7 @@ async function outcome(child: ReturnType<typeof inside>): Promise<{ code: number
 
 describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
   beforeAll(() => {
-    const [program, ...more] = PROGRAM;
-    if (more.length === 0) copyFileSync(program!, binary);
-    else expect(Bun.spawnSync([process.execPath, "scripts/build.ts", binary], { cwd: ROOT }).success).toBe(true);
-    const libraries = Bun.spawnSync(["ldd", binary]).stdout.toString().match(/\/\S+/g) ?? [];
-    for (const library of libraries) {
-      mkdirSync(dirname(join(root, library)), { recursive: true });
-      cpSync(library, join(root, library), { dereference: true });
-    }
+    install();
     for (const folder of ["proc", "state", "dev/shm"]) mkdirSync(join(root, folder), { recursive: true });
     chownSync(join(root, "state"), USER, USER);
     chmodSync(root, 0o755);
@@ -95,14 +109,30 @@ describe.if(canUnshare)("alone in a read-only root, as user 1000", () => {
     }
   }, 120_000);
 
-  test("a back-fill and its worker", async () => {
+  async function backfill(place: string, environment: Record<string, string>): Promise<void> {
     const range = ["--start-ledger", String(SAMPLE.first), "--end-ledger", String(SAMPLE.last), "--chunk-ledgers", "3"];
-    const to = ["--source", "/lake", "--to", "/state/rows"];
+    const to = ["--source", "/lake", "--to", place];
     expect(await outcome(inside(["backfill", "start", ...to, ...range]))).toMatchObject({ code: 0 });
-    expect(await outcome(inside(["worker", ...to]))).toMatchObject({ code: 0 });
-    const verified = await outcome(inside(["export", "verify", "--from", "/state/rows"]));
+    const { code, err } = await outcome(inside(["worker", ...to], environment));
+    expect([code, err]).toEqual([0, expect.not.stringContaining("is away")]);
+    const verified = await outcome(inside(["export", "verify", "--from", place]));
     expect(verified).toMatchObject({ code: 0, out: expect.stringContaining(`${SAMPLE.rows} rows: complete`) });
-  }, 60_000);
+  }
+
+  test("a back-fill and its worker", () => backfill("/state/rows", {}), 60_000);
+
+  test.skipIf(nats.missing !== undefined)(
+    "a back-fill whose worker gets its chunks from NATS",
+    async () => {
+      const server = await NatsServer.start();
+      try {
+        await backfill("/state/queued", { CLUSTER: server.url });
+      } finally {
+        await server.stop();
+      }
+    },
+    60_000,
+  );
 
   test("sinks: SQLite in the volume, and PostgreSQL", async () => {
     const processor = await startProcessor([`--source-endpoint=${SAMPLE.folder}`]);
