@@ -170,6 +170,16 @@ export function analyticsPython(): Promise<Client> {
   return analytics;
 }
 
+/** The Python that has Spark and DuckLake, for `make soak`: 350 MB to download. Spark needs Java. */
+export function otherReadersPython(): Promise<Client> {
+  return prepare("readers", async () => {
+    const home = await pythonHome("readers", "requirements-readers.txt");
+    if (home === undefined) return { missing: "Spark comes by pip, and python3 (3.10 or newer) is not there" };
+    if ((await output(["java", "--version"])) === undefined) return { missing: "Spark needs Java, which is not there" };
+    return { command: [join(home, "bin", "python")] };
+  });
+}
+
 /** Runs a client to its end and parses each line that it printed as a `Result`. Kills it when `killSignal` aborts. */
 export async function runClient<Result = ClientResult>(
   client: { command: readonly string[] },

@@ -4,7 +4,6 @@ parquet_check.py values TABLE.json...      values, counts and bounds; prints a l
 parquet_check.py rows GLOB                 the rows as each reader has them: a JSON object a reader and row
 """
 import base64
-import datetime
 import glob
 import json
 import sys
@@ -14,19 +13,7 @@ import duckdb
 import polars
 import pyarrow
 import pyarrow.parquet as pq
-
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-MICROSECOND = datetime.timedelta(microseconds=1)
-
-
-def plain(value):
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, datetime.datetime):
-        return str((value.astimezone(datetime.timezone.utc) - EPOCH) // MICROSECOND)
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    return str(value)
+from plain import plain
 
 
 def readers(files):
