@@ -11,6 +11,7 @@ import type { Sink } from "../sinks/sink.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
 import type { CommandContext, Output } from "./command.ts";
 import { flightAccess } from "./flight-call.ts";
+import { interruptedExitCode } from "./interrupt.ts";
 import { PROGRAM } from "./program.ts";
 import { Progress } from "./progress.ts";
 import { checkSinkFlags, find, pacingOf, type SINK_FLAGS } from "./sink-flags.ts";
@@ -75,6 +76,10 @@ export async function runSink(context: Context, sink: PlannedSink, where: string
     return 0;
   } catch (thrown) {
     told.end();
+    if (signal.aborted) {
+      stderr.write(`${PROGRAM}: interrupted before anything was read\n`);
+      return interruptedExitCode(signal);
+    }
     const { credentials } = client;
     throw tailError(thrown, { address, credentials, session, from: undefined, hasBegun: told.hasCommitted });
   } finally {

@@ -98,7 +98,7 @@ export const command = defineCommand({
     let session = flags.session ?? "";
     let stopped = "";
     try {
-      if (login !== undefined) await client.login(login.name, login.password);
+      if (login !== undefined) await client.login(login.name, login.password, signal);
       let endpoints: readonly ReadEndpoint[];
       if (flags["start-ledger"] === undefined) {
         const found = await client.session(flags.session, signal, flags.dataset);

@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CodedError } from "../../src/error.ts";
 import { FlightClient } from "../../src/flight-client/client.ts";
+import { consume } from "../../src/sinks/consume.ts";
 import { pythonClient, runClient } from "../clients/toolchain.ts";
 import { Certificates, contentOf, hasOpenssl } from "../support/certificates.ts";
 import { CutProxy } from "../support/cut-proxy.ts";
@@ -67,31 +68,57 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("over TLS with cr
     return last.error?.code ?? text.trimEnd().split("\n").length;
   };
 
+  /** By a sink, which is never told: it waits, or asks anew behind its last commit. */
+  const sink: Reading = async (began) => {
+    let [rows, pending] = [0, 0];
+    let cursor: string | undefined;
+    await consume({
+      ...{ address: server.processor.flight, token: server.keys["slow-reader"], tls: { ca: [ca] }, commitRows: 1 },
+      selection: { ...RANGE, columns: COLUMNS },
+      onCommit: began,
+      sink: {
+        open: async () => cursor,
+        write({ table }) {
+          pending += table.numRows;
+        },
+        commit(next) {
+          [rows, pending, cursor] = [rows + pending, 0, next];
+        },
+        close() {
+          pending = 0;
+        },
+      },
+    });
+    return rows;
+  };
+
   test(
-    "a server that stands still: its clients go on, or are told",
+    "a server that stands still: its clients go on, or are told, and a sink has every row once",
     async () => {
       let begun = 0;
-      const both: Reading[] = [
+      const all: Reading[] = [
         async (began) => {
           const { rows, code } = await flight(server.processor.flight, began, { columns: COLUMNS });
           return code ?? rows;
         },
         http,
+        sink,
       ];
-      const readings = both.map((read) => {
+      const readings = all.map((read) => {
         let isFirst = true;
         return read(() => {
           if (isFirst) begun++;
           isFirst = false;
         });
       });
-      await until(() => begun === both.length, "rows for both");
+      await until(() => begun === all.length, "rows for all");
       server.processor.kill("SIGSTOP");
       await Bun.sleep(FROZEN_MS);
       server.processor.kill("SIGCONT");
       const ends = await Promise.all(readings);
       const told = FROZEN_MS < KEEPALIVE_MS ? [] : ["UNAVAILABLE"];
       for (const end of ends) expect([SAMPLE.rows, ...told]).toContain(end);
+      expect(ends[2]).toBe(SAMPLE.rows);
       expect(await (await fetch(`https://${server.processor.http}/livez`, { tls: { ca } })).json()).toBeObject();
     },
     WAIT_MS_MAX,

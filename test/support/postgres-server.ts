@@ -16,6 +16,7 @@ const DEBIAN = "/usr/lib/postgresql";
 const QUICK = ["fsync=off", "max_connections=40"]; // the machine's power is not cut off
 const ALONE = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
 const POLL_MS = 20;
+const CONNECT_MS_MAX = 10_000; // a connection to a port that nobody listens on may be one to itself, which says nothing
 
 export interface PostgresServer {
   /** The folder of its files. */
@@ -105,7 +106,7 @@ export async function startPostgres(programs: string, settings: readonly string[
 
 /** Runs one statement on a connection of its own. */
 export async function query(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(url);
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS_MAX });
   await client.connect();
   try {
     return (await client.query(sql, values)).rows;

@@ -181,8 +181,9 @@ class SinkKillRun {
   /** One reader's sink, started again until it says that it is done. */
   private async keepRunning(words: readonly string[]): Promise<void> {
     const pace = ["--commit-interval", "50ms", "--batch-size", String(100 + Math.floor(this.random() * 3000))];
+    let said: string | undefined;
     for (let starts = 1; ; starts++) {
-      if (this.isOver) throw new Error(`the sink of ${words.join(" ")} is not done within ${END_MS_MAX} ms`);
+      if (this.isOver) throw new Error(`the sink of ${words.join(" ")} is not done within ${END_MS_MAX} ms: ${said}`);
       this.report.starts += 1;
       const sink = Bun.spawn([...PROGRAM, ...this.place!.args, ...words, ...pace], {
         cwd: ROOT,
@@ -195,7 +196,7 @@ class SinkKillRun {
       const code = await sink.exited;
       this.sinks.delete(sink);
       if (code === 0) return;
-      const said = (await told).trim().split("\n").at(-1);
+      said = (await told).trim().split("\n").at(-1);
       // 137 is our own kill; 1 at the first contact, where the server, its source or the database is away
       if (code !== 137 && !(code === 1 && /Flight server at|reachable from here|takes no rows/.test(said ?? ""))) {
         throw new Error(`the sink of ${words.join(" ")} ended with ${code}: ${said}`);

@@ -28,6 +28,7 @@ const LOCK_MS_MAX = 5_000; // a predecessor's connection ends within a second of
 const LOCK_PAUSE_MS = 100;
 const EARLY_BYTES = 1 << 20; // a commit that has so much is a large one; the tip's are smaller, and their transactions short
 const END_MS_MAX = 1_000; // for a goodbye
+const PING_MS_MAX = 5_000; // for its answer: a database that stands still is not healthy
 
 /** As pg_dump does: how long a user's own statements may take says nothing of a commit, which is as long as it is large. */
 const NO_TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
@@ -167,7 +168,7 @@ export class PostgresSink implements Sink {
   /** Answers as long as the database does. @throws CodedError UNAVAILABLE / SINK_AWAY */
   ping(): Promise<void> {
     return this.guarded(async () => {
-      const client = this.made();
+      const client = this.made(PING_MS_MAX);
       try {
         await client.connect();
         await client.query("SELECT 1");
@@ -186,8 +187,9 @@ export class PostgresSink implements Sink {
     return client;
   }
 
-  private made(): pg.Client {
-    const client = new pg.Client(this.target.config);
+  /** @param queryMsMax how long a query may take; undefined: as long as it takes */
+  private made(queryMsMax?: number): pg.Client {
+    const client = new pg.Client({ ...this.target.config, query_timeout: queryMsMax });
     client.on("error", () => {}); // the query that runs, or the next one, rejects
     client.once("end", () => {
       this.totals.connections -= 1;
