@@ -29,6 +29,14 @@ export const CONTROL_SERVICES: readonly string[] = [
   ...CONTRACT_DATA_SERVICES.map(({ typeName }) => typeName),
 ];
 
+/** What is asked often, and answered at once. */
+const DIRECT_PATHS: ReadonlySet<string> = new Set([
+  ...["GetStatus", "GetMetrics", "ListSessions", "GetSession", "ConfigureFilters", "ListNodes"].map(
+    (name) => `/${ControlService.typeName}/${name}`,
+  ),
+  `/${Health.typeName}/Check`,
+]);
+
 /** Largest message in either direction; part of the published interface. */
 const CONTROL_MESSAGE_BYTES_MAX = 64 * 2 ** 20; // the original's
 
@@ -115,6 +123,7 @@ export async function startControlServer(options: ControlServerOptions): Promise
     tls: options.tls,
     ...(limits && listenLimitsOf(limits)),
     warn: options.warn,
+    directPaths: DIRECT_PATHS,
     hasRoom: () => descriptors.hasRoom("control"),
   });
   return {

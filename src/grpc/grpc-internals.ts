@@ -1,10 +1,11 @@
 /**
- * The two places where this project looks behind grpc-js's public API (1.14.7): the node:http2 server of an
- * injector, and the node:http2 stream of a server call. Both say so when a newer grpc-js has moved them.
+ * The places where this project looks behind grpc-js's public API (1.14.7): the node:http2 server of an injector, the
+ * node:http2 stream of a server call, a server's options and its count of calls. They say so when a newer grpc-js has moved
+ * them.
  */
 import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
 import type { DetailedPeerCertificate } from "node:tls";
-import { Metadata, type Server, type ServerCredentials } from "@grpc/grpc-js";
+import { Metadata, type Server, type ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { Lane } from "../http2/http2-lane.ts";
 import { chargeAnswer, holdFor } from "./call-budget.ts";
@@ -27,11 +28,26 @@ export function createInjector(
   for (const http2Server of http2Servers?.keys() ?? []) {
     if (!before.has(http2Server)) return { injector, http2Server };
   }
-  throw new CodedError(
-    "INTERNAL",
-    "GRPC_JS_CHANGED",
-    "this @grpc/grpc-js does not keep its node:http2 servers in http2Servers: use 1.14.7, or adapt src/grpc/grpc-internals.ts",
-  );
+  throw changed("does not keep its node:http2 servers in http2Servers");
+}
+
+function changed(what: string): CodedError {
+  const sentence = `this @grpc/grpc-js ${what}: use 1.14.7, or adapt src/grpc/grpc-internals.ts`;
+  return new CodedError("INTERNAL", "GRPC_JS_CHANGED", sentence);
+}
+
+/** The options that a server was made with. @throws CodedError INTERNAL / GRPC_JS_CHANGED */
+export function serverOptionsOf(server: Server): ServerOptions {
+  // `options` and `onStreamOpened` are private members of grpc-js's Server.
+  const { options, onStreamOpened } = server as unknown as { options?: ServerOptions; onStreamOpened?: unknown };
+  if (options === undefined || typeof onStreamOpened !== "function") throw changed("has no options or onStreamOpened");
+  return options;
+}
+
+/** Has grpc-js count a call that it does not serve, so that the connection is not idle meanwhile. */
+export function noteStream(server: Server, stream: ServerHttp2Stream): void {
+  // a private member, as above
+  (server as unknown as { onStreamOpened(stream: ServerHttp2Stream): void }).onStreamOpened(stream);
 }
 
 interface InterceptingCall {

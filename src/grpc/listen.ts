@@ -9,9 +9,11 @@
  * age limits and max_concurrent_streams are read from the server's options and apply to injected sessions alike.
  * The injector must get insecure credentials also behind TLS, since what it is given is already decrypted.
  */
+import type { ServerHttp2Stream } from "node:http2";
 import net from "node:net";
 import { type Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
+import type { DirectCallTaker } from "../http2/direct-calls.ts";
 import { guardWakeups } from "../http2/http2-wakeup-guard.ts";
 import { CLOSE_MS_MAX, WindowShim, type WindowShimOptions } from "../http2/http2-window-shim.ts";
 import type { PeerLimits } from "../vocabulary/peer-limits.ts";
@@ -20,8 +22,9 @@ import { budgetCalls, CALL_LIMITS_DEFAULT, CallBudget, type CallLimits } from ".
 import type { Warn } from "./connection-log.ts";
 import { Connections } from "./connections.ts";
 import { shortenEchoedHeaders } from "./echoed-headers.ts";
-import { createInjector } from "./grpc-internals.ts";
+import { createInjector, serverOptionsOf } from "./grpc-internals.ts";
 import { createTlsServer, isAcceptable, renewTls, type ServerTls } from "./server-tls.ts";
+import { isUnaryCall, serveUnaryCalls } from "./unary-calls.ts";
 
 /** Connections of one listener where nothing else is said. */
 const CONNECTIONS_MAX = 1024; // under the usual limit on open files; a Flight client needs one
@@ -67,7 +70,9 @@ export interface ListenOptions extends Address {
   /** Credentials for the injector, which carry interceptors. Default: insecure. */
   credentials?: ServerCredentials;
   /** Limits of each connection. */
-  connection?: Omit<WindowShimOptions, "handshakeMsMax">;
+  connection?: Omit<WindowShimOptions, "handshakeMsMax" | "direct">;
+  /** Paths of unary methods (`/package.Service/Method`) whose calls do not pass through node:http2: small ones that end soon. */
+  directPaths?: ReadonlySet<string>;
   /** Which work-arounds are on; default both on Bun, none on Node. For tests. */
   workarounds?: { windowShim?: boolean; wakeupGuard?: boolean };
 }
@@ -123,11 +128,22 @@ export async function listenGrpc(server: Server, options: ListenOptions): Promis
       injector.injectConnection(socket);
       return;
     }
-    const shim = new WindowShim(socket, { ...options.connection, handshakeMsMax });
+    const shim = new WindowShim(socket, { ...options.connection, handshakeMsMax, direct });
     connections.shimmed(socket, shim);
-    if (!socket.destroyed) injector.injectConnection(shim);
+    if (socket.destroyed) return;
+    http2Server.once("session", (session) => {
+      if (shim.direct !== undefined) shim.direct.session = session;
+    });
+    injector.injectConnection(shim);
   });
   const { injector, http2Server } = createInjector(server, options.credentials ?? ServerCredentials.createInsecure());
+  if (options.credentials === undefined) serveUnaryCalls(server, http2Server);
+  const direct: DirectCallTaker | undefined = options.directPaths && {
+    wants: (headers) => options.directPaths!.has(headers[":path"]!) && isUnaryCall(server, headers),
+    // Whoever looks at a call of node:http2 looks at as much of it as a direct call has.
+    begun: (call, headers) => http2Server.emit("stream", call as unknown as ServerHttp2Stream, headers),
+    streamsMax: serverOptionsOf(server)["grpc.max_concurrent_streams"] ?? Number.POSITIVE_INFINITY,
+  };
   guardWakeups(http2Server, wakeupGuard);
   shortenEchoedHeaders(http2Server);
   const budget = new CallBudget(options.callLimits ?? CALL_LIMITS_DEFAULT, peerLimits);

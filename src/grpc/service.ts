@@ -7,6 +7,7 @@ import * as grpc from "@grpc/grpc-js";
 import { CODE_NUMBERS, type Code } from "../codes.ts";
 import { CodedError } from "../error.ts";
 import { announceAnswer, announceName, resetCall } from "./grpc-internals.ts";
+import { addUnaryMethod, type UnaryCall, type UnaryMethod } from "./unary-calls.ts";
 import { assertReadable, readRequest, refuseUnreadable } from "./unreadable.ts";
 
 /** What may be given for a T that is to be sent: every field may be left out, at every depth (proto3 defaults). */
@@ -62,10 +63,7 @@ type ResponseOf<M extends MethodInfo> = M["response"] extends Codec<infer T> ? T
 
 /** How a method is implemented. A thrown or rejected error ends the call with its status. */
 type Handler<M extends MethodInfo> = M["kind"] extends "unary"
-  ? (
-      request: RequestOf<M>,
-      call: grpc.ServerUnaryCall<RequestOf<M>, Init<ResponseOf<M>>>,
-    ) => Init<ResponseOf<M>> | Promise<Init<ResponseOf<M>>>
+  ? (request: RequestOf<M>, call: UnaryCall) => Init<ResponseOf<M>> | Promise<Init<ResponseOf<M>>>
   : M["kind"] extends "serverStream"
     ? (call: grpc.ServerWritableStream<RequestOf<M>, Init<ResponseOf<M>>>) => void | Promise<void>
     : M["kind"] extends "clientStream"
@@ -171,7 +169,7 @@ export type Admit = (call: IncomingCall, path: string) => Promise<{ readonly nam
 type AnyHandler = (...args: unknown[]) => unknown;
 
 /** The handler, which is given no request that cannot be read. */
-function given(handler: AnyHandler, kind: MethodKind): AnyHandler {
+function withRequest(handler: AnyHandler, kind: MethodKind): AnyHandler {
   if (kind === "clientStream" || kind === "bidi") return handler;
   return (...args) => {
     const [first] = args;
@@ -190,6 +188,25 @@ function admitted(handler: AnyHandler, path: string, admit: Admit | undefined, k
     if (!call.cancelled) return await handler(...args);
     if (kind === "unary" || kind === "clientStream")
       throw new CodedError("CANCELLED", "CLIENT_LEFT", "the client has left");
+  };
+}
+
+/** What a handler answers, counted for its call. */
+async function encodedAnswer(method: MethodInfo, call: object, handle: () => unknown): Promise<Buffer> {
+  const bytes = asBuffer(method.response.encode((await handle()) as object));
+  announceAnswer(call, bytes.length);
+  return bytes;
+}
+
+/** A unary method for calls past grpc-js. */
+function unaryMethod(method: MethodInfo, path: string, handler: AnyHandler, onUnexpected: OnUnexpected): UnaryMethod {
+  return {
+    answer: (request, call) => encodedAnswer(method, call, () => handler(readRequest(method.request, request), call)),
+    statusOf(thrown) {
+      if (!(thrown instanceof CodedError)) onUnexpected(thrown, path);
+      return statusOf(thrown);
+    },
+    broken: (thrown) => onUnexpected(thrown, path),
   };
 }
 
@@ -212,17 +229,11 @@ function guarded(method: MethodInfo, path: string, handler: AnyHandler, onUnexpe
   };
   if (method.kind === "unary" || method.kind === "clientStream") {
     return (call: grpc.ServerUnaryCall<unknown, unknown>, callback: grpc.sendUnaryData<unknown>) => {
-      Promise.resolve()
-        .then(() => (method.kind === "unary" ? handler(call.request, call) : handler(call)))
-        .then((response) => {
-          const bytes = asBuffer(method.response.encode(response as object));
-          announceAnswer(call, bytes.length);
-          return new EncodedAnswer(bytes);
-        })
-        .then(
-          (response) => contained(call, () => callback(null, response)),
-          (error: unknown) => contained(call, () => callback(fail(error))),
-        );
+      const args = method.kind === "unary" ? [call.request, call] : [call];
+      encodedAnswer(method, call, () => handler(...args)).then(
+        (bytes) => contained(call, () => callback(null, new EncodedAnswer(bytes))),
+        (error: unknown) => contained(call, () => callback(fail(error))),
+      );
     };
   }
   return (call: grpc.ServerWritableStream<unknown, unknown> | grpc.ServerDuplexStream<unknown, unknown>) => {
@@ -246,8 +257,10 @@ export function addService<S extends ServiceType>(
   const implementation = Object.fromEntries(
     Object.entries(service.methods).map(([key, method]) => {
       const path = `${service.typeName}/${method.name}`;
-      const handler = given(handlers[key as keyof S["methods"]] as AnyHandler, method.kind);
-      return [key, guarded(method, path, admitted(handler, path, admit, method.kind), onUnexpected)];
+      const given = withRequest(handlers[key as keyof S["methods"]] as AnyHandler, method.kind);
+      const handler = admitted(given, path, admit, method.kind);
+      if (method.kind === "unary") addUnaryMethod(server, `/${path}`, unaryMethod(method, path, handler, onUnexpected));
+      return [key, guarded(method, path, handler, onUnexpected)];
     }),
   );
   server.addService(serviceDefinition(service), implementation as grpc.UntypedServiceImplementation);

@@ -38,9 +38,8 @@ export class Gather {
 
   /** Sends what has been collected, now. */
   flush(): void {
-    if (this.#bytes === undefined) return;
-    const bytes = this.#bytes.subarray(0, this.#fill);
-    this.#bytes = undefined; // a busy socket keeps it
+    if (this.#bytes === undefined || this.#fill === 0) return;
+    const bytes = Buffer.from(this.#bytes.subarray(0, this.#fill)); // of their own length: a busy socket keeps them
     this.#fill = 0;
     this.send(bytes);
   }

@@ -3,7 +3,7 @@
  * (http2-lane.ts), which go to the socket without passing through node:http2.
  *
  * Both spend the same windows, and node:http2 knows nothing of what lanes spend. So the connection's window is kept
- * here, and node:http2 is only ever told of a part of it:
+ * here, and node:http2 is only ever told of a part of it (node-window.ts):
  *
  *     connection    what the client has granted, less every DATA byte sent: what may be sent in truth
  *     believed      what node:http2 thinks it may send: topped up to NODE_WINDOW_BYTES while the connection has it
@@ -17,7 +17,6 @@
  * A stream's window counts for its lane alone: node:http2 sends no DATA on a stream that has one. DATA on a stream that
  * is over (reset by the client or by its lane) goes nowhere.
  */
-import { CodedError } from "../error.ts";
 import {
   FRAME_HEADER_BYTES,
   FrameFlag,
@@ -25,21 +24,23 @@ import {
   goaway,
   INITIAL_WINDOW_BYTES_DEFAULT,
   rstStream,
-  STREAM_ID_MASK,
   WINDOW_BYTES_MAX,
 } from "./http2-frames.ts";
 import { LANE_CHUNK_BYTES_MAX, Lane } from "./http2-lane.ts";
-import { endsStream, errorCodeIn, type HeldFrame, type OutboundPeers, type StreamState } from "./outbound-parts.ts";
+import { NodeWindow } from "./node-window.ts";
+import {
+  endsStream,
+  errorCodeIn,
+  type Fate,
+  frameHeader,
+  HELD_FRAMES_MAX,
+  type HeldFrame,
+  type OutboundPeers,
+  type StreamState,
+  tooManyHeld,
+  withLastStream,
+} from "./outbound-parts.ts";
 import type { WindowListener } from "./window-listener.ts";
-
-/** What node:http2 may send before it is told of more; calls without a lane are small. */
-export const NODE_WINDOW_BYTES = INITIAL_WINDOW_BYTES_DEFAULT; // it begins with that, and cannot be told of less
-/** Frames that are held of one connection. */
-export const HELD_FRAMES_MAX = 8192; // some frames for each of the calls that a connection may have
-const TOP_UP_BYTES_MIN = NODE_WINDOW_BYTES / 2; // a frame for every few bytes would be a waste …
-const BELIEVED_BYTES_LOW = 16384; // … but what is less than a frame may stand in the way of one
-
-type Fate = "pass" | "hold" | "drop";
 
 /** Shared by all connections: what is in it has gone to the socket before anybody else uses it. */
 let chunk: Buffer | undefined;
@@ -48,23 +49,18 @@ let chunk: Buffer | undefined;
 export class OutboundFrames implements WindowListener {
   readonly #peers: OutboundPeers;
   readonly #streams = new Map<number, StreamState>();
-  /** What a new stream begins with. */
-  #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT;
+  #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT; // of a new stream
   /** By how much each SETTINGS that is not acknowledged yet makes it larger. */
   readonly #unacknowledged: number[] = [];
   #connection = INITIAL_WINDOW_BYTES_DEFAULT;
-  #believed = INITIAL_WINDOW_BYTES_DEFAULT;
-  #topUpDue = false;
-  /** The highest stream that the client has opened. */
-  #lastStream = 0;
+  readonly #node: NodeWindow;
+  #lastStream = 0; // the highest that the client has opened
   goawaySent = false;
 
-  /** Lanes with something to send; the first is next. */
-  #busy: Lane[] = [];
+  #busy: Lane[] = []; // with something to send; the first is next
   #pumping = false;
   #held: HeldFrame[] = [];
-  /** DATA bytes in it. */
-  #heldBytes = 0;
+  #heldBytes = 0; // of DATA in it
 
   // Position in the bytes of node:http2.
   readonly #header = Buffer.alloc(FRAME_HEADER_BYTES);
@@ -80,6 +76,7 @@ export class OutboundFrames implements WindowListener {
 
   constructor(peers: OutboundPeers) {
     this.#peers = peers;
+    this.#node = new NodeWindow(peers, () => this.#connection - this.#heldBytes);
   }
 
   /** True when nothing waits here. */
@@ -98,7 +95,7 @@ export class OutboundFrames implements WindowListener {
     if (stream === 0) {
       this.#connection += bytes;
       if (this.#connection > WINDOW_BYTES_MAX) return false;
-      this.#topUpSoon();
+      this.#node.topUpSoon();
     } else {
       const state = this.#streams.get(stream);
       if (state === undefined) return true;
@@ -135,6 +132,35 @@ export class OutboundFrames implements WindowListener {
     this.#streams.delete(stream);
     this.#close(state);
     return true;
+  }
+
+  lastDirect = 0; // the highest stream of a direct call
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Takes so many bytes of a stream's window, for DATA that is about to be inserted; false where it is too small. */
+  spend(stream: number, bytes: number): boolean {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.window < bytes) return false;
+    state.window -= bytes;
+    this.#heldBytes += bytes;
+    this.#peers.sent(1);
+    return true;
+  }
+
+  /** Frames of streams go between those of node:http2. */
+  insert(...frames: HeldFrame[]): void {
+    this.#held.push(...frames);
+    if (this.#held.length > HELD_FRAMES_MAX) this.#peers.fail(tooManyHeld(this.#held.length));
+    this.pump();
+  }
+
+  /** WINDOW_UPDATE frames, which wait for no window. */
+  update(frames: Buffer): void {
+    if (this.#mayInterpose) this.#peers.write(frames);
+    else this.#held.unshift({ type: FrameType.WINDOW_UPDATE, flags: 0, stream: 0, bytes: frames });
   }
 
   // ── lanes ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +200,8 @@ export class OutboundFrames implements WindowListener {
    * here for a window keep what waits. Nothing is said where node:http2 has stopped inside a frame.
    */
   giveUp(code: number, why: string): void {
-    const open = [...this.#streams.keys()].filter((stream) => !this.#held.some((held) => this.#isEndOf(held, stream)));
+    const ending = new Set(this.#held.filter(({ type, flags }) => endsStream(type, flags)).map(({ stream }) => stream));
+    const open = [...this.#streams.keys()].filter((stream) => !ending.has(stream));
     for (const stream of open) {
       this.#forget(stream);
       this.#dropHeld(stream);
@@ -182,10 +209,6 @@ export class OutboundFrames implements WindowListener {
     if ((open.length === 0 && this.goawaySent) || !this.#mayInterpose) return;
     this.goawaySent = true;
     this.#peers.write(goaway(this.#lastStream, code, why));
-  }
-
-  #isEndOf(frame: HeldFrame, stream: number): boolean {
-    return frame.stream === stream && endsStream(frame.type, frame.flags);
   }
 
   /** The connection is gone. */
@@ -290,16 +313,13 @@ export class OutboundFrames implements WindowListener {
       }
     }
     if (from < end) this.#peers.write(from === 0 ? bytes : bytes.subarray(from, end));
-    this.#topUpSoon();
+    this.#node.topUpSoon();
     this.pump();
   }
 
   /** Reads a frame's header, and decides what becomes of it. */
   #start(header: Uint8Array): void {
-    const length = (header[0]! << 16) | (header[1]! << 8) | header[2]!;
-    const type = header[3]!;
-    const flags = header[4]!;
-    const stream = ((header[5]! << 24) | (header[6]! << 16) | (header[7]! << 8) | header[8]!) & STREAM_ID_MASK;
+    const { length, type, flags, stream } = frameHeader(header);
     this.#payloadLeft = length;
     this.#type = type;
     this.#flags = flags;
@@ -307,7 +327,7 @@ export class OutboundFrames implements WindowListener {
     let hold = false;
     this.#fate = "pass";
     if (type === FrameType.DATA) {
-      this.#believed -= length;
+      this.#node.spend(length);
       if (!this.#streams.has(stream)) {
         this.#fate = "drop";
         return;
@@ -316,6 +336,8 @@ export class OutboundFrames implements WindowListener {
       if (hold) this.#heldBytes += length;
       else this.#connection -= length;
       this.#peers.sent(1);
+    } else if (type === FrameType.GOAWAY) {
+      hold = true; // its last stream is looked at
     } else if (type === FrameType.HEADERS || type === FrameType.CONTINUATION) {
       hold = this.#held.length > 0;
       this.#inBlock = !hold && (flags & FrameFlag.END_HEADERS) === 0;
@@ -332,23 +354,20 @@ export class OutboundFrames implements WindowListener {
   }
 
   #hold(frame: HeldFrame): void {
+    if (frame.type === FrameType.GOAWAY) {
+      this.goawaySent = true;
+      this.#peers.write(withLastStream(frame.bytes, this.lastDirect));
+      return;
+    }
     this.#held.push(frame);
     if (frame.type === FrameType.DATA && !this.#streams.has(frame.stream)) this.#dropHeld(frame.stream);
-    if (this.#held.length <= HELD_FRAMES_MAX) return;
-    this.#peers.fail(
-      new CodedError(
-        "RESOURCE_EXHAUSTED",
-        "HTTP2_LIMIT",
-        `${this.#held.length} frames wait for a client that grants no window, over ${HELD_FRAMES_MAX}`,
-      ),
-    );
+    if (this.#held.length > HELD_FRAMES_MAX) this.#peers.fail(tooManyHeld(this.#held.length));
   }
 
   /** A frame of node:http2 has gone to the socket (or is about to, with nothing in between). */
   #passed(type: number, flags: number, stream: number): void {
     if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
       this.#changeWindows(this.#unacknowledged.shift() ?? 0);
-    if (type === FrameType.GOAWAY) this.goawaySent = true;
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
     if (!endsStream(type, flags)) return;
@@ -377,24 +396,5 @@ export class OutboundFrames implements WindowListener {
       this.#heldBytes -= frame.bytes.length - FRAME_HEADER_BYTES;
       return false;
     });
-  }
-
-  /** In a turn of its own: node:http2 may be writing, and must not be given something to read meanwhile. */
-  #topUpSoon(): void {
-    if (this.#topUpDue || this.#topUpBytes() === 0) return;
-    this.#topUpDue = true;
-    setImmediate(() => {
-      this.#topUpDue = false;
-      const bytes = this.#topUpBytes();
-      if (bytes === 0) return;
-      this.#believed += bytes;
-      this.#peers.grant(bytes);
-    });
-  }
-
-  #topUpBytes(): number {
-    const bytes = Math.min(NODE_WINDOW_BYTES, this.#connection - this.#heldBytes) - this.#believed;
-    if (bytes <= 0) return 0;
-    return bytes >= TOP_UP_BYTES_MIN || this.#believed < BELIEVED_BYTES_LOW ? bytes : 0;
   }
 }

@@ -10,8 +10,10 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { CodedError } from "../error.ts";
+import { DirectCalls, type DirectCallTaker } from "./direct-calls.ts";
 import { FloodMeter } from "./flood-meter.ts";
 import { Gather } from "./gather.ts";
+import { FAULT, GIVEN_UP, goawayCodeOf } from "./given-up.ts";
 import { Http2ErrorCode } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 import { OutboundFrames } from "./http2-outbound.ts";
@@ -37,6 +39,8 @@ const SETTINGS_HOLD_MS_MAX = 10_000; // clients that time acknowledgements give 
 export interface WindowShimOptions {
   /** Whether calls can have lanes. Default true. */
   lanes?: boolean;
+  /** Who takes calls past node:http2. Absent: nobody. */
+  direct?: DirectCallTaker;
   /** How long a client may take from connecting to its first SETTINGS frame. */
   handshakeMsMax: number;
   /** Default SETTINGS_HOLD_MS_MAX. */
@@ -55,12 +59,15 @@ export class WindowShim extends Duplex {
   readonly #rewriter: WindowRewriter;
   readonly #turns: InboundTurns;
   readonly #outbound: OutboundFrames;
+  /** Calls past node:http2; absent where nobody takes any. */
+  readonly direct: DirectCalls | undefined;
   readonly #gather: Gather;
   readonly #lanes: boolean;
   readonly #settingsHoldMsMax: number;
   #pushedAll = true; // false once a push found the read side full
   #onDrained: (() => void) | undefined;
   #onFlushed: (() => void) | undefined; // node:http2 has ended, and lanes have not
+  #onDirectEnded: (() => void) | undefined; // node:http2 has ended, and direct calls have not
   #inboundEnded = false;
   #takenMs = Number.NEGATIVE_INFINITY; // when node:http2 was last given something of the client
   #isFault = false; // of the client: why node:http2 has ended its session
@@ -103,7 +110,10 @@ export class WindowShim extends Duplex {
       reset: (code) => this.#reset(code),
       sent: (frames) => this.#meter.sent(frames),
     });
-    this.#rewriter = new WindowRewriter(read, this.#outbound, this.#meter);
+    const { direct } = options;
+    this.direct = direct && new DirectCalls(read, this.#outbound, direct, () => this.#onDirectEnded?.());
+    const forNode = this.direct === undefined ? read : (bytes: Buffer) => this.direct!.inbound(bytes);
+    this.#rewriter = new WindowRewriter(forNode, this.#outbound, this.#meter);
     const { handshakeMsMax } = options;
     this.#turns = new InboundTurns({
       asked: () => this.#meter.asked,
@@ -202,13 +212,8 @@ export class WindowShim extends Duplex {
   }
 
   #handshakeTimedOut(msMax: number): void {
-    this.destroy(
-      new CodedError(
-        "DEADLINE_EXCEEDED",
-        "HTTP2_HANDSHAKE",
-        `no HTTP/2 SETTINGS came within ${msMax} ms of connecting`,
-      ),
-    );
+    const sentence = `no HTTP/2 SETTINGS came within ${msMax} ms of connecting`;
+    this.destroy(new CodedError("DEADLINE_EXCEEDED", "HTTP2_HANDSHAKE", sentence));
   }
 
   #drained(): void {
@@ -278,10 +283,15 @@ export class WindowShim extends Duplex {
       this.destroy(new CodedError("RESOURCE_EXHAUSTED", "HTTP2_LIMIT", FAULT));
       return;
     }
-    if (!this.#inboundEnded) this.#giveUp(Http2ErrorCode.NO_ERROR, GIVEN_UP);
-    this.#onFlushed = () => this.#socket.end(() => callback());
-    this.#outbound.pump();
-    this.#endIfFlushed();
+    const finish = () => {
+      this.#onDirectEnded = undefined;
+      if (!this.#inboundEnded) this.#giveUp(Http2ErrorCode.NO_ERROR, GIVEN_UP);
+      this.#onFlushed = () => this.#socket.end(() => callback());
+      this.#outbound.pump();
+      this.#endIfFlushed();
+    };
+    if (this.#inboundEnded || this.direct === undefined || this.direct.open === 0) finish();
+    else this.#onDirectEnded = finish;
   }
 
   /** Whether node:http2 has ended its session for what the client has just sent, of which it gives no account. */
@@ -296,6 +306,7 @@ export class WindowShim extends Duplex {
     this.#turns.drop();
     this.#onDrained = undefined;
     this.#onFlushed = undefined;
+    this.#onDirectEnded = undefined;
     this.#gather.flush();
     if (error === null || this.#socket.destroyed) this.#socket.destroy();
     else {
@@ -310,6 +321,7 @@ export class WindowShim extends Duplex {
       if (this.#closeTimer === undefined) this.#closeSoon();
     }
     this.#outbound.destroy();
+    this.direct?.destroy();
     callback(error);
   }
 
@@ -375,17 +387,6 @@ export class WindowShim extends Duplex {
     this.#socket.unref();
     return this;
   }
-}
-
-/** What GOAWAY says where node:http2 has ended its session; it does not tell for which of the two. */
-const GIVEN_UP = "the server gives this connection up: a ping had no answer in time, or a frame was wrong";
-const FAULT =
-  "a frame was wrong, or there were more calls at once than the connection may have (CONNECTION_STREAMS_MAX)";
-
-function goawayCodeOf(error: Error): number {
-  if (!(error instanceof CodedError)) return Http2ErrorCode.NO_ERROR;
-  if (error.code === "RESOURCE_EXHAUSTED") return Http2ErrorCode.ENHANCE_YOUR_CALM;
-  return error.code === "INVALID_ARGUMENT" ? Http2ErrorCode.PROTOCOL_ERROR : Http2ErrorCode.NO_ERROR;
 }
 
 function readPeerCertificate(socket: TLSSocket): DetailedPeerCertificate | undefined {

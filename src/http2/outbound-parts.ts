@@ -1,6 +1,6 @@
 /** What http2-outbound.ts keeps and speaks to. */
-import type { CodedError } from "../error.ts";
-import { FrameFlag, FrameType, Http2ErrorCode } from "./http2-frames.ts";
+import { CodedError } from "../error.ts";
+import { FRAME_HEADER_BYTES, FrameFlag, FrameType, frameOf, Http2ErrorCode, STREAM_ID_MASK } from "./http2-frames.ts";
 import type { Lane } from "./http2-lane.ts";
 
 /** The socket, and node:http2's reading side. */
@@ -38,6 +38,16 @@ export interface HeldFrame {
   bytes: Buffer;
 }
 
+/** What becomes of a frame of node:http2. */
+export type Fate = "pass" | "hold" | "drop";
+
+/** RFC 9113 section 4.1. */
+export function frameHeader(header: Uint8Array): { length: number; type: number; flags: number; stream: number } {
+  const length = (header[0]! << 16) | (header[1]! << 8) | header[2]!;
+  const stream = ((header[5]! << 24) | (header[6]! << 16) | (header[7]! << 8) | header[8]!) & STREAM_ID_MASK;
+  return { length, type: header[3]!, flags: header[4]!, stream };
+}
+
 /** Whether a frame of this type and flags ends its stream on the side that sends it. */
 export function endsStream(type: number, flags: number): boolean {
   if (type === FrameType.RST_STREAM) return true;
@@ -48,4 +58,28 @@ export function endsStream(type: number, flags: number): boolean {
 export function errorCodeIn(bytes: Uint8Array, at: number): number {
   if (at + 4 > bytes.length) return Http2ErrorCode.INTERNAL_ERROR;
   return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0);
+}
+
+/** A frame that stands between those of node:http2. */
+export function insertedFrame(type: number, flags: number, stream: number, payload: Uint8Array): HeldFrame {
+  return { type, flags, stream, bytes: frameOf(type, flags, stream, payload) };
+}
+
+/** A GOAWAY of node:http2, which does not know of direct calls: the last stream that may have been worked on is theirs too. */
+export function withLastStream(goaway: Buffer, lastStream: number): Buffer {
+  const told = goaway.readUInt32BE(FRAME_HEADER_BYTES) & STREAM_ID_MASK;
+  goaway.writeUInt32BE(Math.max(told, lastStream), FRAME_HEADER_BYTES);
+  return goaway;
+}
+
+/** Frames that are held of one connection. */
+export const HELD_FRAMES_MAX = 8192; // some frames for each of the calls that a connection may have
+
+/** The end of a connection for which so many frames wait. */
+export function tooManyHeld(frames: number): CodedError {
+  return new CodedError(
+    "RESOURCE_EXHAUSTED",
+    "HTTP2_LIMIT",
+    `${frames} frames wait for a client that grants no window, over ${HELD_FRAMES_MAX}`,
+  );
 }

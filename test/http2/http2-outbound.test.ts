@@ -1,6 +1,7 @@
 /** Lanes beside node:http2's own frames: the client's windows are never exceeded, frames stay whole, and nothing is lost. */
 import { describe, expect, test } from "bun:test";
-import { HELD_FRAMES_MAX, NODE_WINDOW_BYTES } from "../../src/http2/http2-outbound.ts";
+import { NODE_WINDOW_BYTES } from "../../src/http2/node-window.ts";
+import { HELD_FRAMES_MAX } from "../../src/http2/outbound-parts.ts";
 import { connection } from "./connection.ts";
 import {
   ACK,
