@@ -46,7 +46,7 @@ export const SINK_FLAGS = {
   "batch-size": option({
     placeholder: "ROWS",
     type: commitRows,
-    summary: "A commit is due with this many rows. Default: 1000, or BATCH_SIZE.",
+    summary: "A commit is due with this many rows. Default: BATCH_SIZE, or 1000, and 50000 while rows keep coming.",
   }),
   "max-retries": option({
     placeholder: "N",

@@ -15,7 +15,9 @@ import { readerOf, type Selection, ticketFrom } from "./reader.ts";
 import type { Sink, SinkProgress } from "./sink.ts";
 
 const COMMIT_INTERVAL_MS = 5_000; // as the original's consumer
-const COMMIT_ROWS = 1_000; // as the original's consumer
+const COMMIT_ROWS = 1_000; // as the original's consumer …
+const COMMIT_ROWS_MAX = 50_000; // … and so many while rows keep coming: a commit costs a database as much as hundreds of rows
+const LULL_MS = 20; // with no further batch: rows have stopped coming
 const COMMIT_BYTES = 64 << 20; // sinks may keep what is not committed in memory
 const LAST_COMMIT_MS_MAX = 5_000; // a sink that stands still holds nobody up who wants to end
 
@@ -46,7 +48,7 @@ export interface ConsumeOptions {
   tls?: OutgoingTls;
   /** Rows wait for a commit no longer than this. Default 5 s. */
   commitIntervalMs?: number;
-  /** A commit is due with this many rows, or with 64 MiB of them. Default 1000. */
+  /** A commit is due with this many rows, or with 64 MiB of them. Default 1000, or 50,000 while rows keep coming. */
   commitRows?: number;
   /** Tries in a row that may fail, with no commit in between, before the error is thrown. Default: no end of them. */
   retriesMax?: number;
@@ -174,7 +176,7 @@ class Consumer {
     this.last = batch.metadata;
     this.rows += batch.table.numRows;
     this.bytes += batch.bytes;
-    const { commitRows = COMMIT_ROWS } = this.options;
+    const { commitRows = COMMIT_ROWS_MAX } = this.options;
     if (this.rows >= commitRows || this.bytes >= COMMIT_BYTES || this.dueInMs() <= 0) await this.commit();
   }
 
@@ -182,12 +184,18 @@ class Consumer {
   private async orDue<T>(next: Promise<T>): Promise<T | undefined> {
     if (this.last === undefined) return next;
     const waiting = new AbortController();
-    const due = pause(Math.max(0, this.dueInMs()), waiting.signal).then(() => undefined);
+    const due = pause(this.patienceMs(), waiting.signal).then(() => undefined);
     try {
       return await Promise.race([next, due]);
     } finally {
       waiting.abort();
     }
+  }
+
+  /** How long to wait for a further batch before a commit. */
+  private patienceMs(): number {
+    const isEnough = this.options.commitRows === undefined && this.rows >= COMMIT_ROWS;
+    return Math.max(0, Math.min(this.dueInMs(), isEnough ? LULL_MS : Number.POSITIVE_INFINITY));
   }
 
   private dueInMs(): number {

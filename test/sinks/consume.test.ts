@@ -7,6 +7,7 @@ import { CodedError } from "../../src/error.ts";
 import { type ConsumeOptions, consume } from "../../src/sinks/consume.ts";
 import type { Sink } from "../../src/sinks/sink.ts";
 import { pythonClient } from "../clients/toolchain.ts";
+import { madeLake } from "../export/support.ts";
 import { failureOf } from "../support/failure.ts";
 import { type Processor, ROOT, SAMPLE, startProcessor } from "../support/processor.ts";
 import { differenceOf, foldProblem } from "../support/sink-kill-run.ts";
@@ -107,6 +108,23 @@ describe("consume", () => {
       },
     });
     expect([result.rows, sink.rows.length]).toEqual([311, 311]);
+  });
+
+  test("a thousand rows are committed once no more come", async () => {
+    using lake = madeLake(80); // some 1,400 rows, and then it waits
+    const server = await startProcessor([`--source-endpoint=${lake.folder}`]);
+    const abort = new AbortController();
+    const commits: number[] = [];
+    await consume({
+      ...{ address: server.flight, sink: new MemorySink(), commitIntervalMs: 600_000, signal: abort.signal },
+      selection: { start_ledger: 1, end_ledger: 0, batch_size: 200, filters: { include_deleted: true } },
+      onCommit({ rows }) {
+        commits.push(rows);
+        abort.abort();
+      },
+    });
+    expect(commits[0]).toBeGreaterThanOrEqual(1000);
+    expect(await server.stop()).toBe(0);
   });
 
   test("a server that nobody runs is said at once", async () => {
