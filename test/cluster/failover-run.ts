@@ -13,6 +13,8 @@ import { CONTRACTS } from "../support/kill-oracle.ts";
 import { type Choice, changed, checkTimeline, compare, takeRows, type Watched } from "../support/kill-watched.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom } from "../support/random.ts";
+import { until } from "../support/until.ts";
+import { nodesKnown } from "./kill-run.ts";
 import { NatsServer } from "./nats-server.ts";
 import { PythonReader } from "./python-reader.ts";
 
@@ -20,6 +22,8 @@ const NODES = 3;
 const START = 1000;
 const LIFE_MS_MAX = 1500;
 const GAP_MS_MAX = 120_000; // longer is a failure in any case
+const ON_THE_WAY_MS = 50;
+const SILENT_MS = 1000;
 const ASK_MS = 20; // between two tries of a client that has no server
 const CALL_MS_MAX = 10_000;
 
@@ -76,6 +80,8 @@ class FailoverRun {
   async all(): Promise<FailoverReport> {
     this.nats = await NatsServer.start();
     await Promise.all(Array.from({ length: NODES }, () => this.startNode()));
+    const all = async () => (await Promise.all(this.nodes.map(nodesKnown))).every((known) => known === NODES);
+    await until(all, "all know all"); // a client that has met one alone has nobody else to ask
     const id = await this.startSession();
     const filter = { contractIds: [], includeDeleted: true };
     const timeline = [{ fromLedger: START, filter }];
@@ -87,12 +93,12 @@ class FailoverRun {
     if (this.interpreter !== undefined) {
       const session = watched();
       this.python = { session, reader: new PythonReader(this.interpreter, this.nodes[0]!.flight, session) };
-      await this.python.reader.nextRow();
+      await this.inTime(this.python.reader.nextRow(), this.python.reader.done);
     }
     const reading = this.read(this.session);
     reading.catch(() => this.over.abort());
     while (this.report.kills < this.kills && !this.over.signal.aborted) {
-      await this.nextRow(reading);
+      await this.inTime(this.nextRow(), reading);
       await Bun.sleep(this.random() * LIFE_MS_MAX);
       if (this.random() < 0.7) await this.changeFilter(this.session);
       await this.killOwner(reading);
@@ -195,14 +201,24 @@ class FailoverRun {
     if (code !== "UNAVAILABLE" && reason !== "SESSION_UNKNOWN") throw new Error(`${code} ${reason}: ${message}`);
   }
 
-  private async nextRow(reading: Promise<void>): Promise<void> {
+  private readonly nextRow = (): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.arrived = resolve;
+    return promise;
+  };
+
+  /** What had left the owner before may still be on its way; that of a frozen one for longer. */
+  private async untilSilent(nextRow: () => Promise<void>): Promise<void> {
+    if (!this.freezes) return Bun.sleep(ON_THE_WAY_MS);
+    while (await Promise.race([nextRow().then(() => true), Bun.sleep(SILENT_MS).then(() => false)]));
+  }
+
+  private async inTime(row: Promise<void>, reading: Promise<void>): Promise<void> {
     const late = Bun.sleep(GAP_MS_MAX).then(() => {
       throw new Error(`no row has come for ${GAP_MS_MAX} ms: ${this.nodes.map((node) => node.output()).join("\n")}`);
     });
     late.catch(() => {});
-    await Promise.race([promise, late, reading]);
+    await Promise.race([row, late, reading]);
   }
 
   /** The session's owner, by its own word. */
@@ -243,11 +259,13 @@ class FailoverRun {
     const killedMs = performance.now();
     if (!this.freezes) await node.exited;
     this.nodes.splice(this.nodes.indexOf(node), 1);
-    // What had left the owner before may still be on its way.
-    await Bun.sleep(50);
     const { report, python } = this;
-    const gapOf = async (row: Promise<void>) => row.then(() => Math.round(performance.now() - killedMs));
-    const gaps = [gapOf(this.nextRow(reading)), ...(python ? [gapOf(python.reader.nextRow())] : [])];
+    const readers = [this.nextRow, ...(python ? [python.reader.nextRow] : [])];
+    const gaps = readers.map(async (nextRow) => {
+      await this.untilSilent(nextRow);
+      await this.inTime(nextRow(), reading);
+      return Math.round(performance.now() - killedMs);
+    });
     const [own, ofPython] = await Promise.all(gaps);
     report.gapsMs.push(own!);
     if (ofPython !== undefined) report.pythonGapsMs.push(ofPython);

@@ -36,11 +36,11 @@ export class PythonReader {
   }
 
   /** The next row that comes. @throws Error as `done`, where it ends before */
-  async nextRow(): Promise<void> {
+  readonly nextRow = async (): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.arrived = resolve;
     await Promise.race([promise, this.done]);
-  }
+  };
 
   kill(): void {
     this.child.kill("SIGKILL");

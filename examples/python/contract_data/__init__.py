@@ -25,7 +25,12 @@ ASK_SECONDS_MAX = 10.0
 WAIT_SECONDS_MAX_CLUSTER = 0.5  # there is another node to ask
 
 # A node whose machine is gone says nothing more: it is given up after 40 s.
-_KEEPALIVE = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 20_000), ("grpc.http2.max_pings_without_data", 0)]
+_KEEPALIVE = [
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # gRPC's own is a minute, which would hold
+    ("grpc.http2.max_pings_without_data", 0),
+]
 
 # What time may mend: the server is away, restarts, or has ended a reader that was too slow.
 _PASSING = (flight.FlightUnavailableError, flight.FlightInternalError, flight.FlightTimedOutError)
