@@ -37,10 +37,17 @@ const SOAKS: readonly [name: string, command: string[], env?: Record<string, str
     [bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
   ],
   [
-    "1 GB of decoded rows over mutual TLS from the executable, 10 times a client",
+    "1 GB of decoded rows over TLS from the executable, 10 times a client",
     [
       ...[bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
       ...["--tls", "--binary", "dist/contract-data-processor"],
+    ],
+  ],
+  [
+    "1 GB of decoded rows over mutual TLS from the executable, 10 times a client",
+    [
+      ...[bun, "test/flight/stream-bytes.ts", "--bytes", "1000000000", "--runs", "10"],
+      ...["--mutual", "--binary", "dist/contract-data-processor"],
     ],
   ],
   [
