@@ -14,6 +14,12 @@ import { chargeAnswer, holdFor } from "./call-budget.ts";
 type ConnectionInjector = ReturnType<Server["createConnectionInjector"]>;
 
 /**
+ * node:http2's own limit of resets, by which it ends sessions without an account: 1,000, and 33 a second, where
+ * flood-meter.ts allows clients more and says why it ends one.
+ */
+const RESETS = { streamResetBurst: 2 ** 31 - 1, streamResetRate: 2 ** 31 - 1 };
+
+/**
  * Makes a connection injector and finds the node:http2 server behind it.
  * Throws INTERNAL / GRPC_JS_CHANGED when grpc-js keeps that somewhere else.
  */
@@ -21,8 +27,14 @@ export function createInjector(
   server: Server,
   credentials: ServerCredentials,
 ): { injector: ConnectionInjector; http2Server: Http2Server } {
-  // `http2Servers` is a private field of grpc-js's Server.
-  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
+  // Both are private fields of grpc-js's Server.
+  const { http2Servers, commonServerOptions } = server as unknown as {
+    http2Servers?: Map<Http2Server, unknown>;
+    commonServerOptions?: object;
+  };
+  if (commonServerOptions === undefined)
+    throw changed("does not keep its options of node:http2 in commonServerOptions");
+  Object.assign(commonServerOptions, RESETS);
   const before = new Set(http2Servers?.keys());
   const injector = server.createConnectionInjector(credentials);
   for (const http2Server of http2Servers?.keys() ?? []) {

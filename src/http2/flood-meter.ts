@@ -4,7 +4,8 @@
  *
  * Each kind has a bucket: so many frames at once, and so many a second from then on. What clients send in answer to DATA,
  * window updates and the pings by which they measure the way, is given back with each DATA frame that they are sent. A
- * bucket is looked at only when it is full, so that frames cost an addition; after a rest it may fill twice.
+ * bucket is emptied only when it is full (that of resets also when its state is asked for), so that frames cost an
+ * addition; after a rest it may fill twice.
  */
 import { CodedError } from "../error.ts";
 import { FrameFlag, FrameType, Http2ErrorCode } from "./http2-frames.ts";
@@ -33,6 +34,9 @@ export const FLOOD_LIMITS = {
   others: { atOnce: 1000, aSecond: 20, name: "frames without use" },
 } as const satisfies Record<string, Limit>;
 type Kind = keyof typeof FLOOD_LIMITS;
+
+/** Resets, beside those that a second allows, from which on a client resets one call after the other. */
+const RESETS_MANY = 32; // more calls than most clients have under way
 
 /** CONTINUATION frames of one header block: four carry the 64 KiB that the runtime takes of headers. */
 export const CONTINUATIONS_MAX = 16;
@@ -63,6 +67,15 @@ export class FloodMeter {
   /** Frames so far that make a server say or keep something: SETTINGS, PING and HEADERS. */
   get asked(): number {
     return this.#asked;
+  }
+
+  /** Whether one call after the other is reset just now. */
+  get isResetting(): boolean {
+    const { resets } = this.#buckets;
+    if (resets.fill <= RESETS_MANY) return false;
+    const nowMs = this.#nowMs();
+    drain(resets, FLOOD_LIMITS.resets.aSecond, nowMs);
+    return resets.fill > RESETS_MANY;
   }
 
   /** Whether the client has said by GOAWAY that it leaves. */
@@ -133,11 +146,15 @@ export class FloodMeter {
     const bucket = this.#buckets[kind];
     const { atOnce, aSecond, name } = FLOOD_LIMITS[kind];
     if (++bucket.fill <= atOnce) return;
-    const nowMs = this.#nowMs();
-    bucket.fill = Math.max(1, bucket.fill - ((nowMs - bucket.sinceMs) / 1000) * aSecond);
-    bucket.sinceMs = nowMs;
+    drain(bucket, aSecond, this.#nowMs());
     if (bucket.fill > atOnce) throw flood(`${name} are over ${atOnce} at once and ${aSecond} a second`);
   }
+}
+
+/** Takes out what time allows, but for the newest frame. */
+function drain(bucket: Bucket, aSecond: number, nowMs: number): void {
+  bucket.fill = Math.max(1, bucket.fill - ((nowMs - bucket.sinceMs) / 1000) * aSecond);
+  bucket.sinceMs = nowMs;
 }
 
 function flood(what: string): CodedError {

@@ -117,6 +117,7 @@ export class WindowShim extends Duplex {
     const { handshakeMsMax } = options;
     this.#turns = new InboundTurns({
       asked: () => this.#meter.asked,
+      isResetting: () => this.#meter.isResetting,
       take: (slice) => {
         if (!this.destroyed) this.#take(slice);
         return !this.destroyed;

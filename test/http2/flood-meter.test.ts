@@ -63,6 +63,21 @@ for (const kind of Object.keys(FLOOD_LIMITS) as Kind[]) {
   });
 }
 
+test("who resets many calls at once is known, until a while after", () => {
+  const { clock, meter, send } = metered();
+  send("resets", 32);
+  expect(meter.isResetting).toBe(false);
+  send("resets", 1);
+  expect(meter.isResetting).toBe(true);
+  clock.nowMs += 1000;
+  expect(meter.isResetting).toBe(false);
+  for (let second = 0; second < 300; second++) {
+    send("resets", 20);
+    expect(meter.isResetting).toBe(false);
+    clock.nowMs += 1000;
+  }
+});
+
 test("DATA that is sent is answered by windows and pings without end; resets are not given back", () => {
   const { meter, send } = metered();
   for (let round = 0; round < 10_000; round++) {
