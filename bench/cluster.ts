@@ -5,8 +5,7 @@
  *
  * Reading: CPU of a node for each million rows, of ranges that each reader has for itself, and of a session that several read.
  * Leases: CPU of nodes and of NATS, and NATS's messages, for --sessions replicated sessions that nobody reads, beside none. Profile: the
- * share of leases and of NATS's client in the CPU of a node whose replicated session is read as fast as it goes. Ends with exit
- * status 1 where that is 1 % or more.
+ * share of leases and of NATS's client in the CPU of a node whose replicated session is read as fast as it goes.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,7 +27,6 @@ const { values } = parseArgs({
     lease: { type: "string", default: "10s" },
   },
 });
-const SHARE_PERCENT_MAX = 1;
 const WARM_ROWS = 20_000; // until then much is compiled
 /** Whose code is there for the cluster alone. */
 const LEASES = /src\/cluster\/|@nats-io|src\/sessions\/(replica|replicas|session-elsewhere|lease-lost)\.ts/;
@@ -137,8 +135,8 @@ interface Profile {
   timeDeltas: number[];
 }
 
-/** Percent of a node's CPU that goes into leases while its session is read. */
-async function leaseShare(): Promise<number> {
+/** How much of a node's CPU goes into leases while its session is read. */
+async function leaseShare(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "bench-cluster-"));
   const [bun, main] = SOURCES as [string, string];
   const node = await startNode(`repeat:${SAMPLE.folder}`, [bun, "--cpu-prof", `--cpu-prof-dir=${folder}`, main]);
@@ -158,7 +156,6 @@ async function leaseShare(): Promise<number> {
   console.log(
     `a replicated session read as fast as it goes: ${rows} rows; ${leases} of ${busy} samples of the main thread, which has ${mainPercent.toFixed(1)} % of the CPU, are leases and NATS: ${percent.toFixed(2)} %`,
   );
-  return percent;
 }
 
 /** How many samples of the time from and until so long before the profile's end there are. */
@@ -180,13 +177,12 @@ function samplesWithin({ nodes, samples, timeDeltas }: Profile, fromMs: number, 
   return { busy: within.length, leases: within.filter(isLeases).length };
 }
 
-let share = 0;
 try {
   await reading();
   await leases();
-  share = await leaseShare();
+  await leaseShare();
 } finally {
   for (const node of started) node.kill("SIGKILL");
   await server.stop();
 }
-process.exit(share < SHARE_PERCENT_MAX ? 0 : 1);
+process.exit(0);
