@@ -42,13 +42,17 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("over TLS with cr
   const flight = async (address: string, began: () => void, more: object = {}, onBatch?: (cursor: string) => void) => {
     const client = new FlightClient(address, { token: server.keys["slow-reader"], tls: { ca: [ca] } });
     let rows = 0;
+    let lastChained = 0;
+    const ticket = Buffer.from(JSON.stringify({ ...RANGE, ...more }));
     try {
-      for await (const { table, metadata } of client.doGet(Buffer.from(JSON.stringify({ ...RANGE, ...more })))) {
+      for await (const { table, metadata } of client.doGet(ticket, undefined, (chain) => {
+        lastChained = chain.ledger_last;
+      })) {
         began();
         rows += table.numRows;
         onBatch?.(metadata.cursor);
       }
-      return { rows };
+      return { rows, lastChained };
     } catch (thrown) {
       return { rows, code: CodedError.from(thrown).code };
     } finally {
@@ -174,7 +178,7 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("over TLS with cr
       expect(rows).toBeGreaterThan(0);
       expect(rows).toBeLessThan(SAMPLE.rows);
       const rest = await flight(server.processor.flight, () => {}, { from: cursor });
-      expect([rest.code, rows + rest.rows]).toEqual([undefined, SAMPLE.rows]);
+      expect([rest.code, rows + rest.rows, rest.lastChained]).toEqual([undefined, SAMPLE.rows, SAMPLE.last]);
     },
     WAIT_MS_MAX,
   );
