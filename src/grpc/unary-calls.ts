@@ -176,11 +176,16 @@ class Http2UnaryCall implements UnaryCall {
     this.#received += chunk.length;
     const length = this.#requestBytes;
     const max = this.#options["grpc.max_receive_message_length"] ?? MESSAGE_BYTES_MAX;
-    if (length === undefined || max < 0 || length <= max) return;
-    this.#fail({
-      code: Status.RESOURCE_EXHAUSTED,
-      details: `Received message larger than max (${length} vs ${max})`,
-    });
+    if (length === undefined) return;
+    if (max >= 0 && length > max) {
+      const details = `Received message larger than max (${length} vs ${max})`;
+      this.#fail({ code: Status.RESOURCE_EXHAUSTED, details });
+    } else if (this.#received > PREFIX_BYTES + length) this.#failNumber("a second request message"); // it may have no end
+  }
+
+  #failNumber(what: string): void {
+    const details = `Received ${what} for unary method ${this.#headers[":path"]}`;
+    this.#fail({ code: Status.UNIMPLEMENTED, details });
   }
 
   /** As its prefix says; undefined until that has come. */
@@ -192,11 +197,8 @@ class Http2UnaryCall implements UnaryCall {
 
   #run(): void {
     if (this.#over) return;
-    const missing = (this.#requestBytes ?? Number.POSITIVE_INFINITY) + PREFIX_BYTES - this.#received;
-    if (missing !== 0) {
-      const what = missing > 0 ? "no request message" : "a second request message";
-      const details = `Received ${what} for unary method ${this.#headers[":path"]}`;
-      this.#fail({ code: Status.UNIMPLEMENTED, details });
+    if (this.#received < PREFIX_BYTES + (this.#requestBytes ?? 0)) {
+      this.#failNumber("no request message");
       return;
     }
     const request = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);

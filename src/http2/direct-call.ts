@@ -33,6 +33,10 @@ function blockOf(fields: Fields): Buffer {
 export class DirectCall extends EventEmitter {
   closed = false;
   headersSent = false;
+  /** Whether the client has ended its side. */
+  requestEnded = false;
+  /** Bytes of the request's window that are to be given back. */
+  refund = 0;
   /** Response headers, until the answer is there: they go out together. */
   #headers: Buffer | undefined;
   #trailers: Buffer | undefined;
@@ -54,6 +58,12 @@ export class DirectCall extends EventEmitter {
 
   get destroyed(): boolean {
     return this.closed;
+  }
+
+  /** The request is whole. */
+  endRequest(): void {
+    this.requestEnded = true;
+    this.emit("end");
   }
 
   respond(headers: Fields, { endStream = false }: { endStream?: boolean } = {}): void {

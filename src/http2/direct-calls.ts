@@ -8,7 +8,7 @@
  *     the client sends                      what becomes of it
  *     HEADERS of a method that is wanted    a DirectCall
  *     HEADERS of others                     the same headers, as literals, for node:http2
- *     DATA of a direct call                 its "data"; window is given back at once
+ *     DATA of a direct call                 its "data"; window is given back
  *     RST_STREAM of it                      its "close"
  *     WINDOW_UPDATE, PRIORITY of it         nothing: OutboundFrames keeps its window
  *     everything else                       the same bytes, not copied
@@ -18,6 +18,7 @@
 import type { Http2Session, IncomingHttpHeaders } from "node:http2";
 import { CodedError } from "../error.ts";
 import { DirectCall } from "./direct-call.ts";
+import { HeaderBlockError } from "./given-up.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import { encodeLiterals } from "./hpack/literals.ts";
 import type { Header } from "./hpack/static-table.ts";
@@ -28,14 +29,22 @@ import {
   FrameFlag,
   FrameType,
   frameOf,
+  Http2ErrorCode,
   STREAM_ID_MASK,
+  WINDOW_BYTES_MAX,
   windowUpdates,
 } from "./http2-frames.ts";
 import type { OutboundFrames } from "./http2-outbound.ts";
 
 const HEADER_LIST_BYTES_MAX = 65_536; // what the runtime takes of headers
 const PRIORITY_BYTES = 5; // RFC 9113 section 6.2
-const REFUND_BYTES_MIN = 8192; // an eighth of the connection's window: a frame for every small request would be a waste
+const REFUND_BYTES_MIN = 8192; // an eighth of a window: a frame for every few bytes would be a waste, and a flood
+/** Frames about a direct call that node:http2 need not see, and their lengths (RFC 9113 section 6); all others are faults. */
+const OF_STREAM_BYTES: ReadonlyMap<number, number> = new Map([
+  [FrameType.PRIORITY, PRIORITY_BYTES],
+  [FrameType.RST_STREAM, 4],
+  [FrameType.WINDOW_UPDATE, 4],
+]);
 const PAST_CALLS_MAX = 1024; // frames that cross with an answer come within a round trip
 const SOUND_NAME = /^:?[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const UNSOUND_VALUE = /[\0\r\n]/;
@@ -65,6 +74,7 @@ export class DirectCalls {
   /** Direct calls that are over, the oldest first: node:http2 has never heard of their streams. */
   readonly #past = new Set<number>();
   #lastStream = 0; // that the client has opened
+  #lastPassedOn = 0; // the highest that node:http2 has heard of
   #refund = 0; // bytes of the connection's window that are to be given back
 
   // Position in the bytes that come in.
@@ -79,6 +89,7 @@ export class DirectCalls {
   #parts: Buffer[] = []; // of its payload
   #block: Buffer[] | undefined; // of a header block that is not complete
   #blockFlags = 0; // of its HEADERS
+  #blockStream = 0;
 
   /**
    * @param emit receives the bytes for node:http2, in order
@@ -147,21 +158,27 @@ export class DirectCalls {
     this.#flags = header[at + 4]!;
     this.#stream = header.readUInt32BE(at + 5) & STREAM_ID_MASK;
     const isBlock = this.#type === FrameType.HEADERS || this.#type === FrameType.CONTINUATION;
-    if (
-      isBlock !== (this.#block !== undefined) &&
-      (this.#block !== undefined || this.#type === FrameType.CONTINUATION)
-    ) {
+    const goesOn = this.#type === FrameType.CONTINUATION && this.#stream === this.#blockStream;
+    if (this.#block === undefined ? this.#type === FrameType.CONTINUATION : !goesOn) {
       throw wrong("a header block is interrupted, or a CONTINUATION stands alone");
     }
     const call = this.#calls.get(this.#stream);
-    const isPast = this.#past.has(this.#stream);
-    if (isBlock || (this.#type === FrameType.DATA && (call !== undefined || isPast))) {
+    const ours = call !== undefined || this.#isPast(this.#stream);
+    if (isBlock || (this.#type === FrameType.DATA && ours)) {
       if (this.#left > FRAME_BYTES_MAX_DEFAULT)
         throw wrong(`a frame has ${this.#left} B, over ${FRAME_BYTES_MAX_DEFAULT}`);
       this.#fate = "collect";
       if (this.#type === FrameType.DATA) this.#giveBack(this.#left, call);
-    } else this.#fate = call !== undefined || isPast ? "drop" : "pass";
-    if (this.#type === FrameType.RST_STREAM) call?.finish();
+      return;
+    }
+    const known = ours && OF_STREAM_BYTES.get(this.#type) === this.#left;
+    this.#fate = !known ? "pass" : this.#type === FrameType.WINDOW_UPDATE ? "collect" : "drop";
+    if (known && this.#type === FrameType.RST_STREAM) call?.finish();
+  }
+
+  /** Whether a stream was a direct call's: one that is remembered, or one newer than all that node:http2 has heard of. */
+  #isPast(stream: number): boolean {
+    return this.#past.has(stream) || (stream > this.#lastPassedOn && stream <= this.#lastStream);
   }
 
   /** A frame of those that are collected is whole. */
@@ -169,6 +186,11 @@ export class DirectCalls {
     this.#fate = "pass";
     const whole = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
     this.#parts = [];
+    if (this.#type === FrameType.WINDOW_UPDATE) {
+      const isNothing = (whole.readUInt32BE() & WINDOW_BYTES_MAX) === 0;
+      if (isNothing) this.#calls.get(this.#stream)?.close(Http2ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     if (this.#type === FrameType.CONTINUATION) this.#block!.push(whole);
     else {
       const payload = this.#flags & FrameFlag.PADDED ? unpadded(whole) : whole;
@@ -176,8 +198,11 @@ export class DirectCalls {
         this.#data(payload);
         return;
       }
-      this.#block = [this.#flags & FrameFlag.PRIORITY ? payload.subarray(PRIORITY_BYTES) : payload];
+      const before = this.#flags & FrameFlag.PRIORITY ? PRIORITY_BYTES : 0;
+      if (payload.length < before) throw wrong(`a HEADERS frame of ${payload.length} B has no room for its priority`);
+      this.#block = [payload.subarray(before)];
       this.#blockFlags = this.#flags;
+      this.#blockStream = this.#stream;
     }
     if ((this.#flags & FrameFlag.END_HEADERS) === 0) return;
     const block = this.#block!.length === 1 ? this.#block![0]! : Buffer.concat(this.#block!);
@@ -189,33 +214,37 @@ export class DirectCalls {
     const call = this.#calls.get(this.#stream);
     if (call === undefined) return; // it crosses with the answer
     const ends = (this.#flags & FrameFlag.END_STREAM) !== 0;
+    if (call.requestEnded) {
+      call.close(Http2ErrorCode.STREAM_CLOSED);
+      return;
+    }
     // What waits for more has memory of its own, and does not keep the socket's whole chunk.
     if (payload.length > 0) call.emit("data", ends ? payload : Buffer.from(payload));
-    if (ends) call.emit("end");
+    if (ends) call.endRequest();
   }
 
   #headers(stream: number, block: Buffer, ends: boolean): void {
     const headers = this.#decoded(block);
     const known = this.#calls.get(stream);
     if (known !== undefined) {
-      if (!ends) throw wrong(`stream ${stream} has a second header block that does not end it`);
-      known.emit("end");
+      if (known.requestEnded) known.close(Http2ErrorCode.STREAM_CLOSED);
+      else if (ends) known.endRequest();
+      else known.close(Http2ErrorCode.PROTOCOL_ERROR); // headers in the middle of a request
       return;
     }
-    if (this.#past.has(stream)) return;
+    if (this.#isPast(stream)) return;
     const opens = stream > this.#lastStream;
     if (opens) this.#lastStream = stream;
-    const sound = ends || !opens || this.#outbound.goawaySent ? undefined : soundHeaders(headers);
+    if (opens && this.#outbound.openStreams > this.#taker.streamsMax) {
+      this.#remember(stream);
+      this.#outbound.reset(stream, Http2ErrorCode.REFUSED_STREAM); // the client may try again
+      return;
+    }
+    const isDoubtful = ends || !opens || stream % 2 === 0 || this.#outbound.goawaySent;
+    const sound = isDoubtful ? undefined : soundHeaders(headers);
     if (sound === undefined || !this.#taker.wants(sound)) {
       this.#passOn(stream, encodeLiterals(headers), ends);
       return;
-    }
-    if (this.#outbound.openStreams > this.#taker.streamsMax) {
-      throw new CodedError(
-        "RESOURCE_EXHAUSTED",
-        "HTTP2_LIMIT",
-        `${this.#outbound.openStreams} calls are open on one connection, over ${this.#taker.streamsMax} (CONNECTION_STREAMS_MAX)`,
-      );
     }
     const call = new DirectCall(stream, this.session, this.#outbound, () => this.#ended(stream));
     this.#calls.set(stream, call);
@@ -227,11 +256,12 @@ export class DirectCalls {
     try {
       return this.#decoder.decode(block);
     } catch (error) {
-      throw wrong(error instanceof RangeError ? error.message : "a header block cannot be read");
+      throw new HeaderBlockError(error instanceof RangeError ? error.message : "a header block cannot be read");
     }
   }
 
   #passOn(stream: number, block: Buffer, ends: boolean): void {
+    this.#lastPassedOn = Math.max(this.#lastPassedOn, stream);
     let type: number = FrameType.HEADERS;
     for (let at = 0; at === 0 || at < block.length; at += FRAME_BYTES_MAX_DEFAULT) {
       const part = block.subarray(at, at + FRAME_BYTES_MAX_DEFAULT);
@@ -243,17 +273,26 @@ export class DirectCalls {
 
   #ended(stream: number): void {
     this.#calls.delete(stream);
+    this.#remember(stream);
+    if (this.#calls.size === 0) this.#idle();
+  }
+
+  #remember(stream: number): void {
     this.#past.add(stream);
     if (this.#past.size > PAST_CALLS_MAX) this.#past.delete(this.#past.values().next().value!);
-    if (this.#calls.size === 0) this.#idle();
   }
 
   /** What was taken in is a window's again: what a call may hold is limited by its budget. */
   #giveBack(bytes: number, call: DirectCall | undefined): void {
     this.#refund += bytes;
     const updates: number[] = [];
-    if (call !== undefined && bytes > 0 && (this.#flags & FrameFlag.END_STREAM) === 0)
-      updates.push(this.#stream, bytes);
+    if (call !== undefined && (this.#flags & FrameFlag.END_STREAM) === 0) {
+      call.refund += bytes;
+      if (call.refund >= REFUND_BYTES_MIN) {
+        updates.push(this.#stream, call.refund);
+        call.refund = 0;
+      }
+    }
     if (this.#refund >= REFUND_BYTES_MIN) {
       updates.push(0, this.#refund);
       this.#refund = 0;

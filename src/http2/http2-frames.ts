@@ -11,6 +11,7 @@ export const CLIENT_PREFACE_BYTES = CLIENT_PREFACE.length;
 export const FrameType = {
   DATA: 0,
   HEADERS: 1,
+  PRIORITY: 2,
   RST_STREAM: 3,
   SETTINGS: 4,
   PUSH_PROMISE: 5,
@@ -26,6 +27,7 @@ export const Http2ErrorCode = {
   PROTOCOL_ERROR: 1,
   INTERNAL_ERROR: 2,
   FLOW_CONTROL_ERROR: 3,
+  STREAM_CLOSED: 5,
   FRAME_SIZE_ERROR: 6,
   REFUSED_STREAM: 7,
   CANCEL: 8,

@@ -56,7 +56,6 @@ export class OutboundFrames implements WindowListener {
   readonly #node: NodeWindow;
   #lastStream = 0; // the highest that the client has opened
   goawaySent = false;
-
   #busy: Lane[] = []; // with something to send; the first is next
   #pumping = false;
   #held: HeldFrame[] = [];
@@ -192,6 +191,7 @@ export class OutboundFrames implements WindowListener {
     if (this.#held.some((held) => held.stream === stream)) this.#held.push(frame);
     else this.#held.unshift(frame);
     this.pump();
+    this.#peers.reset(code);
   }
 
   /**

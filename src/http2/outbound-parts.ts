@@ -15,7 +15,7 @@ export interface OutboundPeers {
   fail(error: CodedError): void;
   /** The stream is over: the server has ended or reset it. */
   ended(stream: number): void;
-  /** node:http2 resets a stream, with an error code of RFC 9113 section 7. */
+  /** The server resets a stream, with an error code of RFC 9113 section 7. */
   reset(code: number): void;
   /** So many DATA frames go to the client. */
   sent(frames: number): void;
