@@ -279,8 +279,11 @@ class FailoverRun {
 
   private async drain(session: Watched, reading: Promise<void>): Promise<void> {
     const { control } = await this.owner(session.id);
-    const { session: found } = await control.getSession({ sessionId: session.id });
-    checkTimeline(session, found!);
+    const state = async () => (await control.getSession({ sessionId: session.id })).session!;
+    // A new owner that is stopped at once may be behind what the one before it has delivered.
+    const ledgerOfClients = Math.max(session.lastLedger, this.python?.session.lastLedger ?? 0);
+    await until(async () => (await state()).metrics!.currentLedger >= ledgerOfClients, "it has done what came");
+    checkTimeline(session, await state());
     const { session: last } = await control.stopProcessing({ sessionId: session.id });
     await reading;
     control.close();
