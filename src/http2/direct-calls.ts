@@ -24,26 +24,29 @@ import { encodeLiterals } from "./hpack/literals.ts";
 import type { Header } from "./hpack/static-table.ts";
 import {
   CLIENT_PREFACE_BYTES,
+  contentOf,
   FRAME_BYTES_MAX_DEFAULT,
   FRAME_HEADER_BYTES,
   FrameFlag,
   FrameType,
+  frameHeader,
   frameOf,
   Http2ErrorCode,
-  STREAM_ID_MASK,
+  PRIORITY_BYTES,
+  RST_STREAM_PAYLOAD_BYTES,
   WINDOW_BYTES_MAX,
+  WINDOW_UPDATE_PAYLOAD_BYTES,
   windowUpdates,
 } from "./http2-frames.ts";
 import type { OutboundFrames } from "./http2-outbound.ts";
 
 const HEADER_LIST_BYTES_MAX = 65_536; // what the runtime takes of headers
-const PRIORITY_BYTES = 5; // RFC 9113 section 6.2
 const REFUND_BYTES_MIN = 8192; // an eighth of a window: a frame for every few bytes would be a waste, and a flood
 /** Frames about a direct call that node:http2 need not see, and their lengths (RFC 9113 section 6); all others are faults. */
 const OF_STREAM_BYTES: ReadonlyMap<number, number> = new Map([
   [FrameType.PRIORITY, PRIORITY_BYTES],
-  [FrameType.RST_STREAM, 4],
-  [FrameType.WINDOW_UPDATE, 4],
+  [FrameType.RST_STREAM, RST_STREAM_PAYLOAD_BYTES],
+  [FrameType.WINDOW_UPDATE, WINDOW_UPDATE_PAYLOAD_BYTES],
 ]);
 const PAST_CALLS_MAX = 1024; // frames that cross with an answer come within a round trip
 const SOUND_NAME = /^:?[a-z0-9!#$%&'*+.^_`|~-]+$/;
@@ -153,10 +156,11 @@ export class DirectCalls {
   }
 
   #start(header: Buffer, at: number): void {
-    this.#left = header.readUIntBE(at, 3);
-    this.#type = header[at + 3]!;
-    this.#flags = header[at + 4]!;
-    this.#stream = header.readUInt32BE(at + 5) & STREAM_ID_MASK;
+    const { length, type, flags, stream } = frameHeader(header, at);
+    this.#left = length;
+    this.#type = type;
+    this.#flags = flags;
+    this.#stream = stream;
     const isBlock = this.#type === FrameType.HEADERS || this.#type === FrameType.CONTINUATION;
     const goesOn = this.#type === FrameType.CONTINUATION && this.#stream === this.#blockStream;
     if (this.#block === undefined ? this.#type === FrameType.CONTINUATION : !goesOn) {
@@ -193,14 +197,14 @@ export class DirectCalls {
     }
     if (this.#type === FrameType.CONTINUATION) this.#block!.push(whole);
     else {
-      const payload = this.#flags & FrameFlag.PADDED ? unpadded(whole) : whole;
-      if (this.#type === FrameType.DATA) {
-        this.#data(payload);
+      const isData = this.#type === FrameType.DATA;
+      const content = contentOf(isData ? this.#flags & FrameFlag.PADDED : this.#flags, whole);
+      if (content === undefined) throw wrong(`a frame of ${whole.length} B has no room for its padding or priority`);
+      if (isData) {
+        this.#data(content);
         return;
       }
-      const before = this.#flags & FrameFlag.PRIORITY ? PRIORITY_BYTES : 0;
-      if (payload.length < before) throw wrong(`a HEADERS frame of ${payload.length} B has no room for its priority`);
-      this.#block = [payload.subarray(before)];
+      this.#block = [content];
       this.#blockFlags = this.#flags;
       this.#blockStream = this.#stream;
     }
@@ -315,13 +319,6 @@ function soundHeaders(list: readonly Header[]): IncomingHttpHeaders | undefined 
   if (headers[":method"] !== "POST" || REQUEST_PSEUDO_HEADERS.some((name) => !headers[name])) return undefined;
   if (headers.te !== "trailers" || "connection" in headers || "content-length" in headers) return undefined;
   return headers;
-}
-
-/** RFC 9113 section 6.1. @throws CodedError */
-function unpadded(payload: Buffer): Buffer {
-  const padding = payload[0] ?? 0;
-  if (padding >= payload.length) throw wrong(`a frame of ${payload.length} B has ${padding} B of padding`);
-  return payload.subarray(1, payload.length - padding);
 }
 
 function wrong(what: string): CodedError {

@@ -47,8 +47,9 @@ export const FRAME_BYTES_MAX_DEFAULT = 16384; // SETTINGS_MAX_FRAME_SIZE where n
 export const INITIAL_WINDOW_BYTES_DEFAULT = 65535; // section 6.9.2
 export const WINDOW_BYTES_MAX = 0x7fffffff; // section 6.9.1
 export const STREAM_ID_MASK = 0x7fffffff; // the top bit is reserved
-const WINDOW_UPDATE_PAYLOAD_BYTES = 4; // section 6.9
-const RST_STREAM_PAYLOAD_BYTES = 4; // section 6.4
+export const PRIORITY_BYTES = 5; // of a PRIORITY frame, and before a header block: sections 6.3 and 6.2
+export const WINDOW_UPDATE_PAYLOAD_BYTES = 4; // section 6.9
+export const RST_STREAM_PAYLOAD_BYTES = 4; // section 6.4
 const GOAWAY_FIXED_BYTES = 8; // last stream (4), error code (4): section 6.8
 
 /** Writes a frame header into `target` at `offset`. */
@@ -64,6 +65,27 @@ export function putFrameHeader(
   target[offset + 3] = type;
   target[offset + 4] = flags;
   target.writeUInt32BE(streamId, offset + 5);
+}
+
+/** What the frame header at `at` says. Section 4.1. */
+export function frameHeader(
+  bytes: Uint8Array,
+  at = 0,
+): { length: number; type: number; flags: number; stream: number } {
+  const length = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+  const stream = (bytes[at + 5]! << 24) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 8) | bytes[at + 8]!;
+  return { length, type: bytes[at + 3]!, flags: bytes[at + 4]!, stream: stream & STREAM_ID_MASK };
+}
+
+/**
+ * A payload without the padding and the priority that its flags tell of: sections 6.1 and 6.2. Undefined where it is too
+ * short for them.
+ */
+export function contentOf(flags: number, payload: Buffer): Buffer | undefined {
+  const isPadded = (flags & FrameFlag.PADDED) !== 0;
+  const from = (isPadded ? 1 : 0) + ((flags & FrameFlag.PRIORITY) !== 0 ? PRIORITY_BYTES : 0);
+  const to = payload.length - (isPadded ? (payload[0] ?? 0) : 0);
+  return to < from ? undefined : payload.subarray(from, to);
 }
 
 /** A frame with the payload given. */

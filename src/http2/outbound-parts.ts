@@ -41,13 +41,6 @@ export interface HeldFrame {
 /** What becomes of a frame of node:http2. */
 export type Fate = "pass" | "hold" | "drop";
 
-/** RFC 9113 section 4.1. */
-export function frameHeader(header: Uint8Array): { length: number; type: number; flags: number; stream: number } {
-  const length = (header[0]! << 16) | (header[1]! << 8) | header[2]!;
-  const stream = ((header[5]! << 24) | (header[6]! << 16) | (header[7]! << 8) | header[8]!) & STREAM_ID_MASK;
-  return { length, type: header[3]!, flags: header[4]!, stream };
-}
-
 /** Whether a frame of this type and flags ends its stream on the side that sends it. */
 export function endsStream(type: number, flags: number): boolean {
   if (type === FrameType.RST_STREAM) return true;

@@ -19,6 +19,7 @@ import { encodeLiterals } from "../hpack/literals.ts";
 import type { Header } from "../hpack/static-table.ts";
 import {
   CLIENT_PREFACE,
+  contentOf,
   FrameFlag,
   FrameType,
   frameOf,
@@ -46,7 +47,6 @@ const STREAM = 1; // the only one
 const PING_BYTES = 8; // section 6.7
 const CODE_BYTES = 4; // section 6.4
 const GOAWAY_BYTES_MIN = 8; // section 6.8
-const PRIORITY_BYTES = 5; // section 6.2
 const SERVER_TEXT_CHARS_MAX = 200; // of what a GOAWAY says; for a sentence
 
 /** Whom the answer goes to. */
@@ -253,11 +253,9 @@ export class ClientStream implements FrameSink {
 
 /** A HEADERS frame's part of the block. */
 function unpadded(flags: number, payload: Buffer): Buffer {
-  const isPadded = (flags & FrameFlag.PADDED) !== 0;
-  const from = (isPadded ? 1 : 0) + ((flags & FrameFlag.PRIORITY) !== 0 ? PRIORITY_BYTES : 0);
-  const to = payload.length - (isPadded ? (payload[0] ?? 0) : 0);
-  if (to < from) throw violation("a HEADERS frame has more padding than bytes");
-  return payload.subarray(from, to);
+  const content = contentOf(flags, payload);
+  if (content === undefined) throw violation("a HEADERS frame has more padding than bytes");
+  return content;
 }
 
 function checkLength(type: number, isRight: boolean): void {
