@@ -8,7 +8,7 @@
  * one is let out.
  */
 import { CodedError } from "../error.ts";
-import { type ChainLink, checkFollows } from "../ledger/chain.ts";
+import { type ChainLink, checkFollows, hashText } from "../ledger/chain.ts";
 import { comparePositions } from "../threads/cursor.ts";
 import type { LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import type { Position } from "../vocabulary/position.ts";
@@ -78,8 +78,8 @@ export class Sequencer {
     const { first, last } = this;
     if (!this.isChained || first === undefined || last === undefined) return undefined;
     return {
-      ...{ ledger_first: first.ledger, previous_ledger_hash: hex(first.previousLedgerHash) },
-      ...{ ledger_last: last.ledger, ledger_hash: hex(last.hash) },
+      ...{ ledger_first: first.ledger, previous_ledger_hash: hashText(first.previousLedgerHash) },
+      ...{ ledger_last: last.ledger, ledger_hash: hashText(last.hash) },
     };
   }
 
@@ -131,8 +131,4 @@ export class Sequencer {
     }
     return waiting;
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }

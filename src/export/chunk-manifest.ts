@@ -1,5 +1,6 @@
 /** What a chunk of an export is, as the object says that is written last: with it the chunk is there, without it it is not. */
 import { CodedError } from "../error.ts";
+import type { ChainEnds } from "../vocabulary/chain-ends.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { jsonBytes, parseJson } from "./settings.ts";
 
@@ -11,14 +12,6 @@ export interface ManifestFile {
   bytes: number;
   /** Hex. */
   sha256: string;
-}
-
-/** Ends of the chain of ledger headers, hex: the next chunk's `previous_ledger_hash` is this one's `ledger_hash`. */
-export interface ChainEnds {
-  /** Hash of the ledger before the first, as the first names it. */
-  previous_ledger_hash: string;
-  /** Hash of the last ledger. */
-  ledger_hash: string;
 }
 
 /** The content of `_export/chunks/….json`. */

@@ -1,10 +1,9 @@
 /** Rows for chunks from a running server, over Arrow Flight. */
 import type { RecordBatch } from "apache-arrow";
 import type { FlightClient } from "../flight-client/client.ts";
-import type { LedgerChainEnds } from "../vocabulary/chain-ends.ts";
+import type { ChainEnds, LedgerChainEnds } from "../vocabulary/chain-ends.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import type { ChainEnds } from "./chunk-manifest.ts";
 import { EXPORT_COLUMNS, EXPORT_VERSIONS } from "./columns.ts";
 import type { RowReader } from "./write-chunk.ts";
 

@@ -3,17 +3,17 @@ import type { RecordBatch } from "apache-arrow";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { recordBatchOf } from "../columns/record-batch.ts";
 import { CodedError } from "../error.ts";
-import { LedgerChain } from "../ledger/chain.ts";
+import { hashText, LedgerChain } from "../ledger/chain.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import { KnownAssets } from "../ledger/known-assets.ts";
 import { checkNetwork, matchNetwork } from "../ledger/network.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import type { LedgerSource, TroubleListener } from "../sources/source.ts";
 import { ledgersOfSource } from "../sources/source-ledgers.ts";
+import type { ChainEnds } from "../vocabulary/chain-ends.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import type { RowFilter } from "../vocabulary/row-filter.ts";
-import type { ChainEnds } from "./chunk-manifest.ts";
 import { EXPORT_VERSIONS } from "./columns.ts";
 import type { RowReader } from "./write-chunk.ts";
 
@@ -62,7 +62,7 @@ export class LedgerRows implements RowReader {
     await checkHeld(source, chunk.ledgerLast);
     for await (const { path, bytes } of ledgersOfSource(source, chunk, signal, onTrouble)) {
       const { previousLedgerHash } = chain.take(bytes, path);
-      first ??= Buffer.from(previousLedgerHash).toString("hex");
+      first ??= hashText(previousLedgerHash);
       if (!isProven) isProven = checkNetwork(bytes, networkPassphrase);
       decoder.decode(bytes, rows);
       decoder.takeLearned();
@@ -72,7 +72,7 @@ export class LedgerRows implements RowReader {
     if (signal.aborted) return undefined;
     const { last } = chain;
     if (last?.ledger !== chunk.ledgerLast) throw cutShort(chunk, last?.ledger);
-    return { previous_ledger_hash: first!, ledger_hash: Buffer.from(last.hash).toString("hex") };
+    return { previous_ledger_hash: first!, ledger_hash: hashText(last.hash) };
   }
 }
 

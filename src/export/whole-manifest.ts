@@ -1,8 +1,9 @@
 /** One manifest of a whole range: it proves that every chunk is there, and that their ledgers follow each other. */
 import { createHash } from "node:crypto";
 import { CodedError } from "../error.ts";
+import type { ChainEnds } from "../vocabulary/chain-ends.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
-import { type ChainEnds, type ChunkManifest, manifestBytes } from "./chunk-manifest.ts";
+import { type ChunkManifest, manifestBytes } from "./chunk-manifest.ts";
 import { jsonBytes, KEYS, manifestKey, rangeName, sha256Hex } from "./settings.ts";
 import type { ExportTarget } from "./target.ts";
 import { chunkManifest } from "./write-chunk.ts";

@@ -3,15 +3,10 @@
  * time, several times at once: every object has one content, and is written where it is not there yet.
  */
 import type { RecordBatch } from "apache-arrow";
+import type { ChainEnds } from "../vocabulary/chain-ends.ts";
 import type { LedgerRange } from "../vocabulary/ledger-range.ts";
 import { ChunkFiles } from "./chunk-files.ts";
-import {
-  type ChainEnds,
-  type ChunkManifest,
-  type ManifestFile,
-  manifestBytes,
-  parseManifest,
-} from "./chunk-manifest.ts";
+import { type ChunkManifest, type ManifestFile, manifestBytes, parseManifest } from "./chunk-manifest.ts";
 import { manifestKey, sha256Hex } from "./settings.ts";
 import { put, putSame, readObject } from "./storage.ts";
 import type { ExportTarget } from "./target.ts";

@@ -30,13 +30,16 @@ export function chainLink(bytes: Uint8Array, object: string): ChainLink & { faul
   };
   const computed = sha256(new Uint8Array(header)); // the bytes may be shared memory, which hashes do not read
   if (isSame(computed, link.hash)) return link;
-  return { ...link, fault: `it says that its header has the hash ${hex(link.hash)}, and it is ${hex(computed)}` };
+  return {
+    ...link,
+    fault: `it says that its header has the hash ${hashText(link.hash)}, and it is ${hashText(computed)}`,
+  };
 }
 
 /** How `link` does not follow `before`; undefined where it does, or is not the next ledger. */
 export function breakBetween(before: ChainLink | undefined, link: ChainLink): string | undefined {
   if (before?.ledger !== link.ledger - 1 || isSame(before.hash, link.previousLedgerHash)) return undefined;
-  return `it follows ${hex(link.previousLedgerHash)}, and ledger ${before.ledger} in ${before.object} is ${hex(before.hash)}`;
+  return `it follows ${hashText(link.previousLedgerHash)}, and ledger ${before.ledger} in ${before.object} is ${hashText(before.hash)}`;
 }
 
 /** @throws CodedError DATA_LOSS / CHAIN_BROKEN where `link` does not follow `before` */
@@ -75,6 +78,7 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-function hex(bytes: Uint8Array): string {
+/** A hash as it is printed: hex. */
+export function hashText(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
