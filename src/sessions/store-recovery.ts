@@ -8,6 +8,7 @@ import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { CodedError } from "../error.ts";
 import { type Change, KINDS, type Kind, recordKey, SessionStore, STORE_FILE, type StoredCheckpoint } from "./store.ts";
+import { text } from "./store-errors.ts";
 import { unpackStored } from "./stored-record.ts";
 import { walDamage } from "./wal-check.ts";
 
@@ -97,7 +98,7 @@ function readAll(path: string): { found: Found[]; lost: string[] } {
     if (isBusy(thrown)) {
       throw new CodedError("UNAVAILABLE", "STATE_IN_USE", `${path} is in use by a running server: stop it first`);
     }
-    lost.push(`everything that could not be read from here on: ${message(thrown)}`);
+    lost.push(`everything that could not be read from here on: ${text(thrown)}`);
   } finally {
     db?.close();
   }
@@ -125,7 +126,7 @@ function readRecords(db: Database, found: Found[], lost: string[]): void {
       if (!KINDS.includes(kind)) throw new Error("there is no such kind");
       found.push({ kind, id, part, record: unpackStored(key, bytes) });
     } catch (thrown) {
-      lost.push(`the ${kind} record of ${id}: ${message(thrown)}`);
+      lost.push(`the ${kind} record of ${id}: ${text(thrown)}`);
     }
   };
   const forward = readUntilDamage(db, "ASC", take);
@@ -133,7 +134,7 @@ function readRecords(db: Database, found: Found[], lost: string[]): void {
   const backward = readUntilDamage(db, "DESC", take);
   if (forward.last === undefined && backward.last === undefined) throw forward.damage;
   const [after, before] = [forward.last ?? "the first", backward.last ?? "the last"];
-  lost.push(`the records from ${after} to ${before}: ${message(forward.damage)}`);
+  lost.push(`the records from ${after} to ${before}: ${text(forward.damage)}`);
 }
 
 /** @returns the last row before the damage, as words; no damage where all rows were read */
@@ -162,14 +163,10 @@ function faultOf(db: Database): string | undefined {
     const check = db.query<{ integrity_check: string }, []>("PRAGMA integrity_check(1)").get();
     return check?.integrity_check === "ok" ? undefined : check?.integrity_check;
   } catch (thrown) {
-    return message(thrown);
+    return text(thrown);
   }
 }
 
 function isBusy(thrown: unknown): boolean {
   return String((thrown as { code?: string }).code).startsWith("SQLITE_BUSY");
-}
-
-function message(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }
