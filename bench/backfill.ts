@@ -9,7 +9,7 @@
  * of 1,000 ledgers; a sample counts where a function of the queue, of the leases or of the NATS client is on its stack. Chunks come by a
  * queue of JetStream. Ends with MISSED and exit status 1 where a target is missed.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ import { backfill } from "../test/backfill/support.ts";
 import { NatsServer, nats } from "../test/cluster/nats-server.ts";
 import { ROOT } from "../test/support/processor.ts";
 import { RepeatedLake } from "../test/support/repeated-lake.ts";
+import { readProfile, samplesWith } from "./support/cpu-profile.ts";
 import { denseLedgers, PUBNET } from "./support/ledgers.ts";
 import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
@@ -114,11 +115,6 @@ async function rateOf(number: number): Promise<{ perSecond: number; cores: numbe
   return { perSecond, cores };
 }
 
-interface Profile {
-  nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
-  samples: number[];
-}
-
 /** Share of the samples with code on their stack that shares chunks out, in percent. */
 async function sharePercent(): Promise<number> {
   const to = join(folder, "profiled");
@@ -127,23 +123,10 @@ async function sharePercent(): Promise<number> {
   const worker = work(to, lake.source(), ["--cpu-prof", `--cpu-prof-dir=${profiles}`]);
   await worker.child.exited;
   await worker.ended;
-  const { nodes, samples } = JSON.parse(readFileSync(join(profiles, readdirSync(profiles)[0]!), "utf8")) as Profile;
-  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
-  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
-  const isSharing = (sample: number): boolean => {
-    for (let id: number | undefined = sample; id !== undefined; id = parents.get(id)) {
-      if (SHARING.test(frames.get(id)!.url)) return true;
-    }
-    return false;
-  };
-  const isIdle = (sample: number) => /^\((idle|program|root)\)$/.test(frames.get(sample)!.functionName);
-  const busy = samples.filter((sample) => !isIdle(sample));
-  const sharing = busy.filter(isSharing);
+  const { busy, matching } = samplesWith(SHARING, readProfile(profiles));
   const rate = (worker.done * CHUNK_PROFILED * 1000) / (worker.doneMs - worker.begunMs);
-  console.log(
-    `profile: ${busy.length} samples, ${sharing.length} of them sharing chunks out; ${rate.toFixed(0)} ledgers/s`,
-  );
-  return (100 * sharing.length) / busy.length;
+  console.log(`profile: ${busy} samples, ${matching} of them sharing chunks out; ${rate.toFixed(0)} ledgers/s`);
+  return (100 * matching) / busy;
 }
 
 const report = new Report("backfill");

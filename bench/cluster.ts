@@ -7,7 +7,7 @@
  * Leases: CPU of nodes and of NATS, and NATS's messages, for --sessions replicated sessions that nobody reads, beside none. Profile: the
  * share of leases and of NATS's client in the CPU of a node whose replicated session is read as fast as it goes.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ import { NatsServer, nats } from "../test/cluster/nats-server.ts";
 import { freePorts } from "../test/support/object-store.ts";
 import { type Processor, SAMPLE, SOURCES, startProcessor } from "../test/support/processor.ts";
 import { until } from "../test/support/until.ts";
+import { readProfile, samplesWith } from "./support/cpu-profile.ts";
 import { threadCpuSeconds } from "./support/thread-cpu.ts";
 
 const { values } = parseArgs({
@@ -129,12 +130,6 @@ async function leases(): Promise<void> {
   await Promise.all(nodes.map((node) => node.stop()));
 }
 
-interface Profile {
-  nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[];
-  samples: number[];
-  timeDeltas: number[];
-}
-
 /** How much of a node's CPU goes into leases while its session is read. */
 async function leaseShare(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "bench-cluster-"));
@@ -147,34 +142,16 @@ async function leaseShare(): Promise<void> {
   const [after, endedMs] = [threadCpuSeconds(node.pid), performance.now()];
   await node.stop();
   const tailMs = performance.now() - endedMs;
-  const profile = JSON.parse(readFileSync(join(folder, readdirSync(folder)[0]!), "utf8")) as Profile;
+  const profile = readProfile(folder);
   rmSync(folder, { recursive: true });
   const spent = (cpu: Record<string, number>) => Object.values(cpu).reduce((sum, each) => sum + each, 0);
   const mainPercent = (100 * (after.main! - before.main!)) / (spent(after) - spent(before));
-  const { busy, leases } = samplesWithin(profile, tailMs + (endedMs - begunMs), tailMs);
-  const percent = (mainPercent * leases) / busy;
+  const within = { fromMs: tailMs + (endedMs - begunMs), untilMs: tailMs };
+  const { busy, matching } = samplesWith(LEASES, profile, within);
+  const percent = (mainPercent * matching) / busy;
   console.log(
-    `a replicated session read as fast as it goes: ${rows} rows; ${leases} of ${busy} samples of the main thread, which has ${mainPercent.toFixed(1)} % of the CPU, are leases and NATS: ${percent.toFixed(2)} %`,
+    `a replicated session read as fast as it goes: ${rows} rows; ${matching} of ${busy} samples of the main thread, which has ${mainPercent.toFixed(1)} % of the CPU, are leases and NATS: ${percent.toFixed(2)} %`,
   );
-}
-
-/** How many samples of the time from and until so long before the profile's end there are. */
-function samplesWithin({ nodes, samples, timeDeltas }: Profile, fromMs: number, untilMs: number) {
-  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
-  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
-  const isLeases = (sample: number): boolean => {
-    for (let at: number | undefined = sample; at !== undefined; at = parents.get(at)) {
-      if (LEASES.test(frames.get(at)!.url)) return true;
-    }
-    return false;
-  };
-  let beforeEndMs = timeDeltas.reduce((sum, each) => sum + each, 0) / 1000;
-  const within = samples.filter((sample, at) => {
-    beforeEndMs -= timeDeltas[at]! / 1000;
-    const isIdle = /^\((idle|program|root)\)$/.test(frames.get(sample)!.functionName);
-    return !isIdle && beforeEndMs <= fromMs && beforeEndMs >= untilMs;
-  });
-  return { busy: within.length, leases: within.filter(isLeases).length };
 }
 
 try {

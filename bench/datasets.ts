@@ -7,14 +7,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { connectControl } from "../src/control/client.ts";
 import { DATASETS, type Dataset } from "../src/vocabulary/dataset.ts";
-import { goClient, runClient } from "../test/clients/toolchain.ts";
+import { goClient } from "../test/clients/toolchain.ts";
 import { startProcessor } from "../test/support/processor.ts";
 import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
 import { pairedRatio, pairs } from "./support/pairs.ts";
-import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
+import { sessionTurn } from "./support/session-turn.ts";
 
 const FIRST = 64_000_000; // of the made lake
 
@@ -42,22 +41,14 @@ const server = await startProcessor([
   `--network-passphrase=${PUBNET}`,
   "--worker-count=2",
 ]);
-const control = connectControl(server.control);
+const range = { startLedger: FIRST, endLedger: FIRST + ledgers - 1 };
 const rows = new Map<Dataset, number>();
 
 /** The server's CPU seconds for one session over all ledgers. */
 async function turn(datasets: readonly Dataset[]): Promise<number> {
-  const before = cpuSeconds(server.pid);
-  const range = { startLedger: FIRST, endLedger: FIRST + ledgers - 1 };
-  const { sessionId } = await control.startProcessing({ ...range, datasets: [...datasets] });
-  const read = async (dataset: Dataset) => {
-    const ticket = JSON.stringify({ session: sessionId, dataset, from: "start" });
-    const { results } = await runClient({ command }, ["get", "-addr", server.flight, "-ticket", ticket]);
-    if (!results[0]?.rows) throw new Error(`client: ${JSON.stringify(results)}`);
-    rows.set(dataset, results[0].rows);
-  };
-  await Promise.all(datasets.map(read));
-  return cpuSeconds(server.pid) - before;
+  const read = await sessionTurn(server, command, range, datasets);
+  for (const [dataset, count] of read.rows) rows.set(dataset, count);
+  return read.seconds;
 }
 
 try {
@@ -71,7 +62,6 @@ try {
   console.log(`  CPU of a session of both to that of one: ${text}`);
   report.figure("CPU of both datasets", ratios, mean);
 } finally {
-  control.close();
   await server.stop();
   rmSync(scratch, { recursive: true, force: true });
 }

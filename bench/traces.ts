@@ -7,14 +7,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { connectControl } from "../src/control/client.ts";
-import { goClient, runClient } from "../test/clients/toolchain.ts";
+import { goClient } from "../test/clients/toolchain.ts";
 import { type Processor, startProcessor } from "../test/support/processor.ts";
 import { Collector } from "../test/tracing/collector.ts";
 import { denseLedgers, PUBNET, writeLake } from "./support/ledgers.ts";
 import { pairedRatio, pairs } from "./support/pairs.ts";
-import { cpuSeconds } from "./support/process-cpu.ts";
 import { Report } from "./support/report.ts";
+import { sessionTurn } from "./support/session-turn.ts";
 
 const FIRST = 64_000_000; // of the made lake
 
@@ -33,23 +32,10 @@ if (client.command === undefined) {
   process.exit(0);
 }
 
+const { command } = client;
+const range = { startLedger: FIRST, endLedger: FIRST + ledgers - 1 };
 /** CPU seconds of one session over all ledgers. */
-async function turn(processor: Processor): Promise<number> {
-  const control = connectControl(processor.control);
-  const before = cpuSeconds(processor.pid);
-  const { sessionId } = await control.startProcessing({ startLedger: FIRST, endLedger: FIRST + ledgers - 1 });
-  const ticket = JSON.stringify({ session: sessionId, from: "start" });
-  const { results } = await runClient(client as { command: string[] }, [
-    "get",
-    "-addr",
-    processor.flight,
-    "-ticket",
-    ticket,
-  ]);
-  if (!results[0]?.rows) throw new Error(`client: ${JSON.stringify(results)}`);
-  control.close();
-  return cpuSeconds(processor.pid) - before;
-}
+const turn = async (server: Processor): Promise<number> => (await sessionTurn(server, command, range)).seconds;
 
 const report = new Report("traces");
 const scratch = mkdtempSync(join(tmpdir(), "bench-traces-"));
