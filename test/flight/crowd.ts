@@ -15,9 +15,10 @@ import { CodedError } from "../../src/error.ts";
 import { FlightClient, type ReceivedBatch } from "../../src/flight-client/client.ts";
 import { LANE_CHUNK_BYTES_MAX } from "../../src/http2/http2-lane.ts";
 import { goClient } from "../clients/toolchain.ts";
-import { actionJson } from "../support/flight-rows.ts";
+import { actionJson, flightTotals } from "../support/flight-rows.ts";
 import { type Processor, SAMPLE, startProcessor } from "../support/processor.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
+import { until } from "../support/until.ts";
 
 const FIRST = 1000;
 const GRACE_MS = 3000; // on a busy machine, one of many clients in one process may well wait for a second
@@ -103,12 +104,13 @@ async function digestOf(
 }
 
 /**
- * Reads a little, then nothing for a long time, then all that there is. Where the server has ended it meanwhile, it goes
+ * Reads a little, then nothing while it pauses, then all that there is. Where the server has ended it meanwhile, it goes
  * on from the cursor that came with the error, as often as that happens.
  */
 async function readSlowly(
   address: string,
   ticket: object,
+  pause: () => Promise<void>,
 ): Promise<{ text: string; rows: number; ended: number; error?: CodedError }> {
   const digest = new RowDigest();
   let ended = 0;
@@ -119,7 +121,7 @@ async function readSlowly(
       const resumed = from === undefined ? ticket : { ...ticket, from };
       for await (const batch of client.doGet(Buffer.from(JSON.stringify(resumed)))) {
         digest.add(batch);
-        if (++count === SLOW_BATCHES && ended === 0) await Bun.sleep(3 * GRACE_MS);
+        if (++count === SLOW_BATCHES && ended === 0) await pause();
       }
       return { text: digest.text(), rows: digest.rows, ended };
     } catch (thrown) {
@@ -165,7 +167,11 @@ class Clients {
   }
 
   async readSlowly(index: number): Promise<void> {
-    const { text, rows, ended, error } = await readSlowly(this.flight, this.ticket);
+    const { text, rows, ended, error } = await readSlowly(this.flight, this.ticket, async () => {
+      await Bun.sleep(3 * GRACE_MS);
+      // Where all clients are slow, as on a busy machine, it takes longer until the others wait for one of these.
+      await until(async () => (await flightTotals(this.flight)).slowClientsEnded! > 0, "a slow client is ended");
+    });
     if (ended > 0) this.slowEnded += 1;
     if (text === this.expected.text) this.slowExact += 1;
     else this.failures.push(`slow ${index}, ended ${ended} times: ${error?.message ?? `${rows} rows, which differ`}`);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../../src/error.ts";
+import { FlightClient } from "../../src/flight-client/client.ts";
 import { GetStatusResponse_Status as Status, StopMode } from "../../src/grpc/generated/control.ts";
 import { failureOf } from "../support/failure.ts";
 import { flightTotals } from "../support/flight-rows.ts";
@@ -126,17 +127,21 @@ describe("calls that cross", () => {
     ]) {
       source.tip = Number.POSITIVE_INFINITY;
       const { sessionId } = await server.control.startProcessing({ startLedger: 100 });
-      // A client that reads one batch and no more: the stop would wait for it for an hour.
-      const batches = server.flight.doGet(Buffer.from(JSON.stringify({ session: sessionId, from: "start" })));
+      // A client that reads one batch and no more, and more than fits on the way to it: the stop would wait for an hour.
+      const reader = new FlightClient(`127.0.0.1:${server.processor.addresses.flight.port}`, { windowBytes: 65_536 });
+      const batches = reader.doGet(Buffer.from(JSON.stringify({ session: sessionId, from: "start" })));
       await batches.next();
-      await until(async () => (await server.control.getMetrics({ sessionId })).retainedBytes > 0, "it holds back");
-      await Bun.sleep(300);
+      await until(
+        async () => (await server.control.getMetrics({ sessionId })).retainedBytes > 2 ** 20,
+        "it holds back",
+      );
       const draining = server.control.stopProcessing({ sessionId, deadlineMs: 3_600_000 });
       draining.catch(() => {}); // of a deleted session there is no state to answer with
       await until(async () => (await statusOf(sessionId)) === Status.STOPPING, "stopping");
       await end(sessionId);
       await draining.catch(() => {});
       await batches.return(undefined).catch(() => {});
+      reader.close();
       await server.control.deleteSession({ sessionId, force: true }).catch(() => {});
     }
   }, 90_000);
