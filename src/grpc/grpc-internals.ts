@@ -3,7 +3,13 @@
  * node:http2 stream of a server call, a server's options and its count of calls. They say so when a newer grpc-js has moved
  * them.
  */
-import { constants, type Http2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type Http2Server,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { DetailedPeerCertificate } from "node:tls";
 import { Metadata, type Server, type ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
@@ -54,6 +60,19 @@ export function serverOptionsOf(server: Server): ServerOptions {
   const { options, onStreamOpened } = server as unknown as { options?: ServerOptions; onStreamOpened?: unknown };
   if (options === undefined || typeof onStreamOpened !== "function") throw changed("has no options or onStreamOpened");
   return options;
+}
+
+/** Whether a method of a server serves a call with these headers. @throws CodedError INTERNAL / GRPC_JS_CHANGED */
+export function isServed(server: Server, headers: IncomingHttpHeaders): boolean {
+  const { handlers } = server as unknown as { handlers?: Map<string, unknown> }; // a private member, as above
+  if (handlers === undefined) throw changed("does not keep its methods in handlers");
+  return handlers.has(headers[":path"] ?? "") && headers["content-type"]?.startsWith("application/grpc") === true;
+}
+
+/** Has the connection of a call that no method serves count it. @returns false when that has ended the connection */
+export function countUnserved(stream: ServerHttp2Stream): boolean {
+  const socket = stream.session?.socket as { countUnserved?: () => boolean } | undefined;
+  return socket?.countUnserved?.() ?? true;
 }
 
 /** Has grpc-js count a call that it does not serve, so that the connection is not idle meanwhile. */

@@ -8,7 +8,7 @@
  */
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { Metadata, type Server, type ServerOptions, status as Status } from "@grpc/grpc-js";
-import { noteStream, serverOptionsOf } from "./grpc-internals.ts";
+import { countUnserved, isServed, noteStream, serverOptionsOf } from "./grpc-internals.ts";
 
 const PREFIX_BYTES = 5; // compressed flag (1), length (4): gRPC over HTTP/2, "Length-Prefixed-Message"
 const MESSAGE_BYTES_MAX = 4 << 20; // of a request, where the server's options say nothing: gRPC's default
@@ -84,6 +84,8 @@ export function serveUnaryCalls(server: Server, http2Server: Http2Server): void 
   const taken: Listener = (stream, headers, ...more) => {
     const method = methodOf(server, headers);
     if (method === undefined) {
+      stream.on("error", () => {}); // "close" follows
+      if (!isServed(server, headers) && !countUnserved(stream)) return;
       for (const listener of theirs) listener.call(http2Server, stream, headers, ...more);
       return;
     }

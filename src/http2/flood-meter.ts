@@ -20,6 +20,8 @@ interface Limit {
 export const FLOOD_LIMITS = {
   /** From either side, but for those with which a server ends what is done: 256 calls can be cancelled twice over. */
   resets: { atOnce: 512, aSecond: 100, name: "resets of streams" },
+  /** Whoever calls the wrong server, or by another protocol, does not go on. */
+  unserved: { atOnce: 200, aSecond: 20, name: "calls that nobody serves" },
   /** Clients ping every few seconds, or once for each DATA frame that they get. */
   pings: { atOnce: 1000, aSecond: 100, name: "PING frames" },
   /** A client that tunes its window sends a dozen in its life. */
@@ -133,6 +135,14 @@ export class FloodMeter {
    */
   reset(code: number): void {
     if (code !== Http2ErrorCode.NO_ERROR && code !== Http2ErrorCode.CANCEL) this.#count("resets");
+  }
+
+  /**
+   * A call is refused because no method serves it.
+   * @throws CodedError RESOURCE_EXHAUSTED / HTTP2_FLOOD
+   */
+  unserved(): void {
+    this.#count("unserved");
   }
 
   /** So many DATA frames have gone to the client. */

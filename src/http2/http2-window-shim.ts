@@ -107,7 +107,7 @@ export class WindowShim extends Duplex {
       },
       fail: (error) => this.destroy(error),
       ended: (stream) => this.#rewriter.ended(stream),
-      reset: (code) => this.#reset(code),
+      reset: (code) => this.#allowed(() => this.#meter.reset(code)),
       sent: (frames) => this.#meter.sent(frames),
     });
     const { direct } = options;
@@ -153,6 +153,9 @@ export class WindowShim extends Duplex {
     return this.destroyed || !this.#lanes ? undefined : this.#outbound.openLane(stream);
   };
 
+  /** Counts a call that no method serves. @returns false when that has ended the connection */
+  readonly countUnserved = (): boolean => this.#allowed(() => this.#meter.unserved());
+
   /** Streams of this connection that can still be given credit. */
   get openStreams(): number {
     return this.#rewriter.openStreams;
@@ -172,12 +175,7 @@ export class WindowShim extends Duplex {
 
   #take(slice: Buffer): void {
     this.#takenMs = performance.now();
-    try {
-      this.#rewriter.inbound(slice);
-    } catch (error) {
-      this.destroy(CodedError.from(error));
-      return;
-    }
+    if (!this.#allowed(() => this.#rewriter.inbound(slice))) return;
     const asked = this.#meter.asked - this.#askedBefore;
     if (asked > ASKED_MAX) {
       this.destroy(
@@ -196,12 +194,14 @@ export class WindowShim extends Duplex {
     if (this.#rewriter.holdsSettings && this.#holdTimer === undefined) this.#startHoldTimer();
   }
 
-  #reset(code: number): void {
+  /** Does something that throws when the connection has to be ended. @returns whether it goes on */
+  #allowed(step: () => void): boolean {
     try {
-      this.#meter.reset(code);
+      step();
     } catch (error) {
       this.destroy(CodedError.from(error));
     }
+    return !this.destroyed;
   }
 
   #startHoldTimer(): void {

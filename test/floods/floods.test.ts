@@ -14,12 +14,8 @@ import { FLOODS, flood } from "./flood.ts";
 import { residentMib } from "./resident.ts";
 
 const FLOOD_MS_MAX = 30_000; // a busy machine; a flood is ended within a tenth of a second as a rule
-const ENDLESS_MS = 300;
 const CALM = 11; // ENHANCE_YOUR_CALM
 const GROWN_MIB_MAX = 128; // of all floods together, which is the heap's slack; one that is kept in memory has 1 GB
-
-/** Floods that a client may send for ever, within limits of calls: they are not ended, and harm nobody. */
-const ENDLESS = ["calls that nobody serves"];
 
 describe.skipIf(!hasOpenssl() || process.platform !== "linux")("floods", () => {
   const made = new Certificates();
@@ -59,7 +55,7 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("floods", () => {
           port: Number(address.split(":")[1]),
           ...{
             kind,
-            ms: ENDLESS.includes(kind) ? ENDLESS_MS : FLOOD_MS_MAX,
+            ms: FLOOD_MS_MAX,
             closedMax: 3,
             connections: 2,
             localAddress: `127.0.1.${host}`,
@@ -77,7 +73,6 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("floods", () => {
       const flooded = floodBoth(kind, host + 1);
       await expectServes();
       for (const { goaways, closed } of await flooded) {
-        if (ENDLESS.includes(kind)) continue;
         expect([kind, closed > 0]).toEqual([kind, true]);
         for (const code of Object.keys(goaways)) told.add(`${kind} ${code}`);
       }

@@ -4,8 +4,8 @@ import { thrownBy } from "../support/failure.ts";
 
 type Kind = keyof typeof FLOOD_LIMITS;
 
-/** A frame of each kind: type, flags, length, whether it opens a stream. */
-const FRAMES: Record<Kind, [number, number, number, boolean][]> = {
+/** A frame of each kind that is one of frames: type, flags, length, whether it opens a stream. */
+const FRAMES: Record<Exclude<Kind, "unserved">, [number, number, number, boolean][]> = {
   resets: [[3, 0, 4, false]],
   pings: [[6, 0, 8, false]],
   settings: [[4, 0, 6, false]],
@@ -26,7 +26,10 @@ function metered() {
   const clock = { nowMs: 0 };
   const meter = new FloodMeter(() => clock.nowMs);
   const send = (kind: Kind, times: number) => {
-    for (let i = 0; i < times; i++) meter.received(...FRAMES[kind][i % FRAMES[kind].length]!);
+    for (let i = 0; i < times; i++) {
+      if (kind === "unserved") meter.unserved();
+      else meter.received(...FRAMES[kind][i % FRAMES[kind].length]!);
+    }
   };
   return { clock, meter, send };
 }
