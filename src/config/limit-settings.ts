@@ -74,7 +74,7 @@ export const LIMIT_SETTINGS = {
     default: "16",
     unit: "streams",
     description:
-      "Clients that read rows over HTTP at once (docs/http.md); one more is refused with 429. Each may hold FLIGHT_MESSAGE_BYTES_MAX and 1 MiB; no more are let in than an eighth of MAX_MEMORY_MB's part for data has room for.",
+      "Clients that read rows over HTTP at once (docs/http.md); one more is refused with 429. Each may hold FLIGHT_MESSAGE_BYTES_MAX and 2 MiB; no more are let in than an eighth of MAX_MEMORY_MB's part for data has room for.",
     example: "64",
   }),
   partitionsMax: setting({

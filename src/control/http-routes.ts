@@ -6,6 +6,7 @@ import { CodedError } from "../error.ts";
 import { JsonObject } from "../flight/json-object.ts";
 import { takeFilter } from "../flight/range-ticket.ts";
 import { LEDGER_SEQUENCE_MAX } from "../ledger/terms.ts";
+import { refuseOtherMethods } from "../ops/http-errors.ts";
 import type { Logger } from "../ops/log.ts";
 import type { OpsContext, OpsHono } from "../ops/ops-hono.ts";
 import { publicValue } from "../ops/public-text.ts";
@@ -21,39 +22,49 @@ const FILTERS_EXAMPLE = '{"filters":{"asset_codes":["KALE"]}}';
 const BATCH_ROWS_MAX = 1_000_000; // as BATCH_SIZE
 const PARTITIONS_MAX = 256; // the ceiling of PARTITIONS_MAX, which the service checks
 
-/** One operation: its name in the audit log, and what it does with the sessions that the caller may use. */
+/** What is done with the sessions that the caller may use. */
+type Act = (sessions: SessionService, id: string) => unknown;
+
+/** One operation: its name in the audit log, and what a body asks for, which is done once nothing of it is left over. */
 interface Operation {
   name: string;
-  run(sessions: SessionService, id: string, body: JsonObject): unknown;
+  take(body: JsonObject): Act;
 }
 
 const START: Operation = {
   name: "StartProcessing",
-  run: (sessions, _, body) => sessions.start(takeRequest(body)),
+  take(body) {
+    const request = takeRequest(body);
+    return (sessions) => sessions.start(request);
+  },
 };
 const ON_SESSION: Readonly<Record<string, Operation>> = {
-  stop: { name: "StopProcessing", run: (sessions, id) => sessions.stop(id) },
-  resume: { name: "ResumeSession", run: (sessions, id) => sessions.resume(id) },
+  stop: { name: "StopProcessing", take: () => (sessions, id) => sessions.stop(id) },
+  resume: { name: "ResumeSession", take: () => (sessions, id) => sessions.resume(id) },
   filters: {
     name: "ConfigureFilters",
-    run(sessions, id, body) {
+    take(body) {
       const filters = body.object("filters", FILTERS_EXAMPLE);
       if (filters === undefined) throw body.missing("filters", `the filters that hold from now on: ${FILTERS_EXAMPLE}`);
-      return sessions.configureFilters({ replace: takeFilter(filters) }, id);
+      const replace = takeFilter(filters);
+      return (sessions, id) => sessions.configureFilters({ replace }, id);
     },
   },
 };
 const REMOVE: Operation = {
   name: "DeleteSession",
-  run: (sessions, id) => sessions.remove(id, false),
+  take: () => (sessions, id) => sessions.remove(id, false),
 };
 
 function logLevelOperation(log: Pick<Logger, "level">): Operation {
   return {
     name: "SetLogLevel",
-    run(_sessions, _id, body) {
-      log.level = logLevel(body.text("level") ?? "");
-      return { level: log.level };
+    take(body) {
+      const level = logLevel(body.text("level") ?? "");
+      return () => {
+        log.level = level;
+        return { level };
+      };
     },
   };
 }
@@ -72,8 +83,9 @@ export function addSessionRoutes(
     const audit = auditLine(write, operation.name, who);
     try {
       const body = text === "" ? new JsonObject({}, "body") : JsonObject.parse(text, "body", START_EXAMPLE);
-      const result = await operation.run(scopedSessions(all, identity), id, body);
+      const act = operation.take(body);
       body.end();
+      const result = await act(scopedSessions(all, identity), id);
       audit("OK", sessionOf(result));
       return new Response(JSON.stringify(result ?? {}, publicValue), {
         headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
@@ -89,6 +101,11 @@ export function addSessionRoutes(
     app.post(`/v1/sessions/:id/${path}`, (context) => answer(context, operation, context.req.param("id")));
   }
   app.delete("/v1/sessions/:id", (context) => answer(context, REMOVE, context.req.param("id")));
+  refuseOtherMethods(app, "/v1/sessions", "POST", "starts a session; GET /v1/overview shows all of them");
+  refuseOtherMethods(app, "/v1/sessions/:id", "DELETE", "deletes the session; GET /v1/overview shows it");
+  for (const path of ["/v1/log-level", ...Object.keys(ON_SESSION).map((each) => `/v1/sessions/:id/${each}`)]) {
+    refuseOtherMethods(app, path, "POST", "makes the change");
+  }
 }
 
 function takeRequest(body: JsonObject): SessionRequest {
@@ -109,7 +126,6 @@ function takeRequest(body: JsonObject): SessionRequest {
     labels: labels === undefined ? undefined : takeLabels(labels),
     replicated: body.boolean("replicated"),
   };
-  body.end();
   return request;
 }
 

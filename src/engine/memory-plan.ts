@@ -27,6 +27,8 @@ const PART_IN_FLIGHT = 4;
 const PART_OF_WINDOWS = 8;
 const PART_OF_READERS = 8;
 const READER_TEXT_BYTES = 1 << 20; // pieces of a batch as text: one that is made, one that is sent
+const READER_ENCODER_BYTES = 1 << 20; // what compresses them for it
+const READER_BYTES = READER_TEXT_BYTES + READER_ENCODER_BYTES;
 
 /** How MAX_MEMORY_MB is divided. All sizes are bytes; the sizes in `pool` are those of one worker. */
 export interface MemoryPlan {
@@ -59,7 +61,7 @@ export function planWindow(memoryBytesMax: number, workerCount: number, windows:
  */
 export function planRowReaders(memoryBytesMax: number, workerCount: number, batchBytesMax: number): number {
   const bytes = dataBytesOf(memoryBytesMax, workerCount) / PART_OF_READERS;
-  return Math.max(1, Math.floor(bytes / (batchBytesMax + READER_TEXT_BYTES)));
+  return Math.max(1, Math.floor(bytes / (batchBytesMax + READER_BYTES)));
 }
 
 /** What else memory is for. */
@@ -78,7 +80,7 @@ export function planMemory(
 ): MemoryPlan {
   const dataBytes = dataBytesOf(memoryBytesMax, workerCount);
   const windowsBytes = windows * planWindow(memoryBytesMax, workerCount, windows);
-  const readersBytes = Math.min(dataBytes / PART_OF_READERS, readersMax * (batchBytesMax + READER_TEXT_BYTES));
+  const readersBytes = Math.min(dataBytes / PART_OF_READERS, readersMax * (batchBytesMax + READER_BYTES));
   const ringShare = dataBytes / PART_OF_RINGS / (2 * workerCount);
   let ringBytes = RING_BYTES_MIN;
   while (ringBytes < RING_BYTES_MAX && ringBytes * 2 <= ringShare) ringBytes *= 2;

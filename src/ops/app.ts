@@ -1,6 +1,7 @@
 /** The HTTP side for operators: health, readiness, metrics, the console. */
 import { Hono, type MiddlewareHandler } from "hono";
 import { compress } from "hono/compress";
+import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { headerCredentials } from "../security/call-credentials.ts";
 import type { Gate } from "../security/gate.ts";
@@ -178,7 +179,11 @@ function addFallbacks(app: OpsHono, options: OpsOptions): void {
     );
   }
 
-  app.notFound((context) => context.json({ error: `nothing is here; there are ${PATHS.join(", ")}` }, 404));
+  app.notFound((context) => {
+    const { path } = context.req;
+    const message = `nothing is at ${quoted(path)}: there are ${PATHS.join(", ")}, and what /openapi.json describes`;
+    return refused(context, new CodedError("NOT_FOUND", "PATH", message));
+  });
 
   app.onError((error, context) => {
     if (error instanceof CodedError) return refused(context, error);

@@ -1,6 +1,8 @@
 /** Errors as answers of HTTP. */
+import { quoted } from "../base/text.ts";
 import type { Code } from "../codes.ts";
-import type { CodedError } from "../error.ts";
+import { CodedError } from "../error.ts";
+import type { OpsHono } from "./ops-hono.ts";
 
 const STATUS = {
   CANCELLED: 499, // "client closed request", as web servers log it
@@ -29,4 +31,16 @@ export function httpStatusOf({ code }: CodedError): (typeof STATUS)[Code] {
 /** `{"error":{"code","reason","message"}}`, as a body. */
 export function errorJson(error: CodedError): { error: { code: Code; reason: string; message: string } } {
   return { error: error.toRecord() };
+}
+
+/**
+ * Answers every other method of a path below API_ROOT with 405; call it when the path has its routes.
+ * @param allow the methods that there are, as the header Allow has them
+ * @param what they do, behind `POST …`
+ */
+export function refuseOtherMethods(app: OpsHono, path: string, allow: string, what: string): void {
+  app.all(path, (context) => {
+    const message = `${context.req.method} is not a method of ${quoted(context.req.path)}: ${allow} ${what}`;
+    return context.json(errorJson(new CodedError("UNIMPLEMENTED", "METHOD", message)), 405, { Allow: allow });
+  });
 }

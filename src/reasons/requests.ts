@@ -53,11 +53,17 @@ export const REQUESTS = {
     "A browser asks under a host name that is not known to be this server's.",
     "Add the name to HTTP_ALLOWED_HOSTS.",
   ),
+  METHOD: reason(
+    "UNIMPLEMENTED",
+    "The address of an HTTP request has no such method.",
+    "Use one that the header Allow names.",
+  ),
   ORIGIN: reason(
     "PERMISSION_DENIED",
     "A page of another site has made a browser ask.",
     "Use a program, or the server's own console.",
   ),
+  PATH: reason("NOT_FOUND", "Nothing is at the address of an HTTP request.", "See /openapi.json for the addresses."),
   QUERY: reason(
     "INVALID_ARGUMENT",
     "A parameter of an HTTP request is unknown, or has a value that it cannot have.",

@@ -15,7 +15,6 @@ const SCHEMAS: Readonly<Record<ParameterType, object>> = {
   list: { type: "array", items: { type: "string" } },
   shard: { type: "string", pattern: "^[0-9]+/[0-9]+$" },
 };
-const REQUIRED: ReadonlySet<string> = new Set(["start_ledger", "end_ledger"]);
 const SESSION_ID = { name: "id", in: "path", required: true, description: "A session.", schema: { type: "string" } };
 const ERROR = { content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } };
 
@@ -154,12 +153,12 @@ function ticketAnswer(description: string): object {
   };
 }
 
-function parameterOf({ key, type, summary }: Parameter): object {
+function parameterOf({ key, type, summary, missing }: Parameter): object {
   const list = type === "list" ? { style: "form", explode: false } : {};
   return {
     name: key,
     in: "query",
-    required: REQUIRED.has(key),
+    required: missing !== undefined,
     description: summary,
     ...list,
     schema: SCHEMAS[type],

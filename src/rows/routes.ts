@@ -2,6 +2,7 @@
 import { accepts } from "hono/accepts";
 import type { RowReads } from "../engine/row-reads.ts";
 import { CodedError } from "../error.ts";
+import { refuseOtherMethods } from "../ops/http-errors.ts";
 import type { OpsContext, OpsHono } from "../ops/ops-hono.ts";
 import { addressOf } from "../ops/request-path.ts";
 import { ENCODINGS, encoded } from "./content-encoding.ts";
@@ -10,10 +11,9 @@ import { rowBody } from "./row-body.ts";
 import { rowChunks } from "./row-chunks.ts";
 import { ACCEPTED_TYPES, MEDIA_TYPES, type RowFormat, rowFormatOf } from "./row-format.ts";
 import type { RowFormatter } from "./row-formatter.ts";
-import { decodedOf, rangeTicket, sessionTicket } from "./row-query.ts";
+import { decodedOf, formatOf, rangeTicket, sessionTicket } from "./row-query.ts";
 import type { RowTickets } from "./row-tickets.ts";
 
-const METHODS = { error: "send GET for rows, or POST for the same address with a ticket in it" };
 const FIRST_MS = 500; // an error that comes within it has a status of its own; a live stream answers after it at the latest
 
 /** What the routes work with. */
@@ -39,7 +39,12 @@ export function addRowRoutes(app: OpsHono, options: RowRoutesOptions): void {
   );
   for (const path of ["/v1/rows", "/v1/sessions/:id/rows"]) {
     app.post(path, (context) => answers.ticket(context));
-    app.all(path, (context) => context.json(METHODS, 405, { Allow: "GET, HEAD, POST" }));
+    refuseOtherMethods(
+      app,
+      path,
+      "GET, HEAD, POST",
+      "give rows, their headers, and the same address with a ticket in it",
+    );
   }
 }
 
@@ -60,15 +65,14 @@ class RowAnswers {
 
   async rows(context: OpsContext, ticketOf: (query: URLSearchParams) => Uint8Array): Promise<Response> {
     const accepted = accepts(context, { header: "Accept", supports: [...ACCEPTED_TYPES], default: ACCEPTED_TYPES[0]! });
-    const format = rowFormatOf(context.req.query("format"), accepted);
     const { searchParams: query } = addressOf(context.req.raw);
+    const format = rowFormatOf(formatOf(query), accepted);
     const lastEvent = format === "sse" ? context.req.header("last-event-id") : undefined;
     if (lastEvent !== undefined) query.set("from", lastEvent);
     const ticket = ticketOf(query);
-    const decoded = decodedOf(query);
+    const decoded = decodedOf(query, format);
     const encoding = ENCODINGS.find((each) => each === preferredEncoding(context));
     const headers = headersOf(format, encoding);
-    if (context.req.method === "HEAD") return new Response(null, { headers });
     return this.stream(context, { ticket, format, decoded, encoding, headers, goesOn: lastEvent !== undefined });
   }
 
@@ -91,6 +95,7 @@ class RowAnswers {
       const first = await read.first(FIRST_MS);
       if (goesOn && first === "end" && !isStopping()) return new Response(null, { status: 204 });
       if (read.cursor !== undefined) headers.set("Cursor", read.cursor);
+      if (context.req.method === "HEAD") return new Response(null, { headers });
       const chunks = rowChunks(read, { format, decoded, formatter, isStopping });
       const pieces = encoding === undefined ? chunks : encoded(chunks, encoding);
       context.env.stayOpen?.(true);

@@ -27,6 +27,7 @@ interface ChunkParts {
  */
 export async function* rowChunks(read: RowRead, parts: ChunkParts): AsyncGenerator<Uint8Array, void> {
   const frame = FRAMES[parts.format];
+  let isAmidBatch = false; // no cursor says how far a client has come: the connection is cut
   try {
     if (frame.head !== undefined) yield frame.head(read.opening);
     for (;;) {
@@ -36,7 +37,9 @@ export async function* rowChunks(read: RowRead, parts: ChunkParts): AsyncGenerat
       }
       const batch = await next;
       if (batch === undefined) break;
+      isAmidBatch = true;
       yield* batchChunks(read, batch, parts);
+      isAmidBatch = false;
       const news = JSON.parse(batch.metadata) as BatchNews;
       if (frame.after !== undefined) yield frame.after(news, batch.metadata);
     }
@@ -45,7 +48,7 @@ export async function* rowChunks(read: RowRead, parts: ChunkParts): AsyncGenerat
     }
     if (frame.end !== undefined) yield frame.end(read.cursor);
   } catch (thrown) {
-    if (frame.error === undefined) throw thrown;
+    if (frame.error === undefined || isAmidBatch) throw thrown;
     yield frame.error(CodedError.from(thrown).toRecord(), read.cursor);
   }
 }

@@ -2,6 +2,7 @@
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import { FILTER_KINDS, type FilterValueType } from "../vocabulary/filter-kinds.ts";
+import type { RowFormat } from "./row-format.ts";
 
 /** How a parameter is written. A list may be given as `a,b` or more than once. */
 export type ParameterType = "integer" | "boolean" | "text" | "list" | "shard";
@@ -12,6 +13,8 @@ export interface Parameter {
   type: ParameterType;
   /** For people, in /openapi.json. */
   summary: string;
+  /** Only of one that must be there: what to give, for who has left it out. */
+  missing?: string;
 }
 
 const ENCODING: readonly Parameter[] = [
@@ -27,8 +30,11 @@ const PLACE: readonly Parameter[] = [
   { key: "shard", type: "shard", summary: "INDEX/COUNT: one partition of a session, or a range's part by contract." },
 ];
 const LEDGERS: readonly Parameter[] = [
-  { key: "start_ledger", type: "integer", summary: "The first ledger." },
-  { key: "end_ledger", type: "integer", summary: "The last ledger, inclusive; 0 follows the source for ever." },
+  { key: "start_ledger", type: "integer", summary: "The first ledger.", missing: "the first ledger" },
+  {
+    ...{ key: "end_ledger", type: "integer", summary: "The last ledger, inclusive; 0 follows the source for ever." },
+    missing: "the last ledger, inclusive, or 0 to follow the source for ever",
+  },
   { key: "assets", type: "list", summary: "Assets whose contracts are known, as SEP-11 writes them." },
 ];
 const FILTER_TYPES: Readonly<Record<FilterValueType, ParameterType>> = {
@@ -56,10 +62,21 @@ export const READ_PARAMETERS: readonly Parameter[] = [
   { key: "ticket", type: "text", summary: "What POST of the same address gave: it stands for credentials." },
 ];
 
+/** What `format` says; undefined where it is left out. @throws CodedError INVALID_ARGUMENT / QUERY */
+export function formatOf(query: URLSearchParams): string | undefined {
+  const given = query.getAll("format");
+  return given.length === 0 ? undefined : String(parameterValue({ key: "format", type: "text" }, given));
+}
+
 /** Whether `decoded` asks for keys and values as JSON. @throws CodedError INVALID_ARGUMENT / QUERY */
-export function decodedOf(query: URLSearchParams): boolean {
+export function decodedOf(query: URLSearchParams, format: RowFormat): boolean {
   const given = query.getAll("decoded");
-  return given.length > 0 && parameterValue({ key: "decoded", type: "boolean" }, given) === true;
+  const isDecoded = given.length > 0 && parameterValue({ key: "decoded", type: "boolean" }, given) === true;
+  if (isDecoded && (format === "csv" || format === "arrow"))
+    throw wrong(
+      `decoded=true is for ndjson and sse, and the format is ${format}: schema_version=2 has both in every form`,
+    );
+  return isDecoded;
 }
 
 /** The ticket of a session's rows. @throws CodedError INVALID_ARGUMENT / QUERY */
@@ -76,9 +93,7 @@ export function rangeTicket(query: URLSearchParams): Uint8Array {
     filters[key] = values[key];
     delete values[key];
   }
-  // absent ones are told as missing by the ticket's own rules
-  const { start_ledger = null, ...rest } = values;
-  return ticketBytes({ start_ledger, ...rest, filters: Object.keys(filters).length === 0 ? undefined : filters });
+  return ticketBytes({ ...values, filters: Object.keys(filters).length === 0 ? undefined : filters });
 }
 
 function takeParameters(query: URLSearchParams, known: readonly Parameter[]): Record<string, unknown> {
@@ -92,11 +107,18 @@ function takeParameters(query: URLSearchParams, known: readonly Parameter[]): Re
     }
     values[key] = parameterValue(parameter, query.getAll(key));
   }
+  const absent = known.find(({ key, missing }) => missing !== undefined && !(key in values));
+  if (absent !== undefined)
+    throw new CodedError("INVALID_ARGUMENT", "KEY_MISSING", `${absent.key} is missing: give ${absent.missing}`);
   return values;
 }
 
 function parameterValue({ key, type }: Pick<Parameter, "key" | "type">, given: readonly string[]): unknown {
-  if (type === "list") return given.flatMap((each) => each.split(",")).filter((each) => each !== "");
+  if (type === "list") {
+    const values = given.flatMap((each) => each.split(",")).filter((each) => each !== "");
+    if (values.length === 0) throw wrong(`${key} is empty: give a value, or leave it out`); // lest it select everything
+    return values;
+  }
   const [text = "", ...more] = given;
   if (more.length > 0) throw wrong(`${key} is given ${given.length} times: give it once`);
   switch (type) {

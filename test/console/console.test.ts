@@ -131,6 +131,20 @@ describe("changes over HTTP", () => {
         reason,
       ]);
     }
+    const before = await session(endless);
+    for (const [path, method, body] of [
+      [`/v1/sessions/${endless}/filters`, "POST", { filters: { asset_codes: ["KALE"] }, colour: "red" }],
+      [`/v1/sessions/${endless}/stop`, "POST", { drain: true }],
+      [`/v1/sessions/${over}`, "DELETE", { force: true }],
+      ["/v1/log-level", "POST", { level: "debug", colour: "red" }],
+    ] as const) {
+      const answer = await ask(path, "admin", method, body);
+      expect([path, answer.status]).toEqual([path, 400]); // and nothing is done
+    }
+    expect((await session(over)).state).toBe("STOPPED");
+    const after = await session(endless);
+    expect([after.state, after.request]).toEqual(["RUNNING", before.request]);
+    expect(await (await ask("/v1/overview", "reader")).json()).toMatchObject({ logLevel: "error" });
     for (const [name, value] of [
       ["Origin", "http://evil.example"],
       ["Sec-Fetch-Site", "cross-site"],

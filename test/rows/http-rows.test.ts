@@ -9,6 +9,7 @@ import { ArrowCells } from "../../src/rows/arrow-cells.ts";
 import { registerBodyCodecs } from "../../src/rows/body-codecs.ts";
 import { clientLine, readGolden } from "../support/goldens.ts";
 import { type Processor, ROOT, runCommand, SAMPLE, startProcessor } from "../support/processor.ts";
+import { until } from "../support/until.ts";
 import { csvRows, sseEvents } from "./text.ts";
 
 const WHOLE = `start_ledger=${SAMPLE.first}&end_ledger=${SAMPLE.last}`;
@@ -210,6 +211,12 @@ test("what is wrong with a request has a status, a reason and a sentence", async
     ["/v1/rows?start_ledger=x&end_ledger=2", 400, "QUERY"],
     ["/v1/rows?start_ledger=1&start_ledger=2&end_ledger=2", 400, "QUERY"],
     ["/v1/rows?end_ledger=2", 400, "KEY_MISSING"],
+    ["/v1/rows?start_ledger=1", 400, "KEY_MISSING"],
+    [`/v1/rows?${WHOLE}&format=csv&format=ndjson`, 400, "QUERY"],
+    [`/v1/rows?${WHOLE}&contract_ids=`, 400, "QUERY"],
+    [`/v1/rows?${WHOLE}&asset_codes=,&format=csv`, 400, "QUERY"],
+    [`/v1/rows?${WHOLE}&format=csv&decoded=true`, 400, "QUERY"],
+    ["/v1/nothing", 404, "PATH"],
     [`/v1/rows?${WHOLE}&format=xml`, 400, "FORMAT"],
     [`/v1/rows?${WHOLE}&decoded=yes`, 400, "QUERY"],
     [`/v1/rows?${WHOLE}&contract_ids=nobody`, 400, "INVALID_STRKEY"],
@@ -225,10 +232,50 @@ test("what is wrong with a request has a status, a reason and a sentence", async
     const { error } = (await response.json()) as { error: { code: string; reason: string; message: string } };
     expect([path, response.status, error.reason]).toEqual([path, status, reason]);
     expect(error.message.length).toBeGreaterThan(10);
+    const head = await fetch(`http://${processor.http}${path}`, { method: "HEAD" });
+    expect([path, head.status, await head.text()]).toEqual([path, status, ""]);
   }
   expect((await get(`/v1/rows?${WHOLE}`, { Host: "stranger.example" })).status).toBe(403);
-  const head = await fetch(`http://${processor.http}/v1/rows?${WHOLE}`, { method: "HEAD" });
-  expect([head.status, head.headers.get("content-type")]).toEqual([200, "application/x-ndjson"]);
-  const other = await fetch(`http://${processor.http}/v1/rows?${WHOLE}`, { method: "DELETE" });
-  expect(other.status).toBe(405);
+  for (const [method, path, allow] of [
+    ["DELETE", `/v1/rows?${WHOLE}`, "GET, HEAD, POST"],
+    ["GET", "/v1/sessions", "POST"],
+    ["GET", `/v1/sessions/${session}`, "DELETE"],
+    ["GET", `/v1/sessions/${session}/stop`, "POST"],
+  ] as const) {
+    const other = await fetch(`http://${processor.http}${path}`, { method });
+    const { error } = (await other.json()) as { error: { reason: string } };
+    expect([path, other.status, other.headers.get("allow"), error.reason]).toEqual([path, 405, allow, "METHOD"]);
+  }
+});
+
+test("HEAD has the headers of GET, and leaves no reader behind", async () => {
+  for (const format of ["ndjson", "csv", "arrow", "sse"]) {
+    const path = `http://${processor.http}/v1/rows?${WHOLE}&format=${format}`;
+    const [head, whole] = [await fetch(path, { method: "HEAD" }), await fetch(path)];
+    const told = ({ status, headers }: Response) => [
+      status,
+      ...["content-type", "content-encoding", "vary", "cursor"].map((name) => headers.get(name)),
+    ];
+    expect(told(head)).toEqual(told(whole));
+    expect(await head.text()).toBe("");
+    await whole.text();
+  }
+  const metrics = async () => (await get("/metrics")).text();
+  await until(async () => (await metrics()).includes("\ncontract_data_flight_clients_connected 0\n"), "no reader");
+});
+
+test.each([
+  ["application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.stream"],
+  ["TEXT/CSV", "text/csv; charset=utf-8; header=present"],
+  ["text/csv; header=present", "text/csv; charset=utf-8; header=present"],
+  ["text/csv;q=0.1, application/x-ndjson;q=0.5", "application/x-ndjson"],
+  ["application/jsonl", "application/x-ndjson"],
+  ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/x-ndjson"],
+  ["image/png", "application/x-ndjson"],
+  ["", "application/x-ndjson"],
+  [";;,q=", "application/x-ndjson"],
+])("who accepts %j gets %s", async (accept, type) => {
+  const response = await get(`/v1/rows?${WHOLE}&columns=deleted`, { Accept: accept });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, type]);
+  await response.body?.cancel();
 });

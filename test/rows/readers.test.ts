@@ -1,8 +1,11 @@
 /** Clients of HTTP that are slow, gone, cut off, too many; and streams that fail under them. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import net from "node:net";
+import type { RowRead } from "../../src/engine/row-reads.ts";
 import { CodedError } from "../../src/error.ts";
 import { rowBody } from "../../src/rows/row-body.ts";
+import { rowChunks } from "../../src/rows/row-chunks.ts";
+import type { RowFormatter } from "../../src/rows/row-formatter.ts";
 import { GatedSource } from "../support/gated-source.ts";
 import { type LocalServer, localServer } from "../support/local-server.ts";
 import { until } from "../support/until.ts";
@@ -187,6 +190,29 @@ test("what a client leaves unread for too long ends its answer", async () => {
   expect((await reader.read()).done).toBe(false);
   await until(() => over === 1, "the end");
   expect(await reader.read().catch(() => "cut")).toBe("cut");
+});
+
+test("where the text of a batch cannot be made, the connection is cut: no cursor says what has come", async () => {
+  const metadata = JSON.stringify({ rows: 2, cursor: "behind" });
+  const batch = { header: new Uint8Array(0), body: new Uint8Array(1 << 20), metadata };
+  const read = { opening: [], cursor: "begin", next: async () => batch } as unknown as RowRead; // what chunks ask of it
+  let pieces = 0;
+  const formatter = {
+    async format() {
+      if (pieces++ > 0) throw new Error("the thread is gone");
+      return Buffer.from("data: {}\n");
+    },
+  } as unknown as RowFormatter; // the part of it that chunks use
+  for (const format of ["ndjson", "sse"] as const) {
+    pieces = 0;
+    const text: string[] = [];
+    const all = (async () => {
+      for await (const chunk of rowChunks(read, { format, decoded: false, formatter, isStopping: () => false }))
+        text.push(Buffer.from(chunk).toString());
+    })();
+    await expect(all).rejects.toThrow("the thread is gone");
+    expect(text.at(-1)).toBe("data: {}\n");
+  }
 });
 
 test("EventSource goes on by itself through deaths of the server: no row is lost or doubled", async () => {
