@@ -37,6 +37,8 @@ export interface MemoryPlan {
   inFlightBytesMax: number;
   /** For all streams together. */
   streamsBytesMax: number;
+  /** For all readers of rows over HTTP together. */
+  rowReadersBytesMax: number;
 }
 
 /** The least MAX_MEMORY_MB, in bytes, that can be held with so many workers; with less there is the least plan that works. */
@@ -80,7 +82,7 @@ export function planMemory(
 ): MemoryPlan {
   const dataBytes = dataBytesOf(memoryBytesMax, workerCount);
   const windowsBytes = windows * planWindow(memoryBytesMax, workerCount, windows);
-  const readersBytes = Math.min(dataBytes / PART_OF_READERS, readersMax * (batchBytesMax + READER_BYTES));
+  const rowReadersBytesMax = Math.min(dataBytes / PART_OF_READERS, readersMax * (batchBytesMax + READER_BYTES));
   const ringShare = dataBytes / PART_OF_RINGS / (2 * workerCount);
   let ringBytes = RING_BYTES_MIN;
   while (ringBytes < RING_BYTES_MAX && ringBytes * 2 <= ringShare) ringBytes *= 2;
@@ -94,9 +96,10 @@ export function planMemory(
       freeBytesMax: workerLedgersBytes,
     },
     inFlightBytesMax,
+    rowReadersBytesMax,
     streamsBytesMax: Math.max(
       0,
-      Math.floor(dataBytes - inFlightBytesMax - windowsBytes - readersBytes - 2 * ringBytes * workerCount),
+      Math.floor(dataBytes - inFlightBytesMax - windowsBytes - rowReadersBytesMax - 2 * ringBytes * workerCount),
     ),
   };
 }

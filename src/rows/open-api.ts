@@ -1,4 +1,5 @@
 /** /openapi.json: what HTTP offers, as OpenAPI 3.1 describes it. */
+import { BODIES } from "./open-api-bodies.ts";
 import { MEDIA_TYPES, type RowFormat } from "./row-format.ts";
 import {
   type Parameter,
@@ -40,14 +41,28 @@ export function openApi(version: string): object {
     paths: {
       "/v1/rows": rowsPath("rows", "Rows of a range of ledgers", RANGE_PARAMETERS, []),
       "/v1/sessions/{id}/rows": rowsPath("sessionRows", "Rows of a session", SESSION_PARAMETERS, [SESSION_ID]),
-      "/v1/sessions": { post: change("start", "Starts a session", [], "The session.") },
-      "/v1/sessions/{id}": { delete: change("remove", "Deletes a session that is over", [SESSION_ID], "It is gone.") },
-      "/v1/sessions/{id}/stop": { post: change("stop", "Stops a session", [SESSION_ID], "The session.") },
-      "/v1/sessions/{id}/resume": { post: change("resume", "Resumes a session", [SESSION_ID], "The session.") },
-      "/v1/sessions/{id}/filters": {
-        post: change("filters", "Other filters, from the next ledger on", [SESSION_ID], "From which ledger they hold."),
+      "/v1/sessions": { post: change("startSession", "Starts a session", [], BODIES.start, "The session.") },
+      "/v1/sessions/{id}": {
+        delete: change("removeSession", "Deletes a session that is over", [SESSION_ID], BODIES.none, "It is gone."),
       },
-      "/v1/log-level": { post: change("logLevelOf", "Another level of the log", [], "The level that holds.") },
+      "/v1/sessions/{id}/stop": {
+        post: change("stopSession", "Stops a session", [SESSION_ID], BODIES.none, "The session."),
+      },
+      "/v1/sessions/{id}/resume": {
+        post: change("resumeSession", "Resumes a session", [SESSION_ID], BODIES.none, "The session."),
+      },
+      "/v1/sessions/{id}/filters": {
+        post: change(
+          "filterSession",
+          "Other filters, from the next ledger on",
+          [SESSION_ID],
+          BODIES.filters,
+          "From which ledger they hold.",
+        ),
+      },
+      "/v1/log-level": {
+        post: change("setLogLevel", "Another level of the log", [], BODIES.logLevel, "The level that holds."),
+      },
       "/v1/overview": page("overview", "What the console shows", "application/json"),
       "/v1/history": page("history", "Rate and lag of sessions over the last hour", "application/json"),
       "/health": page("health", "Health of the server's parts", "application/json", 503),
@@ -130,16 +145,21 @@ function rowsPath(name: string, summary: string, parameters: readonly Parameter[
   };
 }
 
-/** A call of an operator, whose body is what its operation takes: see docs/console.md. */
-function change(name: string, summary: string, parameters: readonly object[], answer: string): object {
-  const schema = { type: "object" };
+/** A call of an operator; without a body where it needs none. */
+function change(
+  operationId: string,
+  summary: string,
+  parameters: readonly object[],
+  schema: object,
+  answer: string,
+): object {
   return {
-    operationId: `${name}Session`,
+    operationId,
     summary,
     parameters,
-    requestBody: { content: { "application/json": { schema } } },
+    ...(schema === BODIES.none ? {} : { requestBody: { required: true, content: { "application/json": { schema } } } }),
     responses: {
-      "200": { description: answer, content: { "application/json": { schema } } },
+      "200": { description: answer, content: { "application/json": { schema: { type: "object" } } } },
       default: { description: "An error.", ...ERROR },
     },
   };

@@ -51,13 +51,14 @@ export async function overviewOf(
 }
 
 function memoryOf(config: Config, retainedBytes: number): Record<string, number> {
-  const { pool, inFlightBytesMax, streamsBytesMax } = plannedMemory(config);
+  const { pool, inFlightBytesMax, streamsBytesMax, rowReadersBytesMax } = plannedMemory(config);
   return {
     limitBytes: config.memoryBytesMax,
     residentBytes: process.memoryUsage.rss(),
     streamsBytesMax,
     retainedBytes,
     inFlightBytesMax,
+    rowReadersBytesMax,
     ringsBytes: config.workerCount * (pool.inputRingBytes + pool.outputRingBytes),
   };
 }

@@ -161,7 +161,7 @@ describe.skipIf(executable === undefined)("in a browser", () => {
       ["overview", "", { colorScheme: "light" }],
       ["overview-phone", "", { colorScheme: "dark", viewport: { width: 390, height: 844 } }],
       ["session", `#/sessions/${over}`, { colorScheme: "dark" }],
-      ["rows", `#/sessions/${over}/rows?from=start&deleted=false`, { viewport: { width: WIDTH, height: 1300 } }],
+      ["rows", `#/sessions/${over}/rows?from=start&deleted=false`, { viewport: { width: WIDTH, height: 900 } }],
     ];
     const blank = await browser.newPage();
     const committed = (name: string) => join(ROOT, "docs", "console", `${name}.png`);
@@ -174,12 +174,12 @@ describe.skipIf(executable === undefined)("in a browser", () => {
         await page.locator("#state", { hasText: "ready" }).waitFor();
         await page.locator("#main section").first().waitFor();
         if (name === "rows") {
-          await page.getByText("over: every row has come").waitFor();
-          await page.locator("tr[data-row] button").first().click();
+          await page.getByText("complete: every row has come").waitFor();
+          await page.locator("tr[data-key] button").first().click();
         }
         const width = await page.evaluate("document.documentElement.scrollWidth");
         expect([name, width]).toEqual([name, options.viewport?.width ?? WIDTH]); // nothing sticks out
-        const shot = await page.screenshot({ fullPage: name !== "rows" });
+        const shot = await page.screenshot({ fullPage: true });
         await page.unrouteAll({ behavior: "ignoreErrors" });
         await page.close();
         if (process.env.UPDATE_SCREENSHOTS || !existsSync(committed(name))) writeFileSync(committed(name), shot);
@@ -227,13 +227,13 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("401"))); // it has asked without a key
     const operator = await open("operator");
     await operator.getByLabel("First ledger").fill("2000");
-    await operator.getByLabel("Filters (JSON").fill('{"asset_codes":["KALE"]}');
+    await operator.getByLabel("Filters as JSON (empty").fill('{"asset_codes":["KALE"]}');
     await operator.getByRole("button", { name: "Start" }).click();
     await operator.waitForURL(/#\/sessions\//);
     const id = decodeURIComponent(operator.url().split("/sessions/")[1]!);
     await operator.getByLabel("Filters as JSON").fill('{"asset_codes":["AQUA"]}');
     await operator.getByRole("button", { name: "Change filters" }).click();
-    await operator.getByText(/they hold from ledger \d+/).waitFor();
+    await operator.getByText(/they apply from ledger \d+/).waitFor();
     await operator.getByRole("button", { name: "Stop" }).click();
     await operator.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
     await operator.getByRole("button", { name: "Resume" }).click();
@@ -246,19 +246,19 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     await page.getByText(`${SAMPLE.rows} rows have come`).waitFor();
     await page.getByLabel("Text in the row").focus();
     await page.keyboard.type("ledger_key_contract_instance");
-    await page.getByText("over: every row has come").waitFor();
+    await page.getByText("complete: every row has come").waitFor();
     expect(page.url()).toContain("text=ledger_key_contract_instance");
-    const drawn = () => page.locator("tr[data-row]").count();
+    const drawn = () => page.locator("tr[data-key]").count();
     await until(async () => (await drawn()) < SAMPLE.rows, "fewer rows");
     const shown = await drawn();
     expect(shown).toBeGreaterThan(0);
-    await page.locator("tr[data-row] button").first().focus();
+    await page.locator("tr[data-key] button").first().focus();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Value" }).waitFor();
     expect(await page.locator("pre").last().textContent()).toContain("contract_instance");
     const copy = await open("reader", page.url().split("/").slice(3).join("/"));
     await until(
-      async () => (await copy.locator("tr[data-row]").count()) === shown,
+      async () => (await copy.locator("tr[data-key]").count()) === shown,
       "the same rows by the same address",
     );
     await copy.close();
@@ -269,9 +269,59 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     await page.getByRole("button", { name: "Pause" }).press("Enter");
     await page.locator("#main .badge", { hasText: "paused" }).waitFor();
     const paused = await number();
-    await page.getByRole("button", { name: "Go on" }).press("Enter");
+    await page.getByRole("button", { name: "Continue" }).press("Enter");
     await until(async () => (await number()) > paused, "rows after the pause");
     await page.close();
+  }, 60_000);
+
+  test("while it is drawn anew, the focus and selected text stay where they are; by keyboard all of it can be reached", async () => {
+    const page = await open("operator");
+    await page.locator("article").first().waitFor();
+    const drawnAnew = async () => {
+      const answer = page.waitForResponse("**/v1/overview");
+      await page.evaluate("window.dispatchEvent(new Event('changed'))");
+      await answer;
+      await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))");
+    };
+    const reached: string[] = [];
+    while (reached.at(-1) !== "Start" && reached.length < 40) {
+      await page.keyboard.press("Tab");
+      await page.evaluate("window.focused = document.activeElement");
+      await drawnAnew();
+      const [isSame, name] = await page.evaluate<[boolean, string]>(
+        "[window.focused === document.activeElement, document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent]",
+      );
+      expect([name, isSame]).toEqual([name, true]);
+      reached.push(name);
+    }
+    expect(reached).toEqual(expect.arrayContaining(["Log out", "Streams and clients", "Sources", "Start"]));
+    const selected = "String(window.getSelection())";
+    await page.goto(`${origin()}/#/sessions/${over}`);
+    await page.locator("code.id").selectText();
+    await drawnAnew();
+    expect(await page.evaluate<string>(selected)).toBe(over);
+    await page.close();
+  }, 60_000);
+
+  test("a partition's rows can be chosen, and a refusal says why", async () => {
+    const body = { start_ledger: SAMPLE.first, end_ledger: SAMPLE.last, partitions: 2 };
+    const { id } = (await (await ask("/v1/sessions", "operator", "POST", body)).json()) as { id: string };
+    const page = await open("reader", `#/sessions/${id}`);
+    await page.getByRole("link", { name: "Live rows" }).click();
+    await page.getByLabel("Partition").selectOption("1");
+    await page.waitForURL(/shard=1%2F2/);
+    await page.goto(page.url().replace("shard", "from=start&shard"));
+    await page.getByText("complete: every row has come").waitFor();
+    const heard = faults.length;
+    await page.goto(`${origin()}/#/sessions/${id}/rows`);
+    await page.getByText(/shared out to 2 partitions/).waitFor();
+    await page.goto(`${origin()}/#/sessions/%zz`);
+    await page.getByText("There is no session %zz").waitFor();
+    await page.close();
+    const others = faults.splice(heard).filter((fault) => !fault.includes("409")); // the browser tells of each refusal
+    expect(others).toEqual([]);
+    await until(async () => (await session(id)).state === "STOPPED", "its end");
+    expect((await ask(`/v1/sessions/${id}`, "operator", "DELETE")).status).toBe(200);
   }, 60_000);
 
   test("rows of ttl come live too", async () => {
@@ -282,7 +332,7 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     await page.getByRole("link", { name: "Live rows of ttl" }).click();
     await page.goto(`${origin()}/#/sessions/${id}/rows?from=start&dataset=ttl`);
     await page.getByText("124 rows have come").waitFor();
-    await page.locator("tr[data-row]", { hasText: "lives until" }).first().waitFor();
+    await page.locator("tr[data-key]", { hasText: "lives until" }).first().waitFor();
     await page.close();
     await until(async () => (await session(id)).state === "STOPPED", "its end");
     expect((await ask(`/v1/sessions/${id}`, "operator", "DELETE")).status).toBe(200);

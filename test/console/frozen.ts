@@ -20,12 +20,12 @@ const VALUES: Readonly<Record<string, unknown>> = {
   retained_bytes: 33_554_432,
   residentBytes: 471_859_200,
   limitBytes: 1_073_741_824,
-  streamsBytesMax: 482_344_960,
+  streamsBytesMax: 411_041_792,
   inFlightBytesMax: 176_160_768,
+  rowReadersBytesMax: 67_108_864,
   ringsBytes: 67_108_864,
   workers: 4,
   port: 8816,
-  clients: 1,
   stages: {
     wall: { sourceWait: 640, creditWait: 220, outputWait: 41, inputWait: 890 },
     cpu: { inflate: 92, decode: 310, encode: 405, hub: 66 },
@@ -36,7 +36,9 @@ const VALUES: Readonly<Record<string, unknown>> = {
 export function frozen(overview: object, ids: readonly string[]): object {
   const text = JSON.stringify(overview, (name, value: unknown) => {
     if (name === "sessions" && Array.isArray(value))
-      return (value as { id: string }[]).filter(({ id }) => ids.includes(id));
+      return (value as { id: string }[])
+        .filter(({ id }) => ids.includes(id))
+        .map((each) => ({ ...each, clients: each.id === ids[1] ? 2 : 0 }));
     if (name === "streams") return streamsOf(ids);
     if (name === "clients" && Array.isArray(value)) return value;
     if (name === "message" && typeof value === "string" && value.includes("waits for a reader")) return "";
@@ -74,6 +76,11 @@ export function frozenHistory(ids: readonly string[]): object {
     Array.from({ length: POINTS }, (_, index) =>
       Math.round(base + size * Math.sin(index / 9) + (index % 7) * (size / 9)),
     );
-  const sessions = ids.map((id, index) => [id, { rates: wave(5000 + index * 900, 800), lags: wave(5, 2) }]);
+  const ended = (rates: number[]) => rates.map((rate, index) => (index > POINTS - 60 ? 0 : rate));
+  const [over, endless] = ids;
+  const sessions = [
+    [over, { rates: ended(wave(5000, 800)), lags: wave(5, 2) }],
+    [endless, { rates: wave(5900, 800), lags: wave(5, 2) }],
+  ];
   return { stepSeconds: 10, sessions: Object.fromEntries(sessions) };
 }

@@ -255,6 +255,7 @@ test("with little memory in flight and small spans, nothing stands still", async
       pool: { inputRingBytes: 4096, outputRingBytes: 4096, retainedBytesMax: 10_000, freeBytesMax: 10_000 },
       inFlightBytesMax: 3000,
       streamsBytesMax: 64 << 20,
+      rowReadersBytesMax: 0,
     },
     batchBytesMax: 256 << 10,
   });

@@ -25,7 +25,9 @@ test("readers of rows over HTTP are taken from the streams' part, an eighth of t
     const without = planMemory(memoryMib * MIB, 2);
     const readersMax = Math.min(16, planRowReaders(memoryMib * MIB, 2, batchBytesMax));
     const plan = planMemory(memoryMib * MIB, 2, { rowReaders: { readersMax, batchBytesMax } });
-    expect(plan).toEqual({ ...without, streamsBytesMax: without.streamsBytesMax - readersMax * 4 * MIB });
+    const rowReadersBytesMax = readersMax * 4 * MIB;
+    const streamsBytesMax = without.streamsBytesMax - rowReadersBytesMax;
+    expect(plan).toEqual({ ...without, rowReadersBytesMax, streamsBytesMax });
     expect(plan.streamsBytesMax).toBeGreaterThan(without.streamsBytesMax / 2);
   }
   expect(planRowReaders(1024 * MIB, 4, 2 * MIB)).toBeGreaterThan(16); // the defaults

@@ -248,6 +248,29 @@ test("what is wrong with a request has a status, a reason and a sentence", async
   }
 });
 
+test("answers are of the kinds that /openapi.json says", async () => {
+  interface Described {
+    responses: Record<string, { content?: Record<string, unknown> }>;
+  }
+  const described = (await (await get("/openapi.json")).json()) as { paths: Record<string, { get?: Described }> };
+  for (const [path, { get: known }] of Object.entries(described.paths)) {
+    if (known === undefined) continue;
+    const queries = path.endsWith("/rows")
+      ? ["", ...["ndjson", "csv", "arrow", "sse"].map((each) => `?${WHOLE}&format=${each}`)]
+      : [""];
+    for (const query of path === "/v1/sessions/{id}/rows" ? [""] : queries) {
+      const { status, headers, body } = await get(path.replace("{id}", "none") + query);
+      await body?.cancel();
+      const { content = {} } = known.responses[status] ?? known.responses.default ?? {};
+      const types = Object.keys(content).map((type) => type.split(";")[0]!);
+      expect([path + query, types]).toEqual([
+        path + query,
+        expect.arrayContaining([headers.get("content-type")!.split(";")[0]!]),
+      ]);
+    }
+  }
+});
+
 test("HEAD has the headers of GET, and leaves no reader behind", async () => {
   for (const format of ["ndjson", "csv", "arrow", "sse"]) {
     const path = `http://${processor.http}/v1/rows?${WHOLE}&format=${format}`;

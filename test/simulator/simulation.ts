@@ -102,6 +102,7 @@ class Simulation {
           freeBytesMax: 100_000,
         },
         inFlightBytesMax,
+        rowReadersBytesMax: 0,
         streamsBytesMax: 64 << 20,
       },
     });

@@ -1,6 +1,6 @@
 /** The console: one page for each address behind the #, drawn anew every two seconds while somebody looks. */
 import { ask, hasLogin, logIn, logOut, Refused } from "./client.js";
-import { age, byId, make } from "./dom.js";
+import { age, byId, make, replace } from "./dom.js";
 import { overviewPage } from "./overview.js";
 import { rowsPage } from "./rows.js";
 import { sessionPage } from "./session.js";
@@ -18,8 +18,17 @@ function pageOf(hash) {
   const [path, query] = hash.replace(/^#/, "").split("?");
   const [, id, rows] = /^\/sessions\/([^/]+)(\/rows)?$/.exec(path) ?? [];
   if (id === undefined) return overviewPage();
-  const name = decodeURIComponent(id);
+  const name = unescaped(id);
   return rows ? rowsPage(name, new URLSearchParams(query)) : sessionPage(name);
+}
+
+/** What somebody wrote after a % may be no escape. */
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function show() {
@@ -39,11 +48,13 @@ function drawHead({ service, health, startedUnixMs, nowUnixMs, you }) {
   const about = make("span", { class: "dim" }, `${service.version} · up ${age((nowUnixMs - startedUnixMs) / 1000)}`);
   const isNobody = you?.role === "none";
   const enter = isNobody
-    ? make("button", { class: "plain", onclick: () => logIn("").then(refresh), "data-keep": "in" }, "Log in")
+    ? make("button", { class: "plain", onclick: () => logIn("").then(refresh), "data-key": "in" }, "Log in")
     : undefined;
   const who = you && !isNobody ? make("span", {}, `${you.name} (${you.role})`) : undefined;
-  const out = hasLogin() ? make("button", { class: "plain", onclick: logOut, "data-keep": "out" }, "Leave") : undefined;
-  byId("nav").replaceChildren(...[about, who, enter, out].filter(Boolean));
+  const out = hasLogin()
+    ? make("button", { class: "plain", onclick: logOut, "data-key": "out" }, "Log out")
+    : undefined;
+  replace(byId("nav"), about, who, enter, out);
 }
 
 async function refresh() {
@@ -60,11 +71,9 @@ async function refresh() {
     const isUnknown = error instanceof Refused && error.status === 401;
     byId("away").hidden = isUnknown;
     byId("away").textContent =
-      error instanceof Refused
-        ? error.message
-        : `The server does not answer (${error.message}); what stands here is old.`;
+      error instanceof Refused ? error.message : `The server does not answer (${error.message}). What is shown is old.`;
     if (!isUnknown) return;
-    await logIn(hasLogin() ? error.message : "This server asks who is calling.");
+    await logIn(hasLogin() ? error.message : "This server asks who you are.");
     await refresh();
   }
 }

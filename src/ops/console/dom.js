@@ -14,16 +14,41 @@ export function make(tag, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Puts `content` in place of what is there, but leaves the focus and what is being typed alone. */
+/**
+ * Makes what `parent` holds into `content`, in place: what stays alike stays the same element, so that focus, selected text and
+ * scrolling are left alone. `data-key` says which of its neighbours an element is; one with a listener has a key, or stands
+ * within one that has.
+ */
 export function replace(parent, ...content) {
-  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.keep : undefined;
-  const scrolled = new Map(
-    [...parent.querySelectorAll("[data-scroll]")].map((each) => [each.dataset.scroll, each.scrollLeft]),
-  );
-  parent.replaceChildren(...content.flat(3));
-  for (const each of parent.querySelectorAll("[data-scroll]")) each.scrollLeft = scrolled.get(each.dataset.scroll) ?? 0;
-  if (focused !== undefined)
-    parent.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  const wanted = content.flat(3).filter((each) => each !== undefined && each !== "");
+  const keys = new Set(wanted.map(keyOf));
+  let old = parent.firstChild;
+  const drop = () => {
+    const { nextSibling } = old;
+    old.remove();
+    old = nextSibling;
+  };
+  for (const next of wanted) {
+    while (old !== null && !keys.has(keyOf(old))) drop();
+    if (old === null || old.nodeName !== next.nodeName || keyOf(old) !== keyOf(next)) parent.insertBefore(next, old);
+    else {
+      become(old, next);
+      old = old.nextSibling;
+    }
+  }
+  while (old !== null) drop();
+}
+
+const keyOf = (node) => node.dataset?.key ?? "";
+
+function become(old, next) {
+  if (next.nodeType === Node.TEXT_NODE) {
+    if (old.data !== next.data) old.data = next.data;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  replace(old, [...next.childNodes]);
 }
 
 export const count = (value) => Number(value ?? 0).toLocaleString("en");
@@ -64,7 +89,7 @@ export function table(label, columns, rows, empty) {
   );
   return make(
     "div",
-    { class: "card scroll", "data-scroll": label, tabindex: 0, role: "region", "aria-label": label },
+    { class: "card scroll", tabindex: 0, role: "region", "aria-label": label },
     make("table", {}, make("thead", {}, make("tr", {}, head)), make("tbody", {}, body)),
   );
 }

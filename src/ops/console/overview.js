@@ -7,10 +7,10 @@ const UNREAD_MS_MIN = 1000; // a client that reads takes each batch within milli
 const LEVELS = ["debug", "info", "warn", "error"];
 const FIELDS = [
   ["start_ledger", "First ledger", "number", true],
-  ["end_ledger", "Last ledger (0: goes on for ever)", "number", false],
+  ["end_ledger", "Last ledger (0: follow the source)", "number", false],
   ["schema_version", "Schema version", "number", false],
   ["partitions", "Partitions", "number", false],
-  ["source", "Source (a name of SOURCES)", "text", false],
+  ["source", "Source (a name from SOURCES)", "text", false],
 ];
 
 export const mayChange = ({ you }) => you === undefined || you.role === "operator" || you.role === "admin";
@@ -26,11 +26,17 @@ function target({ host, port }) {
 
 export function overviewPage() {
   const live = make("div");
-  const form = make("div");
-  let shown;
+  const [start, log] = [make("div"), make("div")];
+  const shown = {};
+  /** Draws a form where it has changed: what somebody is typing stays. */
+  const form = (place, name, wanted, content) => {
+    if (shown[name] === wanted) return;
+    shown[name] = wanted;
+    place.replaceChildren(...content());
+  };
   return {
     title: "Overview",
-    nodes: [live, form],
+    nodes: [live, start, log],
     update(overview, history) {
       replace(
         live,
@@ -43,13 +49,9 @@ export function overviewPage() {
         memory(overview.memory),
         places(overview),
       );
-      const wanted = JSON.stringify([mayChange(overview), mayAdminister(overview), overview.logLevel]);
-      if (wanted === shown) return;
-      shown = wanted;
-      form.replaceChildren(
-        ...(mayChange(overview) ? [startForm()] : []),
-        ...(mayAdminister(overview) ? [logForm(overview.logLevel)] : []),
-      );
+      const level = mayAdminister(overview) ? overview.logLevel : undefined;
+      form(start, "start", mayChange(overview), () => (mayChange(overview) ? [startForm()] : []));
+      form(log, "log", level, () => (level === undefined ? [] : [logForm(level)]));
     },
   };
 }
@@ -76,7 +78,7 @@ function problems({ health, sessions, counts }) {
   return section(
     "Errors",
     "errors",
-    all.length === 0 ? make("p", { class: "notice good" }, "Nothing is wrong now.") : undefined,
+    all.length === 0 ? make("p", { class: "notice good" }, "No problems now.") : undefined,
     all.map(([level, where, what]) => make("p", { class: `notice ${level}` }, make("strong", {}, where), " ", what)),
     since === "" ? undefined : make("p", { class: "dim" }, `Since the start: ${since}.`),
   );
@@ -101,15 +103,11 @@ function sessionCard(session, history) {
   const said = message || error?.message;
   return make(
     "article",
-    { class: "card pad", "aria-label": `session ${id}` },
+    { class: "card pad", "aria-label": `session ${id}`, "data-key": id },
     make(
       "div",
       { class: "line" },
-      make(
-        "a",
-        { href: `#/sessions/${encodeURIComponent(id)}`, "data-keep": `open ${id}`, title: id },
-        make("code", {}, shortId(id)),
-      ),
+      make("a", { href: `#/sessions/${encodeURIComponent(id)}`, title: id }, make("code", {}, shortId(id))),
       stateBadge(state),
       make("span", { class: "dim" }, `${count(clients)} ${clients === 1 ? "client" : "clients"}`),
     ),
@@ -169,8 +167,7 @@ export function streams(list, empty = "No stream is open.") {
       session
         ? make("a", { href: `#/sessions/${encodeURIComponent(session)}` }, shortId(session))
         : shortId(range ?? "");
-    if (clients.length === 0)
-      return [[name(), kind, make("span", { class: "dim" }, "nobody reads it"), "", "", "", "", ""]];
+    if (clients.length === 0) return [[name(), kind, make("span", { class: "dim" }, "no client"), "", "", "", "", ""]];
     return clients.map((client) => [
       name(),
       client.partition === undefined ? kind : `${kind}, partition ${client.partition}`,
@@ -180,13 +177,13 @@ export function streams(list, empty = "No stream is open.") {
       `${count(client.lag_ledgers)} / ${bytes(client.lag_bytes)}`,
       age(client.blocked_ms / 1000),
       full && most > UNREAD_MS_MIN && client.unread_ms === most
-        ? make("span", { class: "badge bad" }, `blocks it, ${age(most / 1000)}`)
+        ? make("span", { class: "badge bad" }, `holds the stream up, ${age(most / 1000)}`)
         : client.unread_ms > UNREAD_MS_MIN
           ? make("span", { class: "badge warn" }, `reads nothing, ${age(client.unread_ms / 1000)}`)
           : "",
     ]);
   });
-  const columns = ["Stream", "Kind", "Client", "Mode", "#Rows", "#Behind", "#Waited for it", ""];
+  const columns = ["Stream", "Kind", "Client", "Mode", "#Rows", "#Behind", "#Waited for", ""];
   return section("Streams and clients", "streams", table("Streams and clients", columns, rows, empty));
 }
 
@@ -226,7 +223,7 @@ function nodes({ nodes: list, nowUnixMs }) {
       self ? "this one" : `${age(silentMs / 1000)} ago`,
     ],
   );
-  const columns = ["Node", "Arrow Flight", "Version", "#Sessions", "#Streams", "#Up for", "Heard of"];
+  const columns = ["Node", "Arrow Flight", "Version", "#Sessions", "#Streams", "#Up for", "Last heard"];
   return section("Nodes", "nodes", table("Nodes", columns, rows, "No node is known."));
 }
 
@@ -261,7 +258,7 @@ function work({ workers, stages }) {
         bar("CPU time", parts(["inflate", "decode", "encode", "hub"], stages?.cpu ?? {})),
       ),
       panel(
-        "What is waited for",
+        "What they wait for",
         `${workers} decode ${workers === 1 ? "worker" : "workers"}, the source and the streams`,
         bar("waiting", parts(["sourceWait", "creditWait", "outputWait", "inputWait"], stages?.wall ?? {})),
       ),
@@ -269,8 +266,10 @@ function work({ workers, stages }) {
   );
 }
 
-function memory({ limitBytes, residentBytes, streamsBytesMax, retainedBytes, inFlightBytesMax, ringsBytes }) {
-  const restBytes = Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes);
+function memory(plan) {
+  const { limitBytes, residentBytes, streamsBytesMax, retainedBytes, inFlightBytesMax, ringsBytes } = plan;
+  const { rowReadersBytesMax } = plan;
+  const restBytes = Math.max(0, limitBytes - streamsBytesMax - inFlightBytesMax - ringsBytes - rowReadersBytesMax);
   return section(
     "Memory",
     "memory",
@@ -279,19 +278,20 @@ function memory({ limitBytes, residentBytes, streamsBytesMax, retainedBytes, inF
       { class: "grid" },
       panel(
         `${bytes(residentBytes)} of ${bytes(limitBytes)}`,
-        "resident, of MAX_MEMORY_MB",
+        "resident memory, of MAX_MEMORY_MB",
         make("progress", { max: limitBytes, value: residentBytes, "aria-label": "resident memory" }),
       ),
       panel(
         "The plan",
-        `${bytes(retainedBytes)} of ${bytes(streamsBytesMax)} for streams are retained`,
+        `streams hold ${bytes(retainedBytes)} of their ${bytes(streamsBytesMax)}`,
         bar(
           "plan",
           [
             ["streams", streamsBytesMax, bytes(streamsBytesMax)],
             ["ledgers in flight", inFlightBytesMax, bytes(inFlightBytesMax)],
             ["rings", ringsBytes, bytes(ringsBytes)],
-            ["the process", restBytes, bytes(restBytes)],
+            ["readers over HTTP", rowReadersBytesMax, bytes(rowReadersBytesMax)],
+            ["process", restBytes, bytes(restBytes)],
           ],
           limitBytes,
         ),
@@ -356,7 +356,7 @@ function startForm() {
     "form",
     { class: "card pad fields" },
     inputs,
-    make("label", { class: "whole" }, "Filters (JSON; empty: the server's)", filters),
+    make("label", { class: "whole" }, "Filters as JSON (empty: the server's)", filters),
     make("div", { class: "buttons whole" }, make("button", { class: "primary" }, "Start"), said),
   );
   form.addEventListener("submit", async (event) => {
@@ -391,7 +391,7 @@ function logForm(level) {
     try {
       await ask("/v1/log-level", { method: "POST", body: { level: select.value } });
       said.className = "";
-      said.textContent = "it holds until the next start, or until it is changed again";
+      said.textContent = "changed, until the server starts again";
     } catch (error) {
       said.className = "failed";
       said.textContent = error.message;

@@ -1,6 +1,6 @@
 /** The live view of a session's rows, from its event stream. What it shows is in its address, so that it can be shared. */
 import { ask } from "./client.js";
-import { count, make, section, shortId } from "./dom.js";
+import { count, make, replace, section, shortId } from "./dom.js";
 
 const ROWS_MAX = 400; // in the table; older ones go
 const AGAIN_MS = 2000;
@@ -35,7 +35,7 @@ export function rowsPage(id, query) {
 
   function setPaused(paused) {
     isPaused = paused;
-    pause.textContent = paused ? "Go on" : "Pause";
+    pause.textContent = paused ? "Continue" : "Pause";
     pause.setAttribute("aria-pressed", String(paused));
     if (paused) stop("paused");
     else void open(); // from the cursor on: nothing is missed
@@ -53,8 +53,9 @@ export function rowsPage(id, query) {
     stop("connecting");
     const place = new URLSearchParams({ from: cursor, format: "sse", decoded: "true" });
     for (const name of ["shard", "dataset"]) if (query.has(name)) place.set(name, query.get(name));
+    let url;
     try {
-      const { url } = await ask(`/v1/sessions/${encodeURIComponent(id)}/rows?${place}`, { method: "POST", body: {} });
+      ({ url } = await ask(`/v1/sessions/${encodeURIComponent(id)}/rows?${place}`, { method: "POST", body: {} }));
       if (isPaused) return;
       events = new EventSource(url);
     } catch (error) {
@@ -72,10 +73,10 @@ export function rowsPage(id, query) {
     events.addEventListener("progress", ({ lastEventId }) => {
       cursor = lastEventId;
     });
-    events.addEventListener("end", () => stop("over: every row has come"));
+    events.addEventListener("end", () => stop("complete: every row has come"));
     events.addEventListener("error", ({ data }) => {
       if (data !== undefined) failed(JSON.parse(data).message);
-      else if (events?.readyState === EventSource.CLOSED) failed("the server has refused; asking again");
+      else if (events?.readyState === EventSource.CLOSED) void refusalOf(url).then(failed);
     });
   }
 
@@ -98,11 +99,8 @@ export function rowsPage(id, query) {
     if (!isDirty) return;
     isDirty = false;
     counts.textContent = `${count(seen)} rows have come, ${count(matching)} of them match`;
-    const focused = document.activeElement?.closest?.("tr[data-row]")?.dataset.row;
-    body.replaceChildren(...kept.map((row) => line(row)));
-    if (kept.length === 0)
-      body.append(make("tr", {}, make("td", { colspan: 6, class: "dim" }, "No row yet: they come as ledgers close.")));
-    if (focused !== undefined) body.querySelector(`tr[data-row="${focused}"] button`)?.focus({ preventScroll: true });
+    const none = make("tr", {}, make("td", { colspan: 6, class: "dim" }, "No rows yet: they come as ledgers close."));
+    replace(body, kept.length === 0 ? none : kept.map(line));
   }
 
   function line(row) {
@@ -115,7 +113,7 @@ export function rowsPage(id, query) {
     return make(
       "tr",
       {
-        "data-row": number,
+        "data-key": number,
         class: isGone(value) ? "deleted" : undefined,
         "aria-selected": row === chosen ? "true" : undefined,
       },
@@ -145,7 +143,7 @@ export function rowsPage(id, query) {
               "div",
               { class: "card pad" },
               make("h3", {}, name === "key_json" ? "Key" : "Value"),
-              make("pre", { class: "scroll", tabindex: 0 }, JSON.stringify(row.value[name], null, 1)),
+              make("pre", { class: "scroll tall", tabindex: 0 }, JSON.stringify(row.value[name], null, 1)),
             ),
           ),
         ),
@@ -196,6 +194,17 @@ export function rowsPage(id, query) {
     filters.deleted = deleted.value;
     filterChanged();
   });
+  const [part, parts = 0] = (query.get("shard") ?? "").split("/").map(Number);
+  const partition = make(
+    "select",
+    {},
+    Array.from({ length: parts }, (_, index) => make("option", {}, String(index))),
+  );
+  partition.value = String(part);
+  partition.addEventListener("change", () => {
+    query.set("shard", `${partition.value}/${parts}`);
+    location.hash = `#/sessions/${encodeURIComponent(id)}/rows?${query}`;
+  });
   const columns = ["Ledger", "Contract", "Key", "Value", "Asset", ""];
   const timer = setInterval(draw, DRAW_MS);
   void open();
@@ -216,9 +225,10 @@ export function rowsPage(id, query) {
         make(
           "div",
           { class: "card pad fields" },
-          input("contract", "Contract", "C… or how it begins"),
+          input("contract", "Contract", "C…, or its beginning"),
           input("text", "Text in the row", "KALE"),
           make("label", {}, "Deleted", deleted),
+          parts > 1 ? make("label", {}, "Partition", partition) : undefined,
           make("div", { class: "buttons" }, pause),
         ),
         make(
@@ -251,6 +261,18 @@ export function rowsPage(id, query) {
       isPaused = true; // a ticket that is on its way opens nothing
     },
   };
+}
+
+/** Why an event stream was refused, which an EventSource does not say. */
+async function refusalOf(url) {
+  try {
+    const response = await fetch(url);
+    if (!response.ok) return (await response.json()).error.message;
+    await response.body?.cancel();
+    return "the stream has ended";
+  } catch (error) {
+    return error.message;
+  }
 }
 
 const DECODED = ["key_json", "val_json"];

@@ -6,7 +6,7 @@ import { charts, labelList, mayChange, progress, streams } from "./overview.js";
 const ACTIVE = ["STARTING", "RUNNING", "STOPPING"];
 
 export function sessionPage(id) {
-  const live = make("div");
+  const [head, live] = [make("div"), make("div")];
   const actions = make("div", { class: "buttons" });
   const editor = make("div");
   const said = make("p", { role: "status" });
@@ -28,15 +28,17 @@ export function sessionPage(id) {
     make("button", { onclick: () => act(what, path, method, question), class: question ? "danger" : undefined }, what);
   return {
     title: `Session ${id}`,
-    nodes: [live, actions, said, editor],
+    nodes: [head, actions, said, live, editor],
     update(overview, history) {
       const session = overview.sessions.find((each) => each.id === id);
       if (session === undefined) {
-        replace(live, make("p", { class: "notice bad" }, `There is no session ${id}.`));
+        replace(head, make("p", { class: "notice bad" }, `There is no session ${id}.`));
+        replace(live);
         actions.replaceChildren();
         editor.replaceChildren();
         return;
       }
+      replace(head, heading(session));
       replace(live, facts(session, overview, history));
       const isActive = ACTIVE.includes(session.state);
       const wanted = JSON.stringify([mayChange(overview), isActive]);
@@ -59,7 +61,7 @@ export function sessionPage(id) {
               ]),
             ];
       actions.replaceChildren(
-        ...(session.request.datasets ?? ["contract_data"]).map((dataset) => liveRows(id, dataset)),
+        ...(session.request.datasets ?? ["contract_data"]).map((dataset) => liveRows(session, dataset)),
         ...changes,
       );
       editor.replaceChildren(...(mayChange(overview) && isActive ? [filterForm(session)] : []));
@@ -67,58 +69,56 @@ export function sessionPage(id) {
   };
 }
 
-function liveRows(id, dataset) {
-  const rows = `#/sessions/${encodeURIComponent(id)}/rows`;
-  return dataset === "contract_data"
-    ? make("a", { class: "button primary", href: rows }, "Live rows")
-    : make("a", { class: "button", href: `${rows}?dataset=${dataset}` }, `Live rows of ${dataset}`);
+function liveRows({ id, request: { partitions } }, dataset) {
+  const isMain = dataset === "contract_data";
+  const query = [...(partitions > 1 ? [`shard=0/${partitions}`] : []), ...(isMain ? [] : [`dataset=${dataset}`])].join(
+    "&",
+  );
+  const href = `#/sessions/${encodeURIComponent(id)}/rows${query === "" ? "" : `?${query}`}`;
+  return make(
+    "a",
+    { class: isMain ? "button primary" : "button", href },
+    isMain ? "Live rows" : `Live rows of ${dataset}`,
+  );
+}
+
+function heading(session) {
+  const { id, state, message, error, sourceWait } = session;
+  const said = error ? `${error.reason}: ${error.message}` : sourceWait ? sourceWait.error.message : message;
+  return section(
+    "Session",
+    "session",
+    make("div", { class: "line" }, make("code", { class: "id" }, id), stateBadge(state)),
+    labelList(session),
+    said ? make("p", { class: error || sourceWait ? "notice bad" : "notice" }, said) : undefined,
+  );
 }
 
 function facts(session, overview, history) {
-  const {
-    id,
-    request,
-    state,
-    message,
-    error,
-    sourceWait,
-    retainedBytes,
-    activeMs,
-    resumes,
-    rowsDelivered,
-    bytesDelivered,
-  } = session;
-  const said = error ? `${error.reason}: ${error.message}` : sourceWait ? sourceWait.error.message : message;
+  const { id, request, retainedBytes, activeMs, resumes, rowsDelivered, bytesDelivered } = session;
   const list = [
     ["Source", session.source],
     ["Schema version", String(request.schemaVersion ?? 1)],
     ["Partitions", request.partitions ? String(request.partitions) : "none"],
     ["Compression", request.compression ?? "none"],
-    ["Worked for", age(activeMs / 1000)],
-    ["Resumed", `${resumes} times`],
+    ["Active for", age(activeMs / 1000)],
+    ["Resumed", resumes === 0 ? "never" : resumes === 1 ? "once" : `${resumes} times`],
     ["Delivered", `${count(rowsDelivered)} rows, ${bytes(bytesDelivered)}`],
     ["Left out by filters", `${count(session.entriesSkipped)} rows`],
     ["Retained", bytes(retainedBytes)],
     ["Started by", request.owner ?? "–"],
   ];
   return [
-    section(
-      "Session",
-      "session",
-      make("div", { class: "line" }, make("code", { class: "id" }, id), stateBadge(state)),
-      labelList(session),
-      said ? make("p", { class: error || sourceWait ? "notice bad" : "notice" }, said) : undefined,
-      make("div", { class: "card pad" }, progress(session), charts(session, history)),
-      make(
-        "dl",
-        { class: "card pad facts" },
-        list.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
-      ),
+    make("div", { class: "card pad below" }, progress(session), charts(session, history)),
+    make(
+      "dl",
+      { class: "card pad facts" },
+      list.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
     ),
     section("Filters", "filters", make("pre", { class: "card pad scroll", tabindex: 0 }, filterText(request.filter))),
     streams(
       overview.streams.filter((each) => each.session === id),
-      "Nobody reads it.",
+      "It has no client.",
     ),
   ];
 }
@@ -140,7 +140,7 @@ function filterForm({ id, request }) {
   const form = make(
     "form",
     { class: "card pad fields" },
-    make("label", { class: "whole" }, "Filters from the next ledger on (JSON)", text),
+    make("label", { class: "whole" }, "Filters from the next ledger on, as JSON", text),
     make("div", { class: "buttons whole" }, make("button", {}, "Change filters"), said),
   );
   form.addEventListener("submit", async (event) => {
@@ -151,7 +151,7 @@ function filterForm({ id, request }) {
         body: { filters: JSON.parse(text.value) },
       });
       said.className = "";
-      said.textContent = `they hold from ledger ${applied[0].ledgerFrom}`;
+      said.textContent = `changed: they apply from ledger ${applied[0].ledgerFrom}`;
     } catch (error) {
       said.className = "failed";
       said.textContent = error.message;
