@@ -129,6 +129,35 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("over TLS with cr
   );
 
   test(
+    "a client of HTTP that stands still goes on, or is told",
+    async () => {
+      const curl = Bun.which("curl");
+      if (curl === null) return console.log("skipped: there is no curl");
+      const file = made.file("ca-of-the-server.pem", ca);
+      const query = `start_ledger=${RANGE.start_ledger}&end_ledger=${RANGE.end_ledger}&batch_size=20&columns=${COLUMNS}`;
+      const login = `slow-reader:${server.passwords["slow-reader"]}`;
+      const words = ["-sS", "--cacert", file, "-u", login, `https://${server.processor.http}/v1/rows?${query}`];
+      const client = Bun.spawn([curl, ...words], { stdout: "pipe", stderr: "pipe" });
+      let text = "";
+      let freezing: Promise<void> | undefined;
+      for await (const chunk of client.stdout.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        freezing ??= (async () => {
+          client.kill("SIGSTOP"); // amid its rows
+          await Bun.sleep(FROZEN_MS);
+          client.kill("SIGCONT");
+        })();
+      }
+      await freezing;
+      expect([await client.exited, await new Response(client.stderr).text()]).toEqual([0, ""]);
+      const last = JSON.parse(text.trimEnd().split("\n").at(-1)!) as { error?: { reason: string } };
+      if (last.error === undefined) expect(text.trimEnd().split("\n").length).toBe(SAMPLE.rows);
+      else expect([FROZEN_MS >= KEEPALIVE_MS, last.error.reason]).toEqual([true, "SLOW_CLIENT"]);
+    },
+    WAIT_MS_MAX,
+  );
+
+  test(
     "a client that stands still goes on, or is told",
     async () => {
       const python = await pythonClient();
