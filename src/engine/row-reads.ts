@@ -2,6 +2,7 @@
 import { CodedError } from "../error.ts";
 import type { Identity } from "../security/grant.ts";
 import type { FromRowRead, IpcMessage, ReadBatch, ToRowRead } from "../threads/row-read.ts";
+import type { TraceContext } from "../tracing/trace-context.ts";
 
 type Send = (number: number, read: ToRowRead) => void;
 
@@ -12,6 +13,8 @@ interface RowReadRequest {
   peer: string;
   /** undefined: nobody is asked who he is. */
   identity: Identity | undefined;
+  /** The span that asks, where there are traces. */
+  caller?: TraceContext;
 }
 
 /** The reads that are open, by number. */
@@ -22,14 +25,14 @@ export class RowReads {
   constructor(private readonly send: Send) {}
 
   /** Begins to read; `RowRead.opened` tells whether it may. */
-  read({ ticket, peer, identity }: RowReadRequest): RowRead {
+  read(request: RowReadRequest): RowRead {
     const number = ++this.count;
     const read = new RowRead(
       (said) => this.send(number, said),
       () => this.open.delete(number),
     );
     this.open.set(number, read);
-    this.send(number, { step: "open", ticket, peer, identity });
+    this.send(number, { step: "open", ...request });
     return read;
   }
 

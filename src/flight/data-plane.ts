@@ -236,14 +236,17 @@ function flightPort(
   const gate = data.access && new Gate(data.access, refusals.told);
   let restored = false; // a session that is not there yet would be NOT_FOUND, and the newest one not the newest
   const refusal = () => (restored ? undefined : STARTING);
-  const ended = data.traces && {
-    getEnded: (facts: GetFacts) => post({ type: "get", facts }),
-    callEnded: (facts: CallFacts) => post({ type: "flightCall", facts }),
-  };
+  const ended = data.traces
+    ? {
+        getEnded: (facts: GetFacts) => post({ type: "get", facts }),
+        callEnded: (facts: CallFacts) => post({ type: "flightCall", facts }),
+      }
+    : undefined;
   addFlightService(server, producer, { refusal, gate, onUnexpected, ...ended });
   const reads = new RowReads(producer, (number, read) => post({ type: "read", number, read }), {
     refusal,
     onUnexpected,
+    getEnded: ended?.getEnded,
   });
   const health = new HealthState([FlightService.typeName]);
   const healthCalls = healthService(health);

@@ -9,6 +9,7 @@ import { addService, type Handlers, type Init, type OnUnexpected } from "../grpc
 import type { Gate } from "../security/gate.ts";
 import { identityOf } from "../security/grant.ts";
 import type { CallFacts, GetFacts } from "../tracing/span-facts.ts";
+import { traceContextOf } from "../tracing/trace-context.ts";
 import { type DoGetCall, runDoGet } from "./do-get.ts";
 import { decodeFlightData, type OutgoingFlightData, serializeFlightData } from "./flight-data.ts";
 import { GetWatch } from "./get-watch.ts";
@@ -120,7 +121,8 @@ async function answerGet(
   open: () => Promise<OutgoingStream>,
   { onUnexpected, getEnded }: FlightServerOptions,
 ): Promise<void> {
-  const watch = getEnded && new GetWatch(call.metadata, call.getPeer(), getEnded);
+  const caller = traceContextOf((header) => call.metadata.get(header)[0]?.toString());
+  const watch = getEnded && new GetWatch({ over: "flight", caller, peer: call.getPeer() }, getEnded);
   const failed = (thrown: unknown) => {
     watch?.failed(thrown);
     if (!(thrown instanceof CodedError)) onUnexpected(thrown, "DoGet");

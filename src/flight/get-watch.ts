@@ -1,23 +1,19 @@
 /** What one DoGet has been, for a trace: begun with the call, told when it has ended, however that was. */
-import type * as grpc from "@grpc/grpc-js";
 import { unixNowMs } from "../base/unix-time.ts";
 import { CodedError } from "../error.ts";
 import type { GetFacts } from "../tracing/span-facts.ts";
-import { traceContextOf } from "../tracing/trace-context.ts";
 import type { OutgoingStream } from "./producer.ts";
 
-/** Watches one DoGet; told of everything, it tells `ended` once. */
+/** Watches one DoGet; told of everything, it tells once. */
 export class GetWatch {
   private readonly facts: Omit<GetFacts, "endedUnixMs" | "outcome">;
   private isOver = false;
 
   constructor(
-    metadata: grpc.Metadata,
-    peer: string,
-    private readonly ended: (facts: GetFacts) => void,
+    about: Pick<GetFacts, "over" | "caller" | "peer">,
+    private readonly tell: (facts: GetFacts) => void,
   ) {
-    const caller = traceContextOf((header) => metadata.get(header)[0]?.toString());
-    this.facts = { caller, peer, begunUnixMs: unixNowMs(), rows: 0, batches: 0, blockedMs: 0 };
+    this.facts = { ...about, begunUnixMs: unixNowMs(), rows: 0, batches: 0, blockedMs: 0 };
   }
 
   /** The stream, with its hooks passed on. */
@@ -40,7 +36,7 @@ export class GetWatch {
       },
       close: (outcome) => {
         stream.close(outcome);
-        this.tell(outcome);
+        this.ended(outcome);
       },
     };
   }
@@ -54,12 +50,13 @@ export class GetWatch {
   /** It has ended before there was a stream. */
   refused(thrown: unknown): void {
     this.failed(thrown);
-    this.tell("failed");
+    this.ended("failed");
   }
 
-  private tell(outcome: GetFacts["outcome"]): void {
+  /** It has ended, or its stream has; once. */
+  ended(outcome: GetFacts["outcome"]): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.ended({ ...this.facts, endedUnixMs: unixNowMs(), outcome });
+    this.tell({ ...this.facts, endedUnixMs: unixNowMs(), outcome });
   }
 }

@@ -7,7 +7,9 @@ import * as grpc from "@grpc/grpc-js";
 import { CodedError } from "../error.ts";
 import type { OnUnexpected } from "../grpc/service.ts";
 import type { FromRowRead, IpcMessage, ToRowRead } from "../threads/row-read.ts";
+import type { GetFacts } from "../tracing/span-facts.ts";
 import type { FlightDataMessage } from "./flight-data.ts";
+import { GetWatch } from "./get-watch.ts";
 import type { FlightProducer, GetOutcome, OutgoingStream } from "./producer.ts";
 import { sendStream } from "./send-stream.ts";
 
@@ -17,6 +19,8 @@ interface Options {
   /** Why nothing is read at present, if that is so. */
   refusal: () => CodedError | undefined;
   onUnexpected: OnUnexpected;
+  /** Told of each read that has ended; absent: nobody traces them. */
+  getEnded?: (facts: GetFacts) => void;
 }
 
 /** The reads that the main thread has asked for, by its numbers. */
@@ -65,6 +69,7 @@ export class RowReads {
 /** One DoGet whose messages go to the main thread. */
 class RowRead {
   private stream: OutgoingStream | undefined;
+  private watch: GetWatch | undefined;
   private readonly left = new AbortController();
   private closed = false;
   /** Ends the wait for the client. */
@@ -86,6 +91,7 @@ class RowRead {
   fail(thrown: unknown): void {
     if (this.closed) return;
     const cursor = this.stream?.cursor?.();
+    this.watch?.failed(thrown);
     this.close("failed");
     this.post({ step: "ended", error: CodedError.from(thrown).toRecord(), cursor });
   }
@@ -93,13 +99,15 @@ class RowRead {
   /** Reads to the end; every way of ending is told but the client's own leaving. */
   async run(
     producer: Pick<FlightProducer, "doGet">,
-    { ticket, peer, identity }: Extract<ToRowRead, { step: "open" }>,
+    { ticket, peer, identity, caller }: Extract<ToRowRead, { step: "open" }>,
   ): Promise<void> {
+    const { getEnded } = this.options;
+    this.watch = getEnded && new GetWatch({ over: "http", caller, peer }, getEnded);
     try {
       const refusal = this.options.refusal();
       if (refusal !== undefined) throw refusal;
       let cursor: string | undefined;
-      const stream = await producer.doGet(ticket, {
+      const opened = await producer.doGet(ticket, {
         peer,
         metadata: new grpc.Metadata(),
         identity,
@@ -109,6 +117,7 @@ class RowRead {
         },
         announce: () => {}, // batches are counted with their stream
       });
+      const stream = this.watch?.of(opened) ?? opened;
       this.stream = stream;
       if (this.closed) return stream.close("cancelled");
       stream.endedSignal?.addEventListener("abort", () => this.wake());
@@ -146,6 +155,7 @@ class RowRead {
   private close(outcome: GetOutcome): void {
     if (this.closed) return;
     this.closed = true;
+    if (this.stream === undefined) this.watch?.ended(outcome);
     this.stream?.close(outcome);
     this.left.abort(); // the name's count of streams goes by it
     this.wake();

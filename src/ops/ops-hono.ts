@@ -1,6 +1,7 @@
 /** The types of the HTTP app: what its routes know of a request. */
 import type { Context, Hono } from "hono";
 import type { Identity } from "../security/grant.ts";
+import type { TraceContext } from "../tracing/trace-context.ts";
 
 /** Who is at the other end of a connection. */
 export interface OpsCaller {
@@ -19,8 +20,12 @@ export interface OpsEnv extends OpsCaller {
 /** Bindings and variables, as Hono names them. */
 export interface OpsTypes {
   Bindings: OpsEnv;
-  /** Who asks; undefined where nobody is asked. */
-  Variables: { identity: Identity | undefined };
+  Variables: {
+    /** Who asks; undefined where nobody is asked. */
+    identity: Identity | undefined;
+    /** The request's span, where there are traces. */
+    caller: TraceContext | undefined;
+  };
 }
 /** The app, for those who add routes. */
 export type OpsHono = Hono<OpsTypes>;

@@ -82,7 +82,8 @@ class RowAnswers {
   ): Promise<Response> {
     const { reads, formatter, isStopping } = this.options;
     this.enter();
-    const read = reads.read({ ticket, peer: context.env.peer, identity: context.get("identity") });
+    const [identity, caller] = [context.get("identity"), context.get("caller")];
+    const read = reads.read({ ticket, peer: context.env.peer, identity, caller });
     const over = () => {
       context.env.stayOpen?.(false);
       read.close();

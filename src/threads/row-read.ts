@@ -4,6 +4,7 @@
  */
 import type { ErrorRecord } from "../error.ts";
 import type { Identity } from "../security/grant.ts";
+import type { TraceContext } from "../tracing/trace-context.ts";
 
 /** One Arrow IPC message: its flatbuffer, and its body. */
 export interface IpcMessage {
@@ -19,7 +20,7 @@ export interface ReadBatch extends IpcMessage {
 
 /** What the main thread says of one read. */
 export type ToRowRead =
-  | { step: "open"; ticket: Uint8Array; peer: string; identity?: Identity }
+  | { step: "open"; ticket: Uint8Array; peer: string; identity?: Identity; caller?: TraceContext }
   /** The client has taken the last batch: the next one may come. */
   | { step: "taken" }
   | { step: "leave" };

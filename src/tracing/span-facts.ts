@@ -1,8 +1,9 @@
 /** What other threads and the engine tell of finished work, to be made into spans. Times are unixNowMs. */
 import type { TraceContext } from "./trace-context.ts";
 
-/** One DoGet, from its call to its end. */
+/** One DoGet, or one read of rows over HTTP, from its call to its end. */
 export interface GetFacts {
+  over: "flight" | "http";
   caller?: TraceContext;
   peer: string;
   /** The session or range; absent where the call failed before it was known. */

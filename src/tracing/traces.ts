@@ -98,6 +98,19 @@ export class Traces {
     return { trace_id: traceId, span_id: spanId };
   }
 
+  /** The context of the call that is being answered, for another thread. */
+  contextHere(): TraceContext | undefined {
+    const span = this.active.getStore();
+    if (span === undefined) return undefined;
+    const headers: Partial<TraceContext> = {};
+    this.propagator.inject(trace.setSpan(ROOT_CONTEXT, span), headers, {
+      set: (carrier: Partial<TraceContext>, name, value) => {
+        carrier[name as keyof TraceContext] = value;
+      },
+    });
+    return headers.traceparent === undefined ? undefined : { traceparent: headers.traceparent, ...headers };
+  }
+
   /** A session has started, or goes on: the span ends with the session, or with the process. */
   sessionBegan(id: string, attributes: Attributes): void {
     this.sessions.get(id)?.end();
@@ -138,15 +151,20 @@ export class Traces {
     span.end(endedUnixMs);
   }
 
-  /** A DoGet has ended. */
+  /** A DoGet has ended, or a read of rows over HTTP, which is within its request. */
   get(facts: GetFacts): void {
     const { about, peer, begunUnixMs, firstRowsUnixMs, endedUnixMs, rows, batches, blockedMs, outcome, error } = facts;
+    const isFlight = facts.over === "flight";
     const span = this.tracer.startSpan(
-      `${FLIGHT}/DoGet`,
+      isFlight ? `${FLIGHT}/DoGet` : "rows over HTTP",
       {
-        ...{ kind: SpanKind.SERVER, startTime: begunUnixMs, links: about && this.linksTo(about.id) },
+        ...{
+          kind: isFlight ? SpanKind.SERVER : SpanKind.INTERNAL,
+          startTime: begunUnixMs,
+          links: about && this.linksTo(about.id),
+        },
         attributes: {
-          ...rpcAttributes(FLIGHT, "DoGet"),
+          ...(isFlight ? rpcAttributes(FLIGHT, "DoGet") : {}),
           "client.address": peer,
           ...(about && { [`contract_data.${about.kind}`]: about.id }),
           ...{ "contract_data.rows": rows, "contract_data.batches": batches, "contract_data.outcome": outcome },

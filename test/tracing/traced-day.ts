@@ -28,8 +28,7 @@ export async function tracedDay(world: { command?: string[]; cwd?: string } = {}
   });
   try {
     const sessionId = await calls(processor);
-    const one = (name: string, holds: (span: ReceivedSpan) => boolean = () => true) =>
-      until(() => collector.named(name).find(holds), `the span ${name}`);
+    const one: One = (name, holds = () => true) => until(() => collector.named(name).find(holds), `the span ${name}`);
     const start = await one(`${CONTROL}/StartProcessing`);
     expect(start).toMatchObject({ traceId: CALLER.traceId, parentSpanId: CALLER.spanId, kind: 2 });
     expect(start.attributes).toMatchObject({ "rpc.method": "StartProcessing", "contract_data.session": sessionId });
@@ -58,6 +57,7 @@ export async function tracedDay(world: { command?: string[]; cwd?: string } = {}
     const status = await one("GET /status.json");
     expect(status.attributes).toMatchObject({ "http.route": "/status.json", "http.response.status_code": "200" });
     expect(status.parentSpanId).toBe(CALLER.spanId);
+    await checkRows(one, sessionId);
     await checkLedgers(collector, session);
     expect(collector.named("GET /metrics")).toEqual([]);
 
@@ -102,9 +102,28 @@ async function calls(processor: Processor): Promise<string> {
   const page = await fetch(`http://${processor.http}/status.json`, { headers: { traceparent } });
   expect(page.status).toBe(200);
   await page.text();
+  for (const path of [`/v1/sessions/${sessionId}/rows?from=start`, "/v1/rows?start_ledger=1&end_ledger=2"])
+    await (await fetch(`http://${processor.http}${path}`, { headers: { traceparent } })).text();
   await (await fetch(`http://${processor.http}/metrics`)).text();
   control.close();
   return sessionId;
+}
+
+type One = (name: string, holds?: (span: ReceivedSpan) => boolean) => Promise<ReceivedSpan>;
+
+/** A read of the session's rows over HTTP, within its request, and one that is refused. */
+async function checkRows(one: One, sessionId: string): Promise<void> {
+  const request = await one("GET /v1/sessions/:id/rows");
+  expect(request.parentSpanId).toBe(CALLER.spanId);
+  const [rows, none] = await Promise.all(
+    [true, false].map((hasRows) => one("rows over HTTP", ({ events }) => hasRows === events.includes("first rows"))),
+  );
+  expect(rows).toMatchObject({ traceId: CALLER.traceId, parentSpanId: request.spanId, kind: 1 });
+  expect(rows!.attributes).toMatchObject({
+    ...{ "contract_data.session": sessionId, "contract_data.rows": String(SAMPLE.rows) },
+    "contract_data.outcome": "completed",
+  });
+  expect(none!.status).toMatchObject({ code: 2, message: "OUT_OF_RANGE / LEDGER_BEFORE_SOURCE" });
 }
 
 /** The runs of the session's ledgers, each a trace of its own with its stages. */
