@@ -227,9 +227,19 @@ describe.skipIf(executable === undefined)("in a browser", () => {
     faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("401"))); // it has asked without a key
     const operator = await open("operator");
     await operator.getByLabel("First ledger").fill("2000");
+    await operator.getByLabel("Filters as JSON (empty").fill("{KALE");
+    await operator.getByRole("button", { name: "Start" }).click();
+    await operator.getByText("the filters are not JSON").waitFor();
     await operator.getByLabel("Filters as JSON (empty").fill('{"asset_codes":["KALE"]}');
+    const missed: string[] = [];
+    operator.on("console", (message) => missed.push(message.text()));
+    await operator.evaluate(`new MutationObserver(() => {
+      if (document.body.textContent.includes("There is no session")) console.log("a session that is there is not found");
+    }).observe(document.body, { childList: true, subtree: true })`);
     await operator.getByRole("button", { name: "Start" }).click();
     await operator.waitForURL(/#\/sessions\//);
+    await operator.getByRole("button", { name: "Stop" }).waitFor();
+    expect(missed).toEqual([]);
     const id = decodeURIComponent(operator.url().split("/sessions/")[1]!);
     await operator.getByLabel("Filters as JSON").fill('{"asset_codes":["AQUA"]}');
     await operator.getByRole("button", { name: "Change filters" }).click();

@@ -271,6 +271,14 @@ test("answers are of the kinds that /openapi.json says", async () => {
   }
 });
 
+test("an address has room for 280 contracts, and a longer one is 431", async () => {
+  const contract = readGolden(join(ROOT, "sample", "lake.tsv"))[0]![6]!;
+  const ask = (count: number) => get(`/v1/rows?${WHOLE}&contract_ids=${Array(count).fill(contract).join(",")}`);
+  const [fits, over] = [await ask(280), await ask(300)];
+  expect([fits.status, over.status]).toEqual([200, 431]);
+  expect(linesOf(await fits.text())).toEqual(linesOf(await rangeText(`contract_ids=${contract}`)));
+});
+
 test("HEAD has the headers of GET, and leaves no reader behind", async () => {
   for (const format of ["ndjson", "csv", "arrow", "sse"]) {
     const path = `http://${processor.http}/v1/rows?${WHOLE}&format=${format}`;

@@ -23,6 +23,15 @@ export async function ask(path, { method = "GET", body } = {}) {
   throw new Refused(response.status, typeof answer.error === "object" ? answer.error : { message: answer.error });
 }
 
+/** What somebody wrote as JSON. @throws Error with a sentence */
+export function jsonOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`the filters are not JSON: ${error.message}`);
+  }
+}
+
 let asking;
 
 /** Asks the person for credentials; resolves when there are some. */

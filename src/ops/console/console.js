@@ -88,6 +88,7 @@ async function run() {
 window.addEventListener("hashchange", () => {
   show();
   byId("main").focus();
+  void refresh();
 });
 window.addEventListener("changed", () => void refresh());
 document.addEventListener("visibilitychange", () => {

@@ -1,6 +1,6 @@
 /** The first page: everything at a glance. */
 import { bar, chart } from "./charts.js";
-import { ask } from "./client.js";
+import { ask, jsonOf } from "./client.js";
 import { age, bytes, count, make, replace, section, shortId, stateBadge, table } from "./dom.js";
 
 const UNREAD_MS_MIN = 1000; // a client that reads takes each batch within milliseconds
@@ -367,7 +367,7 @@ function startForm() {
         const { value } = form.elements[name];
         if (value !== "") body[name] = type === "number" ? Number(value) : value;
       }
-      if (filters.value.trim() !== "") body.filters = JSON.parse(filters.value);
+      if (filters.value.trim() !== "") body.filters = jsonOf(filters.value);
       const { id } = await ask("/v1/sessions", { method: "POST", body });
       form.reset();
       location.hash = `#/sessions/${encodeURIComponent(id)}`;

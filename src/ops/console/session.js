@@ -1,5 +1,5 @@
 /** The page of one session: how it goes on, who reads it, its filters, and what may be done with it. */
-import { ask, confirmed } from "./client.js";
+import { ask, confirmed, jsonOf } from "./client.js";
 import { age, bytes, count, make, replace, section, stateBadge } from "./dom.js";
 import { charts, labelList, mayChange, progress, streams } from "./overview.js";
 
@@ -11,6 +11,7 @@ export function sessionPage(id) {
   const editor = make("div");
   const said = make("p", { role: "status" });
   let shown = "";
+  let isKnown; // not yet told where the page has come before the news of a session that has just been started
   const act = async (what, path, method, question) => {
     if (question && !(await confirmed(question[0], question[1], what))) return;
     try {
@@ -32,7 +33,9 @@ export function sessionPage(id) {
     update(overview, history) {
       const session = overview.sessions.find((each) => each.id === id);
       if (session === undefined) {
-        replace(head, make("p", { class: "notice bad" }, `There is no session ${id}.`));
+        if (isKnown === undefined) replace(head, make("p", { class: "notice" }, "Looking for the session …"));
+        else replace(head, make("p", { class: "notice bad" }, `There is no session ${id}.`));
+        isKnown ??= false;
         replace(live);
         actions.replaceChildren();
         editor.replaceChildren();
@@ -148,7 +151,7 @@ function filterForm({ id, request }) {
     try {
       const { applied } = await ask(`/v1/sessions/${encodeURIComponent(id)}/filters`, {
         method: "POST",
-        body: { filters: JSON.parse(text.value) },
+        body: { filters: jsonOf(text.value) },
       });
       said.className = "";
       said.textContent = `changed: they apply from ledger ${applied[0].ledgerFrom}`;
