@@ -229,20 +229,10 @@ export class KeyHashColumn extends TextColumn {
   }
 }
 
-const NATIVE_BYTES_MIN = 200; // measured: from here on the runtime's base64 is the faster
-
-/** What Buffer's toString and write come down to, in Node and Bun alike, without their argument handling. */
-interface FastBuffer {
-  base64Slice(start: number, end: number): string;
-  latin1Write(text: string, at: number): number;
-}
-
-function bufferOf(view: DataView): FastBuffer {
-  // Buffer has both methods on Bun and Node; its types lack base64Slice and latin1Write.
-  return Buffer.from(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength) as unknown as FastBuffer;
-}
-
-/** Bytes in the ledger as base64. */
+/**
+ * Bytes in the ledger as base64. By table at any length: the runtime's own base64 is faster at some 400 bytes by itself, but
+ * makes a text on the way, and what is left of those costs more in page faults and collections than it saves.
+ */
 export class Base64Column extends TextColumn {
   constructor(
     spec: ColumnSpec,
@@ -250,37 +240,6 @@ export class Base64Column extends TextColumn {
     private readonly bytes: Words,
   ) {
     super(spec);
-  }
-
-  /**
-   * Long values go through the runtime's own base64, which is three times as fast as a table at some 400 bytes: the text
-   * that it makes on the way is short-lived garbage, the only such in this folder.
-   */
-  override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
-    const { dataAt } = place;
-    let { offsetsAt } = place;
-    const at = this.at(rows);
-    const bytes = this.bytes(rows);
-    const target = bufferOf(out);
-    let ledger = -1;
-    let d = out;
-    let source = target;
-    let q = dataAt;
-    out.setInt32(offsetsAt, 0, true);
-    for (let row = first; row < end; row++) {
-      if (rows.ledger[row] !== ledger) {
-        ledger = rows.ledger[row]!;
-        d = rows.ledgers[ledger]!.view;
-        source = bufferOf(d);
-      }
-      const from = at[row]!;
-      const length = bytes[row]!;
-      if (length < NATIVE_BYTES_MIN) q = writeBase64(d, from, length, out, q);
-      else q += target.latin1Write(source.base64Slice(from, from + length), q);
-      offsetsAt += 4;
-      out.setInt32(offsetsAt, q - dataAt, true);
-    }
-    return q;
   }
 
   override measure(rows: RowSet, first: number, end: number, sum: Measure): void {
