@@ -55,6 +55,15 @@ export interface BatchPlan {
   readonly regions: readonly number[];
 }
 
+/** Rows [first, end) and their sums per column, as long as the set's generation is the same. */
+interface MeasuredRows {
+  rows: RowSet;
+  generation: number;
+  first: number;
+  end: number;
+  sums: Measure[];
+}
+
 function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
@@ -69,6 +78,8 @@ export class BatchEncoder {
   readonly decoderOptions: { datasets: Dataset[]; schemaVersion: SchemaVersion; keyHash: boolean; assets: boolean };
   private readonly dataset: Dataset;
   private readonly headers = new Map<Compression, BatchHeader>();
+  /** What was measured last: looking for a batch's end goes on from there, and its plan needs nothing more. */
+  private measured: MeasuredRows | undefined;
 
   /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
   constructor(options: BatchEncoderOptions) {
@@ -111,13 +122,17 @@ export class BatchEncoder {
    */
   fit(rows: RowSet, first: number, rowsMax: number, bytesMax: number): number {
     const last = Math.min(rows.length, first + rowsMax);
-    let sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
-    let end = first;
+    const limit = Math.min(bytesMax, BODY_BYTES_MAX);
+    let { end, sums } = this.measuredFrom(rows, first);
+    if (end > last || this.bodyBytes(end - first, sums) > limit) {
+      sums = this.nothingMeasured();
+      end = first;
+    }
     for (let step = MEASURE_STEP_ROWS; step >= 1 && end < last; ) {
       const to = Math.min(end + step, last);
       const tried = sums.map((sum): Measure => ({ ...sum }));
       this.measure(rows, end, to, tried);
-      if (this.bodyBytes(to - first, tried) > Math.min(bytesMax, BODY_BYTES_MAX)) {
+      if (this.bodyBytes(to - first, tried) > limit) {
         // The body only grows with its rows, so the end lies inside this step.
         step = Math.min(step, to - end) >> 1;
         continue;
@@ -125,14 +140,16 @@ export class BatchEncoder {
       sums = tried;
       end = to;
     }
+    this.measured = { rows, generation: rows.generation, first, end, sums };
     return end;
   }
 
   /** The size and layout of one batch of the rows [first, end). Formats nothing (but JSON: see json-column.ts). */
   plan(rows: RowSet, first: number, end: number): BatchPlan {
     if (end > first) this.checkRows(rows.ledgers[rows.ledger[first]!]!);
-    const sums = this.columns.map((): Measure => ({ dataBytes: 0, nulls: 0 }));
-    this.measure(rows, first, end, sums);
+    const known = this.measuredFrom(rows, first);
+    const sums = known.end === end ? known.sums : this.nothingMeasured();
+    if (known.end !== end) this.measure(rows, first, end, sums);
     const count = end - first;
     const regions: number[] = [];
     let at = 0;
@@ -213,6 +230,17 @@ export class BatchEncoder {
       "ROWS_SCHEMA",
       `rows decoded as ${dataset} for schema version ${schemaVersion} cannot be laid out as ${this.dataset} of version ${own}: decode with the encoder's decoderOptions`,
     );
+  }
+
+  private nothingMeasured(): Measure[] {
+    return this.columns.map(() => ({ dataBytes: 0, nulls: 0 }));
+  }
+
+  /** How far rows from `first` on have been measured. */
+  private measuredFrom(rows: RowSet, first: number): { end: number; sums: Measure[] } {
+    const { measured } = this;
+    const isKnown = measured?.rows === rows && measured.generation === rows.generation && measured.first === first;
+    return isKnown ? measured : { end: first, sums: this.nothingMeasured() };
   }
 
   private measure(rows: RowSet, first: number, end: number, sums: Measure[]): void {

@@ -44,6 +44,7 @@ export class XdrJsonColumn extends TextColumn {
 
   override write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
     this.prepare(rows, first, end);
+    this.forgetBefore(first);
     const at = this.at(rows);
     const { starts, lengths, base, json } = this;
     const { dataAt } = place;
@@ -115,7 +116,6 @@ export class XdrJsonColumn extends TextColumn {
       this.json.end = 0;
     }
     if (end <= this.known) return;
-    this.forgetBefore(first);
     if (end - this.base > this.starts.length) this.enlarge(end - this.base);
     const at = this.at(rows);
     const { starts, lengths, base, json } = this;
@@ -131,7 +131,7 @@ export class XdrJsonColumn extends TextColumn {
     this.known = end;
   }
 
-  /** Rows are asked for in rising order: once the front half is behind, the rest moves up. */
+  /** Rows are written in rising order: once the front half is behind, the rest moves up. */
   private forgetBefore(first: number): void {
     const behind = first - this.base;
     const { starts, lengths, json } = this;

@@ -193,6 +193,32 @@ describe("fit", () => {
     expect(encoder.fit(rows, 10, 10, 100)).toBe(10);
     expect(encoder.fit(rows, 3000, 10, 1 << 20)).toBe(3000);
   });
+  test("goes on from rows measured before, and begins anew where they may be others", () => {
+    const fresh = (set: RowSet) =>
+      new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK }).plan(set, 0, set.length);
+    const ledger = (values: number) =>
+      buildLedger({
+        transactions: [
+          {
+            operations: [
+              Array.from({ length: 40 }, (_, i) => created({ key: scU32(i), val: scSymbol("x".repeat(values)) })),
+            ],
+          },
+        ],
+      });
+    const set = decode([ledger(3)]);
+    const decoder = new LedgerDecoder({ networkPassphrase: PUBNET, compat: "default" });
+    encoder.fit(set, 0, 100, 1 << 30);
+    decoder.decode(ledger(20), set);
+    expect(encoder.fit(set, 0, 100, 1 << 30)).toBe(80);
+    expect(encoder.plan(set, 0, 80)).toEqual(fresh(set));
+    set.truncate(40, 1);
+    decoder.decode(ledger(9), set);
+    expect(encoder.fit(set, 0, 100, 1 << 30)).toBe(80);
+    expect(encoder.plan(set, 0, 80)).toEqual(fresh(set));
+    expect(encoder.fit(set, 0, 70, 1 << 30)).toBe(70);
+    expect(encoder.fit(set, 0, 100, encoder.plan(set, 0, 50).bodyBytes)).toBe(50);
+  });
 });
 
 test("the canonical text has its 22 columns on every line", () => {
