@@ -7,6 +7,7 @@
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { versionBeside } from "../columns/datasets.ts";
 import { CodedError } from "../error.ts";
+import { moveRows, rowBytes } from "../ledger/row-bytes.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
@@ -41,7 +42,7 @@ export class BatchCutter {
   private checkAt = FULL_CHECK_ROWS;
   /** Ledgers that were left out and that no batch has named yet. */
   private skipped: number[] = [];
-  /** Ledgers of the set whose bytes stay as they are. */
+  /** Ledgers of the set whose rows have been moved, as far as they wait. */
   private kept = 0;
 
   /**
@@ -142,13 +143,20 @@ export class BatchCutter {
     }
   }
 
-  /** Makes sure of the bytes that rows wait for since the last call, by `copy` where that is given. */
-  keep(copy: ((bytes: Uint8Array) => Uint8Array) | undefined): void {
-    const { ledgers } = this.rows;
-    for (let index = this.kept; copy !== undefined && index < ledgers.length; index++) {
-      if (this.isEmpty || index < this.rows.ledger[this.first]!) continue; // all its rows are in batches
-      const bytes = copy(ledgers[index]!.bytes);
-      ledgers[index] = { ...ledgers[index]!, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+  /**
+   * Moves what waiting rows refer to into memory of their own, since the last call's: the bytes of their ledgers go away.
+   * @param room memory for so many bytes of a ledger
+   */
+  keep(room: (ledger: number, bytes: number) => Uint8Array): void {
+    const { rows } = this;
+    const { ledgers, ledger: ledgerOf } = rows;
+    for (let end = rows.length; end > this.first; ) {
+      const ledger = ledgerOf[end - 1]!;
+      if (ledger < this.kept) break;
+      let first = end - 1;
+      while (first > this.first && ledgerOf[first - 1] === ledger) first -= 1;
+      moveRows(rows, first, end, room(ledgers[ledger]!.sequence, rowBytes(rows, first, end)));
+      end = first;
     }
     this.kept = ledgers.length;
   }

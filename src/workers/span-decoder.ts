@@ -2,8 +2,8 @@
  * One stream's spans on one worker: inflates and decodes objects, and has the rows cut into batches (batch-cutter.ts),
  * which go straight into the output ring. HOT PATH.
  *
- * A ledger that comes uncompressed is read where it lies, in the input ring; it is copied only when rows of it still
- * wait for their batch when the ring wants its memory back.
+ * A ledger that comes uncompressed is read where it lies, in the input ring. What rows refer to that still wait for their
+ * batch when its memory is wanted back is moved together (ledger/row-bytes.ts).
  *
  * A stream of several datasets is inflated and walked once. Where there are partitions, the rows of each dataset are then
  * dealt out to a cutter for each of them.
@@ -19,7 +19,7 @@ import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
 import { afterLast, type BatchCutter } from "./batch-cutter.ts";
 import { sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
-import type { LedgerBuffer, LedgerMemory } from "./ledger-memory.ts";
+import type { LedgerMemory, RowBuffer } from "./ledger-memory.ts";
 import { PartCutters } from "./part-cutters.ts";
 import {
   type AssetRecord,
@@ -52,10 +52,8 @@ export class SpanDecoder {
   private assetsError: CodedError | undefined;
   private readonly out: PartCutters;
   private readonly cutters: readonly BatchCutter[];
-  /** Memory of objects that rows may wait for. */
-  private buffers: LedgerBuffer[] = [];
-  /** Memory of the object being decoded: a batch that goes out in its middle must not give it away. */
-  private readonly inUse: LedgerBuffer[] = [];
+  /** Memory of rows that wait. */
+  private buffers: RowBuffer[] = [];
   private retainedBytes = 0;
   private networkChecked = false;
   /** The chain inside the open span; the sequencer checks where spans meet. */
@@ -111,12 +109,10 @@ export class SpanDecoder {
     if (record.traced) this.stopwatch ??= new SpanStopwatch(this.parts.times);
     this.stopwatch?.resume();
     let next = record.ledgerFirst;
-    let xdrBytes = 0;
     try {
       const { name, encoding, container } = record;
       const xdr = encoding === "none" ? stored : this.inflate(name, stored, container);
       this.retainedBytes += xdr.length;
-      xdrBytes = xdr.length;
       if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done);
       else {
         const onMissing = (error: CodedError, first: number, last: number) => {
@@ -139,10 +135,7 @@ export class SpanDecoder {
         for (; next <= record.ledgerLast; next++) this.leaveOut(next, record.name, thrown, done);
       } else this.fail(thrown, record.name, Math.min(next, record.ledgerLast), done);
     }
-    const held = this.buffers.length;
-    this.buffers.push(...this.inUse.splice(0));
-    this.keep(record.encoding === "none");
-    for (const buffer of this.buffers.slice(held)) Object.assign(buffer, { xdrBytes, ledgerLast: record.ledgerLast });
+    this.keep();
     this.letGoEmitted();
     this.stopwatch?.pause();
     done.durationMs += performance.now() - begun;
@@ -225,23 +218,19 @@ export class SpanDecoder {
   private inflate(name: string, stored: Uint8Array, container: "ledger" | "batch"): Uint8Array {
     const mark = this.parts.times.mark();
     try {
-      return this.parts.memory.inflate(this.inUse, name, stored, container, this.spec.ledgerBytesMax);
+      return this.parts.memory.inflate(name, stored, container, this.spec.ledgerBytesMax);
     } finally {
       this.parts.times.add("inflate", mark);
     }
   }
 
-  /** Makes sure of the bytes that rows of the last object wait for: those that lie in the ring are copied, once. */
-  private keep(inRing: boolean): void {
-    const copies = new Map<Uint8Array, Uint8Array>();
-    const copy = (bytes: Uint8Array) => {
-      const known = copies.get(bytes);
-      if (known !== undefined) return known;
-      const kept = this.parts.memory.copy(this.buffers, bytes);
-      copies.set(bytes, kept);
-      return kept;
-    };
-    for (const cutter of this.cutters) cutter.keep(inRing ? copy : undefined);
+  /** Moves what rows that wait refer to of the last object: its own memory is the next one's. */
+  private keep(): void {
+    const { memory, times } = this.parts;
+    const mark = times.mark();
+    for (const cutter of this.cutters) cutter.keep((ledger, bytes) => memory.room(this.buffers, ledger, bytes));
+    memory.objectDone();
+    times.add("encode", mark);
   }
 
   /** Whether ON_ERROR lets a ledger with this error be left out: only what is wrong with the ledger itself. */
@@ -367,9 +356,9 @@ export class SpanDecoder {
     const { cutters } = this;
     const waitsSince = Math.min(...cutters.map((cutter) => cutter.waitsSince ?? Number.POSITIVE_INFINITY));
     for (const cutter of cutters) cutter.dropEmitted();
-    const emitted = this.buffers.filter(({ ledgerLast }) => ledgerLast < waitsSince);
-    this.buffers = this.buffers.filter(({ ledgerLast }) => ledgerLast >= waitsSince);
-    this.retainedBytes = this.buffers.reduce((sum, { xdrBytes }) => sum + xdrBytes, 0);
+    const emitted = this.buffers.filter(({ ledger }) => ledger < waitsSince);
+    this.buffers = this.buffers.filter(({ ledger }) => ledger >= waitsSince);
+    this.retainedBytes = this.buffers.reduce((sum, { bytes }) => sum + bytes, 0);
     this.parts.memory.give(emitted);
   }
 
@@ -380,7 +369,7 @@ export class SpanDecoder {
   }
 }
 
-/** A ledger of this size is full batches and a rest, which goes out at once: to keep the rest is to copy all of the ledger. */
+/** A ledger of this size is full batches and a rest, which goes out at once: at the tip nothing comes that would fill it up. */
 const LARGE_LEDGER_BYTES = 4 << 20; // twice what is dense today
 
 /** Errors beside DATA_LOSS that are about one ledger. */

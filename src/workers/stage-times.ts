@@ -8,7 +8,7 @@ const STAGES = [
   "inflate",
   /** Workers: the walk over a ledger's XDR, rules, filters, key hashes. */
   "decode",
-  /** Workers: rows measured, formatted and laid down as Arrow. */
+  /** Workers: rows measured, formatted and laid down as Arrow; and moved where they wait for that. */
   "encode",
   /** Workers: waiting for room in the output ring. */
   "outputWait",
