@@ -12,6 +12,7 @@ let page;
 let overview;
 let history;
 let historyAt = Number.NEGATIVE_INFINITY;
+let asked = 0;
 
 /** `#/`, `#/sessions/ID`, `#/sessions/ID/rows?…` */
 function pageOf(hash) {
@@ -58,8 +59,11 @@ function drawHead({ service, health, startedUnixMs, nowUnixMs, you }) {
 }
 
 async function refresh() {
+  const turn = ++asked;
   try {
-    overview = await ask("/v1/overview");
+    const answer = await ask("/v1/overview");
+    if (turn !== asked) return; // somebody has asked again, and hears what is newer
+    overview = answer;
     if (performance.now() - historyAt > HISTORY_MS) {
       history = await ask("/v1/history");
       historyAt = performance.now();
