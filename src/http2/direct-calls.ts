@@ -48,7 +48,7 @@ const OF_STREAM_BYTES: ReadonlyMap<number, number> = new Map([
   [FrameType.RST_STREAM, RST_STREAM_PAYLOAD_BYTES],
   [FrameType.WINDOW_UPDATE, WINDOW_UPDATE_PAYLOAD_BYTES],
 ]);
-const PAST_CALLS_MAX = 1024; // frames that cross with an answer come within a round trip
+const REMEMBERED_MAX = 1024; // frames that cross with an answer come within a round trip
 const SOUND_NAME = /^:?[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const UNSOUND_VALUE = /[\0\r\n]/;
 const REQUEST_PSEUDO_HEADERS: readonly string[] = [":method", ":scheme", ":path", ":authority"];
@@ -76,6 +76,8 @@ export class DirectCalls {
   readonly #calls = new Map<number, DirectCall>();
   /** Direct calls that are over, the oldest first: node:http2 has never heard of their streams. */
   readonly #past = new Set<number>();
+  /** Streams that node:http2 has heard of last, the oldest first. */
+  readonly #passedOn = new Set<number>();
   #lastStream = 0; // that the client has opened
   #lastPassedOn = 0; // the highest that node:http2 has heard of
   #refund = 0; // bytes of the connection's window that are to be given back
@@ -236,15 +238,19 @@ export class DirectCalls {
       else known.close(Http2ErrorCode.PROTOCOL_ERROR); // headers in the middle of a request
       return;
     }
-    if (this.#isPast(stream)) return;
+    if (this.#past.has(stream)) return; // it crosses with the answer
     const opens = stream > this.#lastStream;
+    if (stream % 2 === 0) throw wrong(`stream ${stream} is a server's: a client's have odd numbers`);
+    if (!opens && !this.#passedOn.has(stream) && !this.#outbound.isOpen(stream)) {
+      throw wrong(`stream ${stream} begins after stream ${this.#lastStream}: numbers of new streams must grow`);
+    }
     if (opens) this.#lastStream = stream;
     if (opens && this.#outbound.openStreams > this.#taker.streamsMax) {
-      this.#remember(stream);
+      remember(this.#past, stream);
       this.#outbound.reset(stream, Http2ErrorCode.REFUSED_STREAM); // the client may try again
       return;
     }
-    const isDoubtful = ends || !opens || stream % 2 === 0 || this.#outbound.goawaySent;
+    const isDoubtful = ends || !opens || this.#outbound.goawaySent;
     const sound = isDoubtful ? undefined : soundHeaders(headers);
     if (sound === undefined || !this.#taker.wants(sound)) {
       this.#passOn(stream, encodeLiterals(headers), ends);
@@ -266,6 +272,7 @@ export class DirectCalls {
 
   #passOn(stream: number, block: Buffer, ends: boolean): void {
     this.#lastPassedOn = Math.max(this.#lastPassedOn, stream);
+    remember(this.#passedOn, stream);
     let type: number = FrameType.HEADERS;
     for (let at = 0; at === 0 || at < block.length; at += FRAME_BYTES_MAX_DEFAULT) {
       const part = block.subarray(at, at + FRAME_BYTES_MAX_DEFAULT);
@@ -277,13 +284,8 @@ export class DirectCalls {
 
   #ended(stream: number): void {
     this.#calls.delete(stream);
-    this.#remember(stream);
+    remember(this.#past, stream);
     if (this.#calls.size === 0) this.#idle();
-  }
-
-  #remember(stream: number): void {
-    this.#past.add(stream);
-    if (this.#past.size > PAST_CALLS_MAX) this.#past.delete(this.#past.values().next().value!);
   }
 
   /** What was taken in is a window's again: what a call may hold is limited by its budget. */
@@ -319,6 +321,12 @@ function soundHeaders(list: readonly Header[]): IncomingHttpHeaders | undefined 
   if (headers[":method"] !== "POST" || REQUEST_PSEUDO_HEADERS.some((name) => !headers[name])) return undefined;
   if (headers.te !== "trailers" || "connection" in headers || "content-length" in headers) return undefined;
   return headers;
+}
+
+/** Adds a stream to those that are remembered; the oldest is forgotten. */
+function remember(streams: Set<number>, stream: number): void {
+  streams.add(stream);
+  if (streams.size > REMEMBERED_MAX) streams.delete(streams.values().next().value!);
 }
 
 function wrong(what: string): CodedError {

@@ -28,6 +28,7 @@ import {
   WINDOW_BYTES_MAX,
 } from "./http2-frames.ts";
 import { LANE_CHUNK_BYTES_MAX, Lane } from "./http2-lane.ts";
+import { InitialWindow } from "./initial-window.ts";
 import { NodeWindow } from "./node-window.ts";
 import {
   endsStream,
@@ -49,9 +50,7 @@ let chunk: Buffer | undefined;
 export class OutboundFrames implements WindowListener {
   readonly #peers: OutboundPeers;
   readonly #streams = new Map<number, StreamState>();
-  #initialWindow = INITIAL_WINDOW_BYTES_DEFAULT; // of a new stream
-  /** By how much each SETTINGS that is not acknowledged yet makes it larger. */
-  readonly #unacknowledged: number[] = [];
+  readonly #initialWindow = new InitialWindow();
   #connection = INITIAL_WINDOW_BYTES_DEFAULT;
   readonly #node: NodeWindow;
   #lastStream = 0; // the highest that the client has opened
@@ -87,7 +86,7 @@ export class OutboundFrames implements WindowListener {
 
   opened(stream: number): void {
     this.#lastStream = Math.max(this.#lastStream, stream);
-    this.#streams.set(stream, { window: this.#initialWindow, answered: false });
+    this.#streams.set(stream, { window: this.#initialWindow.bytes, answered: false });
   }
 
   credited(stream: number, bytes: number): boolean {
@@ -105,17 +104,12 @@ export class OutboundFrames implements WindowListener {
     return true;
   }
 
-  /**
-   * SETTINGS. Smaller windows hold at once; larger ones once node:http2 has acknowledged them, since clients count what
-   * comes before that by the old ones.
-   */
   settings(windowChange: number): void {
-    this.#unacknowledged.push(Math.max(0, windowChange));
-    if (windowChange < 0) this.#changeWindows(windowChange);
+    this.#changeWindows(this.#initialWindow.ask(windowChange));
+    this.pump();
   }
 
   #changeWindows(bytes: number): void {
-    this.#initialWindow += bytes;
     for (const state of this.#streams.values()) state.window += bytes;
   }
 
@@ -134,6 +128,10 @@ export class OutboundFrames implements WindowListener {
   }
 
   lastDirect = 0; // the highest stream of a direct call
+
+  isOpen(stream: number): boolean {
+    return this.#streams.has(stream);
+  }
 
   get openStreams(): number {
     return this.#streams.size;
@@ -366,8 +364,9 @@ export class OutboundFrames implements WindowListener {
 
   /** A frame of node:http2 has gone to the socket (or is about to, with nothing in between). */
   #passed(type: number, flags: number, stream: number): void {
-    if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0)
-      this.#changeWindows(this.#unacknowledged.shift() ?? 0);
+    if (type === FrameType.SETTINGS && (flags & FrameFlag.ACK) !== 0) {
+      this.#changeWindows(this.#initialWindow.acknowledge());
+    }
     const state = this.#streams.get(stream);
     if (type === FrameType.HEADERS && state !== undefined) state.answered = true;
     if (!endsStream(type, flags)) return;

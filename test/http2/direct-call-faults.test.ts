@@ -88,7 +88,7 @@ const FAULTS: Record<string, [told: string, ...frames: Buffer[]]> = {
   "headers inside the request": ["1 reset 1", OPENS, frame(0, 0, 1, MESSAGE), frame(1, 4, 1, BLOCK)],
   "a WINDOW_UPDATE of nothing": ["1 reset 1", OPENS, windowUpdate(1, 0)],
   "a second message, and no end": ["1 answered", OPENS, frame(0, 0, 1, MESSAGE), frame(0, 0, 1, MESSAGE)],
-  "an even stream": ["GOAWAY 11", opening(2, CHECK)],
+  "an even stream": ["GOAWAY 1", opening(2, CHECK)],
   "a RST_STREAM of one byte": ["GOAWAY 11", OPENS, frame(3, 0, 1, Buffer.alloc(1))],
   "a WINDOW_UPDATE of two bytes": ["GOAWAY 11", OPENS, frame(8, 0, 1, Buffer.alloc(2))],
   "a PRIORITY of one byte": ["GOAWAY 11", OPENS, frame(2, 0, 1, Buffer.alloc(1))],

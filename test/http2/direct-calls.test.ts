@@ -17,6 +17,8 @@ const WATCH = `/${Health.typeName}/Watch`;
 const STREAMS_MAX = 8;
 const REQUEST_BYTES_MAX = 300_000;
 const IDLE_MS = 400;
+const CLOCK_MS = 20; // that timers may be early, added up
+const SETTINGS_HOLD_MS_MAX = 10_000; // what a client may have to wait for an acknowledgement
 
 /** Answers after `after:N` milliseconds; `large` has an answer of 100 kB by its details. */
 class Subject {
@@ -64,7 +66,7 @@ interface Seen {
 class Peer {
   readonly socket: net.Socket;
   readonly streams = new Map<number, Seen>();
-  goaway: { last: number; code: number } | undefined;
+  goaway: { last: number; code: number; why: string } | undefined;
   closed = false;
   updates = 0;
   readonly #decoder = new HpackDecoder(1 << 20);
@@ -111,7 +113,10 @@ class Peer {
       if (type <= 1 && flags & 1) seen.ended = true;
       if (type === 3) seen.reset = payload.readUInt32BE();
       if (type === 8 && stream === 0) this.updates++;
-      if (type === 7) this.goaway = { last: payload.readUInt32BE() & 0x7fffffff, code: payload.readUInt32BE(4) };
+      if (type === 7) {
+        const last = payload.readUInt32BE() & 0x7fffffff;
+        this.goaway = { last, code: payload.readUInt32BE(4), why: payload.toString("utf8", 8) };
+      }
     }
     this.#bytes = this.#bytes.subarray(end);
   }
@@ -230,6 +235,43 @@ describe("a direct call", () => {
     }
   });
 
+  test("an answer goes out as soon as SETTINGS open its window again, beside a call that still owes", async () => {
+    for (const [window, bytes] of [
+      [1000, 10],
+      [65_535, 60_000],
+      [200_000, 100_000],
+    ] as const) {
+      const peer = new Peer(direct);
+      peer.socket.write(start(1, WATCH, asks("")));
+      peer.socket.write(start(3, CHECK, asks("after:50")));
+      peer.socket.write(Buffer.concat([windowUpdate(0, 200_000), settings([4, 0])]));
+      await until(() => peer.streams.get(3)?.headers.length, "the answer's headers");
+      expect(peer.streams.get(3)?.bytes).toBe(0);
+      const before = performance.now();
+      peer.socket.write(Buffer.concat([start(5, CHECK, asks(`bytes:${bytes}`)), settings([4, window])]));
+      expect((await peer.ended(5)).bytes).toBe(bytes + 5);
+      expect((await peer.ended(3)).bytes).toBe(8);
+      expect(performance.now() - before).toBeLessThan(SETTINGS_HOLD_MS_MAX);
+      expect(peer.goaway).toBeUndefined();
+      peer.socket.destroy();
+    }
+  });
+
+  test("a window that is less than nothing takes as much to open again", async () => {
+    const peer = new Peer(direct);
+    peer.socket.write(Buffer.concat([windowUpdate(0, 200_000), start(1, CHECK, asks("bytes:100000"))]));
+    await until(() => peer.streams.get(1)?.bytes === 65_535, "the first window");
+    peer.socket.write(settings([4, 0])); // it has -65,535 now
+    peer.socket.write(start(3, CHECK, asks("")));
+    await until(() => peer.streams.get(3)?.headers.length, "the next answer's headers");
+    peer.socket.write(settings([4, 1000]));
+    expect((await peer.ended(3)).bytes).toBe(8);
+    expect(peer.streams.get(1)?.bytes).toBe(65_535);
+    peer.socket.write(windowUpdate(1, 99_005));
+    expect((await peer.ended(1)).bytes).toBe(100_005);
+    peer.socket.destroy();
+  });
+
   test("a client that cancels is told to the handler; what crosses with an answer is no fault", async () => {
     const peer = new Peer(direct);
     const before = direct.cancelled;
@@ -268,11 +310,31 @@ describe("a direct call", () => {
     peer.socket.write(start(3, CHECK, asks("")));
     await peer.ended(3);
     const calls = direct.calls.length;
-    for (const stream of [3, 1, 2]) peer.socket.write(start(stream, CHECK, asks("")));
-    await Promise.race([until(() => peer.closed, "the end"), Bun.sleep(200)]);
-    expect(direct.calls.length).toBe(calls);
+    peer.socket.write(start(3, CHECK, asks("")));
+    peer.socket.write(start(5, CHECK, asks("")));
+    await peer.ended(5);
+    expect(direct.calls.length).toBe(calls + 1);
     peer.socket.destroy();
   });
+
+  for (const path of [CHECK, WATCH]) {
+    for (const [stream, why] of [
+      [1, "stream 1 begins after stream 3: numbers of new streams must grow"],
+      [2, "stream 2 is a server's: a client's have odd numbers"],
+      [4, "stream 4 is a server's: a client's have odd numbers"],
+    ] as const) {
+      test(`stream ${stream} of ${path} after stream 3 ends the connection`, async () => {
+        const peer = new Peer(direct);
+        peer.socket.write(start(3, path, asks("")));
+        if (path === CHECK) await peer.ended(3);
+        const calls = direct.calls.length;
+        peer.socket.write(start(stream, CHECK, asks("")));
+        await until(() => peer.closed, "the end");
+        expect(peer.goaway).toMatchObject({ code: 1, why });
+        expect(direct.calls.length).toBe(calls);
+      });
+    }
+  }
 
   test("the connection's window is given back", async () => {
     const peer = new Peer(direct);
@@ -302,13 +364,11 @@ describe("a direct call", () => {
 
   test("an idle connection is closed, and one with direct calls is not idle", async () => {
     const peer = new Peer(direct);
-    for (let stream = 1; stream < 14; stream += 2) {
-      peer.socket.write(start(stream, CHECK, asks("")));
-      await peer.ended(stream);
-      await Bun.sleep(IDLE_MS / 4);
-    }
-    expect(peer.goaway).toBeUndefined();
+    const begun = performance.now();
+    peer.socket.write(start(1, CHECK, asks(`after:${2 * IDLE_MS}`)));
     await until(() => peer.goaway, "a GOAWAY");
+    expect(peer.status(1)).toBe("200 | application/grpc+proto | 0 | OK | ");
+    expect(performance.now() - begun).toBeGreaterThan(3 * IDLE_MS - CLOCK_MS);
     peer.socket.destroy();
   });
 
