@@ -5,7 +5,7 @@
  */
 import { INITIAL_WINDOW_BYTES_DEFAULT } from "./http2-frames.ts";
 
-/** Of one connection. Both methods answer with the bytes by which every open stream's window changes. */
+/** One connection has one. Both methods answer with the bytes by which every open stream's window changes. */
 export class InitialWindow {
   #asked = INITIAL_WINDOW_BYTES_DEFAULT;
   #acknowledged = INITIAL_WINDOW_BYTES_DEFAULT;
