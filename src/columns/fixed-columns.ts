@@ -148,9 +148,16 @@ export class LedgerSequenceColumn extends Column {
   measure(): void {}
 
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const { ledger: ledgerOf, ledgers } = rows;
+    let ledger = -1;
+    let sequence = 0;
     let q = place.dataAt;
     for (let row = first; row < end; row++, q += 4) {
-      out.setUint32(q, rows.ledgers[rows.ledger[row]!]!.sequence, true);
+      if (ledgerOf[row] !== ledger) {
+        ledger = ledgerOf[row]!;
+        sequence = ledgers[ledger]!.sequence;
+      }
+      out.setUint32(q, sequence, true);
     }
     return q;
   }
@@ -170,11 +177,18 @@ export class ClosedAtColumn extends Column {
   measure(): void {}
 
   write(rows: RowSet, first: number, end: number, out: DataView, place: Placement): number {
+    const { ledger: ledgerOf, ledgers } = rows;
+    let ledger = -1;
+    let low = 0;
+    let high = 0;
     let q = place.dataAt;
     for (let row = first; row < end; row++, q += 8) {
-      const ledger = rows.ledgers[rows.ledger[row]!]!;
-      out.setUint32(q, ledger.closedAtMicrosLow, true);
-      out.setUint32(q + 4, ledger.closedAtMicrosHigh, true);
+      if (ledgerOf[row] !== ledger) {
+        ledger = ledgerOf[row]!;
+        ({ closedAtMicrosLow: low, closedAtMicrosHigh: high } = ledgers[ledger]!);
+      }
+      out.setUint32(q, low, true);
+      out.setUint32(q + 4, high, true);
     }
     return q;
   }
