@@ -1,7 +1,8 @@
 /** What comes out of a server's bytes, without sockets. */
+
+import { ReusedBuffers } from "../../src/base/reused-buffers.ts";
 import { type CallStatus, statusOfTrailers } from "../../src/grpc/stream-client/call-status.ts";
 import { MessageAssembler } from "../../src/grpc/stream-client/message-assembler.ts";
-import { MessageBuffers } from "../../src/grpc/stream-client/message-buffers.ts";
 import { ClientStream } from "../../src/http2/client/client-stream.ts";
 import type { Header } from "../../src/http2/hpack/static-table.ts";
 import { parseFrames } from "../http2/frames.ts";
@@ -18,7 +19,7 @@ interface Outcome {
 /** @param pieces the bytes, split anywhere */
 export function received(pieces: Iterable<Buffer>): Outcome {
   const outcome: Outcome = { messages: [], status: undefined, pings: [], goaway: undefined };
-  const buffers = new MessageBuffers(1 << 20);
+  const buffers = new ReusedBuffers(1 << 20);
   const written: Buffer[] = [];
   const assembler = new MessageAssembler(buffers, 1 << 20, ({ bytes }) => {
     outcome.messages.push(Buffer.from(bytes));

@@ -4,14 +4,14 @@
  */
 
 import * as grpc from "@grpc/grpc-js";
+import type { ReusedBuffers } from "../../base/reused-buffers.ts";
 import { CallFault } from "./call-status.ts";
-import type { MessageBuffers } from "./message-buffers.ts";
 
 const PREFIX_BYTES = 5;
 
 /** One message as it was sent. */
 export interface ReceivedMessage {
-  /** Memory of MessageBuffers. */
+  /** Memory of ReusedBuffers. */
   bytes: Buffer;
   isCompressed: boolean;
 }
@@ -25,7 +25,7 @@ export class MessageAssembler {
 
   /** @param taken is given each message as its last byte comes */
   constructor(
-    private readonly buffers: MessageBuffers,
+    private readonly buffers: ReusedBuffers,
     private readonly messageBytesMax: number,
     private readonly taken: (message: ReceivedMessage) => void,
   ) {}

@@ -7,6 +7,7 @@
  *     ├───────────────────────────────────── WINDOW_BYTES ──────────────────────────────────────┤
  */
 import * as grpc from "@grpc/grpc-js";
+import { ReusedBuffers } from "../../base/reused-buffers.ts";
 import { ClientStream, type ClientStreamOwner } from "../../http2/client/client-stream.ts";
 import { Http2Fault } from "../../http2/client/fault.ts";
 import type { Header } from "../../http2/hpack/static-table.ts";
@@ -24,7 +25,6 @@ import {
 import { dial, type Wire, type WireListener } from "./dial.ts";
 import { gunzipped } from "./gunzip.ts";
 import { MessageAssembler, type ReceivedMessage } from "./message-assembler.ts";
-import { MessageBuffers } from "./message-buffers.ts";
 
 /** Enough for 80 MB/s from a server 100 ms away, and four dense ledgers to bridge a pause of the reader. */
 export const WINDOW_BYTES = 8 << 20;
@@ -71,7 +71,7 @@ export class ServerStream {
   readonly #options: ServerStreamOptions;
   readonly #wire: Wire;
   #stream: ClientStream | undefined;
-  readonly #buffers = new MessageBuffers(KEPT_BYTES_MAX);
+  readonly #buffers = new ReusedBuffers(KEPT_BYTES_MAX);
   readonly #assembler: MessageAssembler;
   readonly #queue: ReceivedMessage[] = [];
   #queuedBytes = 0;

@@ -113,7 +113,8 @@ export class LakeLoader {
         // Nothing but decoding tells whether holes of an upload are left; the newest file is one every few seconds.
         if (end === 0 && (await this.#isNewest(batch.ledgerLast))) this.#checkWhole(stored, bytes);
         this.follower.noted(batch);
-        return { name, ...batch, encoding: "zstd", container: "batch", bytes, release: () => freeBytes(bytes) };
+        const release = () => (stored.release === undefined ? freeBytes(bytes) : stored.release(bytes));
+        return { name, ...batch, encoding: "zstd", container: "batch", bytes, release };
       } catch (thrown) {
         const now = Date.now();
         if (sizeSeen === -1) changedAt = Math.min(stored.modifiedUnixMs, now);

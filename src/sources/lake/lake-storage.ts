@@ -11,6 +11,7 @@
 import { randomUUID } from "node:crypto";
 import { constants, promises as fs, type Stats } from "node:fs";
 import path from "node:path";
+import { ReusedBuffers } from "../../base/reused-buffers.ts";
 import { CodedError } from "../../error.ts";
 import { fileFault, isMissing } from "./file-fault.ts";
 import type { LakeLayout } from "./lake-layout.ts";
@@ -112,8 +113,13 @@ export interface StoredObject {
   readonly version: string;
   /** All `size` bytes; fewer where it has become shorter since. @throws CodedError as fileFault says */
   bytes(): Promise<Uint8Array>;
+  /** Takes what `bytes` gave back, to use its memory again. Absent where that is nobody's. */
+  release?(bytes: Uint8Array): void;
   close(): Promise<void>;
 }
+
+/** Memory of files that is kept for the next ones: as many dense ledgers as are read ahead. */
+const KEPT_BYTES_MAX = 4 << 20;
 
 /** Opening must not wait, even where a named pipe lies in the place of a file. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -125,6 +131,7 @@ export class FolderStorage implements WritableStorage {
   readonly listsParts = false;
   /** Hides the latency of a network file system. */
   readonly readAheadFiles = 8;
+  private readonly buffers = new ReusedBuffers(KEPT_BYTES_MAX);
 
   constructor(readonly folder: string) {}
 
@@ -163,7 +170,7 @@ export class FolderStorage implements WritableStorage {
     try {
       const stat = await handle.stat();
       if (!stat.isFile()) throw new CodedError("DATA_LOSS", "FILE_UNREADABLE", `${name}: not a regular file`);
-      return new OpenFile(name, handle, stat);
+      return new OpenFile(name, handle, stat, this.buffers);
     } catch (thrown) {
       await handle.close();
       throw fileFault(name, thrown);
@@ -229,7 +236,10 @@ export class FolderStorage implements WritableStorage {
     });
   }
 
-  close(): void {} // the runtime's threads ask the file system, and their answers cannot be given up
+  /** The runtime's threads ask the file system, and their answers cannot be given up. */
+  close(): void {
+    this.buffers.clear();
+  }
 }
 
 class OpenFile implements StoredObject {
@@ -242,6 +252,7 @@ class OpenFile implements StoredObject {
     readonly name: string,
     private readonly handle: fs.FileHandle,
     stat: Stats,
+    private readonly buffers: ReusedBuffers,
   ) {
     this.size = stat.size;
     this.modifiedUnixMs = stat.mtimeMs;
@@ -250,12 +261,16 @@ class OpenFile implements StoredObject {
   }
 
   async bytes(): Promise<Uint8Array> {
-    const bytes = new Uint8Array(this.size);
+    const bytes = this.buffers.take(this.size);
     try {
       return bytes.subarray(0, await filled(this.handle, bytes, 0));
     } catch (thrown) {
       throw fileFault(this.name, thrown);
     }
+  }
+
+  release(bytes: Uint8Array): void {
+    this.buffers.give(bytes);
   }
 
   close(): Promise<void> {

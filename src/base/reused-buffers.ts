@@ -1,14 +1,14 @@
 /**
- * Memory for messages that is used again. Fresh memory for each message of a megabyte costs more in page faults than
+ * Memory for messages and files that is used again. Fresh memory for each message of a megabyte costs more in page faults than
  * everything else that is done to receive it.
  */
-import { freeBytes } from "../../base/free-bytes.ts";
+import { freeBytes } from "./free-bytes.ts";
 
-const STEP_BYTES = 256 << 10; // the next message is seldom just as large as the last
-const POOLED_BYTES_MIN = 64 << 10; // smaller ones are left to the collector
+const STEP_BYTES = 256 << 10; // the next one is seldom just as large as the last
+const POOLED_BYTES_MIN = 64 << 10; // smaller ones are freed: they cost little to make anew
 
-/** For one stream, on the main thread. */
-export class MessageBuffers {
+/** For one stream or folder, on the main thread. */
+export class ReusedBuffers {
   /** The one given back last stands last: its bytes may still be in the cache. */
   readonly #free: Buffer[] = [];
   #freeBytes = 0;
@@ -31,9 +31,12 @@ export class MessageBuffers {
   }
 
   /** Takes back what `take` has given. Nobody may read or write it any more. */
-  give(taken: Buffer): void {
-    if (taken.buffer.byteLength < POOLED_BYTES_MIN) return;
-    const buffer = Buffer.from(taken.buffer);
+  give(taken: Uint8Array): void {
+    const buffer = Buffer.from(taken.buffer as ArrayBuffer);
+    if (buffer.length < POOLED_BYTES_MIN) {
+      freeBytes(buffer);
+      return;
+    }
     if (this.#freeBytes + buffer.length > this.freeBytesMax) {
       freeBytes(buffer);
       return;
