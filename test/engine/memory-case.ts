@@ -18,14 +18,20 @@ import { until } from "../support/until.ts";
 import { type LakeService, serveLakeOver } from "./memory-sources.ts";
 
 const FIRST = 64_000; // of the lakes that are made here
-const DENSE: [number, number, number] = [800, 2400, 250]; // 2 MB, and 200 kB stored: as most of today's ledgers
+/** Rows of a ledger, bytes of each value, and how many of them do not compress. */
+const LEDGERS: Record<"dense" | "large" | "largest", [number, number, number]> = {
+  dense: [800, 2400, 250], // 2 MB, and 200 kB stored: as most of today's ledgers
+  large: [400, 60_000, 60_000],
+  largest: [1000, 66_000, 6_600], // nearly LEDGER_BYTES_MAX
+};
+const SLOW_READ_MS = 150; // a slow client's pause after each message
 const SAMPLE_MS = 50;
 const FIRST_MS_MAX = 30_000; // until every client has had a message
 const MIB = 1 << 20;
 const WINDOW_BYTES = 4 << 20; // of a client that reads
 const WINDOW_SMALL_BYTES = 65_536; // of one that does not: its system takes little ahead of it
 
-type LakeKind = "dense" | "files-of-8" | "large" | "repeated";
+type LakeKind = keyof typeof LEDGERS | "files-of-8" | "repeated";
 
 export interface MemoryCase {
   memoryMib: number;
@@ -37,6 +43,8 @@ export interface MemoryCase {
   over?: LakeService;
   /** Sessions with a client that reads as fast as it can. */
   read?: number;
+  /** Sessions with a client that reads slowly. */
+  slow?: number;
   /** Sessions without a client. */
   unread?: number;
   /** Ranges that are read as fast as it goes … */
@@ -75,7 +83,7 @@ export async function makeLake(kind: Exclude<LakeKind, "repeated">, files: numbe
   const layout = { ledgersPerBatch, batchesPerPartition: 64_000 / ledgersPerBatch, extension: "zst" as const };
   const lake = new TemporaryLake(layout, { networkPassphrase: PUBNET });
   const templates: Uint8Array[] = [];
-  templates.push(kind === "large" ? madeLedger(400, 60_000, 60_000) : madeLedger(...DENSE));
+  templates.push(madeLedger(...LEDGERS[kind === "files-of-8" ? "dense" : kind]));
   const offsets = templates.map((bytes) => ledgerHeader(bytes).offsets.sequence);
   let hash: Uint8Array = new Uint8Array(32);
   const ledger = (sequence: number) => {
@@ -122,6 +130,9 @@ function cpuSecondsOf(pid: number): number {
   }
 }
 
+/** How a client takes what comes. */
+type Pace = "fast" | "slow" | "none";
+
 /** DoGet without Arrow: what counts here is that bytes are taken. */
 class Reader {
   readonly client: grpc.Client;
@@ -131,11 +142,11 @@ class Reader {
 
   constructor(
     address: string,
-    private readonly silent: boolean,
+    private readonly pace: Pace,
   ) {
     this.client = new grpc.Client(address, grpc.credentials.createInsecure(), {
       "grpc.max_receive_message_length": 64 * MIB,
-      "grpc-node.flow_control_window": silent ? WINDOW_SMALL_BYTES : WINDOW_BYTES,
+      "grpc-node.flow_control_window": pace === "fast" ? WINDOW_BYTES : WINDOW_SMALL_BYTES,
       "grpc.use_local_subchannel_pool": 1,
     });
   }
@@ -153,13 +164,16 @@ class Reader {
     return new Promise((resolve) => {
       this.call!.on("error", (error: grpc.ServiceError) => resolve(error.details));
       this.call!.on("end", () => resolve(undefined));
-      if (this.silent) {
+      if (this.pace === "none") {
         this.call!.once("metadata", () => this.call!.pause());
         return;
       }
       this.call!.on("data", (message: Buffer) => {
         this.messages += 1;
         this.bytes += message.length;
+        if (this.pace === "fast") return;
+        this.call!.pause();
+        setTimeout(() => this.call!.resume(), SLOW_READ_MS);
       });
     });
   }
@@ -222,8 +236,8 @@ class Readers {
     this.errors[text] = (this.errors[text] ?? 0) + 1;
   }
 
-  keepReading(silent: boolean, ticket: object): Promise<void> {
-    return this.keep(() => new Reader(this.processor.flight, silent), ticket);
+  keepReading(pace: Pace, ticket: object): Promise<void> {
+    return this.keep(() => new Reader(this.processor.flight, pace), ticket);
   }
 
   keepReadingOverHttp(silent: boolean, path: string): Promise<void> {
@@ -289,7 +303,17 @@ class MemoryPeaks {
 /** @param lake of the case's kind; absent for "repeated" */
 export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
   const { httpRanges = 0, silentHttpRanges = 0 } = spec;
-  const { memoryMib, workers, read = 0, unread = 0, ranges = 0, silentRanges = 0, catchUps = 0, seconds } = spec;
+  const {
+    memoryMib,
+    workers,
+    read = 0,
+    slow = 0,
+    unread = 0,
+    ranges = 0,
+    silentRanges = 0,
+    catchUps = 0,
+    seconds,
+  } = spec;
   const served = spec.over === undefined ? undefined : await serveLakeOver(spec.over, lake!);
   using cgroup = memoryCgroup((spec.limitMib ?? memoryMib) * MIB);
   const processor: Processor = await startProcessor(
@@ -323,25 +347,26 @@ export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<M
   try {
     const ended = Bun.sleep(seconds * 1000);
     const sessions: string[] = [];
-    for (let count = 0; count < read + unread; count++) {
+    for (let count = 0; count < read + slow + unread; count++) {
       const session = await start();
       if (session === undefined) continue;
       sessions.push(session);
-      if (sessions.length <= read) void readers.keepReading(false, { session, from: "start" });
+      const pace = sessions.length <= read ? "fast" : "slow";
+      if (sessions.length <= read + slow) void readers.keepReading(pace, { session, from: "start" });
     }
     const range = (index: number) => ({ start_ledger: FIRST, end_ledger: FIRST + 100 + index });
     for (let index = 0; index < catchUps; index++)
-      void readers.keepReading(false, { session: sessions.at(-1), from: "start" });
+      void readers.keepReading("fast", { session: sessions.at(-1), from: "start" });
     if (catchUps > 0) await Bun.sleep(Math.min(1500, seconds * 250));
-    for (let index = 0; index < ranges; index++) void readers.keepReading(false, range(index));
-    for (let index = 0; index < silentRanges; index++) void readers.keepReading(true, range(index));
+    for (let index = 0; index < ranges; index++) void readers.keepReading("fast", range(index));
+    for (let index = 0; index < silentRanges; index++) void readers.keepReading("none", range(index));
     for (let index = 0; index < httpRanges + silentHttpRanges; index++) {
       const format = FORMATS[index % FORMATS.length];
       const path = `/v1/rows?start_ledger=${FIRST}&end_ledger=${FIRST + 100 + index}&decoded=true&format=${format}`;
       void readers.keepReadingOverHttp(index >= httpRanges, path.replace(/&decoded=true(?=.*(arrow|csv))/, ""));
     }
     await Promise.race([ended, died]);
-    await readers.haveMessages(read + ranges + catchUps + httpRanges);
+    await readers.haveMessages(read + slow + ranges + catchUps + httpRanges);
     cpu = cpuSecondsOf(processor.pid);
     peaks.look();
     killed = readers.over || cgroup?.killed() === true;

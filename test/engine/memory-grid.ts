@@ -93,6 +93,33 @@ const SOAK_CELLS: Readonly<Record<string, Cell>> = {
   },
 };
 
+/** Sessions that read from a lake or from grpc-go to their clients: each kind of client, in the least setting. */
+function liveCells(): Record<string, Cell> {
+  const cells: Record<string, Cell> = {};
+  const kinds = [
+    { lake: "dense", mebibytes: "2", memoryMib: 352 },
+    { lake: "largest", mebibytes: "64", memoryMib: 1024 },
+  ] as const;
+  for (const { lake, mebibytes, memoryMib } of kinds) {
+    for (const [place, over] of [["a lake"], ["grpc-go", "grpc"]] as const) {
+      for (const sessions of [2, 8]) {
+        const half = sessions / 2;
+        const clients = {
+          "fast clients": { read: sessions },
+          "slow clients": { slow: sessions },
+          "no clients": { unread: sessions },
+          "fast and slow clients": { read: half, slow: half },
+        };
+        for (const [of, paces] of Object.entries(clients)) {
+          const name = `${sessions} sessions of ${mebibytes} MiB ledgers of ${place}, ${of}, in ${memoryMib}`;
+          cells[name] = { memoryMib, workers: 2, lake, over, ...paces };
+        }
+      }
+    }
+  }
+  return cells;
+}
+
 /** A server whose cgroup has room for its start and no more. */
 export const CANARY: Cell = { memoryMib: 512, limitMib: 150, workers: 4, lake: "dense", read: 4 };
 
@@ -101,13 +128,13 @@ export function faultOf(cell: Cell, result: Omit<MemoryResult, "output">): strin
   if (result.died) return "it was killed";
   if (result.cgroup === 0 && result.residentMibMost > cell.memoryMib)
     return `resident ${result.residentMibMost} of ${cell.memoryMib} MiB`;
-  const { read = 0, ranges = 0, catchUps = 0, httpRanges = 0 } = cell;
-  const reads = read + ranges + catchUps + httpRanges;
+  const { read = 0, slow = 0, ranges = 0, catchUps = 0, httpRanges = 0 } = cell;
+  const reads = read + slow + ranges + catchUps + httpRanges;
   if (result.messages < reads) return `${reads} clients had ${result.messages} messages together`;
   return undefined;
 }
 
-const FILES = { dense: 300, "files-of-8": 40, large: 12 };
+const FILES = { dense: 300, "files-of-8": 40, large: 12, largest: 20 };
 
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
@@ -122,7 +149,11 @@ if (import.meta.main) {
     return made;
   };
   let failed = 0;
-  for (const [name, cell] of [["the canary", CANARY] as const, ...Object.entries(SOAK_CELLS)]) {
+  for (const [name, cell] of [
+    ["the canary", CANARY] as const,
+    ...Object.entries(SOAK_CELLS),
+    ...Object.entries(liveCells()),
+  ]) {
     if (positionals.length > 0 && !positionals.some((word) => name.includes(word))) continue;
     const { output, ...result } = await runCase({ ...cell, seconds: Number(values.seconds) }, await lakeOf(cell));
     const isCanary = cell === CANARY;
