@@ -5,7 +5,6 @@
  * while there is room for it among all ledgers in flight, and once everything is known that its rows have to know of
  * assets. Not pulling from the source is what stops it.
  */
-
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
 import { EventLoopTurns } from "../base/event-loop-turns.ts";
 import { pause } from "../base/pause.ts";
@@ -17,6 +16,7 @@ import type { LedgerObject, LedgerSource } from "../sources/source.ts";
 import type { StreamCell } from "../threads/stream-cell.ts";
 import type { DecodePool } from "../workers/pool.ts";
 import type { StreamSpec } from "../workers/records.ts";
+import { memoryTurn } from "./memory-turn.ts";
 import { CREDIT_WAIT_MS, PendingSpans } from "./pending-spans.ts";
 import type { PumpLimits, PumpRange } from "./pump-limits.ts";
 import { ledgersThatFit, SPAN_LEDGERS_MAX } from "./span-room.ts";
@@ -230,9 +230,12 @@ export class SpanPump {
       if (this.hasCredit) break;
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
-    const { guard, inFlight } = this.limits;
-    await guard?.admit(this.signal);
-    while (inFlight.waiting > 0 && !this.signal.aborted) await pause(ROOM_LOOK_MS, this.signal);
+    await this.untilMemory();
+    while (this.limits.inFlight.waiting > 0 && !this.signal.aborted) await pause(ROOM_LOOK_MS, this.signal);
+  }
+
+  private untilMemory(): Promise<void> {
+    return memoryTurn(this.limits, this.cell, this.storedBytesLast >= LARGE_OBJECT_BYTES, this.signal);
   }
 
   private async push(object: LedgerObject): Promise<void> {
@@ -271,15 +274,14 @@ export class SpanPump {
       needsAssets ? this.assets.table.records : undefined,
     );
     this.waited("creditWait", performance.now() - begun);
-    const storedBytes = object.bytes.length;
-    this.storedBytesLast = storedBytes;
+    this.storedBytesLast = object.bytes.length;
     if (object.release !== undefined) object.release();
-    else this.dropped.add(storedBytes);
+    else this.dropped.add(this.storedBytesLast);
     this.nextLedger = ledgerLast + 1;
     this.sourceSkips = 0;
     span.ledgers += ledgerLast - ledgerFirst + 1;
-    if (object.encoding === "none") span.rawBytes += storedBytes;
-    else span.storedBytes += storedBytes;
+    if (object.encoding === "none") span.rawBytes += this.storedBytesLast;
+    else span.storedBytes += this.storedBytesLast;
     await this.closeSpanIfFull(span);
   }
 
@@ -357,8 +359,7 @@ export class SpanPump {
       if (this.signal.aborted) return undefined;
       const seen = this.cell.bell.read();
       if (this.hasCredit) {
-        const { guard } = this.limits;
-        if (guard?.pressure.isFull) await guard.admit(this.signal);
+        await this.untilMemory();
         this.pending.settle();
         ledgersMax = ledgersThatFit(this.cell, this.limits.slotsMax, this.spans, this.pending.ledgers);
         if (ledgersMax >= 1 || this.spans === this.cell.spansSequenced) break;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type LoadContext, readAhead } from "../../src/sources/lake/read-ahead.ts";
+import { AheadBySize, type LoadContext, readAhead } from "../../src/sources/lake/read-ahead.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -104,5 +104,30 @@ describe("readAhead", () => {
       break;
     }
     expect(running).toBe(0);
+  });
+
+  test("readers share what may be loaded ahead", async () => {
+    using first = new AheadBySize(8, 100);
+    let loading = 0;
+    const load = async (key: number, { admit }: LoadContext) => {
+      await admit(40);
+      loading += 1;
+      return key;
+    };
+    const mostAhead = async () => {
+      loading = 0;
+      for await (const _ of readAhead(numbers(8), load, first)) {
+        for (let i = 0; i < 20; i++) await turn();
+        return loading;
+      }
+      return 0;
+    };
+    expect(await mostAhead()).toBe(2);
+    {
+      using second = new AheadBySize(8, 100);
+      expect(second.bytesMax).toBe(50);
+      expect(await mostAhead()).toBe(1);
+    }
+    expect(await mostAhead()).toBe(2);
   });
 });

@@ -40,6 +40,11 @@ export class MessageAssembler {
     return this.#message === undefined ? PREFIX_BYTES - this.#prefixFill : this.#message.length - this.#fill;
   }
 
+  /** Bytes of the message that comes, whole; 0 where that is not known yet. */
+  get messageBytes(): number {
+    return this.#message?.length ?? 0;
+  }
+
   /** @throws CallFault for a prefix that is wrong or says more than `messageBytesMax` */
   add(chunk: Buffer, from: number, to: number): void {
     for (let at = from; at < to; ) {

@@ -24,6 +24,7 @@ import {
 } from "./call-status.ts";
 import { dial, type Wire, type WireListener } from "./dial.ts";
 import { gunzipped } from "./gunzip.ts";
+import { LargeMessage } from "./large-messages.ts";
 import { MessageAssembler, type ReceivedMessage } from "./message-assembler.ts";
 
 /** Enough for 80 MB/s from a server 100 ms away, and four dense ledgers to bridge a pause of the reader. */
@@ -75,6 +76,8 @@ export class ServerStream {
   readonly #assembler: MessageAssembler;
   readonly #queue: ReceivedMessage[] = [];
   #queuedBytes = 0;
+  /** The message that comes and is larger than the window, or has come and is not released. */
+  #large: LargeMessage | undefined;
   #encoding: string | undefined;
   #end: Extract<ServerStreamEvent, { kind: "ended" | "closed" }> | undefined;
   #wake: (() => void) | undefined;
@@ -102,7 +105,11 @@ export class ServerStream {
     this.#queuedBytes -= message.bytes.length;
     this.#grant();
     if (message.isCompressed) return this.#inflated(message);
-    return { kind: "message", bytes: message.bytes, release: () => this.#buffers.give(message.bytes) };
+    const release = () => {
+      this.#buffers.give(message.bytes);
+      if (message.bytes.length > WINDOW_BYTES) this.#endLarge();
+    };
+    return { kind: "message", bytes: message.bytes, release };
   }
 
   /** Ends the call and its connection; a waiting `next` gets `closed`. */
@@ -199,9 +206,22 @@ export class ServerStream {
     if (stream === undefined || this.#end !== undefined) return;
     const allowed = stream.allowedBytes;
     const isWanted = this.#queue.length === 0 && this.#wake !== undefined;
-    const missing = isWanted ? this.#assembler.missingBytes : 0;
+    const missing = isWanted && this.#mayCome() ? this.#assembler.missingBytes : 0;
     const room = Math.max(WINDOW_BYTES - this.queuedBytes, Math.min(missing, WINDOW_BYTES)) - allowed;
     if (room >= GRANT_BYTES_MIN || (room > 0 && missing > allowed)) stream.grant(room);
+  }
+
+  /** Whether the message that is wanted may come whole. */
+  #mayCome(): boolean {
+    const { messageBytes } = this.#assembler;
+    if (messageBytes <= WINDOW_BYTES) return true;
+    this.#large ??= new LargeMessage(messageBytes, () => this.#grant());
+    return this.#large.mayCome;
+  }
+
+  #endLarge(): void {
+    this.#large?.end();
+    this.#large = undefined;
   }
 
   async #inflated({ bytes }: ReceivedMessage): Promise<ServerStreamEvent> {
@@ -216,6 +236,7 @@ export class ServerStream {
       return this.#end!;
     } finally {
       this.#buffers.give(bytes);
+      if (bytes.length > WINDOW_BYTES) this.#endLarge();
     }
   }
 
@@ -243,6 +264,7 @@ export class ServerStream {
 
   #shut(code: number, why: string): void {
     clearTimeout(this.#hello);
+    this.#endLarge();
     if (this.#end === undefined || code !== Http2ErrorCode.NO_ERROR) this.#stream?.close(code, why);
     this.#wire.close();
   }

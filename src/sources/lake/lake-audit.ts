@@ -35,7 +35,7 @@ export async function* auditLake(
   onProgress: AuditListener = () => {},
 ): AsyncGenerator<LakeFinding, void, undefined> {
   const inflater = new Inflater(BATCH_BYTES_MAX);
-  const limits = new AheadBySize(lake.follower.storage.readAheadFiles, READ_AHEAD_BYTES);
+  using limits = new AheadBySize(lake.follower.storage.readAheadFiles, READ_AHEAD_BYTES);
   let hole: LakeFinding | undefined;
   let before: ChainLink | undefined;
   let partition: string | undefined;

@@ -181,7 +181,7 @@ export class Lake implements LedgerSource {
     onTrouble: TroubleListener,
   ): AsyncGenerator<LedgerObject, void, undefined> {
     const last = checkRange(start, end);
-    const limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
+    using limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
     const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
     let next = start;
     while (next <= last && !stop.aborted) {

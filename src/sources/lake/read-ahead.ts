@@ -32,7 +32,7 @@ export async function* readAhead<K, T>(
   load: (key: K, context: LoadContext) => Promise<T>,
   limits: ReadAheadLimits,
 ): AsyncGenerator<T, void, undefined> {
-  const room = new Room(limits.bytesMax);
+  const room = new Room(limits);
   const stopping = new AbortController();
   const slots: Slot<T>[] = [];
   // Room is granted in the order of the keys: a later item must never hold what the first one waits for.
@@ -94,10 +94,10 @@ class Room {
   #closed = false;
   #wake: (() => void) | undefined;
 
-  constructor(readonly bytesMax: number) {}
+  constructor(private readonly limits: ReadAheadLimits) {}
 
   async take(bytes: number): Promise<void> {
-    while (!this.#closed && this.#used > 0 && this.#used + bytes > this.bytesMax) {
+    while (!this.#closed && this.#used > 0 && this.#used + bytes > this.limits.bytesMax) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -122,7 +122,7 @@ class Room {
   }
 }
 
-/** Bytes of lake files loaded ahead of one reader: some 200 dense ledgers as stored. One that is larger is read by itself. */
+/** Bytes of lake files loaded ahead of all readers together: some 200 dense ledgers as stored. One that is larger than a reader's part is read by itself. */
 export const READ_AHEAD_BYTES = 32 << 20;
 
 /** Files loaded ahead before the size of one is known. */
@@ -133,13 +133,27 @@ const FILES_AHEAD_FIRST = 4;
  * size is known here, and the runtime takes what comes.
  */
 export class AheadBySize implements ReadAheadLimits {
+  static #readers = 0;
+
   /** Set by the consumer with each item. */
   bytesLast = 0;
 
   constructor(
     private readonly filesMax: number,
-    readonly bytesMax: number,
-  ) {}
+    private readonly allBytesMax: number,
+  ) {
+    AheadBySize.#readers += 1;
+  }
+
+  /** The reader's part of what all may have. */
+  get bytesMax(): number {
+    return this.allBytesMax / AheadBySize.#readers;
+  }
+
+  /** The reader is done. */
+  [Symbol.dispose](): void {
+    AheadBySize.#readers -= 1;
+  }
 
   get itemsMax(): number {
     if (this.bytesLast === 0) return Math.min(this.filesMax, FILES_AHEAD_FIRST);

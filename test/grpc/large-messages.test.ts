@@ -1,0 +1,36 @@
+/** Messages that are larger than a window come one after the other, whoever asks for them. */
+import { expect, test } from "bun:test";
+import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
+import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
+import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { until } from "../support/until.ts";
+
+const LEDGER_BYTES = 40 << 20; // two of them are over what may come at a time
+const NEARLY = 0.7; // of a window: what is missing of it is too little to be granted
+const STALL_MS_MAX = 60_000;
+const STREAMS = 4;
+
+test("of four large ledgers one comes, and the next when it is released or its stream is closed", async () => {
+  using server = await RawLedgerServer.start(async (call) => {
+    await call.send(call.startLedger, new Uint8Array(LEDGER_BYTES));
+  });
+  const streams = Array.from({ length: STREAMS }, () => new RawLedgerStream(server.address, 1));
+  const waiting = new Map(streams.map((stream) => [stream, stream.next(STALL_MS_MAX)]));
+  try {
+    while (waiting.size > 0) {
+      const arrivals = [...waiting].map(async ([stream, next]) => ({ stream, event: await next }));
+      const { stream, event } = await Promise.race(arrivals);
+      waiting.delete(stream);
+      if (event.kind !== "ledger") throw new Error(event.kind);
+      const others = [...waiting.keys()];
+      await until(() => others.every(({ queuedBytes }) => queuedBytes > NEARLY * WINDOW_BYTES), "the others' windows");
+      await Bun.sleep(50);
+      for (const { queuedBytes } of others) expect(queuedBytes).toBeLessThanOrEqual(WINDOW_BYTES);
+      expect(event.ledger.ledgerCloseMetaXdr.length).toBe(LEDGER_BYTES);
+      if (waiting.size % 2 === 0) event.release();
+      else stream.close();
+    }
+  } finally {
+    for (const stream of streams) stream.close();
+  }
+}, 60_000);
