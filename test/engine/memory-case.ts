@@ -302,18 +302,8 @@ class MemoryPeaks {
 
 /** @param lake of the case's kind; absent for "repeated" */
 export async function runCase(spec: MemoryCase, lake?: TemporaryLake): Promise<MemoryResult> {
-  const { httpRanges = 0, silentHttpRanges = 0 } = spec;
-  const {
-    memoryMib,
-    workers,
-    read = 0,
-    slow = 0,
-    unread = 0,
-    ranges = 0,
-    silentRanges = 0,
-    catchUps = 0,
-    seconds,
-  } = spec;
+  const { memoryMib, workers, read = 0, slow = 0, unread = 0, ranges = 0, silentRanges = 0, seconds } = spec;
+  const { httpRanges = 0, silentHttpRanges = 0, catchUps = 0 } = spec;
   const served = spec.over === undefined ? undefined : await serveLakeOver(spec.over, lake!);
   using cgroup = memoryCgroup((spec.limitMib ?? memoryMib) * MIB);
   const processor: Processor = await startProcessor(
