@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { AheadBySize, type LoadContext, readAhead } from "../../src/sources/lake/read-ahead.ts";
+import { AheadBudget, AheadBySize, type LoadContext, readAhead } from "../../src/sources/lake/read-ahead.ts";
 import { randomFrom, seedOf } from "../support/random.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -106,28 +106,30 @@ describe("readAhead", () => {
     expect(running).toBe(0);
   });
 
-  test("readers share what may be loaded ahead", async () => {
-    using first = new AheadBySize(8, 100);
-    let loading = 0;
-    const load = async (key: number, { admit }: LoadContext) => {
-      await admit(40);
-      loading += 1;
-      return key;
+  test("readers of a lake have what nobody has, and an even part of it for certain", async () => {
+    const FILE_BYTES = 10;
+    const budget = new AheadBudget(8 * FILE_BYTES);
+    const read = async () => {
+      const limits = new AheadBySize(30, budget);
+      const load = async (key: number, { admit }: LoadContext) => {
+        await admit(FILE_BYTES);
+        return key;
+      };
+      const reader = readAhead(numbers(100), load, limits);
+      limits.bytesLast = FILE_BYTES;
+      await reader.next();
+      for (let count = 0; count < 50; count++) await turn();
+      return reader;
     };
-    const mostAhead = async () => {
-      loading = 0;
-      for await (const _ of readAhead(numbers(8), load, first)) {
-        for (let i = 0; i < 20; i++) await turn();
-        return loading;
-      }
-      return 0;
-    };
-    expect(await mostAhead()).toBe(2);
-    {
-      using second = new AheadBySize(8, 100);
-      expect(second.bytesMax).toBe(50);
-      expect(await mostAhead()).toBe(1);
-    }
-    expect(await mostAhead()).toBe(2);
+    const readers = [await read()];
+    expect(budget.bytes).toBe(8 * FILE_BYTES);
+    while (readers.length < 4) readers.push(await read());
+    // The first had all; the second half, the third a third, and the fourth a quarter, in whole files.
+    expect(budget.bytes).toBe((8 + 4 + 2 + 2) * FILE_BYTES);
+    expect(budget.readers).toBe(4);
+    for (let count = 0; count < 20; count++) for (const reader of readers) await reader.next();
+    expect(budget.bytes).toBe(4 * 2 * FILE_BYTES);
+    for (const reader of readers) await reader.return(undefined);
+    expect([budget.bytes, budget.readers]).toEqual([0, 0]);
   });
 });

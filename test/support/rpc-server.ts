@@ -1,7 +1,7 @@
 /** A server of getLedgers, getLatestLedger and getNetwork, as stellar-rpc documents them, over ledgers of the test's. */
 
 /** How one request is answered instead; undefined: as it should be. */
-type RpcFault = (method: string, call: number) => Response | Promise<Response> | undefined;
+type RpcFault = (method: string, call: number) => Response | Promise<Response | undefined> | undefined;
 
 export class RpcServer implements Disposable {
   private readonly server: ReturnType<typeof Bun.serve>;

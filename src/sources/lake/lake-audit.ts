@@ -11,7 +11,7 @@ import type { Lake } from "./lake.ts";
 import { ledgersOfLakeFile } from "./lake-file.ts";
 import { batchesOf, parseLakeKey } from "./lake-layout.ts";
 import { canList } from "./lake-storage.ts";
-import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
+import { AheadBudget, AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What is wrong with some ledgers of a lake. */
 interface LakeFinding extends LedgerRange {
@@ -35,7 +35,7 @@ export async function* auditLake(
   onProgress: AuditListener = () => {},
 ): AsyncGenerator<LakeFinding, void, undefined> {
   const inflater = new Inflater(BATCH_BYTES_MAX);
-  using limits = new AheadBySize(lake.follower.storage.readAheadFiles, READ_AHEAD_BYTES);
+  const limits = new AheadBySize(lake.follower.storage.readAheadFiles, new AheadBudget(READ_AHEAD_BYTES));
   let hole: LakeFinding | undefined;
   let before: ChainLink | undefined;
   let partition: string | undefined;

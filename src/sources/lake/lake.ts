@@ -18,7 +18,7 @@ import { batchesOf, inferLayout, type LakeKey, type LakeLayout } from "./lake-la
 import { GROWING_STILL_MS_MAX, LakeLoader, SETTLED_FILE_MS } from "./lake-loader.ts";
 import { LAKE_MANIFEST_KEY, type LakeManifest } from "./lake-manifest.ts";
 import { canList, FolderStorage, type LakeStorage } from "./lake-storage.ts";
-import { AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
+import { AheadBudget, AheadBySize, type LoadContext, READ_AHEAD_BYTES, readAhead } from "./read-ahead.ts";
 
 /** What may be set otherwise, mostly by tests. Each defaults to the constant of the same name below, or to its storage's. */
 export interface LakeOptions {
@@ -51,6 +51,7 @@ export class Lake implements LedgerSource {
   /** Knows the lake's ends, for all readers. */
   readonly follower: LakeFollower;
   readonly #loader: LakeLoader;
+  readonly #ahead: AheadBudget;
 
   private constructor(
     storage: LakeStorage,
@@ -73,6 +74,7 @@ export class Lake implements LedgerSource {
     };
     this.follower = new LakeFollower(storage, layout, this.#options.followPollMs);
     this.#loader = new LakeLoader(this.follower, this.#options);
+    this.#ahead = new AheadBudget(this.#options.readAheadBytes);
   }
 
   /**
@@ -181,7 +183,7 @@ export class Lake implements LedgerSource {
     onTrouble: TroubleListener,
   ): AsyncGenerator<LedgerObject, void, undefined> {
     const last = checkRange(start, end);
-    using limits = new AheadBySize(this.#options.readAheadFiles, this.#options.readAheadBytes);
+    const limits = new AheadBySize(this.#options.readAheadFiles, this.#ahead);
     const seen = { empty: false }; // a reader that has found the lake empty: any ledger may be yet to come
     let next = start;
     while (next <= last && !stop.aborted) {

@@ -11,8 +11,10 @@ const LARGE_PART = 4; // of `bytesMax`: such an item counts until the consumer c
 interface ReadAheadLimits {
   /** Things loading or loaded and not yet taken; read each time, so it may change. */
   readonly itemsMax: number;
-  /** Their bytes together. */
+  /** Their bytes together; read each time, too. */
   readonly bytesMax: number;
+  /** Told of bytes that are held ahead from now on, or, below 0, no more. */
+  hold?(bytes: number): void;
 }
 
 /** What a load gets from the one who runs it. */
@@ -80,6 +82,7 @@ export async function* readAhead<K, T>(
     stopping.abort();
     room.close();
     await Promise.allSettled(slots.map((slot) => slot.item));
+    room.give(room.used);
   }
 }
 
@@ -90,24 +93,24 @@ interface Slot<T> {
 
 /** Counts bytes; only one taker waits at a time, because room is granted in order. */
 class Room {
-  #used = 0;
+  used = 0;
   #closed = false;
   #wake: (() => void) | undefined;
 
-  constructor(private readonly limits: ReadAheadLimits) {}
+  constructor(readonly limits: ReadAheadLimits) {}
 
   async take(bytes: number): Promise<void> {
-    while (!this.#closed && this.#used > 0 && this.#used + bytes > this.limits.bytesMax) {
+    while (!this.#closed && this.used > 0 && this.used + bytes > this.limits.bytesMax) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
     if (this.#closed) throw new Error("the consumer has stopped");
-    this.#used += bytes;
+    this.#hold(bytes);
   }
 
   give(bytes: number): void {
-    this.#used -= bytes;
+    this.#hold(-bytes);
     this.#notify();
   }
 
@@ -116,47 +119,64 @@ class Room {
     this.#notify();
   }
 
+  #hold(bytes: number): void {
+    this.used += bytes;
+    this.limits.hold?.(bytes);
+  }
+
   #notify(): void {
     this.#wake?.();
     this.#wake = undefined;
   }
 }
 
-/** Bytes of lake files loaded ahead of all readers together: some 200 dense ledgers as stored. One that is larger than a reader's part is read by itself. */
+/**
+ * Bytes of lake files loaded ahead of all readers of a lake together: some 200 dense ledgers as stored. Each reader may
+ * have its even part of them, and what nobody has; one file is read ahead however large it is.
+ */
 export const READ_AHEAD_BYTES = 32 << 20;
 
 /** Files loaded ahead before the size of one is known. */
 const FILES_AHEAD_FIRST = 4;
 
+/** What is loaded ahead in one lake. */
+export class AheadBudget {
+  bytes = 0;
+  /** Readers that hold something of it. */
+  readers = 0;
+
+  constructor(readonly bytesMax: number) {}
+}
+
 /**
- * How many files are loaded ahead: as many of the last one's size as may be held. A store begins to send a file before its
- * size is known here, and the runtime takes what comes.
+ * How many files are loaded ahead of one reader: as many of the last one's size as may be held. A store begins to send a
+ * file before its size is known here, and the runtime takes what comes.
  */
 export class AheadBySize implements ReadAheadLimits {
-  static #readers = 0;
-
   /** Set by the consumer with each item. */
   bytesLast = 0;
+  #held = 0;
 
   constructor(
     private readonly filesMax: number,
-    private readonly allBytesMax: number,
-  ) {
-    AheadBySize.#readers += 1;
-  }
-
-  /** The reader's part of what all may have. */
-  get bytesMax(): number {
-    return this.allBytesMax / AheadBySize.#readers;
-  }
-
-  /** The reader is done. */
-  [Symbol.dispose](): void {
-    AheadBySize.#readers -= 1;
-  }
+    private readonly budget: AheadBudget,
+  ) {}
 
   get itemsMax(): number {
     if (this.bytesLast === 0) return Math.min(this.filesMax, FILES_AHEAD_FIRST);
     return Math.max(1, Math.min(this.filesMax, Math.floor(this.bytesMax / this.bytesLast)));
+  }
+
+  get bytesMax(): number {
+    const { bytes, bytesMax, readers } = this.budget;
+    return Math.max(bytesMax / Math.max(1, readers), this.#held + bytesMax - bytes);
+  }
+
+  hold(bytes: number): void {
+    const { budget } = this;
+    if (this.#held > 0) budget.readers--;
+    this.#held += bytes;
+    budget.bytes += bytes;
+    if (this.#held > 0) budget.readers++;
   }
 }

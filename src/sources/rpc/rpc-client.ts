@@ -1,4 +1,5 @@
 /** Calls to a Stellar RPC server (JSON-RPC 2.0 over HTTP), sent again by the rules of every store. */
+import { freeBytes } from "../../base/free-bytes.ts";
 import { CodedError } from "../../error.ts";
 import { headersOf, type PeerAccess, withoutSecret } from "../source-access.ts";
 import { type StoreRequestOptions, StoreRequests } from "../store-request.ts";
@@ -56,9 +57,11 @@ export class RpcClient {
       const message = `${what}: an answer of ${answer.body.length} B, over max ${ANSWER_BYTES_MAX} B`;
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", message);
     }
+    const text = new TextDecoder().decode(answer.body);
+    freeBytes(answer.body);
     let said: { result?: unknown; error?: { message?: unknown } } | null;
     try {
-      said = JSON.parse(new TextDecoder().decode(answer.body));
+      said = JSON.parse(text);
     } catch {
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${what}: the server answers ${answer.status}, and no JSON`);
     }

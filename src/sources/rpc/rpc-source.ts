@@ -3,7 +3,10 @@
  * number of its first ledger, so that nothing but that number has to be remembered; the next one is on its way while a page
  * is read.
  */
+import { DroppedMemory } from "../../base/dropped-memory.ts";
+import { freeBytes } from "../../base/free-bytes.ts";
 import { pause } from "../../base/pause.ts";
+import { unlessAborted } from "../../base/unless-aborted.ts";
 import { CodedError } from "../../error.ts";
 import { checkRange } from "../check-range.ts";
 import { headerSequence } from "../file/header-offsets.ts";
@@ -40,6 +43,9 @@ export class RpcSource implements LedgerSource {
   private readonly closing = new AbortController();
   /** Length of the last ledger in base64; 0 before the first. */
   private textBytesLast = 0;
+  /** The last page of a large ledger that was asked for, by whichever reader; settled once it has come. */
+  private largePage: Promise<unknown> = Promise.resolve();
+  private readonly dropped = new DroppedMemory();
 
   /** @param url `https://…` or `http://…`; nothing is asked before something is read */
   constructor(
@@ -88,7 +94,7 @@ export class RpcSource implements LedgerSource {
     const pace = new LookPace(this.options.lookMsMin ?? LOOK_MS_MIN);
     let coming: Promise<Page | undefined> | undefined;
     for (let next = start; next <= last && !stop.aborted; ) {
-      const page = await (coming ?? this.page(next, last, stop));
+      const page = await (coming ?? this.pageInTurn(next, last, stop));
       coming = undefined;
       if (stop.aborted) return;
       if (page === undefined) {
@@ -98,7 +104,6 @@ export class RpcSource implements LedgerSource {
         continue;
       }
       const following = next + page.ledgers.length;
-      // A ledger that is larger than a page is for others stands in memory several times on its way: one at a time.
       if (following <= Math.min(last, page.latest) && this.textBytesLast <= PAGE_BYTES) {
         coming = this.page(following, last, stop);
         coming.catch(() => {}); // thrown when its turn comes
@@ -121,6 +126,14 @@ export class RpcSource implements LedgerSource {
   private async latest(signal?: AbortSignal): Promise<number | undefined> {
     const { sequence } = (await this.client.call("getLatestLedger", {}, signal)) as { sequence?: unknown };
     return typeof sequence === "number" ? sequence : undefined;
+  }
+
+  /** As `page`. A ledger that is larger than a page is for others stands in memory several times on its way: one at a time. */
+  private async pageInTurn(first: number, last: number, stop: AbortSignal): Promise<Page | undefined> {
+    if (this.textBytesLast <= PAGE_BYTES) return this.page(first, last, stop);
+    const page = unlessAborted(this.largePage, stop).then(() => this.page(first, last, stop));
+    this.largePage = Promise.allSettled([this.largePage, page]);
+    return page;
   }
 
   /** Ledgers from `first` on; undefined where the server has not got it yet. */
@@ -160,6 +173,7 @@ export class RpcSource implements LedgerSource {
       throw new CodedError("UNAVAILABLE", "RPC_ANSWER", `${name}: the answer has no metadataXdr`);
     }
     this.textBytesLast = text.length;
+    this.dropped.add(2 * text.length); // it, and the answer that it is part of
     let bytes: Uint8Array;
     try {
       bytes = Uint8Array.fromBase64(text, { lastChunkHandling: "strict" });
@@ -174,7 +188,8 @@ export class RpcSource implements LedgerSource {
     if (found !== sequence) {
       throw new CodedError("DATA_LOSS", "LEDGER_OUT_OF_STEP", `${name}: its header says ledger ${found}`);
     }
-    return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes };
+    const release = () => freeBytes(bytes);
+    return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes, release };
   }
 
   private async after(end: number, stop: AbortSignal): Promise<CodedError> {

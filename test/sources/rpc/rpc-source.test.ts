@@ -4,6 +4,7 @@ import { openLedgerInput } from "../../../src/sources/file/ledger-file.ts";
 import { Lake } from "../../../src/sources/lake/lake.ts";
 import { RpcSource } from "../../../src/sources/rpc/rpc-source.ts";
 import type { LedgerSource } from "../../../src/sources/source.ts";
+import { buildLedger, created, id, scBytes, scU32 } from "../../ledger/build.ts";
 import { failureOf } from "../../support/failure.ts";
 import { localServer } from "../../support/local-server.ts";
 import { PUBNET } from "../../support/networks.ts";
@@ -61,6 +62,40 @@ test("pages grow with what fits, and hold every ledger once", async () => {
   expect(server.limitMax).toBe(100);
   expect(server.calls.length).toBeLessThan(10);
 });
+
+test("ledgers larger than a page come one at a time, whoever reads, and who stops waits for nobody", async () => {
+  const operations = [[created({ contract: id(1), key: scU32(1), val: scBytes(new Uint8Array(4 << 20)) })]];
+  const large = [100, 101, 102, 103].map((sequence) => [
+    sequence,
+    buildLedger({ sequence, transactions: [{ operations }] }),
+  ]);
+  let asked = 0;
+  let askedMost = 0;
+  let held = Promise.resolve();
+  using server = new RpcServer(new Map(large as [number, Uint8Array][]), "test", async () => {
+    askedMost = Math.max(askedMost, ++asked);
+    await Bun.sleep(5);
+    await held;
+    asked--;
+  });
+  const source = new RpcSource(server.url, { ...quick, waitMsMax: 60_000 });
+  expect(await sequences(source, 100, 100)).toEqual([100]); // it knows how large they are
+  const all = await Promise.all([1, 2, 3].map(() => sequences(source, 100, 103)));
+  expect(all).toEqual(all.map(() => [100, 101, 102, 103]));
+  expect(askedMost).toBe(1);
+
+  const release = Promise.withResolvers<void>();
+  held = release.promise;
+  const first = sequences(source, 100, 100);
+  await until(() => asked === 1, "the first has asked");
+  const stop = new AbortController();
+  const second = source.read(101, 101, stop.signal).next();
+  stop.abort();
+  expect((await second).done).toBe(true);
+  release.resolve();
+  expect(await first).toEqual([100]);
+  await source.close();
+}, 60_000);
 
 test("the tip is followed", async () => {
   const ledgers = tiny(100, 102);
