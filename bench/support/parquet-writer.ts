@@ -35,10 +35,10 @@ async function wasm(): Promise<Write> {
 
 const write: Write = kind === "own" ? own() : await wasm();
 const cpuSeconds: number[] = [];
-let written = new Uint8Array(0);
+let written: Uint8Array = new Uint8Array(0);
 for (let time = 0; time < Number(times); time++) {
   const before = process.cpuUsage();
-  written = new Uint8Array(await write());
+  written = await write();
   const { user, system } = process.cpuUsage(before);
   cpuSeconds.push((user + system) / 1e6);
 }

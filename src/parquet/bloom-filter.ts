@@ -1,7 +1,6 @@
 /** Split block bloom filters (Parquet's BloomFilter.md): whether a row group has a value, without reading it. */
-import type { Dictionary } from "./dictionary.ts";
+import type { DistinctValues } from "./distinct-values.ts";
 import { encodeThrift, int32, struct } from "./thrift.ts";
-import type { ValueStore } from "./value-store.ts";
 
 const BLOCK_BYTES = 32;
 const BITS_PER_VALUE = 10.5; // one value in a hundred that is not there seems to be
@@ -16,16 +15,15 @@ const copies = Array.from({ length: COPIED_BYTES_MAX + 1 }, (_, length) => new U
 const hashes = new BigUint64Array(1);
 const halves = new Uint32Array(hashes.buffer);
 
-/** The filter with its header, over all values of the store. */
-export function bloomFilterOf(store: ValueStore, dictionary: Dictionary | undefined): Uint8Array {
-  const count = dictionary?.count ?? store.count;
+/** The filter with its header, over all of the values. */
+export function bloomFilterOf(values: DistinctValues): Uint8Array {
+  const { count } = values;
   let length = BLOCK_BYTES;
   while (length * 8 < count * BITS_PER_VALUE && length < BYTES_MAX) length *= 2;
   const words = new Uint32Array(length / 4);
   const blocks = length / BLOCK_BYTES;
   for (let number = 0; number < count; number++) {
-    const index = dictionary === undefined ? number : dictionary.values[number]!;
-    hashes[0] = Bun.hash.xxHash64(bytesOf(store, store.startOf(index), store.endOf(index)));
+    hashes[0] = Bun.hash.xxHash64(bytesOf(values, values.startOf(number), values.endOf(number)));
     const block = Math.floor((halves[1]! * blocks) / 0x1_0000_0000) * 8;
     const low = halves[0]! | 0;
     for (let word = 0; word < 8; word++) words[block + word]! |= 1 << (Math.imul(low, SALT[word]!) >>> 27);
@@ -38,7 +36,7 @@ export function bloomFilterOf(store: ValueStore, dictionary: Dictionary | undefi
   return filter;
 }
 
-function bytesOf({ bytes }: ValueStore, start: number, end: number): Uint8Array {
+function bytesOf({ bytes }: DistinctValues, start: number, end: number): Uint8Array {
   if (end - start > COPIED_BYTES_MAX) return bytes.subarray(start, end);
   const copy = copies[end - start]!;
   for (let p = start, q = 0; p < end; p++, q++) copy[q] = bytes[p]!;

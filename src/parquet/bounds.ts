@@ -1,20 +1,20 @@
 /** The least and the greatest value of pages and row groups, in the order that Parquet has for each type: HOT PATH. */
-import type { Dictionary } from "./dictionary.ts";
+import type { ParquetColumn } from "./column.ts";
+import type { DistinctValues } from "./distinct-values.ts";
 import type { ValueStore } from "./value-store.ts";
 
 const BOUND_BYTES_MAX = 256; // longer ones cost more than they help: then there are none
 
-/** Numbers of values in the store. */
+/** Numbers of distinct values. */
 export interface Bounds {
   least: number;
   greatest: number;
 }
 
-/** Negative, 0 or positive, as value `a` of the store comes before value `b`, with it or behind it. */
-type Compare = (store: ValueStore, a: number, b: number) => number;
+/** Negative, 0 or positive, as value number `a` comes before value `b`, with it or behind it. */
+type Compare = (values: DistinctValues, a: number, b: number) => number;
 
-/** Compares the values of a store. */
-function comparatorOf({ column }: ValueStore): Compare {
+function comparatorOf(column: ParquetColumn): Compare {
   switch (column.type) {
     case "utf8":
     case "binary":
@@ -22,27 +22,27 @@ function comparatorOf({ column }: ValueStore): Compare {
     case "words": {
       const sorted = [...column.words!].sort();
       const rank = column.words!.map((word) => sorted.indexOf(word));
-      return (store, a, b) => rank[store.bytes[a]!]! - rank[store.bytes[b]!]!;
+      return (values, a, b) => rank[values.bytes[a]!]! - rank[values.bytes[b]!]!;
     }
     case "uint32":
-      return (store, a, b) => store.view.getUint32(a * 4, true) - store.view.getUint32(b * 4, true);
+      return (values, a, b) => values.view.getUint32(a * 4, true) - values.view.getUint32(b * 4, true);
     case "bool":
-      return (store, a, b) => store.bytes[a]! - store.bytes[b]!;
+      return (values, a, b) => values.bytes[a]! - values.bytes[b]!;
     case "timestamp":
-      return (store, a, b) =>
-        store.view.getInt32(a * 8 + 4, true) - store.view.getInt32(b * 8 + 4, true) ||
-        store.view.getUint32(a * 8, true) - store.view.getUint32(b * 8, true);
+      return (values, a, b) =>
+        values.view.getInt32(a * 8 + 4, true) - values.view.getInt32(b * 8 + 4, true) ||
+        values.view.getUint32(a * 8, true) - values.view.getUint32(b * 8, true);
     case "decimal":
       return compareDecimals;
   }
 }
 
-function compareBytes(store: ValueStore, a: number, b: number): number {
-  const { bytes } = store;
-  let p = store.startOf(a);
-  let q = store.startOf(b);
-  const pEnd = store.endOf(a);
-  const qEnd = store.endOf(b);
+function compareBytes(values: DistinctValues, a: number, b: number): number {
+  const { bytes } = values;
+  let p = values.startOf(a);
+  let q = values.startOf(b);
+  const pEnd = values.endOf(a);
+  const qEnd = values.endOf(b);
   while (p < pEnd && q < qEnd) {
     const difference = bytes[p++]! - bytes[q++]!;
     if (difference !== 0) return difference;
@@ -50,7 +50,7 @@ function compareBytes(store: ValueStore, a: number, b: number): number {
   return pEnd - p - (qEnd - q);
 }
 
-function compareDecimals({ view }: ValueStore, a: number, b: number): number {
+function compareDecimals({ view }: DistinctValues, a: number, b: number): number {
   let difference = view.getInt32(a * 16) - view.getInt32(b * 16);
   for (let word = 4; difference === 0 && word < 16; word += 4) {
     difference = view.getUint32(a * 16 + word) - view.getUint32(b * 16 + word);
@@ -61,44 +61,42 @@ function compareDecimals({ view }: ValueStore, a: number, b: number): number {
 /** Finds bounds of the pages of one column in one row group. */
 export class BoundsFinder {
   private readonly compare: Compare;
-  /** Per number of the dictionary: the last page that had it. */
-  private readonly seen: Int32Array | undefined;
+  /** Per distinct value: the last page that had it. */
+  private readonly seen: Int32Array;
   private page = 0;
 
-  constructor(
-    private readonly store: ValueStore,
-    private readonly dictionary: Dictionary | undefined,
-  ) {
-    this.compare = comparatorOf(store);
-    this.seen = dictionary && new Int32Array(dictionary.count);
+  constructor(private readonly store: ValueStore) {
+    this.compare = comparatorOf(store.column);
+    this.seen = new Int32Array(store.distinct.count);
   }
 
   /** Bounds of the values [first, end), one at least. */
   of(first: number, end: number): Bounds {
-    const { store, dictionary, seen, compare } = this;
-    let least = first;
-    let greatest = first;
+    const { seen, compare } = this;
+    const { numbers, distinct } = this.store;
+    let least = numbers[first]!;
+    let greatest = least;
     this.page += 1;
     for (let index = first; index < end; index++) {
-      if (seen !== undefined) {
-        const number = dictionary!.indices[index]!;
-        if (seen[number] === this.page) continue;
-        seen[number] = this.page;
-      }
-      if (compare(store, index, least) < 0) least = index;
-      else if (compare(store, index, greatest) > 0) greatest = index;
+      const number = numbers[index]!;
+      if (seen[number] === this.page) continue;
+      seen[number] = this.page;
+      if (compare(distinct, number, least) < 0) least = number;
+      else if (compare(distinct, number, greatest) > 0) greatest = number;
     }
     return { least, greatest };
   }
 
   /** The bounds of all pages. Undefined where none of them has a value. */
   over(pages: readonly (Bounds | undefined)[]): Bounds | undefined {
+    const { compare } = this;
+    const { distinct } = this.store;
     let all: Bounds | undefined;
     for (const page of pages) {
       if (page === undefined) continue;
       all ??= { ...page };
-      if (this.compare(this.store, page.least, all.least) < 0) all.least = page.least;
-      if (this.compare(this.store, page.greatest, all.greatest) > 0) all.greatest = page.greatest;
+      if (compare(distinct, page.least, all.least) < 0) all.least = page.least;
+      if (compare(distinct, page.greatest, all.greatest) > 0) all.greatest = page.greatest;
     }
     return all;
   }
@@ -109,15 +107,16 @@ export class BoundsFinder {
     return there.every((page, index) => {
       const before = there[index - 1];
       if (before === undefined) return true;
-      const { store, compare } = this;
-      return compare(store, before.least, page.least) <= 0 && compare(store, before.greatest, page.greatest) <= 0;
+      const { compare } = this;
+      const { distinct } = this.store;
+      return compare(distinct, before.least, page.least) <= 0 && compare(distinct, before.greatest, page.greatest) <= 0;
     });
   }
 }
 
 /** A value as statistics have it; undefined where it is too long. */
-export function boundBytes(store: ValueStore, index: number): Uint8Array | undefined {
-  if (store.column.type === "words") return new TextEncoder().encode(store.column.words![store.bytes[index]!]);
-  const [start, end] = [store.startOf(index), store.endOf(index)];
-  return end - start > BOUND_BYTES_MAX ? undefined : new Uint8Array(store.bytes.subarray(start, end));
+export function boundBytes({ column, distinct }: ValueStore, number: number): Uint8Array | undefined {
+  if (column.type === "words") return new TextEncoder().encode(column.words![distinct.bytes[number]!]);
+  const [start, end] = [distinct.startOf(number), distinct.endOf(number)];
+  return end - start > BOUND_BYTES_MAX ? undefined : new Uint8Array(distinct.bytes.subarray(start, end));
 }

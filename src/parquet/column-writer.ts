@@ -3,7 +3,8 @@
 import { bloomFilterOf } from "./bloom-filter.ts";
 import { type Bounds, BoundsFinder, boundBytes } from "./bounds.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { type Dictionary, dictionaryOf } from "./dictionary.ts";
+import { type ParquetColumn, WIDTHS } from "./column.ts";
+import type { DistinctValues } from "./distinct-values.ts";
 import { bitWidthOf, writeBits, writeHybrid, writeLevels } from "./hybrid.ts";
 import { dataPageHeader, dictionaryPageHeader, ENCODING, type PageEntry, type WrittenColumn } from "./metadata.ts";
 import { encodeThrift } from "./thrift.ts";
@@ -26,23 +27,23 @@ export interface PageSink {
 
 /** Writes the store's rows. Its bloom filter and its indexes are for the caller to write. */
 export function writeColumn(store: ValueStore, out: PageSink): WrittenColumn {
-  const { column, rows, count } = store;
+  const { column, rows, count, distinct } = store;
   const { type, nullable, hasBloomFilter = false, hasBounds = true } = column;
-  const dictionary = type === "bool" || count === 0 ? undefined : dictionaryOf(store);
+  const hasDictionary = distinct.isDictionary && type !== "bool" && count > 0;
   const offset = out.offset;
-  let bytesUncompressed = dictionary === undefined ? 0 : writeDictionary(store, dictionary, out);
+  let bytesUncompressed = hasDictionary ? writeDictionary(store, out) : 0;
   const dataOffset = out.offset;
-  const finder = new BoundsFinder(store, dictionary);
+  const encoding = hasDictionary ? ENCODING.rleDictionary : ENCODING.plain;
+  const finder = new BoundsFinder(store);
   const bounds: (Bounds | undefined)[] = [];
   const pages: PageEntry[] = [];
   let value = 0;
   for (let row = 0; row < rows; ) {
-    const { rowEnd, valueEnd } = pageEnd(store, row, value, dictionary !== undefined);
+    const { rowEnd, valueEnd } = pageEnd(store, row, value, hasDictionary);
     page.clear();
     if (nullable) writeLevels(store.levels, row, rowEnd, valueEnd - value, page);
-    writeValues(store, dictionary, value, valueEnd);
+    writeValues(store, hasDictionary, value, valueEnd);
     const pageOffset = out.offset;
-    const encoding = dictionary === undefined ? ENCODING.plain : ENCODING.rleDictionary;
     bytesUncompressed += writePage(page.written(), (sizes) => dataPageHeader(rowEnd - row, encoding, sizes), out);
     const found = hasBounds && valueEnd > value ? finder.of(value, valueEnd) : undefined;
     bounds.push(found);
@@ -54,10 +55,10 @@ export function writeColumn(store: ValueStore, out: PageSink): WrittenColumn {
     value = valueEnd;
   }
   return {
-    ...{ column, rows, offset, dataOffset, hasDictionary: dictionary !== undefined, pages },
+    ...{ column, rows, offset, dataOffset, hasDictionary, pages },
     ...{ bytesUncompressed, bytesCompressed: out.offset - offset, pagesRise: finder.isRising(bounds) },
     statistics: { nulls: store.nulls, ...bytesOf(store, finder.over(bounds)) },
-    bloomFilter: hasBloomFilter && count > 0 ? bloomFilterOf(store, dictionary) : undefined,
+    bloomFilter: hasBloomFilter && count > 0 ? bloomFilterOf(distinct) : undefined,
   };
 }
 
@@ -71,44 +72,60 @@ function bytesOf(store: ValueStore, bounds: Bounds | undefined) {
 }
 
 /** The first row that is no longer of the page, and its value. */
-function pageEnd(store: ValueStore, row: number, value: number, hasDictionary: boolean) {
-  const { column, rows, levels, width } = store;
+function pageEnd(
+  { column, rows, levels, numbers, distinct }: ValueStore,
+  row: number,
+  value: number,
+  hasDictionary: boolean,
+) {
   const rowLast = Math.min(rows, row + PAGE_ROWS_MAX);
-  const isBounded = !hasDictionary && width === 0;
-  const bytesLast = store.length === 0 ? 0 : store.startOf(value) + PAGE_BYTES_MAX;
+  if (hasDictionary && !column.nullable) return { rowEnd: rowLast, valueEnd: value + rowLast - row };
+  let bytes = 0;
   let valueEnd = value;
   let rowEnd = row;
-  for (; rowEnd < rowLast; rowEnd++) {
-    if (column.nullable && levels[rowEnd] === 0) continue;
-    valueEnd++;
-    if (isBounded && store.ends[valueEnd - 1]! >= bytesLast) {
-      rowEnd++;
-      break;
-    }
+  while (rowEnd < rowLast && bytes < PAGE_BYTES_MAX) {
+    const isNull = column.nullable && levels[rowEnd] === 0;
+    rowEnd++;
+    if (isNull) continue;
+    const number = numbers[valueEnd++]!;
+    if (!hasDictionary) bytes += distinct.endOf(number) - distinct.startOf(number);
   }
   return { rowEnd, valueEnd };
 }
 
-function writeValues(store: ValueStore, dictionary: Dictionary | undefined, first: number, end: number): void {
-  if (dictionary !== undefined) {
-    const width = bitWidthOf(dictionary.count);
+function writeValues(
+  { column, numbers, distinct }: ValueStore,
+  hasDictionary: boolean,
+  first: number,
+  end: number,
+): void {
+  if (hasDictionary) {
+    const width = bitWidthOf(distinct.count);
     page.byte(width);
-    writeHybrid(dictionary.indices, first, end, width, page);
-  } else if (store.column.type === "bool") writeBits(store.bytes, first, end, page);
-  else if (store.width > 0) page.bytes(store.bytes.subarray(first * store.width, end * store.width));
-  else for (let index = first; index < end; index++) writeVarying(store, index);
+    writeHybrid(numbers, first, end, width, page);
+  } else if (column.type === "bool") {
+    const flags = new Uint8Array(end - first);
+    for (let index = first; index < end; index++) flags[index - first] = distinct.bytes[numbers[index]!]!;
+    writeBits(flags, 0, flags.length, page);
+  } else for (let index = first; index < end; index++) writeValue(column, distinct, numbers[index]!);
 }
 
-/** A value of varying width, with its length in front. */
-function writeVarying(store: ValueStore, index: number): void {
-  const start = store.startOf(index);
-  const end = store.endOf(index);
-  page.int32(end - start);
-  copy(store, start, end);
+/** A value as PLAIN has it: with its length in front where that varies. */
+function writeValue({ type, words }: ParquetColumn, distinct: DistinctValues, number: number): void {
+  const start = distinct.startOf(number);
+  const end = distinct.endOf(number);
+  if (type === "words") {
+    const word = new TextEncoder().encode(words![distinct.bytes[start]!]);
+    page.int32(word.length);
+    page.bytes(word);
+    return;
+  }
+  if (WIDTHS[type] === 0) page.int32(end - start);
+  copy(distinct, start, end);
 }
 
 /** Words at a time where that is faster than a call. */
-function copy({ bytes, view }: ValueStore, start: number, end: number): void {
+function copy({ bytes, view }: DistinctValues, start: number, end: number): void {
   page.reserve(end - start);
   if (end - start > COPIED_BY_WORDS_MAX) {
     page.length += bytes.copy(page.buffer, page.length, start, end);
@@ -122,19 +139,10 @@ function copy({ bytes, view }: ValueStore, start: number, end: number): void {
   page.length = q;
 }
 
-function writeDictionary(store: ValueStore, { values, count }: Dictionary, out: PageSink): number {
-  const { column, width } = store;
+function writeDictionary({ column, distinct }: ValueStore, out: PageSink): number {
   page.clear();
-  for (let number = 0; number < count; number++) {
-    const index = values[number]!;
-    if (column.type === "words") {
-      const word = new TextEncoder().encode(column.words![store.bytes[index]!]);
-      page.int32(word.length);
-      page.bytes(word);
-    } else if (width > 0) copy(store, index * width, (index + 1) * width);
-    else writeVarying(store, index);
-  }
-  return writePage(page.written(), (sizes) => dictionaryPageHeader(count, sizes), out);
+  for (let number = 0; number < distinct.count; number++) writeValue(column, distinct, number);
+  return writePage(page.written(), (sizes) => dictionaryPageHeader(distinct.count, sizes), out);
 }
 
 /** @returns bytes of header and body before compression */

@@ -13,7 +13,7 @@ import { ValueStore } from "./value-store.ts";
 
 const MAGIC = new TextEncoder().encode("PAR1");
 /** In the form that readers know; the version is that of the bytes, which changes whenever they may. */
-const CREATED_BY = "contract-data-processor version 1.0.0 (build 1)";
+const CREATED_BY = "contract-data-processor version 1.1.0 (build 1)";
 const GROUP_ROWS_MAX = 1 << 20;
 
 /** What a file is written with. */

@@ -3,9 +3,14 @@ import type { ByteWriter } from "./byte-writer.ts";
 
 const RUN_MIN = 8; // shorter runs are no smaller than the bits
 
-/** Bits of the greatest of `count` numbers from 0 on. */
+/**
+ * Bits that `count` numbers from 0 on are written with: 0, 1, 2, 4, or whole bytes. Numbers that share no byte, or always in
+ * the same way, are compressed to less than those of the fewest bits are, and in less time.
+ */
 export function bitWidthOf(count: number): number {
-  return count <= 1 ? 0 : 32 - Math.clz32(count - 1);
+  const bits = count <= 1 ? 0 : 32 - Math.clz32(count - 1);
+  if (bits <= 2) return bits;
+  return bits <= 4 ? 4 : (bits + 7) & ~7;
 }
 
 /** Writes values [first, end), each of `width` bits, 24 at most: runs of eight and more as such, the rest in groups of eight. */
