@@ -1,5 +1,6 @@
 /** Messages that are larger than a window come one after the other, whoever asks for them. */
 import { expect, test } from "bun:test";
+import { WAIT_MS_MAX } from "../../src/grpc/stream-client/large-messages.ts";
 import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
 import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
@@ -18,9 +19,12 @@ test("of four large ledgers one comes, and the next when it is released or its s
   const waiting = new Map(streams.map((stream) => [stream, stream.next(STALL_MS_MAX)]));
   try {
     while (waiting.size > 0) {
+      const askedMs = performance.now();
       const arrivals = [...waiting].map(async ([stream, next]) => ({ stream, event: await next }));
       const { stream, event } = await Promise.race(arrivals);
       waiting.delete(stream);
+      const tookMs = performance.now() - askedMs;
+      expect(tookMs, "it was the time limit that let the message in").toBeLessThan(WAIT_MS_MAX / 2);
       if (event.kind !== "ledger") throw new Error(event.kind);
       const others = [...waiting.keys()];
       await until(() => others.every(({ queuedBytes }) => queuedBytes > NEARLY * WINDOW_BYTES), "the others' windows");

@@ -6,7 +6,7 @@
 
 const BYTES_MAX = 64 << 20; // a larger message comes alone
 /** A source that sends slowly, or a reader that keeps what it has, holds the others up for so long at most. */
-const WAIT_MS_MAX = 10_000;
+export const WAIT_MS_MAX = 10_000;
 
 /** What one message has of the room, or waits for. */
 export class LargeMessage {

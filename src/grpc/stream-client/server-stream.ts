@@ -106,8 +106,8 @@ export class ServerStream {
     this.#grant();
     if (message.isCompressed) return this.#inflated(message);
     const release = () => {
+      if (message.bytes.length > WINDOW_BYTES) this.#endLarge(); // memory that is given back may have no length
       this.#buffers.give(message.bytes);
-      if (message.bytes.length > WINDOW_BYTES) this.#endLarge();
     };
     return { kind: "message", bytes: message.bytes, release };
   }
@@ -235,8 +235,8 @@ export class ServerStream {
       this.#finish({ code, details: message }, thrown);
       return this.#end!;
     } finally {
-      this.#buffers.give(bytes);
       if (bytes.length > WINDOW_BYTES) this.#endLarge();
+      this.#buffers.give(bytes);
     }
   }
 
