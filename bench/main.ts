@@ -36,7 +36,7 @@ const FULL = [
   "sources.ts",
   "source-kinds.ts",
   "tip.ts",
-  "parquet.ts",
+  "parquet.ts --rounds 5 --times 8",
   "sink-postgres.ts",
   "backfill.ts",
 ];
