@@ -174,7 +174,11 @@ describe.skipIf(!hasOpenssl() || process.platform !== "linux")("over TLS with cr
         async () => (await Bun.file(pid).exists()) && (await Bun.file(pid).text()).endsWith("\n"),
         "its number",
       );
-      await Bun.sleep(1500); // amid its rows, as a rule
+      const metrics = async () =>
+        (
+          await fetch(`https://${server.processor.http}/metrics`, { headers: bearer(server.keys.admin), tls: { ca } })
+        ).text();
+      await until(async () => /^contract_data_flight_clients_connected [1-9]/m.test(await metrics()), "it reads");
       const number = Number(await Bun.file(pid).text());
       process.kill(number, "SIGSTOP");
       await Bun.sleep(FROZEN_MS);
