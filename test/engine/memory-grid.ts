@@ -1,7 +1,7 @@
 /**
  * MAX_MEMORY_MB as a container's limit, over a grid of lakes, clients, ranges and catch-ups. Each cell is a server in a
  * cgroup whose limit is the setting; a canary in a cgroup that is too small must be killed, or nothing here means anything.
- * Where no cgroup can be made, the peak of resident memory (VmHWM) is held against the setting, and that is said.
+ * The peak of resident memory (VmHWM) is held against the setting too, and alone where no cgroup can be made, which is said.
  *
  *   bun test/engine/memory-grid.ts [--seconds 20] [name…]
  */
@@ -126,8 +126,7 @@ export const CANARY: Cell = { memoryMib: 512, limitMib: 150, workers: 4, lake: "
 /** What was wrong with a cell; undefined for nothing. */
 export function faultOf(cell: Cell, result: Omit<MemoryResult, "output">): string | undefined {
   if (result.died) return "it was killed";
-  if (result.cgroup === 0 && result.residentMibMost > cell.memoryMib)
-    return `resident ${result.residentMibMost} of ${cell.memoryMib} MiB`;
+  if (result.residentMibMost > cell.memoryMib) return `resident ${result.residentMibMost} of ${cell.memoryMib} MiB`;
   const { read = 0, slow = 0, ranges = 0, catchUps = 0, httpRanges = 0 } = cell;
   const reads = read + slow + ranges + catchUps + httpRanges;
   if (result.messages < reads) return `${reads} clients had ${result.messages} messages together`;
