@@ -2,9 +2,11 @@
  * The project's own decoder under measurement: the same conversation over standard input and output as the Go programs
  * have (bench/go/internal/harness), so that bench/decode.ts can run rounds of all of them in turn.
  */
+
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { RecordBatchReader } from "apache-arrow";
+import { arrowSchema } from "../src/columns/arrow-schema.ts";
 import { BatchEncoder } from "../src/columns/batch-encoder.ts";
 import { encapsulate, encapsulatedSchema, STREAM_END } from "../src/columns/ipc.ts";
 import { LedgerDecoder } from "../src/ledger/decoder.ts";
@@ -64,7 +66,7 @@ class OwnDecoder {
   digest(): Round {
     const round = emptyRound();
     const hash = createHash("sha256");
-    const schema = encapsulatedSchema(this.encoder.schema);
+    const schema = encapsulatedSchema(arrowSchema(this.encoder));
     this.pass(round, (header, body) => {
       const stream = Buffer.concat([schema, encapsulate(header), body, STREAM_END]);
       for (const batch of RecordBatchReader.from(stream)) hash.update(neutralText(batch));

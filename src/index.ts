@@ -4,6 +4,7 @@
  */
 
 export type { Code } from "./codes.ts";
+export { arrowSchema } from "./columns/arrow-schema.ts";
 export { BatchEncoder, type BatchEncoderOptions, type BatchPlan, columnNames } from "./columns/batch-encoder.ts";
 export { encapsulate, encapsulatedSchema, STREAM_END, schemaMessage } from "./columns/ipc.ts";
 export { TSV_COLUMNS, TsvWriter, toNdjson } from "./columns/text.ts";

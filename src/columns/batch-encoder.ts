@@ -2,8 +2,6 @@
  * Rows to Arrow record batches. A batch is planned (its size is known to the byte), then written once, to wherever the
  * caller wants the body: no value is formatted twice or copied.
  */
-
-import { Field, Schema } from "apache-arrow";
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
 import type { RowLedger, RowSet } from "../ledger/row-set.ts";
@@ -13,7 +11,7 @@ import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { BatchHeader } from "./batch-header.ts";
 import type { Column, Measure, Placement } from "./column.ts";
 import { DATASET_SCHEMAS, type SchemaDefinition, versionsOf } from "./datasets.ts";
-import { DictionaryColumn, type IpcMessage } from "./dictionary-column.ts";
+import { DictionaryColumn } from "./dictionary-column.ts";
 
 const ALIGNMENT = 8; // of every buffer, as the IPC format wants at least
 const MEASURE_STEP_ROWS = 1024; // rows measured at once when looking for the batch's end
@@ -70,7 +68,8 @@ function align(bytes: number): number {
 
 /** Writes rows as Arrow record batches of one schema. Keeps scratch memory between batches; belongs to one thread. */
 export class BatchEncoder {
-  readonly schema: Schema;
+  /** Metadata of the schema. */
+  readonly metadata: ReadonlyMap<string, string>;
   readonly columns: readonly Column[];
   /** Whether some column needs the key hashes, which a decoder can leave out. */
   readonly needsKeyHash: boolean;
@@ -95,25 +94,12 @@ export class BatchEncoder {
       keyHash: this.needsKeyHash,
       assets: this.columns.some((column) => column.needsAssets),
     };
-    this.schema = new Schema(
-      this.columns.map(
-        ({ spec, type }) => new Field(spec.name, type, spec.nullable, new Map([["description", spec.description]])),
-      ),
-      new Map([
-        ["schema_version", definition.name],
-        ["schema_type", dataset],
-        ["description", DATASET_SCHEMAS[dataset].description],
-        ["network_passphrase", options.networkPassphrase],
-      ]),
-    );
-  }
-
-  /**
-   * The DictionaryBatch messages that a reader needs after the schema and before the first batch: one for each column
-   * that is a dictionary, always the same. None in schema version 1, and where the options say so.
-   */
-  dictionaryMessages(): IpcMessage[] {
-    return this.columns.filter((column) => column instanceof DictionaryColumn).map((column) => column.message());
+    this.metadata = new Map([
+      ["schema_version", definition.name],
+      ["schema_type", dataset],
+      ["description", DATASET_SCHEMAS[dataset].description],
+      ["network_passphrase", options.networkPassphrase],
+    ]);
   }
 
   /**

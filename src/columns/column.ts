@@ -2,8 +2,8 @@
  * What a column is to the batch encoder: it says how large its buffers will be without formatting anything, then writes
  * each value once, straight into the record batch's body. HOT PATH.
  */
-import { type DataType, Utf8 } from "apache-arrow";
 import type { RowSet } from "../ledger/row-set.ts";
+import type { ValueType } from "./value-type.ts";
 
 /** Sums over a range of rows. */
 export interface Measure {
@@ -45,7 +45,8 @@ export function optional(name: string, description: string): ColumnSpec {
 
 /** One column of a schema: measures its rows, then writes them into the buffers that were laid out. */
 export abstract class Column {
-  abstract readonly type: DataType;
+  /** Type of the values, also where there is a dictionary. */
+  abstract readonly type: ValueType;
   /** Bits of one value; 0 for a column of varying width. */
   abstract readonly width: 0 | 1 | 8 | 32 | 64 | 128;
   /** Whether values come from the rows' key hashes (the decoder can leave them out). */
@@ -105,7 +106,7 @@ const ascii = new TextDecoder();
 
 /** A column of text: offsets and bytes. */
 export abstract class TextColumn extends Column {
-  readonly type: DataType = new Utf8();
+  readonly type: ValueType = "utf8";
   readonly width = 0;
 
   /** Bytes of the row's value; 0 also for null. */

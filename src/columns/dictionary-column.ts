@@ -3,8 +3,6 @@
  * have, in a fixed order, so it is sent once, right after the schema, and never changes: no reader has to cope with
  * deltas or replacements. HOT PATH.
  */
-import { Dictionary, Int8, Utf8 } from "apache-arrow";
-import { BufferRegion, DictionaryBatch, FieldNode, Message, RecordBatch } from "apache-arrow/ipc/metadata/message";
 import type { RowSet } from "../ledger/row-set.ts";
 import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement, TextColumn } from "./column.ts";
 import { wordViews, writeWord } from "./encode.ts";
@@ -12,15 +10,9 @@ import type { Value } from "./fixed-columns.ts";
 
 const WORDS_MAX = 127; // indices are int8
 
-/** A message of an IPC stream in its two parts, as FlightData carries them: flatbuffer, body. */
-export interface IpcMessage {
-  header: Uint8Array;
-  body: Uint8Array;
-}
-
 /** A column of words, written as int8 indices into a dictionary that never changes. */
 export class DictionaryColumn extends Column {
-  readonly type: Dictionary<Utf8, Int8>;
+  readonly type = "utf8";
   readonly width = 8;
   /** The dictionary, in its order. */
   readonly words: readonly string[];
@@ -43,7 +35,6 @@ export class DictionaryColumn extends Column {
     this.words = wordsByCode.filter((word) => word !== "" && !leftOut.includes(word));
     if (this.words.length > WORDS_MAX) throw new RangeError(`${spec.name} has ${this.words.length} words`);
     this.indices = Int8Array.from(wordsByCode, (word) => this.words.indexOf(word));
-    this.type = new Dictionary(new Utf8(), new Int8(), id, false);
   }
 
   measure(rows: RowSet, first: number, end: number, sum: Measure): void {
@@ -69,26 +60,6 @@ export class DictionaryColumn extends Column {
   /** The same column as text, for readers that have no dictionaries. */
   plain(): Column {
     return new PlainWordColumn(this.spec, this.wordsByCode, this.code, this.needsAssets);
-  }
-
-  /** The DictionaryBatch that a reader needs before the first record batch. */
-  message(): IpcMessage {
-    const texts = this.words.map((word) => new TextEncoder().encode(word));
-    const align = (bytes: number): number => (bytes + 7) & ~7;
-    const offsetsBytes = 4 * (texts.length + 1);
-    const dataAt = align(offsetsBytes);
-    const dataBytes = texts.reduce((sum, text) => sum + text.length, 0);
-    const body = new Uint8Array(align(dataAt + dataBytes));
-    const view = new DataView(body.buffer);
-    let q = dataAt;
-    texts.forEach((text, i) => {
-      body.set(text, q);
-      q += text.length;
-      view.setInt32(4 * (i + 1), q - dataAt, true);
-    });
-    const regions = [new BufferRegion(0, 0), new BufferRegion(0, offsetsBytes), new BufferRegion(dataAt, dataBytes)];
-    const batch = new RecordBatch(texts.length, [new FieldNode(texts.length, 0)], regions, null);
-    return { header: Message.encode(Message.from(new DictionaryBatch(batch, this.id, false), body.length)), body };
   }
 }
 

@@ -1,5 +1,4 @@
 /** The kinds of columns whose values have one width. HOT PATH. */
-import { Bool, Decimal, Int64, TimestampMicrosecond, Uint32 } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
 import { CHANGE_EVICTED, CHANGE_REMOVED } from "../ledger/terms.ts";
 import { BitWriter, type Cell, Column, type ColumnSpec, type Measure, type Placement, zero } from "./column.ts";
@@ -7,7 +6,7 @@ import type { Words } from "./text-columns.ts";
 
 /** One of the rows' number columns; with `zeroIsNull`, 0 stands for none. */
 export class Uint32Column extends Column {
-  readonly type = new Uint32();
+  readonly type = "uint32";
   readonly width = 32;
 
   constructor(
@@ -49,7 +48,7 @@ export type Value = (rows: RowSet, row: number) => number;
 
 /** A number that some rows do not have. */
 export class OptionalUint32Column extends Column {
-  readonly type = new Uint32();
+  readonly type = "uint32";
   readonly width = 32;
 
   constructor(
@@ -86,7 +85,7 @@ const NO_TRANSACTION_ORDER = 0xffff_ffff;
 
 /** The place of the row's transaction in its ledger, from 1; NO_TRANSACTION_ORDER where there is none. Never null. */
 export class TransactionOrderColumn extends Column {
-  readonly type = new Uint32();
+  readonly type = "uint32";
   readonly width = 32;
 
   measure(): void {}
@@ -107,7 +106,7 @@ export class TransactionOrderColumn extends Column {
 
 /** A truth that is not known of some rows. */
 export class OptionalBoolColumn extends Column {
-  readonly type = new Bool();
+  readonly type = "bool";
   readonly width = 1;
 
   constructor(
@@ -142,7 +141,7 @@ export class OptionalBoolColumn extends Column {
 
 /** The sequence number of the row's ledger. */
 export class LedgerSequenceColumn extends Column {
-  readonly type = new Uint32();
+  readonly type = "uint32";
   readonly width = 32;
 
   measure(): void {}
@@ -171,7 +170,7 @@ const DATE_SECONDS_MAX = 8_640_000_000_000; // a Date holds no more
 
 /** The close time of the row's ledger, in microseconds. Cells are ISO 8601 text. */
 export class ClosedAtColumn extends Column {
-  readonly type = new TimestampMicrosecond("UTC");
+  readonly type = "timestamp[us, UTC]";
   readonly width = 64;
 
   measure(): void {}
@@ -212,7 +211,7 @@ function isDeleted(rows: RowSet, row: number): boolean {
 
 /** Whether the row's entry is no longer in the ledger's live state: removed or evicted. */
 export class DeletedColumn extends Column {
-  readonly type = new Bool();
+  readonly type = "bool";
   readonly width = 1;
 
   measure(): void {}
@@ -231,7 +230,7 @@ export class DeletedColumn extends Column {
 
 /** Balances as int64; null where there is none or it needs more than 63 bits. */
 export class BalanceInt64Column extends Column {
-  readonly type = new Int64();
+  readonly type = "int64";
   readonly width = 64;
 
   measure(rows: RowSet, first: number, end: number, sum: Measure): void {
@@ -277,13 +276,12 @@ function fitsInt64(rows: RowSet, row: number, at: number): boolean {
   return d.getInt32(at) === 0 && d.getInt32(at + 4) === 0 && d.getInt32(at + 8) >= 0;
 }
 
-const DECIMAL_DIGITS = 38;
 // 10^38, the first number that needs 39 digits, as words; the lowest is zero.
 const LIMIT = [0x4b3b4ca8, 0x5a86c47a, 0x098a2240] as const;
 
 /** Balances as 128-bit decimals; null where there is none or it needs 39 digits. Cells are decimal text. */
 export class BalanceDecimalColumn extends Column {
-  readonly type = new Decimal(0, DECIMAL_DIGITS, 128);
+  readonly type = "decimal128(38, 0)";
   readonly width = 128;
 
   measure(rows: RowSet, first: number, end: number, sum: Measure): void {

@@ -1,7 +1,9 @@
 /** Framing of Arrow IPC messages (Arrow columnar format, "Encapsulated message format" and "IPC streaming format"). */
 import type { Schema } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
+import { arrowSchema } from "./arrow-schema.ts";
 import type { BatchEncoder } from "./batch-encoder.ts";
+import { dictionaryMessages } from "./dictionary-messages.ts";
 
 const CONTINUATION = 0xffff_ffff;
 const PREFIX_BYTES = 8; // continuation marker, metadata length
@@ -29,8 +31,8 @@ export function encapsulatedSchema(schema: Schema): Uint8Array {
 
 /** The beginning of an IPC stream: schema, then the dictionaries, each message followed by its body. */
 export function streamHead(encoder: BatchEncoder): Uint8Array {
-  const parts = [encapsulatedSchema(encoder.schema)];
-  for (const { header, body } of encoder.dictionaryMessages()) parts.push(encapsulate(header), body);
+  const parts = [encapsulatedSchema(arrowSchema(encoder))];
+  for (const { header, body } of dictionaryMessages(encoder.columns)) parts.push(encapsulate(header), body);
   const head = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -2,7 +2,6 @@
  * Schema versions as plain data: what proto/schemas/ holds, what the Flight action `schema` answers with, and the check that a
  * change to a schema breaks no reader.
  */
-import { type DataType, Decimal, Timestamp } from "apache-arrow";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { BatchEncoder } from "./batch-encoder.ts";
@@ -42,20 +41,14 @@ export interface SchemaDescription {
   fields: FieldDescription[];
 }
 
-function typeName(type: DataType): string {
-  if (type instanceof Decimal) return `decimal${type.bitWidth}(${type.precision}, ${type.scale})`;
-  if (type instanceof Timestamp) return `timestamp[us, ${type.timezone}]`;
-  return String(type).toLowerCase();
-}
-
 /** What a schema version is. */
 export function describeSchema(schemaVersion: SchemaVersion, dataset: Dataset = DATASET_DEFAULT): SchemaDescription {
-  const { schema, columns } = new BatchEncoder({ dataset, schemaVersion, networkPassphrase: "" });
+  const { metadata, columns } = new BatchEncoder({ dataset, schemaVersion, networkPassphrase: "" });
   return {
-    schema_version: schema.metadata.get("schema_version")!,
-    schema_type: schema.metadata.get("schema_type")!,
-    description: schema.metadata.get("description")!,
-    metadata_keys: [...schema.metadata.keys()],
+    schema_version: metadata.get("schema_version")!,
+    schema_type: metadata.get("schema_type")!,
+    description: metadata.get("description")!,
+    metadata_keys: [...metadata.keys()],
     natural_key: [...DATASET_SCHEMAS[dataset].versions[schemaVersion]!.naturalKey],
     fields: describeFields(columns),
   };
@@ -65,9 +58,9 @@ export function describeSchema(schemaVersion: SchemaVersion, dataset: Dataset = 
 export function describeFields(columns: BatchEncoder["columns"]): FieldDescription[] {
   return columns.map((column) => {
     const { name, nullable, description } = column.spec;
-    if (!(column instanceof DictionaryColumn)) return { name, type: typeName(column.type), nullable, description };
-    const dictionary: DictionaryDescription = { id: column.id, index_type: "int8", values: [...column.words] };
-    return { name, type: typeName(column.type.dictionary), nullable, description, dictionary };
+    const field = { name, type: column.type, nullable, description };
+    if (!(column instanceof DictionaryColumn)) return field;
+    return { ...field, dictionary: { id: column.id, index_type: "int8", values: [...column.words] } };
   });
 }
 

@@ -1,6 +1,5 @@
 /** The kinds of text columns. HOT PATH. */
 import { Buffer } from "node:buffer";
-import { Binary } from "apache-arrow";
 import { NONE, type RowSet } from "../ledger/row-set.ts";
 import { sameId } from "../ledger/secret-hash.ts";
 import { STRKEY_LENGTH } from "../xdr/strkey.ts";
@@ -263,7 +262,7 @@ const WORD_COPY_BYTES_MAX = 256; // measured: from here on a view and its set ar
 
 /** Bytes in the ledger as they are. Cells are base64. */
 export class BinaryColumn extends TextColumn {
-  override readonly type = new Binary();
+  override readonly type = "binary";
 
   constructor(
     spec: ColumnSpec,

@@ -18,6 +18,7 @@ const MARGIN_BYTES_MIN = 80 << 20; // what spans that have begun may still add: 
 const MARGIN_PART = 0.14; // of the limit: as much again where more is in flight
 const TIGHT_BEFORE_PART = 0.06; // of the limit: collections come before the stop
 const WAIT_MS = 10; // between a pump's looks
+const STARTED_MS = 1000; // after so long a start has left its garbage, and the first answers are out
 
 /**
  * Looks at resident memory every LOOK_MS once started. `full` is `bytesMax` less 80 MiB or 14 %, whichever is more;
@@ -26,6 +27,7 @@ const WAIT_MS = 10; // between a pump's looks
 export class MemoryGuard {
   readonly pressure = MemoryPressure.create();
   private looking: ReturnType<typeof setInterval> | undefined;
+  private started: ReturnType<typeof setTimeout> | undefined;
   private collectedMs = 0;
   private turnMs = 0;
   /** Rounds of collections so far. */
@@ -40,14 +42,17 @@ export class MemoryGuard {
     this.tightBytes = this.fullBytes - bytesMax * TIGHT_BEFORE_PART;
   }
 
-  /** Looks from now on, until `close`. */
+  /** Looks from now on, until `close`. What loading the modules has left behind goes once the server has started. */
   start(): void {
     this.looking ??= setInterval(() => this.look(), LOOK_MS).unref();
+    this.started ??= setTimeout(() => this.collectAll(), STARTED_MS).unref();
   }
 
   close(): void {
     clearInterval(this.looking);
+    clearTimeout(this.started);
     this.looking = undefined;
+    this.started = undefined;
     this.pressure.set(PRESSURE.none);
   }
 
@@ -57,8 +62,13 @@ export class MemoryGuard {
     this.pressure.set(residentBytes >= this.fullBytes ? PRESSURE.full : isTight ? PRESSURE.tight : PRESSURE.none);
     const now = performance.now();
     if (!isTight || now - this.collectedMs < COLLECT_MS_MIN) return;
-    this.collectedMs = now;
     this.rounds += 1;
+    this.collectAll();
+  }
+
+  /** Has every thread collect its garbage. */
+  private collectAll(): void {
+    this.collectedMs = performance.now();
     this.pressure.askForMemory();
     collect(this.pressure);
   }

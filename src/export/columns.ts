@@ -1,7 +1,8 @@
 /** The columns of an export, as Parquet has them. */
-import { type Data, DataType, type RecordBatch } from "apache-arrow";
+import type { Data, RecordBatch } from "apache-arrow";
 import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { DictionaryColumn } from "../columns/dictionary-column.ts";
+import type { ValueType } from "../columns/value-type.ts";
 import type { ColumnSlice, ParquetColumn, ParquetType } from "../parquet/column.ts";
 import type { Dataset } from "../vocabulary/dataset.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
@@ -13,6 +14,15 @@ const WITHOUT_BOUNDS = ["ledger_key_hash", "transaction_hash", "key_xdr", "val_x
 
 /** The schema version that an export's rows have. */
 export const EXPORT_VERSIONS = { contract_data: 2, ttl: 1 } as const satisfies Record<Dataset, SchemaVersion>;
+
+const PARQUET_TYPES: Readonly<Partial<Record<ValueType, ParquetType>>> = {
+  utf8: "utf8",
+  binary: "binary",
+  bool: "bool",
+  uint32: "uint32",
+  "timestamp[us, UTC]": "timestamp",
+  "decimal128(38, 0)": "decimal",
+};
 
 /** All columns of that version, in its order. */
 export const EXPORT_COLUMNS: Readonly<Record<Dataset, readonly ParquetColumn[]>> = {
@@ -34,14 +44,10 @@ function columnsOf(dataset: Dataset): ParquetColumn[] {
   });
 }
 
-function parquetType(type: DataType): ParquetType {
-  if (DataType.isUtf8(type)) return "utf8";
-  if (DataType.isBinary(type)) return "binary";
-  if (DataType.isBool(type)) return "bool";
-  if (DataType.isTimestamp(type)) return "timestamp";
-  if (DataType.isDecimal(type)) return "decimal";
-  if (DataType.isInt(type) && type.bitWidth === 32) return "uint32";
-  throw new TypeError(`no Parquet type for ${type}`);
+function parquetType(type: ValueType): ParquetType {
+  const found = PARQUET_TYPES[type];
+  if (found === undefined) throw new TypeError(`no Parquet type for ${type}`);
+  return found;
 }
 
 /**

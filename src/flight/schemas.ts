@@ -1,7 +1,9 @@
 /** The schemas that this server sends, in the forms that Flight sends them in, and whether a client's schema fits. */
 import type { Schema } from "apache-arrow";
 import { shortened } from "../base/text.ts";
+import { arrowSchema } from "../columns/arrow-schema.ts";
 import { BatchEncoder, type BatchEncoderOptions } from "../columns/batch-encoder.ts";
+import { dictionaryMessages } from "../columns/dictionary-messages.ts";
 import { FlatbufferError } from "../columns/flatbuffer.ts";
 import { encapsulate, schemaMessage } from "../columns/ipc.ts";
 import { type FieldOutline, readSchemaMessage } from "../columns/ipc-reader.ts";
@@ -38,9 +40,10 @@ export class Schemas {
     let forms = this.cached.get(key);
     if (forms === undefined) {
       const encoder = new BatchEncoder({ dataset, schemaVersion, networkPassphrase, columns, dictionaries });
-      const header = schemaMessage(encoder.schema);
+      const schema = arrowSchema(encoder);
+      const header = schemaMessage(schema);
       forms = {
-        schema: encoder.schema,
+        schema,
         fields: describeFields(encoder.columns),
         header,
         encapsulated: encapsulate(header),
@@ -59,7 +62,7 @@ export function hasDictionaries({ schemaVersion, dictionaries }: StreamOpening):
 }
 
 function dictionariesOf(encoder: BatchEncoder): FlightDataMessage[] {
-  return encoder.dictionaryMessages().map(({ header, body }) => ({
+  return dictionaryMessages(encoder.columns).map(({ header, body }) => ({
     dataHeader: alignedHeader(header, body.length),
     dataBody: body,
   }));

@@ -1,6 +1,7 @@
 /**
  * The decode workers: one long-lived Piscina task each, with an input ring (from this thread) and an output ring (to
- * the data plane) of its own. A worker that dies is replaced with fresh rings; whoever had work on it is told.
+ * the data plane) of its own. A worker's thread begins with the first work for it, so that a server without sessions has
+ * none. A worker that dies is replaced with fresh rings; whoever had work on it is told.
  */
 import type { Piscina } from "piscina";
 import { MemoryPressure } from "../base/memory-pressure.ts";
@@ -67,6 +68,8 @@ interface Seat {
   turn: Promise<void>;
   dead: boolean;
   startedMs: number;
+  /** Begins its thread; absent once that is on its way. */
+  begin: (() => void) | undefined;
   /** Gives up a task that no thread has begun. */
   abort: AbortController;
   state: Int32Array;
@@ -79,7 +82,7 @@ interface PoolEvents {
   died(index: number, error: CodedError): void;
 }
 
-/** The decode workers: starts them, replaces one that dies, and gives each its spans. */
+/** The decode workers: begins a thread for each that has work, replaces one that dies, and gives each its spans. */
 export class DecodePool {
   readonly durations = new LedgerDurations();
   private readonly seats: Seat[] = [];
@@ -87,7 +90,7 @@ export class DecodePool {
   private readonly deaths: number[] = [];
   private readonly restarts = new Set<ReturnType<typeof setTimeout>>();
   private piscina: Piscina | undefined;
-  /** Seats without a thread so far. */
+  /** Threads that are wanted before `start`. */
   private waiting: (() => void)[] = [];
   private readonly abort = new AbortController();
   private readonly tasks = new Set<Promise<void>>();
@@ -106,19 +109,19 @@ export class DecodePool {
     }
   }
 
-  /** Gives every worker its rings: what is sent waits there until `start` has begun its thread. */
+  /** Gives every worker its rings: what is sent waits there until its thread has begun, after `start`. */
   seatAll(): void {
     for (let index = 0; index < this.size; index++) this.seat(index);
   }
 
-  /** Begins the thread of every worker. */
+  /** From now on threads begin: at once those of workers that have been sent something. */
   async start(): Promise<void> {
     mapPiscinaWorker();
     const { Piscina: PiscinaClass } = await import("piscina");
     if (this.closing) return;
     this.piscina = new PiscinaClass({
       filename: DECODE_ENTRY,
-      minThreads: this.size,
+      minThreads: 0,
       maxThreads: this.size,
       concurrentTasksPerWorker: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
@@ -127,7 +130,7 @@ export class DecodePool {
     });
     this.piscina.on("error", () => {}); // of a thread without a task; the task's promise tells of all others
     this.piscina.on("workerDestroy", () => setImmediate(() => this.reviveQueued()));
-    for (const run of this.waiting.splice(0)) run();
+    for (const begin of this.waiting.splice(0)) begin();
   }
 
   /** Bytes waiting in a worker's input ring. */
@@ -206,6 +209,7 @@ export class DecodePool {
     assets: readonly AssetRecord[] = [],
   ): Promise<void> {
     const seat = this.seats[index]!;
+    this.begin(seat);
     await this.inTurn(seat, async () => {
       if (seat.opened.get(spec.stream) !== spec.revision) {
         seat.opened.set(spec.stream, spec.revision);
@@ -249,6 +253,7 @@ export class DecodePool {
       turn: Promise.resolve(),
       dead: false,
       startedMs: 0,
+      begin: () => this.runSoon(index, seat, data),
       abort: new AbortController(),
       state,
     };
@@ -267,18 +272,15 @@ export class DecodePool {
       retainedBytesMax: this.sizes.retainedBytesMax,
       freeBytesMax: this.sizes.freeBytesMax,
     };
-    const deaths = this.deaths[index] ?? 0;
-    if (this.piscina === undefined) this.waiting.push(() => this.run(index, seat, data));
-    else if (deaths < 2) this.run(index, seat, data);
-    else {
-      // What is sent meanwhile waits in the ring.
-      const waitMs = Math.min(RESTART_MS_MIN * 2 ** (deaths - 2), RESTART_MS_MAX);
-      const timer = setTimeout(() => {
-        this.restarts.delete(timer);
-        this.run(index, seat, data);
-      }, waitMs);
-      this.restarts.add(timer);
-    }
+  }
+
+  /** Begins the seat's thread, where it has none and none is on its way. */
+  private begin(seat: Seat): void {
+    const { begin } = seat;
+    if (begin === undefined || this.closing) return;
+    seat.begin = undefined;
+    if (this.piscina === undefined) this.waiting.push(begin);
+    else begin();
   }
 
   /**
@@ -286,8 +288,26 @@ export class DecodePool {
    * tasks are given up, so that they are seated again.
    */
   private reviveQueued(): void {
-    if (this.closing || this.piscina!.threads.length >= this.size) return;
-    for (const seat of this.seats) if (!seat.dead && seat.state[STARTED] === 0) seat.abort.abort(NOT_STARTED);
+    const begun = this.seats.filter(({ dead, startedMs }) => !dead && startedMs > 0);
+    if (this.closing || this.piscina!.threads.length >= begun.length) return;
+    for (const seat of begun) if (seat.state[STARTED] === 0) seat.abort.abort(NOT_STARTED);
+  }
+
+  /** A worker that has died again and again waits first. What is sent meanwhile waits in the ring. */
+  private runSoon(index: number, seat: Seat, data: DecodeTaskData): void {
+    const deaths = this.deaths[index] ?? 0;
+    if (deaths < 2) {
+      this.run(index, seat, data);
+      return;
+    }
+    const timer = setTimeout(
+      () => {
+        this.restarts.delete(timer);
+        this.run(index, seat, data);
+      },
+      Math.min(RESTART_MS_MIN * 2 ** (deaths - 2), RESTART_MS_MAX),
+    );
+    this.restarts.add(timer);
   }
 
   private run(index: number, seat: Seat, data: DecodeTaskData): void {
@@ -310,5 +330,6 @@ export class DecodePool {
     const error = new CodedError("INTERNAL", "WORKER_DIED", `decode worker ${index} died: ${cause}`, { cause: thrown });
     this.events.died(index, error);
     this.seat(index);
+    this.begin(this.seats[index]!);
   }
 }

@@ -1,7 +1,9 @@
 /** Batches are read back with apache-arrow and compared with the same rows as text, which the goldens vouch for. */
+
 import { describe, expect, test } from "bun:test";
 import { type RecordBatch, type Schema, tableFromIPC } from "apache-arrow";
 import { Message } from "apache-arrow/ipc/metadata/message";
+import { arrowSchema } from "../../src/columns/arrow-schema.ts";
 import { BatchEncoder, columnNames } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, encapsulatedSchema, STREAM_END, schemaMessage } from "../../src/columns/ipc.ts";
 import { TSV_COLUMNS, TsvWriter, toNdjson } from "../../src/columns/text.ts";
@@ -28,7 +30,7 @@ function stream(rows: RowSet, first = 0, end = rows.length, by = encoder): Uint8
   expect([...body.subarray(0, 8), ...body.subarray(8 + plan.bodyBytes)]).toEqual(Array(24).fill(0xee));
   return new Uint8Array(
     Buffer.concat([
-      encapsulatedSchema(by.schema),
+      encapsulatedSchema(arrowSchema(by)),
       encapsulate(by.header(plan)),
       body.slice(8, 8 + plan.bodyBytes),
       STREAM_END,
@@ -102,7 +104,7 @@ test("the schema is version 1, to the letter", () => {
 });
 
 test("the bare schema message is a flatbuffer that Arrow reads", () => {
-  const message = Message.decode(schemaMessage(encoder.schema));
+  const message = Message.decode(schemaMessage(arrowSchema(encoder)));
   expect(message.isSchema()).toBe(true);
   expect((message.header() as Schema).fields.length).toBe(18);
 });

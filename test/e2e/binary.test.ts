@@ -270,6 +270,20 @@ describe("the binary, from an empty folder, with the sources gone", () => {
     expect(await processor.stop()).toBe(0);
   }, 60_000);
 
+  test.skipIf(process.platform !== "linux")("takes 100 MB at most while it has nothing to do", async () => {
+    const processor = await startProcessor(
+      [`--source-endpoint=${SAMPLE.folder}`, `--network-passphrase=${PUBNET}`],
+      world,
+    );
+    try {
+      await Bun.sleep(2000); // what the start leaves behind is collected after one
+      const status = readFileSync(`/proc/${processor.pid}/status`, "utf8");
+      expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) / 1000).toBeLessThan(100);
+    } finally {
+      await processor.stop();
+    }
+  });
+
   test("explains itself", async () => {
     expect((await runCommand(["--help"], world)).stdout).toContain("decode");
     expect((await runCommand(["--version"], world)).stdout).toMatch(/^contract-data-processor \d+\.\d+\.\d+\n$/);

@@ -2,13 +2,16 @@
  * Bytes of strangers are verified before a library walks them: a client's schema with one byte changed once took all of
  * the data plane's memory, while /health said that all is well.
  */
+
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { gzipSync } from "node:zlib";
 import * as grpc from "@grpc/grpc-js";
 import { Field, Int8, MessageReader, Schema, Struct, Utf8 } from "apache-arrow";
+import { arrowSchema } from "../../src/columns/arrow-schema.ts";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
+import { dictionaryMessages } from "../../src/columns/dictionary-messages.ts";
 import { FlatbufferError } from "../../src/columns/flatbuffer.ts";
 import { encapsulatedSchema } from "../../src/columns/ipc.ts";
 import { checkMessage, readSchemaMessage, SCHEMA_MESSAGE_BYTES_MAX } from "../../src/columns/ipc-reader.ts";
@@ -95,7 +98,9 @@ test("every change of one byte, and every cut, ends in columns or a refusal", ()
 
 test("changes of several bytes end so too", () => {
   const random = randomFrom(14_02);
-  const whole = Buffer.from(encapsulatedSchema(new BatchEncoder({ schemaVersion: 2, networkPassphrase: "x" }).schema));
+  const whole = Buffer.from(
+    encapsulatedSchema(arrowSchema(new BatchEncoder({ schemaVersion: 2, networkPassphrase: "x" }))),
+  );
   for (let run = 0; run < 5000; run++) {
     const changed = Buffer.from(run % 2 === 0 ? SCHEMA : whole);
     for (let change = 0; change < 1 + (run % 8); change++) {
@@ -107,7 +112,7 @@ test("changes of several bytes end so too", () => {
 
 test("what apache-arrow reads of sound schemas is read alike", () => {
   for (const schemaVersion of [1, 2] as const) {
-    const bytes = encapsulatedSchema(new BatchEncoder({ schemaVersion, networkPassphrase: "x" }).schema);
+    const bytes = encapsulatedSchema(arrowSchema(new BatchEncoder({ schemaVersion, networkPassphrase: "x" })));
     const theirs = new MessageReader(bytes).readSchema()!.fields;
     expect(readSchemaMessage(bytes)).toEqual(
       theirs.map(({ name, type, nullable }) => ({ name, type: String(type), nullable })),
@@ -196,7 +201,7 @@ test("nesting, size and length have limits that are said", () => {
 
 test("our own client checks what a server sends before it reads it", () => {
   const encoder = new BatchEncoder({ schemaVersion: 2, networkPassphrase: "x" });
-  for (const { header, body } of encoder.dictionaryMessages()) {
+  for (const { header, body } of dictionaryMessages(encoder.columns)) {
     checkMessage(header, body.length);
     expect(() => checkMessage(header, body.length - 1)).toThrow("the body is cut off");
     for (let at = 0; at < header.length; at++) {

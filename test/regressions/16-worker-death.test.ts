@@ -15,7 +15,6 @@ test("a decode worker that dies takes the sessions with work on it with it, and 
   using threads = recordThreads();
   const source = new CountedSource(await RepeatingSource.open(SAMPLE.folder));
   await using server = await TestServer.start(source, { WORKER_COUNT: "2", CHANNEL_BUFFER_SIZE: "3" });
-  expect(threads.decoders.length).toBe(2);
 
   // One that is held back by its client, with all that it began in order: it has nothing on any worker.
   const waiting = await server.startSession(FIRST, FIRST + 349, 100);
@@ -26,6 +25,7 @@ test("a decode worker that dies takes the sessions with work on it with it, and 
   await reader.next();
   const reading = reader.failure();
   await until(() => server.session(busy).ledgerCurrent > FIRST + 100, "it is well under way");
+  expect(threads.decoders.length).toBe(2);
   // One of the two ends, and the one in its place, until it had work at that very moment.
   for (let worker = threads.decoders[0]!, deaths = 1; ; worker = threads.decoders.at(-1)!, deaths++) {
     await worker.terminate();
@@ -56,8 +56,11 @@ test("workers that die with nothing to do are replaced, and no session notices",
   using threads = recordThreads();
   const source = new CountedSource(await RepeatingSource.open(SAMPLE.folder));
   await using server = await TestServer.start(source, { WORKER_COUNT: "2", CHANNEL_BUFFER_SIZE: "3" });
+  const first = await server.startSession(FIRST, FIRST + 139, 50); // with work for both
+  expectRows(await server.read({ session: first }).rest(), sampleRows(FIRST, FIRST + 139));
+  expect(threads.decoders.length).toBe(2);
   const waiting = await server.startSession(FIRST, FIRST + 349, 100);
-  await untilHeldBack(source, () => server.session(waiting));
+  await untilHeldBack(source, () => server.session(waiting), 140);
   await Promise.all(threads.decoders.slice().map((worker) => worker.terminate()));
   await until(() => threads.decoders.length === 4, "both are replaced");
   expect(server.session(waiting)).toMatchObject({ state: "RUNNING", errors: 0 });

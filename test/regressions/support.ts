@@ -272,16 +272,22 @@ export class CountedSource implements LedgerSource {
 }
 
 /**
- * Resolves once the source's only session has stopped taking ledgers: all that were begun are in order, and the next one,
+ * Resolves once the source's newest session has stopped taking ledgers: all that were begun are in order, and the next one,
  * which is taken, waits for room.
+ * @param takenBefore ledgers that sessions before it have taken
  */
-export async function untilHeldBack(source: CountedSource, session: () => SessionSnapshot): Promise<SessionSnapshot> {
+export async function untilHeldBack(
+  source: CountedSource,
+  session: () => SessionSnapshot,
+  takenBefore = 0,
+): Promise<SessionSnapshot> {
   let looks = 0;
   let taken = 0;
   return until(() => {
     const now = session();
     // The source is read on this thread: were there room, it would be read between two looks.
-    const isStill = source.ledgers === taken && now.batchesCreated > 0 && now.ledgersProcessed === taken - 1;
+    const isStill =
+      source.ledgers === taken && now.batchesCreated > 0 && now.ledgersProcessed === taken - takenBefore - 1;
     looks = isStill ? looks + 1 : 0;
     taken = source.ledgers;
     return looks === STILL_LOOKS && now;

@@ -2,7 +2,9 @@
  * The real pipeline (pool, rings, pump, hub) in one process, without Flight: the data plane's side runs on this thread's
  * event loop, and messages to and from it are delayed as they would be between threads.
  */
+
 import { tableFromIPC } from "apache-arrow";
+import { arrowSchema } from "../../src/columns/arrow-schema.ts";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, schemaMessage } from "../../src/columns/ipc.ts";
 import { Hub } from "../../src/delivery/hub.ts";
@@ -182,7 +184,7 @@ function insideOf(part: DecodePool | Hub): {
 }
 
 const encoder = new BatchEncoder({ schemaVersion: 1, networkPassphrase: NETWORK });
-const schemaFront = encapsulate(schemaMessage(encoder.schema));
+const schemaFront = encapsulate(schemaMessage(arrowSchema(encoder)));
 
 /** Rows of one record batch, each as one line that tells it from all others. */
 export function rowsOf(dataHeader: Uint8Array, dataBody: Uint8Array): string[] {

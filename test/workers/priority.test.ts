@@ -1,6 +1,7 @@
 /** Decode workers stand behind the other threads of their process, however nice that was started. */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { connectControl } from "../../src/control/client.ts";
 import { PUBNET } from "../support/networks.ts";
 import { PROGRAM, SAMPLE, startProcessor } from "../support/processor.ts";
 import { until } from "../support/until.ts";
@@ -26,6 +27,9 @@ test.skipIf(process.platform !== "linux")("decode workers are nicer than their p
     { command },
   );
   try {
+    const control = connectControl(processor.control);
+    await control.startProcessing({ startLedger: 1000, endLedger: 0 }); // with work for each of them
+    control.close();
     const own = nicenessOfThreads(process.pid)[0]! + 1;
     const workers = () => nicenessOfThreads(processor.pid).filter((niceness) => niceness === own + 5);
     await until(() => workers().length === WORKERS, "the workers' niceness");
