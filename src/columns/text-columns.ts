@@ -18,11 +18,11 @@ function measureFixed(at: Uint32Array, bytes: number, first: number, end: number
   sum.nulls += end - first - present;
 }
 
-const KNOWN_IDS = 64; // a power of 2; a ledger's rows are mostly of some dozens of contracts
+const KNOWN_IDS = 1024; // a power of 2; a ledger's rows are of some dozens of contracts, a large one's of hundreds
 
 /** 32 bytes in the ledger as a strkey. */
 export class StrkeyColumn extends TextColumn {
-  /** Ids of the ledger whose texts are in the body already, and where: by their last byte. */
+  /** Ids of the ledger whose texts are in the body already, and where: by their last two bytes. */
   private readonly idAt = new Uint32Array(KNOWN_IDS);
   private readonly textAt = new Uint32Array(KNOWN_IDS);
 
@@ -72,7 +72,7 @@ export class StrkeyColumn extends TextColumn {
           d = ledgers[ledger]!.view;
           idAt.fill(NONE);
         }
-        const known = d.getUint8(p + 31) & (KNOWN_IDS - 1);
+        const known = d.getUint16(p + 30) & (KNOWN_IDS - 1);
         const before = idAt[known]!;
         if (before !== NONE && (p === before || sameId(d, p, d, before))) copyStrkey(out, textAt[known]!, q);
         else writeStrkey(this.version, d, p, out, q);

@@ -174,7 +174,7 @@ export class LedgerDecoder {
     const { ttls } = this.walk;
     const joins = !this.rules.isGo;
     const hashes = new DataView(rows.keyHash.buffer);
-    hasher.begin();
+    hasher.begin(rows.length - first);
     ttls.index(view);
     for (let row = first; row < rows.length; row++) {
       const from = rows.contractAt[row]! - 4;

@@ -8,7 +8,9 @@ import { sha256Into } from "../xdr/sha256.ts";
 import { sameBytes } from "./bytes.ts";
 import { LEDGER_ENTRY_CONTRACT_DATA } from "./terms.ts";
 
-const PLACES = 1024; // a power of 2; some hundred different keys are in an ordinary ledger
+const PLACES_MIN = 1024; // a power of 2, as each number of places
+const PLACES_MAX = 32_768; // 384 KiB: the places of a ledger stay in the core's own cache
+const PLACES_PER_KEY = 4; // so that few keys put each other out
 const VIEW_BYTES_MAX = 1024; // keys up to this length are hashed through a view kept from the last time
 
 /** Hashes the LedgerKeys of contract data. */
@@ -19,17 +21,27 @@ export class KeyHasher {
   private views: (Uint8Array | undefined)[] = [];
   private readonly digest = new Uint8Array(32);
   /** By place: begin and end of the key in the ledger, and where its hash is in `out`; an end of 0 is none. */
-  private readonly keyFrom = new Int32Array(PLACES);
-  private readonly keyTo = new Int32Array(PLACES);
-  private readonly hashAt = new Int32Array(PLACES);
+  private keyFrom = new Int32Array(PLACES_MIN);
+  private keyTo = new Int32Array(PLACES_MIN);
+  private hashAt = new Int32Array(PLACES_MIN);
+  /** Places in use, less one. */
+  private mask = PLACES_MIN - 1;
 
   constructor() {
     this.view.setInt32(0, LEDGER_ENTRY_CONTRACT_DATA);
   }
 
-  /** Another ledger's keys follow, or the same one's into other memory. */
-  begin(): void {
-    this.keyTo.fill(0);
+  /** At most so many keys of another ledger follow, or of the same one into other memory. */
+  begin(keysMax: number): void {
+    let places = PLACES_MIN;
+    while (places < keysMax * PLACES_PER_KEY && places < PLACES_MAX) places *= 2;
+    this.mask = places - 1;
+    if (places <= this.keyTo.length) this.keyTo.fill(0, 0, places);
+    else {
+      this.keyFrom = new Int32Array(places);
+      this.keyTo = new Int32Array(places);
+      this.hashAt = new Int32Array(places);
+    }
   }
 
   /**
@@ -41,7 +53,7 @@ export class KeyHasher {
     // What tells keys of one contract apart mostly stands at their end, just before the durability.
     const mixed =
       d.getInt32(from + 16) ^ Math.imul(d.getInt32(to - 8), 0x9e37_79b1) ^ Math.imul(d.getInt32(to - 20), 0x85eb_ca6b);
-    const place = (mixed ^ (mixed >>> 16)) & (PLACES - 1);
+    const place = (mixed ^ (mixed >>> 16)) & this.mask;
     if (this.keyTo[place] !== 0 && sameBytes(d, from, to, this.keyFrom[place]!, this.keyTo[place]!)) {
       const known = this.hashAt[place]!;
       out.copyWithin(at, known, known + 32);

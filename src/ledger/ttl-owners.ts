@@ -60,7 +60,7 @@ export class TtlOwners {
   private joinOthers(d: DataView, ttl: RowSet, hasher: KeyHasher): void {
     const { hashes, table } = this;
     const view = new DataView(hashes.buffer);
-    hasher.begin();
+    hasher.begin(this.count);
     for (let i = 0; i < this.count; i++) {
       const addressAt = this.addressAt[i]!;
       const keyAt = this.keyAt[i]!;
