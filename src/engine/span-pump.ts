@@ -19,6 +19,7 @@ import type { StreamSpec } from "../workers/records.ts";
 import { memoryTurn } from "./memory-turn.ts";
 import { CREDIT_WAIT_MS, PendingSpans } from "./pending-spans.ts";
 import type { PumpLimits, PumpRange } from "./pump-limits.ts";
+import { sendObject } from "./send-object.ts";
 import { ledgersThatFit, SPAN_LEDGERS_MAX } from "./span-room.ts";
 import type { StreamAssets } from "./stream-assets.ts";
 
@@ -137,7 +138,8 @@ export class SpanPump {
       if (trouble === undefined) patience?.recovered();
       else patience?.failed(this.nextLedger, trouble, retryMs);
     };
-    const iterator = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble)[Symbol.asyncIterator]();
+    const objects = this.source.read(this.nextLedger, ledgerEnd, this.signal, onTrouble, true);
+    const iterator = objects[Symbol.asyncIterator]();
     try {
       for (;;) {
         if (this.storedBytesLast >= LARGE_OBJECT_BYTES) await this.untilReady();
@@ -256,23 +258,16 @@ export class SpanPump {
     if (needsAssets && !(await this.assetsSettled(span, ledgerLast))) return;
     await this.reserve(ledgerLast);
     this.dispatchingTo = ledgerLast + 1;
-    await this.pool.sendObject(
-      span.worker,
-      this.spec,
-      {
-        stream: this.spec.stream,
-        span: span.number,
-        name: object.name,
-        encoding: object.encoding,
-        container: object.container,
-        named: { ledgerFirst: object.ledgerFirst, ledgerLast: object.ledgerLast },
-        ledgerFirst,
-        ledgerLast,
-        traced: span.traced,
-      },
-      object.bytes,
-      needsAssets ? this.assets.table.records : undefined,
-    );
+    const { name, encoding, container } = object;
+    const record = {
+      ...{ stream: this.spec.stream, span: span.number, name, encoding, container },
+      named: { ledgerFirst: object.ledgerFirst, ledgerLast: object.ledgerLast },
+      ...{ ledgerFirst, ledgerLast, traced: span.traced },
+    };
+    const assets = needsAssets ? this.assets.table.records : undefined;
+    if (!(await sendObject(this.pool, span.worker, this.spec, record, object, assets))) {
+      return this.closeSpan(); // it holds room for what has not come
+    }
     this.waited("creditWait", performance.now() - begun);
     this.storedBytesLast = object.bytes.length;
     if (object.release !== undefined) object.release();

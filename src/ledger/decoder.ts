@@ -12,6 +12,7 @@ import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 import { walkChangesLedgerCloseMeta, walkEventsLedgerCloseMeta } from "../xdr/generated/skip.ts";
 import { explain, explainEnd } from "../xdr/guard.ts";
 import { XDR_BYTES_MAX } from "../xdr/limits.ts";
+import { type Arrival, NOT_HERE } from "./arrival.ts";
 import { AssetFinder } from "./asset.ts";
 import { AssetContract } from "./asset-contract.ts";
 import {
@@ -107,17 +108,31 @@ export class LedgerDecoder {
     try {
       const visit = this.rules.resolvesAssets ? walkEventsLedgerCloseMeta : walkChangesLedgerCloseMeta;
       const end = visit(view, 0, walk);
+      if (walk.arrival?.isOpen) throw NOT_HERE;
       if (end !== view.byteLength) throw explainEnd(end, ROOT, view);
     } catch (thrown) {
       for (const [i, set] of sets.entries()) set.truncate(firsts[i]!, ledgers[i]!);
       this.unasked.clear();
       this.learned.forgetLedger();
-      throw explain(thrown, ROOT, view);
+      throw walk.arrival?.isOpen ? NOT_HERE : explain(thrown, ROOT, view);
     }
     this.finish(view, first);
     if (ttlRows !== undefined) this.finishTtl(view, ttlRows, ttlFirst, facts);
     if (this.rows.length === first) this.rows.ledgers.length -= 1; // nothing refers to the bytes: let go of them
     return this.summary(sets.reduce((sum, { length }, i) => sum + length - firsts[i]!, 0));
+  }
+
+  /**
+   * As `decode`, of a ledger whose bytes come meanwhile; nothing of them may have been looked at before that is to be true.
+   * @throws NOT_HERE where it has to be decoded anew once more has come
+   */
+  decodeComing(arrival: Arrival, bytes: Uint8Array, ...sets: RowSet[]): LedgerSummary {
+    this.walk.arrival = arrival;
+    try {
+      return this.decode(bytes, ...sets);
+    } finally {
+      this.walk.arrival = undefined;
+    }
   }
 
   private setOf(dataset: Dataset, sets: readonly RowSet[]): RowSet | undefined {

@@ -16,6 +16,7 @@ import {
 } from "../xdr/generated/skip.ts";
 import { readHeader } from "../xdr/ledger-header.ts";
 import { fail } from "../xdr/limits.ts";
+import type { Arrival } from "./arrival.ts";
 import { balanceHolderKind } from "./balance.ts";
 import { sameBytes } from "./bytes.ts";
 import { Candidates, HIDDEN } from "./candidates.ts";
@@ -69,6 +70,8 @@ export class LedgerWalk implements EventsVisitor {
   nonContracts = 0;
   /** Whether some row stands in the wire where the row order has it elsewhere. */
   isOutOfOrder = false;
+  /** Set while a ledger is walked whose bytes are still coming. */
+  arrival: Arrival | undefined;
   private readonly candidates = new Candidates();
   private rows!: RowSet;
 
@@ -130,6 +133,7 @@ export class LedgerWalk implements EventsVisitor {
 
   /** TransactionResultPair at `p`: the transaction's hash, then its result. */
   transaction(_d: DataView, p: number): void {
+    this.arrival?.reach(p);
     const { place } = this;
     place.transactions++;
     place.txHashAt = p;

@@ -4,6 +4,14 @@
  */
 import type { CodedError } from "../error.ts";
 
+/** Bytes of an object that are still coming, from the front on. */
+export interface ComingBytes {
+  /** How many have come. */
+  filled(): number;
+  /** Resolves once so many have come; false where no more will: the read goes on with why, or with the object again. */
+  until(bytes: number): Promise<boolean>;
+}
+
 /** One stored object: a lake file, or one ledger off a stream. */
 export interface LedgerObject {
   /** Where it came from, for error messages: a path, a key, an address with a sequence number. */
@@ -19,6 +27,8 @@ export interface LedgerObject {
   /** What the inflated bytes are: one LedgerCloseMeta, or a LedgerCloseMetaBatch (SEP-54). */
   container: "ledger" | "batch";
   bytes: Uint8Array;
+  /** Absent: all of `bytes` is there. */
+  coming?: ComingBytes;
   /** Gives the memory of `bytes` back at once: for a reader that has copied what it needs. Nobody may use them afterwards. */
   release?: () => void;
 }
@@ -54,10 +64,17 @@ export interface LedgerSource {
    * Objects covering `start` to `end` inclusive (`end` 0: for ever), in order, with no gap: a gap is an error.
    * The next object is fetched only when it is asked for (plus a bounded read-ahead), so not pulling is the
    * backpressure. Stops early, without an error, when `signal` aborts.
+   * @param takesComing a large object may be given while it is still coming
    * @throws CodedError NOT_FOUND / UNAVAILABLE / PERMISSION_DENIED for what may come yet, after some tries;
    * DATA_LOSS for what will stay as it is; OUT_OF_RANGE
    */
-  read(start: number, end: number, signal: AbortSignal, onTrouble?: TroubleListener): AsyncIterable<LedgerObject>;
+  read(
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    onTrouble?: TroubleListener,
+    takesComing?: boolean,
+  ): AsyncIterable<LedgerObject>;
   /** Where there is more to say than `description`; waits for nothing. */
   condition?(): SourceCondition;
   close(): Promise<void>;

@@ -18,6 +18,7 @@ import {
   type AssetsRecord,
   INPUT,
   type ObjectRecord,
+  type PartRecord,
   type SkipRecord,
   type SpanEndRecord,
   type StreamSpec,
@@ -53,6 +54,26 @@ export function decodeTask(data: DecodeTaskData): void {
   const pressure = new MemoryPressure(data.pressure);
   const garbage = new DroppedMemory(IDLE_COLLECT_BYTES);
   let idleSleeps = 0;
+  let isHeld = false;
+  /** Waits for the next message and takes it where it is a part for that stream; else the loop below does. */
+  const nextPart = (stream: number): boolean => {
+    for (;;) {
+      const seen = bell.read();
+      const closed = input.closed;
+      if (messages.next()) {
+        isHeld = !streams.isPart(stream, messages.tag, messages.payload);
+        if (isHeld) return false;
+        garbage.count(messages.payload.length);
+        streams.handle(messages.tag, messages.payload);
+        messages.release();
+        return true;
+      }
+      if (closed) return false;
+      const begun = performance.now();
+      bell.wait(seen, SLEEP_MS);
+      shared.times.addWait("inputWait", performance.now() - begun);
+    }
+  };
   for (;;) {
     if (pressure.isAsked()) {
       memory.trim();
@@ -60,12 +81,14 @@ export function decodeTask(data: DecodeTaskData): void {
     }
     const seen = bell.read();
     const closed = input.closed;
-    if (messages.next()) {
+    if (isHeld || messages.next()) {
+      isHeld = false;
       idleSleeps = 0;
       garbage.count(messages.payload.length);
       streams.handle(messages.tag, messages.payload);
       messages.release();
-    } else if (closed) return;
+    } else if (streams.decodeAhead(nextPart)) continue;
+    else if (closed) return;
     else {
       const begun = performance.now();
       bell.wait(seen, garbage.isDue ? QUIET_MS : SLEEP_MS);
@@ -91,6 +114,20 @@ class WorkerStreams {
     return decoder;
   }
 
+  isPart(stream: number, tag: number, payload: Uint8Array): boolean {
+    return tag === INPUT.PART && unpackRecord<PartRecord>(payload).record.stream === stream;
+  }
+
+  /** Decodes an object of which only parts are here; false where there is none. @param nextPart false: it is not one of that stream */
+  decodeAhead(nextPart: (stream: number) => boolean): boolean {
+    for (const [stream, { coming }] of this.streams) {
+      if (!coming.canDecodeAhead) continue;
+      coming.decodeAhead(() => nextPart(stream));
+      return true;
+    }
+    return false;
+  }
+
   /** One message of the input ring. @throws CodedError INTERNAL / STREAM_UNKNOWN, TAG_UNKNOWN */
   handle(tag: number, payload: Uint8Array): void {
     switch (tag) {
@@ -108,7 +145,13 @@ class WorkerStreams {
       }
       case INPUT.OBJECT: {
         const { record, attachment } = unpackRecord<ObjectRecord>(payload);
-        this.stream(record.stream).object(record, attachment);
+        if (record.bytes === undefined) this.stream(record.stream).object(record, attachment);
+        else this.stream(record.stream).coming.begin(record, attachment);
+        return;
+      }
+      case INPUT.PART: {
+        const { record, attachment } = unpackRecord<PartRecord>(payload);
+        this.stream(record.stream).coming.part(record, attachment);
         return;
       }
       case INPUT.SKIP: {

@@ -8,6 +8,7 @@ import { InflateBuffer, Inflater } from "../sources/file/inflate.ts";
 
 const BATCH_FILE_FACTOR = 4; // a file of many ledgers may inflate to this many times the limit of one
 const GROWTH = 1.5;
+const WHOLE_KEPT_BYTES_MAX = 16 << 20; // as fragments.ts keeps for joined messages
 
 /** Holds what rows refer to of one ledger. */
 export class RowBuffer {
@@ -26,6 +27,7 @@ export class LedgerMemory {
   private inflater: Inflater | undefined;
   private inflated = new InflateBuffer();
   private inflatedBytes = 0;
+  private kept: Uint8Array | undefined;
 
   /** @param freeBytesMax memory kept to be used again */
   constructor(private readonly freeBytesMax: number) {}
@@ -41,6 +43,20 @@ export class LedgerMemory {
     const bytes = this.inflater.inflate(name, stored, "zstd", this.inflated, bytesMax);
     this.inflatedBytes = bytes.buffer.byteLength;
     return bytes;
+  }
+
+  /** Memory for all bytes of an object that comes in parts; given back by `giveWhole`. */
+  whole(bytes: number): Uint8Array {
+    const kept = this.kept;
+    this.kept = undefined;
+    return (kept !== undefined && kept.length >= bytes ? kept : new Uint8Array(bytes)).subarray(0, bytes);
+  }
+
+  /** Takes it back, once nothing refers to it. */
+  giveWhole(bytes: Uint8Array): void {
+    const memory = new Uint8Array(bytes.buffer);
+    if (memory.length <= WHOLE_KEPT_BYTES_MAX) this.kept = memory;
+    else this.dropped.addNow(memory.length);
   }
 
   /** Nothing refers to the inflated bytes any more. */
@@ -81,6 +97,7 @@ export class LedgerMemory {
     this.freeBytes = 0;
     this.inflated = new InflateBuffer();
     this.inflatedBytes = 0;
+    this.kept = undefined;
     this.inflater?.close();
     this.inflater = undefined;
   }

@@ -15,6 +15,7 @@ import {
   type AssetRecord,
   INPUT,
   type ObjectRecord,
+  type PartRecord,
   packRecord,
   type SkipRecord,
   type SpanEndRecord,
@@ -152,6 +153,11 @@ export class DecodePool {
     assets: readonly AssetRecord[] = [],
   ): Promise<void> {
     await this.send(index, spec, INPUT.OBJECT, [packRecord(record), bytes], assets);
+  }
+
+  /** More bytes of the object that was sent last of that stream. Waits for room. @throws as sendObject */
+  async sendPart(index: number, spec: StreamSpec, record: PartRecord, bytes: Uint8Array): Promise<void> {
+    await this.send(index, spec, INPUT.PART, [packRecord(record), bytes]);
   }
 
   async sendSpanEnd(index: number, spec: StreamSpec, record: SpanEndRecord): Promise<void> {

@@ -19,7 +19,7 @@ import type { Position } from "../vocabulary/position.ts";
 import type { FilterRecord } from "../vocabulary/row-filter.ts";
 import type { SchemaVersion } from "../vocabulary/schema-version.ts";
 
-const RECORD_VERSION = 5;
+const RECORD_VERSION = 6;
 
 /** Skipped ledgers that one record names; a count goes beside it, so that no number is lost. */
 export const SKIPPED_LISTED_MAX = 100;
@@ -28,7 +28,7 @@ export const SKIPPED_LISTED_MAX = 100;
 export const SKIPS_TOLD_MAX = 10;
 
 /** Message tags from the main thread to a decode worker. */
-export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5, ASSETS: 6 } as const;
+export const INPUT = { OPEN: 1, CLOSE: 2, OBJECT: 3, SPAN_END: 4, SKIP: 5, ASSETS: 6, PART: 7 } as const;
 /** Message tags from a decode worker to the data plane. */
 export const OUTPUT = { BATCH: 1, SPAN_DONE: 2 } as const;
 
@@ -97,7 +97,7 @@ export interface StreamSpec {
   partitions?: number;
 }
 
-/** Header of an OBJECT; the attachment is the object's stored bytes. */
+/** Header of an OBJECT; the attachment is the object's stored bytes, or the first of them. */
 export interface ObjectRecord {
   stream: number;
   span: number;
@@ -111,6 +111,15 @@ export interface ObjectRecord {
   ledgerLast: number;
   /** Where the span's time goes is asked for. */
   traced?: true;
+  /** How many bytes it has, where more of them follow as PARTs. */
+  bytes?: number;
+}
+
+/** Header of a PART; the attachment is the next bytes of the stream's object. */
+export interface PartRecord {
+  stream: number;
+  /** No more of it will come: the worker forgets it. */
+  isLost?: true;
 }
 
 /** The span has no more objects. */

@@ -8,7 +8,7 @@
  * A stream of several datasets is inflated and walked once. Where there are partitions, the rows of each dataset are then
  * dealt out to a cutter for each of them.
  */
-import { CodedError, type ErrorRecord } from "../error.ts";
+import { CodedError } from "../error.ts";
 import { LedgerChain } from "../ledger/chain.ts";
 import { LedgerDecoder } from "../ledger/decoder.ts";
 import type { LedgerSummary } from "../ledger/decoder-options.ts";
@@ -17,8 +17,10 @@ import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
 import { afterLast, type BatchCutter } from "./batch-cutter.ts";
+import { type AheadDecoded, ComingDecoder, type LedgerEnds } from "./coming-decoder.ts";
 import { sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
+import { CHAIN_ANEW, describeError, isOfLedger } from "./ledger-faults.ts";
 import type { LedgerMemory, RowBuffer } from "./ledger-memory.ts";
 import { PartCutters } from "./part-cutters.ts";
 import {
@@ -50,7 +52,7 @@ export class SpanDecoder {
   private decoders: Array<{ ledgerFrom: number; decoder: LedgerDecoder }> = [];
   private readonly knownAssets: KnownAssets;
   private assetsError: CodedError | undefined;
-  private readonly out: PartCutters;
+  readonly out: PartCutters;
   private readonly cutters: readonly BatchCutter[];
   /** Memory of rows that wait. */
   private buffers: RowBuffer[] = [];
@@ -59,8 +61,10 @@ export class SpanDecoder {
   /** The chain inside the open span; the sequencer checks where spans meet. */
   private readonly chain = new LedgerChain();
   /** A failed stream takes nothing more. */
-  private failed = false;
+  failed = false;
   private done: SpanDoneRecord | undefined;
+  /** The stream's objects that come in parts. */
+  readonly coming: ComingDecoder;
   /** The open span's, where it is traced. */
   private stopwatch: SpanStopwatch | undefined;
 
@@ -71,6 +75,7 @@ export class SpanDecoder {
     this.out = new PartCutters(spec, (sequence) => this.stepOf(sequence).ledgerFrom, parts);
     this.cutters = this.out.cutters;
     this.knownAssets = new KnownAssets(spec.networkPassphrase);
+    this.coming = new ComingDecoder(this, parts);
     this.update(spec);
   }
 
@@ -102,7 +107,7 @@ export class SpanDecoder {
   }
 
   /** Decodes one object of the open span (or of a new one). `stored` is valid during this call only. */
-  object(record: ObjectRecord, stored: Uint8Array): void {
+  object(record: ObjectRecord, stored: Uint8Array, ahead?: AheadDecoded): void {
     if (this.failed) return;
     const begun = performance.now();
     const done = this.open(record.span);
@@ -113,7 +118,7 @@ export class SpanDecoder {
       const { name, encoding, container } = record;
       const xdr = encoding === "none" ? stored : this.inflate(name, stored, container);
       this.retainedBytes += xdr.length;
-      if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done);
+      if (container === "ledger") this.ledgerOrSkip(xdr, next++, name, done, ahead);
       else {
         const onMissing = (error: CodedError, first: number, last: number) => {
           if (!this.isSkippable(error)) throw error;
@@ -163,6 +168,7 @@ export class SpanDecoder {
   }
 
   close(): void {
+    this.coming.lose();
     this.letGo();
   }
 
@@ -234,15 +240,15 @@ export class SpanDecoder {
   }
 
   /** Whether ON_ERROR lets a ledger with this error be left out: only what is wrong with the ledger itself. */
-  private isSkippable(thrown: unknown): boolean {
-    if (this.spec.onError !== "skip" || !(thrown instanceof CodedError)) return false;
-    if (thrown.reason === "CHAIN_BROKEN") return false; // nothing tells which of the two ledgers is wrong
-    return thrown.code === "DATA_LOSS" || SKIPPABLE_REASONS.has(thrown.reason);
+  private isSkippable(thrown: unknown): thrown is CodedError {
+    return this.spec.onError === "skip" && isOfLedger(thrown);
   }
 
-  private ledgerOrSkip(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord): void {
+  private ledgerOrSkip(
+    ...[xdr, sequence, name, done, ahead]: [Uint8Array, number, string, SpanDoneRecord, AheadDecoded?]
+  ): void {
     try {
-      this.ledger(xdr, sequence, name, done);
+      this.ledger(xdr, sequence, name, done, ahead);
     } catch (thrown) {
       if (!this.isSkippable(thrown)) throw thrown;
       this.leaveOut(sequence, name, thrown, done);
@@ -261,7 +267,7 @@ export class SpanDecoder {
     for (const cutter of this.cutters) cutter.leftOut(ledger);
   }
 
-  private ledger(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord): void {
+  private ledger(xdr: Uint8Array, sequence: number, name: string, done: SpanDoneRecord, ahead?: AheadDecoded): void {
     if (xdr.length > this.spec.ledgerBytesMax) {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
@@ -272,11 +278,10 @@ export class SpanDecoder {
     if (this.assetsError !== undefined) throw this.assetsError;
     if (!this.networkChecked) this.networkChecked = checkNetwork(xdr, this.spec.networkPassphrase);
     const mark = this.parts.times.mark();
-    const starts = this.cutters.map(({ rows }) => rows.length);
     const { targets } = this.out;
-    const before = targets.map(({ length, ledgers }) => ({ length, ledgers: ledgers.length }));
     const { decoder } = this.stepOf(sequence);
-    const summary = decoder.decode(xdr, ...targets);
+    const { starts, before } = ahead?.ends ?? this.ends();
+    const summary = ahead?.summary ?? decoder.decode(xdr, ...targets);
     try {
       this.checkPlace(summary, sequence);
       this.checkChain(xdr, name, done);
@@ -288,10 +293,23 @@ export class SpanDecoder {
     this.out.deal();
     for (const [index, cutter] of this.cutters.entries()) cutter.ledgerAdded(sequence, starts[index]!);
     this.learn(decoder, done);
-    this.parts.durations.record(this.parts.times.add("decode", mark));
+    this.parts.durations.record(this.parts.times.add("decode", mark) + (ahead?.ms ?? 0));
     this.count(summary, xdr.length, done);
     this.out.emitFull(done);
     if (this.retainedBytes >= this.parts.retainedBytesMax || xdr.length >= LARGE_LEDGER_BYTES) this.flush(done);
+  }
+
+  /** Whether nothing but itself can be wrong with a ledger of that size. */
+  trusts(ledgerBytes: number): boolean {
+    return this.networkChecked && this.assetsError === undefined && ledgerBytes <= this.spec.ledgerBytesMax;
+  }
+
+  /** Behind which the next ledger's rows are appended. */
+  ends(): LedgerEnds {
+    return {
+      starts: this.cutters.map(({ rows }) => rows.length),
+      before: this.out.targets.map(({ length, ledgers }) => ({ length, ledgers: ledgers.length })),
+    };
   }
 
   /** @throws CodedError where it is another ledger, or has not the position at which a client wants to begin */
@@ -329,7 +347,7 @@ export class SpanDecoder {
   }
 
   /** The filter in force at that ledger decides. */
-  private stepOf(sequence: number): { ledgerFrom: number; decoder: LedgerDecoder } {
+  stepOf(sequence: number): { ledgerFrom: number; decoder: LedgerDecoder } {
     let step = this.decoders.length - 1;
     while (step > 0 && this.decoders[step]!.ledgerFrom > sequence) step -= 1;
     return this.decoders[step]!;
@@ -371,14 +389,3 @@ export class SpanDecoder {
 
 /** A ledger of this size is full batches and a rest, which goes out at once: at the tip nothing comes that would fill it up. */
 const LARGE_LEDGER_BYTES = 4 << 20; // twice what is dense today
-
-/** Errors beside DATA_LOSS that are about one ledger. */
-const SKIPPABLE_REASONS: ReadonlySet<string> = new Set(["LEDGER_TOO_LARGE", "INFLATED_TOO_LARGE"]);
-
-const CHAIN_ANEW = "; the check of the chain begins anew behind it";
-
-function describeError({ code, reason, message }: CodedError, name: string, ledger: number): ErrorRecord {
-  const place = `ledger ${ledger}: `;
-  if (message.startsWith(place)) return { code, reason, message };
-  return { code, reason, message: `${place}${message.includes(name) ? "" : `${name}: `}${message}` };
-}

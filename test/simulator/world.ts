@@ -4,7 +4,7 @@ import { CodedError } from "../../src/error.ts";
 import { LedgerDecoder } from "../../src/ledger/decoder.ts";
 import { KnownAssets, knownFrom } from "../../src/ledger/known-assets.ts";
 import { RowSet } from "../../src/ledger/row-set.ts";
-import type { LedgerObject, LedgerSource } from "../../src/sources/source.ts";
+import type { ComingBytes, LedgerObject, LedgerSource, TroubleListener } from "../../src/sources/source.ts";
 import type { FilterRecord } from "../../src/vocabulary/row-filter.ts";
 import type { FilterStep } from "../../src/workers/records.ts";
 import { formatStrkey, STRKEY_CONTRACT } from "../../src/xdr/strkey.ts";
@@ -176,7 +176,13 @@ export class SimulatedSource implements LedgerSource {
     return Promise.resolve(undefined);
   }
 
-  async *read(start: number, end: number, signal: AbortSignal): AsyncGenerator<LedgerObject> {
+  async *read(
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    _onTrouble?: TroubleListener,
+    takesComing = false,
+  ): AsyncGenerator<LedgerObject> {
     const { stalls, failures, batch, zstd } = this.options;
     this.reading += 1;
     try {
@@ -188,7 +194,10 @@ export class SimulatedSource implements LedgerSource {
         if (this.random() < failures) throw CodedError.received("UNAVAILABLE", "SIMULATED", "the source went away");
         const first = batch === 1 ? next : next - ((next - 1) % batch);
         const last = first + batch - 1;
-        yield this.object(first, last, zstd);
+        const object = this.object(first, last, zstd);
+        const coming = takesComing && this.random() < 0.5 ? this.coming(object.bytes) : undefined;
+        yield { ...object, coming };
+        if (coming?.isLost) yield object;
         next = last + 1;
       }
     } finally {
@@ -213,6 +222,24 @@ export class SimulatedSource implements LedgerSource {
       container: single ? "ledger" : "batch",
       bytes: zstd ? Bun.zstdCompressSync(bytes as Uint8Array<ArrayBuffer>, { level: 1 }) : bytes,
     };
+  }
+
+  /** Bytes that come piece by piece, of which some never come. */
+  private coming({ length }: Uint8Array): ComingBytes & { isLost: boolean } {
+    const lastToCome = this.random() < 0.2 ? Math.floor(this.random() * length) : length;
+    let filled = 0;
+    const coming = {
+      isLost: false,
+      filled: () => filled,
+      until: async (bytes: number) => {
+        if (this.random() < 0.1) await new Promise((resolve) => setTimeout(resolve, this.random() * 5));
+        else await new Promise((resolve) => setImmediate(resolve));
+        filled = Math.min(lastToCome, bytes + Math.floor((this.random() * length) / 4));
+        coming.isLost = filled < bytes;
+        return !coming.isLost;
+      },
+    };
+    return coming;
   }
 
   private bytes(ledger: number): Uint8Array {

@@ -17,6 +17,12 @@ const never = new AbortController().signal;
 const quick: RawLedgerOptions = { reconnectMsMin: 1, reconnectMsMax: 10 };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+function largeLedger(sequence: number): Uint8Array {
+  const large = new Uint8Array(24 << 20);
+  large.set(tinyLedger(sequence));
+  return large;
+}
+
 async function readAll(
   address: string,
   start: number,
@@ -57,6 +63,59 @@ describe("RawLedgerSource", () => {
       expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "LEDGER_TOO_LARGE"]);
       expect(error.message).toContain(`over max ${LEDGER_BYTES_MAX} B`);
     }
+  });
+
+  test("a large ledger is given while it comes, also to one who takes its time", async () => {
+    const large = largeLedger(5);
+    using server = await RawLedgerServer.start(async (call) => {
+      await call.send(5, large);
+      await call.sendAll(6, 1e9);
+    });
+    const given: [number, boolean][] = [];
+    for await (const object of new RawLedgerSource(server.address).read(5, 7, never, undefined, true)) {
+      const { ledgerFirst, bytes, coming } = object;
+      given.push([ledgerFirst, coming !== undefined]);
+      if (coming === undefined) continue;
+      expect(coming.filled()).toBeLessThan(large.length);
+      for (let wanted = 0; wanted < large.length; ) {
+        wanted = Math.min(large.length, wanted + (1 << 20));
+        expect(await coming.until(wanted)).toBe(true);
+        await sleep(5);
+      }
+      expect(Buffer.from(bytes).equals(large)).toBe(true);
+    }
+    expect(given).toEqual([
+      [5, true],
+      [6, false],
+      [7, false],
+    ]);
+  });
+
+  test("a large ledger that breaks off is given again", async () => {
+    const large = largeLedger(5);
+    const first = await RawLedgerServer.start((call) => call.send(5, large));
+    const port = Number(first.address.split(":")[1]);
+    const given: string[] = [];
+    let second: RawLedgerServer | undefined;
+    for await (const { coming, ledgerFirst } of new RawLedgerSource(first.address, quick).read(
+      5,
+      6,
+      never,
+      undefined,
+      true,
+    )) {
+      if (second === undefined) {
+        first[Symbol.dispose]();
+        given.push(`${ledgerFirst} ${await coming!.until(large.length)}`);
+        second = await RawLedgerServer.start(async (call) => {
+          await call.send(5, large);
+          await call.sendAll(6, 1e9);
+        }, port);
+      } else given.push(`${ledgerFirst} ${(await coming?.until(large.length)) ?? "whole"}`);
+    }
+    expect(given).toEqual(["5 false", "5 true", "6 whole"]);
+    expect(second!.calls.map((call) => call.startLedger)).toEqual([5]);
+    second![Symbol.dispose]();
   });
 
   test("asks again from the next ledger needed, whatever broke", async () => {

@@ -30,6 +30,12 @@ export class MessageAssembler {
     private readonly taken: (message: ReceivedMessage) => void,
   ) {}
 
+  /** The message that comes, of which so many bytes are there; undefined where none does, or a compressed one. */
+  get part(): { bytes: Buffer; filled: number } | undefined {
+    if (this.#message === undefined || this.#prefix[0] !== 0) return undefined;
+    return { bytes: this.#message, filled: this.#fill };
+  }
+
   /** Bytes that have come of a message that is not complete. */
   get partBytes(): number {
     return this.#prefixFill + this.#fill;

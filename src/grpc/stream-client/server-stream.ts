@@ -34,6 +34,9 @@ const GRANT_BYTES_MIN = WINDOW_BYTES / 4; // a frame for every few bytes would b
 /** Memory of messages that is kept for the next ones: all that a window holds, or one large message. */
 const KEPT_BYTES_MAX = 16 << 20;
 
+/** The beginning of a ledger and its header are among these. */
+const COMING_FILLED_MIN = 64 << 10;
+
 /** Messages that wait to be taken; a ledger is never as small as this many would be in a window. */
 export const QUEUE_MESSAGES_MAX = 65_536;
 
@@ -67,6 +70,12 @@ export type ServerStreamEvent =
   /** `close` was called. */
   | { kind: "closed" };
 
+/** Some of a large message has come; `next` gives it whole, in the same memory. See `until`. */
+interface ComingMessage {
+  kind: "coming";
+  bytes: Uint8Array;
+}
+
 /** One reader calls `next`, and awaits it before it calls again. */
 export class ServerStream {
   readonly #options: ServerStreamOptions;
@@ -81,6 +90,8 @@ export class ServerStream {
   #encoding: string | undefined;
   #end: Extract<ServerStreamEvent, { kind: "ended" | "closed" }> | undefined;
   #wake: (() => void) | undefined;
+  /** Whether what the reader waits for is there. */
+  #isHere = () => false;
   readonly #hello: ReturnType<typeof setTimeout>;
 
   constructor(options: ServerStreamOptions) {
@@ -97,9 +108,23 @@ export class ServerStream {
 
   /** The next message, in the order of the stream. What came before the end is handed out first. Never rejects. */
   async next(stallMsMax: number): Promise<ServerStreamEvent> {
-    if (this.#queue.length === 0 && this.#end === undefined && !(await this.#wait(stallMsMax))) {
-      return { kind: "stalled" };
-    }
+    const isThere = await this.#wait(stallMsMax, () => this.#isSettled);
+    return isThere ? this.#take() : { kind: "stalled" };
+  }
+
+  /** As `next`, but a message of that size or above is told of as soon as COMING_FILLED_MIN bytes of it are there. */
+  async nextOrComing(stallMsMax: number, comingBytesMin: number): Promise<ServerStreamEvent | ComingMessage> {
+    const coming = () => this.#coming(comingBytesMin);
+    if (!(await this.#wait(stallMsMax, () => this.#isSettled || coming() !== undefined))) return { kind: "stalled" };
+    return this.#isSettled ? this.#take() : { kind: "coming", bytes: coming()! };
+  }
+
+  /** Whether there is a message, or the end. */
+  get #isSettled(): boolean {
+    return this.#queue.length > 0 || this.#end !== undefined;
+  }
+
+  async #take(): Promise<ServerStreamEvent> {
     const message = this.#end?.kind === "closed" ? undefined : this.#queue.shift();
     if (message === undefined) return this.#end!;
     this.#queuedBytes -= message.bytes.length;
@@ -110,6 +135,23 @@ export class ServerStream {
       this.#buffers.give(message.bytes);
     };
     return { kind: "message", bytes: message.bytes, release };
+  }
+
+  /** How much has come of a message that `next` has told of. */
+  filled(coming: Uint8Array): number {
+    if (this.#queue[0]?.bytes === coming) return coming.length;
+    const { part } = this.#assembler;
+    return part?.bytes === coming ? part.filled : 0;
+  }
+
+  /** Resolves once so much of that message has come; false where nothing came for that long, or the call is over. */
+  async until(coming: Uint8Array, bytes: number, stallMsMax: number): Promise<boolean> {
+    const isHere = () => this.filled(coming) >= bytes;
+    for (let filled = -1; !isHere() && this.#end === undefined && filled !== this.filled(coming); ) {
+      filled = this.filled(coming);
+      await this.#wait(stallMsMax, () => isHere() || this.#end !== undefined);
+    }
+    return isHere();
   }
 
   /** Ends the call and its connection; a waiting `next` gets `closed`. */
@@ -180,6 +222,7 @@ export class ServerStream {
       this.#stream!.feed(chunk);
       if (this.#stream!.established) clearTimeout(this.#hello);
       this.#grant();
+      if (this.#wake !== undefined && this.#isHere()) this.#notify();
     } catch (thrown) {
       if (thrown instanceof CallFault) this.#finish({ code: thrown.code, details: thrown.message }, thrown);
       else if (thrown instanceof Http2Fault) {
@@ -209,6 +252,13 @@ export class ServerStream {
     const missing = isWanted && this.#mayCome() ? this.#assembler.missingBytes : 0;
     const room = Math.max(WINDOW_BYTES - this.queuedBytes, Math.min(missing, WINDOW_BYTES)) - allowed;
     if (room >= GRANT_BYTES_MIN || (room > 0 && missing > allowed)) stream.grant(room);
+  }
+
+  /** The message that comes, where it is one to tell of: it may come whole, so it waits for nobody's room any more. */
+  #coming(bytesMin: number): Uint8Array | undefined {
+    const { part } = this.#assembler;
+    if (part === undefined || part.bytes.length < bytesMin || part.filled < COMING_FILLED_MIN) return undefined;
+    return part.bytes.length <= WINDOW_BYTES || this.#large?.mayCome ? part.bytes : undefined;
   }
 
   /** Whether the message that is wanted may come whole. */
@@ -274,8 +324,10 @@ export class ServerStream {
     this.#wake = undefined;
   }
 
-  /** False where the time ran out. */
-  #wait(ms: number): Promise<boolean> {
+  /** Until what is looked for is there; false where the time ran out. */
+  async #wait(ms: number, isHere: () => boolean): Promise<boolean> {
+    if (isHere()) return true;
+    this.#isHere = isHere;
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#wake = undefined;

@@ -45,6 +45,9 @@ const GAP_RETRIES_MAX = 3;
 /** Ledgers had before that are dropped in a row; a source that sends more is not moving on. */
 const DUPLICATES_MAX = 1_000;
 
+/** Ledgers of this size are given while they come; a smaller one has come as soon as its beginning. */
+const COMING_BYTES_MIN = 4 << 20;
+
 /** A service that is asked for a ledger far ahead and is silent for so long waits for that ledger. */
 const REACH_MS = 3_000;
 
@@ -128,6 +131,7 @@ export class RawLedgerSource implements LedgerSource {
     end: number,
     signal: AbortSignal,
     onTrouble: TroubleListener = () => {},
+    takesComing = false,
   ): AsyncGenerator<LedgerObject, void, undefined> {
     const last = checkRange(start, end);
     const stop = AbortSignal.any([signal, this.#closing.signal]);
@@ -139,7 +143,18 @@ export class RawLedgerSource implements LedgerSource {
       let trouble: CodedError | undefined;
       try {
         while (progress.next <= last && trouble === undefined) {
-          const event = await stream.next(this.#options.stallMsMax);
+          const first = await (takesComing
+            ? stream.nextOrComing(this.#options.stallMsMax, COMING_BYTES_MIN)
+            : stream.next(this.#options.stallMsMax));
+          if (stop.aborted) return;
+          let isGiven = false;
+          if (first.kind === "coming" && first.ledger.sequence === progress.next) {
+            const { ledger, coming } = first;
+            const release = () => {}; // below, with the whole message
+            yield { ...this.#object(progress.next, ledger.ledgerCloseMetaXdr, release), coming };
+            isGiven = !coming.isLost;
+          }
+          const event = first.kind === "coming" ? await stream.next(this.#options.stallMsMax) : first;
           if (stop.aborted) return;
           if (event.kind !== "ledger") {
             trouble = this.#trouble(event);
@@ -155,7 +170,8 @@ export class RawLedgerSource implements LedgerSource {
             trouble = progress.gap(sequence);
             break;
           }
-          yield this.#object(sequence, ledgerCloseMetaXdr, event.release);
+          if (isGiven) event.release();
+          else yield this.#object(sequence, ledgerCloseMetaXdr, event.release);
           if (stop.aborted) return;
           progress.took();
         }

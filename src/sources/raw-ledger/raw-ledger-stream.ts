@@ -3,6 +3,7 @@ import { parseAddress } from "../../grpc/address.ts";
 import { RawLedger, RawLedgerService } from "../../grpc/generated/raw-ledger-service.ts";
 import { ServerStream, type ServerStreamEvent } from "../../grpc/stream-client/server-stream.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
+import type { ComingBytes } from "../source.ts";
 import type { PeerAccess } from "../source-access.ts";
 
 /** A message holds one ledger and a few bytes around it. */
@@ -21,6 +22,14 @@ export type RawLedgerEvent =
   /** The message is not a RawLedger. */
   | { kind: "garbage"; error: unknown }
   | Exclude<ServerStreamEvent, { kind: "message" }>;
+
+/** A large ledger, as far as it has come; `next` gives it whole, in the same memory. */
+interface ComingLedger {
+  kind: "coming";
+  ledger: RawLedger;
+  /** Lost: whoever waited was told that no more comes. */
+  coming: ComingBytes & { isLost: boolean };
+}
 
 /** One reader calls `next`, and awaits it before it calls again. */
 export class RawLedgerStream {
@@ -46,7 +55,17 @@ export class RawLedgerStream {
 
   /** The next ledger, in the order of the stream. What came before the end is handed out first. Never rejects. */
   async next(stallMsMax: number): Promise<RawLedgerEvent> {
-    const event = await this.#stream.next(stallMsMax);
+    return this.#ledgerOf(await this.#stream.next(stallMsMax));
+  }
+
+  /** As `next`, but a ledger of that size or above is told of as soon as it begins. */
+  async nextOrComing(stallMsMax: number, comingBytesMin: number): Promise<RawLedgerEvent | ComingLedger> {
+    const event = await this.#stream.nextOrComing(stallMsMax, comingBytesMin);
+    if (event.kind !== "coming") return this.#ledgerOf(event);
+    return this.#coming(event.bytes, stallMsMax) ?? this.next(stallMsMax);
+  }
+
+  #ledgerOf(event: ServerStreamEvent): RawLedgerEvent {
     if (event.kind !== "message") return event;
     try {
       return { kind: "ledger", ledger: RawLedger.decode(event.bytes), release: event.release };
@@ -55,8 +74,48 @@ export class RawLedgerStream {
     }
   }
 
+  #coming(message: Uint8Array, stallMsMax: number): ComingLedger | undefined {
+    const ledger = beginningOf(message);
+    if (ledger === undefined) return undefined;
+    const from = message.length - ledger.ledgerCloseMetaXdr.length;
+    const coming = {
+      isLost: false,
+      filled: () => Math.max(0, this.#stream.filled(message) - from),
+      until: async (bytes: number) => {
+        const isHere = await this.#stream.until(message, from + bytes, stallMsMax);
+        if (!isHere) coming.isLost = true;
+        return isHere;
+      },
+    };
+    return { kind: "coming", ledger, coming };
+  }
+
   /** Ends the call and its connection; a waiting `next` gets `closed`. */
   close(): void {
     this.#stream.close();
   }
+}
+
+const SEQUENCE_TAG = 0x08; // field 1, varint
+const XDR_TAG = 0x12; // field 2, bytes
+
+/** A RawLedger of whose message the first bytes are there; undefined where it is not written in the usual way: both fields, in their order. */
+function beginningOf(message: Uint8Array): RawLedger | undefined {
+  if (message[0] !== SEQUENCE_TAG) return undefined;
+  const sequence = varint(message, 1);
+  if (message[sequence.end] !== XDR_TAG) return undefined;
+  const length = varint(message, sequence.end + 1);
+  if (length.end + length.value !== message.length) return undefined;
+  return { sequence: sequence.value, ledgerCloseMetaXdr: message.subarray(length.end) };
+}
+
+/** Up to 2^35; a longer one is no number of a ledger and no length of a message. */
+function varint(bytes: Uint8Array, at: number): { value: number; end: number } {
+  let value = 0;
+  for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
+    const byte = bytes[at++]!;
+    value += (byte & 0x7f) * scale;
+    if (byte < 0x80) return { value, end: at };
+  }
+  return { value: Number.NaN, end: at };
 }
