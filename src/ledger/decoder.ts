@@ -22,13 +22,13 @@ import {
   type LedgerSummary,
   refuseSets,
 } from "./decoder-options.ts";
-import { KeyHasher } from "./key-hash.ts";
 import { KnownAssets } from "./known-assets.ts";
 import { LearnedAssets } from "./learned-assets.ts";
 import { LedgerAssets } from "./ledger-assets.ts";
 import { LedgerWalk } from "./ledger-walk.ts";
 import { networkId } from "./network.ts";
 import { RowAppender } from "./row-appender.ts";
+import { RowHashes } from "./row-hashes.ts";
 import { restoreRowOrder } from "./row-order.ts";
 import { type RowLedger, RowSet } from "./row-set.ts";
 import { ROOT } from "./walk-faults.ts";
@@ -40,14 +40,12 @@ export class LedgerDecoder {
   private readonly schemaVersion: SchemaVersion;
   private readonly rules: WalkRules;
   private readonly ttl: TtlParts | undefined;
-  private readonly hashesKeys: boolean;
+  /** Absent where nothing needs the hashes. */
+  private readonly hashes: RowHashes | undefined;
   private readonly ledgerAssets: LedgerAssets;
   private readonly learned: LearnedAssets;
   private readonly walk: LedgerWalk;
-  private readonly hasher = new KeyHasher();
   private rows!: RowSet;
-  /** Rows of the ledger that have all of its keys among them, each hardly more than once. */
-  private readonly keyRows: number[] = [];
   /** In place of rows of contract data that nobody has asked for: it stays empty. */
   private readonly unasked = new RowSet();
 
@@ -59,14 +57,14 @@ export class LedgerDecoder {
     const { rules, ttl } = rulesOf(options, this.datasets, this.schemaVersion);
     this.rules = rules;
     this.ttl = ttl;
-    this.hashesKeys = (options.keyHash ?? true) || ttl !== undefined;
+    this.hashes = (options.keyHash ?? true) || ttl !== undefined ? new RowHashes() : undefined;
     const contracts = new AssetContract(networkId(options.networkPassphrase));
     const assets = new AssetFinder(contracts, this.rules.isGo);
     const known = options.knownAssets ?? new KnownAssets(options.networkPassphrase);
     this.ledgerAssets = new LedgerAssets(contracts, known);
     this.learned = new LearnedAssets(assets, this.ledgerAssets);
     const appender = new RowAppender(this.rules, assets);
-    this.walk = new LedgerWalk(this.rules, this.ledgerAssets, this.learned, appender, ttl);
+    this.walk = new LedgerWalk(this.rules, this.ledgerAssets, this.learned, appender, ttl, this.hashes);
   }
 
   /**
@@ -102,6 +100,7 @@ export class LedgerDecoder {
     const first = this.rows.length;
     const ttlFirst = ttlRows?.length ?? 0;
     walk.begin(this.rows, this.rows.ledgers.length);
+    this.hashes?.begin(this.rows, view);
     if (ttlRows !== undefined) this.ttl?.rows.begin(ttlRows);
     const facts = this.rowLedger(bytes, view);
     this.rows.ledgers.push(facts);
@@ -167,35 +166,17 @@ export class LedgerDecoder {
   }
 
   private finish(view: DataView, first: number): void {
-    const { rows, rules, walk } = this;
-    this.keyRows.length = 0;
+    const { rows, rules, walk, hashes } = this;
     if (walk.isOutOfOrder) restoreRowOrder(rows, first);
     walk.places.settle(rows, first);
     if (rules.resolvesAssets && rows.length > first) {
       this.ledgerAssets.resolve(view, rows, first, walk.sequence);
       if (rules.filtersLate) this.filterLate(view, first);
     }
-    if (rows.length === first) return;
-    if (!this.hashesKeys) {
-      rows.keyHash.fill(0, first * 32, rows.length * 32);
-      return;
-    }
-    this.hashKeys(view, first);
-  }
-
-  /** Hashes the keys of the rows from `first` on, and sets what the ledger's TTL changes say of each: once for a key. */
-  private hashKeys(view: DataView, first: number): void {
-    const { rows, hasher, keyRows } = this;
-    const { ttls } = this.walk;
-    const joins = !this.rules.isGo;
-    const hashes = new DataView(rows.keyHash.buffer);
-    hasher.begin(rows.length - first);
-    ttls.index(view);
-    for (let row = first; row < rows.length; row++) {
-      const from = rows.contractAt[row]! - 4;
-      const known = hasher.hash(view, from, rows.keyAt[row]! + rows.keyBytes[row]! + 4, rows.keyHash, row * 32);
-      if (known < 0) keyRows.push(row);
-      if (joins) rows.liveUntil[row] = known < 0 ? ttls.liveUntil(view, hashes, row * 32) : rows.liveUntil[known >> 5]!;
+    if (hashes === undefined) rows.keyHash.fill(0, first * 32, rows.length * 32);
+    else {
+      hashes.finish(walk.isOutOfOrder || rules.filtersLate);
+      if (!rules.isGo && rows.length > first) hashes.join(walk.ttls);
     }
   }
 
@@ -203,7 +184,7 @@ export class LedgerDecoder {
     const { rows, owners } = this.ttl!;
     rows.finish();
     if (ttlRows.length === ttlFirst) return;
-    owners.join(view, ttlRows, ttlFirst, this.rows, this.keyRows, this.hasher);
+    owners.join(view, ttlRows, ttlFirst, this.rows, this.hashes!.keyRows, this.hashes!.hasher);
     ttlRows.ledgers.push({ ...facts, dataset: "ttl" });
   }
 

@@ -25,6 +25,7 @@ import { CLOSE_TIME_SECONDS_MAX, closeTimeSeconds } from "./header.ts";
 import type { LearnedAssets } from "./learned-assets.ts";
 import type { LedgerAssets } from "./ledger-assets.ts";
 import { ChangePlace, type RowAppender } from "./row-appender.ts";
+import type { RowHashes } from "./row-hashes.ts";
 import { RowPlaces } from "./row-order.ts";
 import { NONE, type RowSet } from "./row-set.ts";
 import {
@@ -92,6 +93,7 @@ export class LedgerWalk implements EventsVisitor {
     private readonly appender: RowAppender,
     /** Absent where that dataset is not asked for. */
     private readonly ttl: TtlParts | undefined,
+    private readonly hashes: RowHashes | undefined,
   ) {}
 
   /** A ledger begins, which is `ledger` among the row set's. */
@@ -134,6 +136,7 @@ export class LedgerWalk implements EventsVisitor {
   /** TransactionResultPair at `p`: the transaction's hash, then its result. */
   transaction(_d: DataView, p: number): void {
     this.arrival?.reach(p);
+    this.hashes?.transaction();
     const { place } = this;
     place.transactions++;
     place.txHashAt = p;
