@@ -83,6 +83,7 @@ export class XdrJsonWriter {
     this.d = d;
     this.p = p;
     this.scVal();
+    this.d = this.out; // a writer stands for as long as its stream: the ledger's memory may go
   }
 
   /** Moves the text from `from` on to the beginning. */

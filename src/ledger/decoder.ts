@@ -113,11 +113,13 @@ export class LedgerDecoder {
       for (const [i, set] of sets.entries()) set.truncate(firsts[i]!, ledgers[i]!);
       this.unasked.clear();
       this.learned.forgetLedger();
+      this.letGo();
       throw walk.arrival?.isOpen ? NOT_HERE : explain(thrown, ROOT, view);
     }
     this.finish(view, first);
     if (ttlRows !== undefined) this.finishTtl(view, ttlRows, ttlFirst, facts);
     if (this.rows.length === first) this.rows.ledgers.length -= 1; // nothing refers to the bytes: let go of them
+    this.letGo();
     return this.summary(sets.reduce((sum, { length }, i) => sum + length - firsts[i]!, 0));
   }
 
@@ -132,6 +134,12 @@ export class LedgerDecoder {
     } finally {
       this.walk.arrival = undefined;
     }
+  }
+
+  /** Keeps nothing of the ledger but its rows: a decoder stands for as long as its stream does. */
+  private letGo(): void {
+    this.hashes?.end();
+    this.walk.ttls.end();
   }
 
   private setOf(dataset: Dataset, sets: readonly RowSet[]): RowSet | undefined {

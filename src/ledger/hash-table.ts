@@ -20,6 +20,11 @@ export class HashTable {
     else this.slots.fill(0, 0, size);
   }
 
+  /** Nothing is looked up any more: lets go of the view, which may be a whole ledger. */
+  end(): void {
+    this.view = NO_BYTES;
+  }
+
   /** The slot of the hash that lies at `at` in `d`; an empty one where the table has no such hash. */
   slotOf(d: DataView, at: number): number {
     const { slots, view } = this;

@@ -9,13 +9,15 @@ import type { TtlChanges } from "./ttl.ts";
 const LARGE_BYTES = 4 << 20; // from here on a ledger leaves the cache: twice what is dense today
 const BYTES_PER_KEY = 4096; // about, of large ledgers
 
+const NO_BYTES = new DataView(new ArrayBuffer(0));
+
 /** Hashes the rows of one ledger after the other. */
 export class RowHashes {
   /** Rows of the ledger that have all of its keys among them, each hardly more than once. */
   readonly keyRows: number[] = [];
   readonly hasher = new KeyHasher();
   private rows!: RowSet;
-  private view!: DataView;
+  private view: DataView = NO_BYTES;
   private first = 0;
   private isLarge = false;
   /** Rows before this one are hashed. */
@@ -44,6 +46,11 @@ export class RowHashes {
   finish(isMoved: boolean): void {
     if (isMoved || !this.isLarge) this.restart(this.rows.length - this.first);
     this.next();
+  }
+
+  /** The ledger is done: its memory may go. */
+  end(): void {
+    this.view = NO_BYTES;
   }
 
   private restart(keysMax: number): void {

@@ -24,7 +24,7 @@ export class TtlChanges {
     this.entryAt[this.count++] = entryAt;
   }
 
-  /** The ledger has no more of them: they can be looked up. */
+  /** The ledger has no more of them: they can be looked up, until `end`. */
   index(d: DataView): void {
     const { table, entryAt } = this;
     table.begin(d, this.count);
@@ -34,6 +34,11 @@ export class TtlChanges {
       const other = table.offset(slot);
       if (other < 0 || d.getUint32(at + 32) > d.getUint32(other + 32)) table.set(slot, at);
     }
+  }
+
+  /** Nothing is looked up any more: the ledger's memory may go. */
+  end(): void {
+    this.table.end();
   }
 
   /** The greatest live-until in this ledger of the key whose hash is at `at` in `hashes`; 0 where it has none. */
