@@ -18,6 +18,7 @@ import type { DecodePool } from "../workers/pool.ts";
 import type { AssetRecord, FilterStep, LedgerSkip, SpanDoneRecord, StreamSpec } from "../workers/records.ts";
 import { AssetTable } from "./asset-table.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { LargeLedgers } from "./large-ledgers.ts";
 import type { MemoryGuard } from "./memory-guard.ts";
 import type { MemoryPlan } from "./memory-plan.ts";
 import { SourcePatience, type SourceWait } from "./source-patience.ts";
@@ -108,6 +109,7 @@ export interface EngineContext {
   readonly dataPlane: DataPlanePort;
   readonly options: EngineOptions;
   readonly inFlight: InFlight;
+  readonly large: LargeLedgers;
   forgotten(stream: number): void;
 }
 
@@ -283,6 +285,7 @@ export class EngineStream {
 
   private async pumpAll(): Promise<void> {
     const { request, spec, engine } = this;
+    const isAwaited = () => this.isRead && this.cell.get("heldBytes") === 0;
     let failure: CodedError | undefined;
     try {
       if (request.finished !== undefined) throw request.finished.error ?? FINISHED;
@@ -302,6 +305,10 @@ export class EngineStream {
         {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
+          large: engine.large,
+          get isAwaited() {
+            return isAwaited();
+          },
           guard: engine.options.guard,
           slotsMax: request.slotsMax * partCount(request),
           traces: this.traces,

@@ -26,6 +26,11 @@ export class InFlight {
     return this.waiters.length;
   }
 
+  /** What they wait for, together. */
+  get waitingBytes(): number {
+    return this.waiters.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Takes them if there is room and nobody waits. More than there is in all is let in alone. */
   tryTake(bytes: number): boolean {
     if (this.waiters.length > 0 || !this.fits(bytes)) return false;

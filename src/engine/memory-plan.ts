@@ -11,7 +11,8 @@
  * - the rest for streams: their retained batches and what their source reads ahead.
  *
  * A ledger of tens of MiB stands in memory several times on its way through gRPC and a worker: what is dropped of it is
- * collected at once (src/base/dropped-memory.ts), and the streams' part is seldom full.
+ * collected at once (src/base/dropped-memory.ts), and its batches have to find room in the streams' part before it is begun
+ * (large-ledgers.ts).
  */
 import { META_WINDOW_BYTES_MAX } from "../sources/meta/meta-source.ts";
 import type { PoolSizes } from "../workers/pool.ts";

@@ -59,8 +59,9 @@ export class SpanPump {
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
   private sourceSkips = 0;
-  /** Stored bytes of the last object that the source gave. */
+  /** Stored bytes of the last object that the source gave, and what the last may inflate to that there was room asked for. */
   private storedBytesLast = 0;
+  private inflatedBytesLast = 0;
   private readonly dropped = new DroppedMemory();
   /** The source has nothing: it is at the tip, or slow. */
   private sourceIsIdle = false;
@@ -149,6 +150,7 @@ export class SpanPump {
         await this.turns.take();
       }
     } finally {
+      this.limits.large.done(this.limits);
       try {
         await this.closeSpan();
       } finally {
@@ -233,6 +235,7 @@ export class SpanPump {
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     await this.untilMemory();
+    await this.limits.large.keep(this.limits, this.inflatedBytesLast, this.signal);
     while (this.limits.inFlight.waiting > 0 && !this.signal.aborted) await pause(ROOM_LOOK_MS, this.signal);
   }
 
@@ -300,16 +303,17 @@ export class SpanPump {
    * waits for room in flight with an open span that takes some: it is closed first, and so its room comes back.
    */
   private async admit(ledgers: number, bytes: number): Promise<OpenSpan | undefined> {
-    const { inFlight } = this.limits;
+    const { inFlight, large } = this.limits;
+    this.inflatedBytesLast = bytes;
     for (;;) {
       const span = this.open ?? (await this.openSpan());
       if (span === undefined || this.discarded) return undefined;
-      if (!inFlight.tryTake(bytes)) {
+      if (!large.tryTake(this.limits, bytes)) {
         if (span.ledgers > 0) {
           await this.closeSpan();
           continue;
         }
-        if (!(await inFlight.take(bytes, this.signal))) return undefined;
+        if (!(await large.take(this.limits, bytes, this.signal))) return undefined;
         if (this.discarded) {
           inFlight.give(bytes);
           return undefined;

@@ -16,6 +16,7 @@ import {
   type StreamRequest,
 } from "./engine-stream.ts";
 import { InFlight } from "./in-flight.ts";
+import { LargeLedgers } from "./large-ledgers.ts";
 import { MemoryShares } from "./memory-shares.ts";
 
 const SLOT_BYTES_FACTOR = 1.25; // memory of a retained batch, of its target size: header, metadata, size class
@@ -29,6 +30,7 @@ export class StreamEngine implements EngineContext {
   private readonly streams = new Map<number, EngineStream>();
   private count = 0;
   readonly inFlight: InFlight;
+  readonly large: LargeLedgers;
   private readonly shares: MemoryShares;
   private lending: ReturnType<typeof setInterval> | undefined;
 
@@ -38,6 +40,7 @@ export class StreamEngine implements EngineContext {
     readonly options: EngineOptions,
   ) {
     this.inFlight = new InFlight(options.memory.inFlightBytesMax);
+    this.large = new LargeLedgers(options.memory.streamsBytesMax, this.inFlight, () => this.heldBytes());
     this.shares = new MemoryShares(
       options.memory.streamsBytesMax,
       SHARE_BATCHES_MIN * options.batchBytesMax,
@@ -95,6 +98,13 @@ export class StreamEngine implements EngineContext {
     for (const number of this.shares.lend((stream) => this.streams.get(stream)?.isRead === true)) {
       this.streams.get(number)?.resize(this.shares.of(number));
     }
+  }
+
+  /** What streams hold for their readers, and for those to come. */
+  private heldBytes(): { read: number; unread: number } {
+    const held = { read: 0, unread: 0 };
+    for (const { isRead, cell } of this.streams.values()) held[isRead ? "read" : "unread"] += cell.get("heldBytes");
+    return held;
   }
 
   /** A stream that has not been forgotten. */
