@@ -155,7 +155,6 @@ test("when a worker dies every partition is ended with its cursor, and goes on w
   source.tip = Number.POSITIVE_INFINITY;
   const threads = recordThreads();
   const server = await localServer(source, { "channel-buffer-size": "8" });
-  threads.stop();
   try {
     const endLedger = FIRST + 2_399; // far more than are done before the worker is
     const session = await start(server, { partitions: 3, batchSize: 100, endLedger });
@@ -169,7 +168,8 @@ test("when a worker dies every partition is ended with its cursor, and goes on w
       }),
     );
     await underWay;
-    // Both, since one alone may just have nothing of this session's.
+    threads.stop();
+    // All of them, since one alone may just have nothing of this session's.
     await Promise.all(threads.decoders.map((decoder) => decoder.terminate()));
     const first = await Promise.all(reading);
     for (const { error } of first) expect(error!.reason).toBe("WORKER_DIED");

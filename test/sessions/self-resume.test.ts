@@ -29,7 +29,6 @@ test("a session that loses a worker fails, says when it goes on, and does; one t
   const threads = recordThreads();
   const lines: LogLine[] = [];
   const server = await localServer(source, { "channel-buffer-size": "2" }, lines);
-  threads.stop();
   opened.push(() => server.close());
   const sessions = await Promise.all(
     [1000, 2000].map(async (startLedger) => (await server.control.startProcessing({ startLedger })).sessionId),
@@ -47,6 +46,7 @@ test("a session that loses a worker fails, says when it goes on, and does; one t
   };
   const reading = sessions.map((session) => failureOf(read(session)));
   await until(() => ledgers.length > 1_000, "under way");
+  threads.stop();
   for (const thread of threads.decoders.slice(0, 2)) await thread.terminate();
   for (const each of reading) expect((await each).reason).toBe("WORKER_DIED");
   await until(async () => (await status(server, stopped)).status === Status.ERROR, "failed");
