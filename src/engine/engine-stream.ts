@@ -173,6 +173,11 @@ export class EngineStream {
     return (this.request.kind ?? "session") !== "session" || this.cell.get("clients") > 0;
   }
 
+  /** Whether it has readers, and they have taken all that there is. */
+  get isAwaited(): boolean {
+    return this.isRead && this.cell.get("heldBytes") === 0;
+  }
+
   /** Its share of memory: what its retained batches may take now. */
   get retainedBytesMax(): number {
     return this.cell.retainedBytesMax;
@@ -285,7 +290,6 @@ export class EngineStream {
 
   private async pumpAll(): Promise<void> {
     const { request, spec, engine } = this;
-    const isAwaited = () => this.isRead && this.cell.get("heldBytes") === 0;
     let failure: CodedError | undefined;
     try {
       if (request.finished !== undefined) throw request.finished.error ?? FINISHED;
@@ -306,9 +310,7 @@ export class EngineStream {
           flushIntervalMs: engine.options.flushIntervalMs,
           inFlight: engine.inFlight,
           large: engine.large,
-          get isAwaited() {
-            return isAwaited();
-          },
+          asker: this,
           guard: engine.options.guard,
           slotsMax: request.slotsMax * partCount(request),
           traces: this.traces,

@@ -25,7 +25,7 @@ interface HeldBytes {
 }
 
 /** A stream whose large ledger wants to be begun. */
-interface Asker {
+export interface Asker {
   /** It has readers, and they have taken all that there is. */
   readonly isAwaited: boolean;
 }

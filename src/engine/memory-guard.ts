@@ -60,8 +60,7 @@ export class MemoryGuard {
   look(residentBytes: number = process.memoryUsage.rss()): void {
     const isTight = residentBytes >= this.tightBytes;
     this.pressure.set(residentBytes >= this.fullBytes ? PRESSURE.full : isTight ? PRESSURE.tight : PRESSURE.none);
-    const now = performance.now();
-    if (!isTight || now - this.collectedMs < COLLECT_MS_MIN) return;
+    if (!isTight || performance.now() - this.collectedMs < COLLECT_MS_MIN) return;
     this.rounds += 1;
     this.collectAll();
   }

@@ -1,6 +1,6 @@
 /** What bounds one stream's pump: its range of ledgers, and the room that it has. */
 import type { InFlight } from "./in-flight.ts";
-import type { LargeLedgers } from "./large-ledgers.ts";
+import type { Asker, LargeLedgers } from "./large-ledgers.ts";
 import type { MemoryGuard } from "./memory-guard.ts";
 import type { SourcePatience } from "./source-patience.ts";
 import type { SpanTraces } from "./span-traces.ts";
@@ -21,10 +21,10 @@ export interface PumpLimits {
   flushIntervalMs: number;
   /** What all streams together hold between their workers and their logs. */
   inFlight: InFlight;
-  /** When a large ledger may be begun, for this stream. */
+  /** When a large ledger may be begun. */
   large: LargeLedgers;
-  /** Whether the stream has readers, and they have taken all that there is. */
-  readonly isAwaited: boolean;
+  /** The stream, as that knows it. */
+  asker: Asker;
   /** Watches the memory of all streams. */
   guard?: MemoryGuard;
   /** How many finished batches the stream may hold; their memory is in its cell. */

@@ -150,7 +150,7 @@ export class SpanPump {
         await this.turns.take();
       }
     } finally {
-      this.limits.large.done(this.limits);
+      this.limits.large.done(this.limits.asker);
       try {
         await this.closeSpan();
       } finally {
@@ -235,7 +235,7 @@ export class SpanPump {
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     await this.untilMemory();
-    await this.limits.large.keep(this.limits, this.inflatedBytesLast, this.signal);
+    await this.limits.large.keep(this.limits.asker, this.inflatedBytesLast, this.signal);
     while (this.limits.inFlight.waiting > 0 && !this.signal.aborted) await pause(ROOM_LOOK_MS, this.signal);
   }
 
@@ -303,17 +303,17 @@ export class SpanPump {
    * waits for room in flight with an open span that takes some: it is closed first, and so its room comes back.
    */
   private async admit(ledgers: number, bytes: number): Promise<OpenSpan | undefined> {
-    const { inFlight, large } = this.limits;
+    const { inFlight, large, asker } = this.limits;
     this.inflatedBytesLast = bytes;
     for (;;) {
       const span = this.open ?? (await this.openSpan());
       if (span === undefined || this.discarded) return undefined;
-      if (!large.tryTake(this.limits, bytes)) {
+      if (!large.tryTake(asker, bytes)) {
         if (span.ledgers > 0) {
           await this.closeSpan();
           continue;
         }
-        if (!(await large.take(this.limits, bytes, this.signal))) return undefined;
+        if (!(await large.take(asker, bytes, this.signal))) return undefined;
         if (this.discarded) {
           inFlight.give(bytes);
           return undefined;
