@@ -5,6 +5,10 @@ export class ByteProxy {
   /** What the server has sent on all connections. */
   readonly fromServer: Buffer[] = [];
   serverBytes = 0;
+  /** After so many bytes the connection that bears them stays open and passes nothing more from the server; later ones do. */
+  stallAt = Number.POSITIVE_INFINITY;
+  /** Ends that. */
+  goOn = (): void => {};
 
   private constructor(
     readonly address: string,
@@ -29,6 +33,11 @@ export class ByteProxy {
       far.on("data", (chunk: Buffer) => {
         proxy.serverBytes += chunk.length;
         if (keeps) proxy.fromServer.push(Buffer.from(chunk));
+        if (proxy.serverBytes < proxy.stallAt) return;
+        proxy.stallAt = Number.POSITIVE_INFINITY;
+        far.unpipe(near);
+        far.pause();
+        proxy.goOn = () => void far.pipe(near);
       });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -144,13 +144,10 @@ export class ServerStream {
     return part?.bytes === coming ? part.filled : 0;
   }
 
-  /** Resolves once so much of that message has come; false where nothing came for that long, or the call is over. */
-  async until(coming: Uint8Array, bytes: number, stallMsMax: number): Promise<boolean> {
+  /** Resolves once so much of that message has come; false where it has not in that time, or the call is over. */
+  async until(coming: Uint8Array, bytes: number, msMax: number): Promise<boolean> {
     const isHere = () => this.filled(coming) >= bytes;
-    for (let filled = -1; !isHere() && this.#end === undefined && filled !== this.filled(coming); ) {
-      filled = this.filled(coming);
-      await this.#wait(stallMsMax, () => isHere() || this.#end !== undefined);
-    }
+    await this.#wait(msMax, () => isHere() || this.#end !== undefined);
     return isHere();
   }
 

@@ -154,7 +154,7 @@ export class RawLedgerSource implements LedgerSource {
             yield { ...this.#object(progress.next, ledger.ledgerCloseMetaXdr, release), coming };
             isGiven = !coming.isLost;
           }
-          const event = first.kind === "coming" ? await stream.next(this.#options.stallMsMax) : first;
+          const event = first.kind === "coming" ? await stream.whole(first, this.#options.stallMsMax) : first;
           if (stop.aborted) return;
           if (event.kind !== "ledger") {
             trouble = this.#trouble(event);

@@ -23,12 +23,18 @@ export type RawLedgerEvent =
   | { kind: "garbage"; error: unknown }
   | Exclude<ServerStreamEvent, { kind: "message" }>;
 
-/** A large ledger, as far as it has come; `next` gives it whole, in the same memory. */
+/**
+ * A ledger is waited for in all so long while it comes: whoever takes it holds room meanwhile that other streams may want.
+ * One that takes longer is decoded once it is whole, which is then a small part of its time.
+ */
+const COMING_WAIT_MS_MAX = 2_000;
+
+/** A large ledger, as far as it has come; `whole` gives it whole, in the same memory. */
 interface ComingLedger {
   kind: "coming";
   ledger: RawLedger;
   /** Lost: whoever waited was told that no more comes. */
-  coming: ComingBytes & { isLost: boolean };
+  coming: ComingBytes & { isLost: boolean; waitedMs: number };
 }
 
 /** One reader calls `next`, and awaits it before it calls again. */
@@ -62,7 +68,16 @@ export class RawLedgerStream {
   async nextOrComing(stallMsMax: number, comingBytesMin: number): Promise<RawLedgerEvent | ComingLedger> {
     const event = await this.#stream.nextOrComing(stallMsMax, comingBytesMin);
     if (event.kind !== "coming") return this.#ledgerOf(event);
-    return this.#coming(event.bytes, stallMsMax) ?? this.next(stallMsMax);
+    return this.#coming(event.bytes) ?? this.next(stallMsMax);
+  }
+
+  /** The ledger that comes, as `next`; stalled where nothing of it has come for that long. */
+  async whole({ coming }: ComingLedger, stallMsMax: number): Promise<RawLedgerEvent> {
+    for (let waitMs = stallMsMax - coming.waitedMs; ; waitMs = stallMsMax) {
+      const filled = coming.filled();
+      const event = await this.next(waitMs);
+      if (event.kind !== "stalled" || coming.filled() === filled) return event;
+    }
   }
 
   #ledgerOf(event: ServerStreamEvent): RawLedgerEvent {
@@ -74,15 +89,18 @@ export class RawLedgerStream {
     }
   }
 
-  #coming(message: Uint8Array, stallMsMax: number): ComingLedger | undefined {
+  #coming(message: Uint8Array): ComingLedger | undefined {
     const ledger = beginningOf(message);
     if (ledger === undefined) return undefined;
     const from = message.length - ledger.ledgerCloseMetaXdr.length;
     const coming = {
       isLost: false,
+      waitedMs: 0,
       filled: () => Math.max(0, this.#stream.filled(message) - from),
       until: async (bytes: number) => {
-        const isHere = await this.#stream.until(message, from + bytes, stallMsMax);
+        const begunMs = performance.now();
+        const isHere = await this.#stream.until(message, from + bytes, COMING_WAIT_MS_MAX - coming.waitedMs);
+        coming.waitedMs += performance.now() - begunMs;
         if (!isHere) coming.isLost = true;
         return isHere;
       },
