@@ -55,9 +55,15 @@ export function decodeTask(data: DecodeTaskData): void {
   const garbage = new DroppedMemory(IDLE_COLLECT_BYTES);
   let idleSleeps = 0;
   let isHeld = false;
+  const giveBackWhereAsked = () => {
+    if (!pressure.isAsked()) return;
+    memory.trim();
+    collect(pressure);
+  };
   /** Waits for the next message and takes it where it is a part for that stream; else the loop below does. */
   const nextPart = (stream: number): boolean => {
     for (;;) {
+      giveBackWhereAsked(); // a source may stall for a minute
       const seen = bell.read();
       const closed = input.closed;
       if (messages.next()) {
@@ -75,10 +81,7 @@ export function decodeTask(data: DecodeTaskData): void {
     }
   };
   for (;;) {
-    if (pressure.isAsked()) {
-      memory.trim();
-      collect(pressure);
-    }
+    giveBackWhereAsked();
     const seen = bell.read();
     const closed = input.closed;
     if (isHeld || messages.next()) {
