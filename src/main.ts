@@ -10,10 +10,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "serve",
     summary: "run the server: control plane, Flight, health and metrics",
-    load: async () => {
-      (await import("./threads/data-plane-thread.ts")).beginDataPlane();
-      return await import("./cli/serve.ts");
-    },
+    load: () => import("./cli/serve.ts"),
+    begin: async () => (await import("./threads/data-plane-thread.ts")).beginDataPlane(),
     outlivesOutput: true,
   },
   {

@@ -52,6 +52,8 @@ export interface CommandEntry {
   summary: string;
   /** `() => import("./serve.ts")`: a literal path, so that a bundler sees it. */
   load(): Promise<{ command: AnyCommand }>;
+  /** What the command needs beside its own file, begun before that is loaded; not for its --help. */
+  begin?(): Promise<void>;
   /** True where the command goes on when its standard output has no reader any more. */
   outlivesOutput?: boolean;
 }

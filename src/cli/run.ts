@@ -20,6 +20,7 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const UNWRITABLE_GRACE_MS = 5_000; // for a command whose output fails, to come to its own end
 
+const HELP_ARGUMENTS = ["--help", "-h"];
 const HELP_FLAG = toggle({ short: "h", summary: "Show this." });
 
 /**
@@ -104,6 +105,7 @@ function find(name: string, commands: readonly CommandEntry[]): CommandEntry {
 }
 
 async function runCommand(entry: CommandEntry, argv: readonly string[], world: CliWorld): Promise<number> {
+  if (!argv.some((arg) => HELP_ARGUMENTS.includes(arg))) await entry.begin?.();
   const { command } = await entry.load();
   const { positionals, given } = parseLine(argv, { ...command.flags, help: HELP_FLAG });
   if (given.has("help")) {

@@ -39,8 +39,14 @@ const failing = (error: unknown): AnyCommand =>
     },
   });
 
+let begun = 0;
 const commands: CommandEntry[] = [
-  { name: "sample", summary: "does a sample", load: async () => ({ command: sample }) },
+  {
+    name: "sample",
+    summary: "does a sample",
+    load: async () => ({ command: sample }),
+    begin: async () => void begun++,
+  },
   {
     name: "needs",
     summary: "needs a flag",
@@ -200,6 +206,19 @@ describe("the configuration as flags", () => {
     const { out } = await cli(["serve", "--help"], serve);
     for (const setting of Object.values(SETTINGS)) expect(out).toContain(`(${setting.env})`);
   });
+});
+
+test("what a command needs beside is begun to run it, and not to show its help", async () => {
+  begun = 0;
+  for (const help of [
+    ["sample", "--help"],
+    ["sample", "x", "-h"],
+    ["help", "sample"],
+  ])
+    await cli(help, commands);
+  expect(begun).toBe(0);
+  expect((await cli(["sample", "x"], commands)).code).toBe(0);
+  expect(begun).toBe(1);
 });
 
 describe("the commands of the executable", () => {
