@@ -127,7 +127,7 @@ export class ContractDataProducer implements FlightProducer {
   }
 
   private async begin(ticket: Uint8Array, context: CallContext): Promise<OutgoingStream> {
-    const read = parseTicket(this.options.seal?.open(ticket) ?? ticket);
+    const read = parseTicket(this.options.seal?.open(ticket) ?? ticket, context.asks);
     this.nameLimits.enter(context.identity, read.kind === "range" ? "range" : "session", context.signal);
     if (read.kind === "newest" && this.options.hub.newest(read.dataset) === undefined) {
       return new WaitingStream(messagesOf(this.legacyForms(read.dataset)), async () =>
@@ -392,7 +392,7 @@ function assertWanted(stream: HubStream, { id, dataset, wants = {} }: SessionRea
     throw new CodedError(
       "FAILED_PRECONDITION",
       "SESSION_ENCODING",
-      `session ${id} was started with ${key} ${is}, and the ticket asks for ${shortened(String(wanted), WANTED_SHOWN_MAX)}: leave ${key} out, or read a range, which each client encodes as it likes`,
+      `session ${id} was started with ${key} ${is}, and the request asks for ${shortened(String(wanted), WANTED_SHOWN_MAX)}: leave ${key} out, or read a range, which each client encodes as it likes`,
     );
   }
 }

@@ -12,7 +12,7 @@ export function checkDataset({ opening: { id, datasets = [DATASET_DEFAULT] } }: 
   throw new CodedError(
     "FAILED_PRECONDITION",
     "DATASET_OF_SESSION",
-    `session ${id} was started with ${datasets.join(", ")}, and the ticket asks for ${dataset}: name one that it has, {"session":"${id}","dataset":"${datasets[0]}"}, or start a session with it`,
+    `session ${id} was started with ${datasets.join(", ")}, and the request asks for ${dataset}: name one that it has, {"session":"${id}","dataset":"${datasets[0]}"}, or start a session with it`,
   );
 }
 
@@ -25,7 +25,7 @@ export function partOfStream(stream: HubStream, dataset: Dataset, shard: Partiti
     "FAILED_PRECONDITION",
     "PARTITION_OF_SESSION",
     count === undefined
-      ? `session ${id} has no partitions, and the ticket ${asked}: leave shard out, or start a session with partitions`
-      : `session ${id} is shared out to ${count} partitions, and the ticket ${asked}: read {"session":"${id}","shard":{"index":0,"count":${count}}} to index ${count - 1}, which GetFlightInfo answers with too`,
+      ? `session ${id} has no partitions, and the request ${asked}: leave shard out, or start a session with partitions`
+      : `session ${id} is shared out to ${count} partitions, and the request ${asked}: read {"session":"${id}","shard":{"index":0,"count":${count}}} to index ${count - 1}, which GetFlightInfo answers with too`,
   );
 }

@@ -14,6 +14,8 @@ export interface CallContext {
   readonly metadata: grpc.Metadata;
   /** Who the client has proved to be; undefined where nobody has to. */
   readonly identity: Identity | undefined;
+  /** Absent: by a ticket. */
+  readonly asks?: "request";
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
   /** Sends response headers, before the first message. */

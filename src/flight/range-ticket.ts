@@ -298,7 +298,7 @@ function checkFrom({ from, ledgerStart, ledgerEnd }: RangeTicket): void {
     throw new CodedError(
       "INVALID_ARGUMENT",
       "CURSOR_OUTSIDE_RANGE",
-      `the cursor is at ledger ${from.ledger}, and the range is ${ledgerStart} to ${ledgerEnd}: use the ticket that it came from`,
+      `the cursor is at ledger ${from.ledger}, and the range is ${ledgerStart} to ${ledgerEnd}: go on with it in the range that it came from`,
     );
   }
 }

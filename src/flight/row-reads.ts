@@ -111,6 +111,7 @@ class RowRead {
         peer,
         metadata: new grpc.Metadata(),
         identity,
+        asks: "request",
         signal: this.left.signal,
         sendHeaders: (headers) => {
           cursor = headers.get("cursor")[0]?.toString();

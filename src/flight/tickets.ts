@@ -63,9 +63,12 @@ function invalid(reason: Reason, message: string): CodedError {
   return new CodedError("INVALID_ARGUMENT", reason, message);
 }
 
+/** What errors call that which says what to read: a client of HTTP has written a request, and knows of no ticket. */
+type TicketName = "ticket" | "descriptor" | "request";
+
 /** @throws CodedError INVALID_ARGUMENT */
-export function parseTicket(bytes: Uint8Array): ReadRequest {
-  return parseText(bytes, "ticket");
+export function parseTicket(bytes: Uint8Array, what: TicketName = "ticket"): ReadRequest {
+  return parseText(bytes, what);
 }
 
 /** @throws CodedError INVALID_ARGUMENT */
@@ -119,7 +122,7 @@ export function ticketOf(request: ReadRequest): Uint8Array {
   }
 }
 
-function parseText(bytes: Uint8Array, what: "ticket" | "descriptor"): ReadRequest {
+function parseText(bytes: Uint8Array, what: TicketName): ReadRequest {
   if (bytes.length > TICKET_BYTES_MAX) {
     throw invalid("TICKET_TOO_LARGE", `the ${what} has ${bytes.length} B, over max ${TICKET_BYTES_MAX} B`);
   }
@@ -168,6 +171,6 @@ function positionOf(cursor: Cursor, dataset: Dataset, shard: Partition | undefin
     part === undefined ? "a session as a whole" : `partition ${part.index} of ${part.count}`;
   throw invalid(
     "CURSOR_OF_PARTITION",
-    `the cursor is of ${name(of)}, and the ticket of ${name(shard)}: a cursor belongs to the partition that it came from`,
+    `the cursor is of ${name(of)}, and the request of ${name(shard)}: a cursor belongs to the partition that it came from`,
   );
 }

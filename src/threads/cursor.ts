@@ -36,7 +36,7 @@ export function checkCursorDataset({ dataset: of = DATASET_DEFAULT }: Cursor, da
   throw new CodedError(
     "INVALID_ARGUMENT",
     "CURSOR_OF_DATASET",
-    `the cursor is of the dataset ${of}, and the ticket of ${dataset}: a cursor belongs to the dataset that it came from`,
+    `the cursor is of the dataset ${of}, and the request of ${dataset}: a cursor belongs to the dataset that it came from`,
   );
 }
 

@@ -227,11 +227,14 @@ test("what is wrong with a request has a status, a reason and a sentence", async
     ["/v1/sessions/none/rows", 404, "SESSION_UNKNOWN"],
     [`/v1/sessions/${session}/rows?schema_version=2`, 409, "SESSION_ENCODING"],
     [`/v1/sessions/${session}/rows?contract_ids=C`, 400, "QUERY"],
+    [`/v1/sessions/${session}/rows?dataset=ttl`, 409, "DATASET_OF_SESSION"],
+    [`/v1/sessions/${session}/rows?shard=0/3`, 409, "PARTITION_OF_SESSION"],
   ] as const) {
     const response = await get(path);
     const { error } = (await response.json()) as { error: { code: string; reason: string; message: string } };
     expect([path, response.status, error.reason]).toEqual([path, status, reason]);
     expect(error.message.length).toBeGreaterThan(10);
+    expect(error.message).not.toContain("the ticket"); // which is of Flight
     const head = await fetch(`http://${processor.http}${path}`, { method: "HEAD" });
     expect([path, head.status, await head.text()]).toEqual([path, status, ""]);
   }

@@ -71,7 +71,7 @@ describe("with three partitions", () => {
     for (const [ticket, says] of [
       [
         { session: id, shard: { index: 2, count: COUNT }, from: cursor },
-        "partition 1 of 3, and the ticket of partition 2",
+        "partition 1 of 3, and the request of partition 2",
       ],
       [{ session: id, shard: { index: 2, count: COUNT }, from: whole.cursor }, "a session as a whole"],
       [{ session: plain, from: cursor }, "partition 1 of 3"],
