@@ -3,14 +3,12 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { backoffMs } from "../../src/base/backoff.ts";
-import type { CodedError } from "../../src/error.ts";
 import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
 
 import { headerSequence } from "../../src/sources/file/header-offsets.ts";
 import { LEDGER_BYTES_MAX } from "../../src/sources/limits.ts";
 import { type RawLedgerOptions, RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
-import { ByteProxy } from "../support/byte-proxy.ts";
 import { failureOf } from "../support/failure.ts";
 import { sharedFolder } from "../support/shared.ts";
 import { tinyLedger } from "./lake-fixture.ts";
@@ -19,12 +17,6 @@ import { RawLedgerServer } from "./raw-ledger-service.ts";
 const never = new AbortController().signal;
 const quick: RawLedgerOptions = { reconnectMsMin: 1, reconnectMsMax: 10 };
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function largeLedger(sequence: number): Uint8Array {
-  const large = new Uint8Array(24 << 20);
-  large.set(tinyLedger(sequence));
-  return large;
-}
 
 async function readAll(
   address: string,
@@ -66,96 +58,6 @@ describe("RawLedgerSource", () => {
       expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "LEDGER_TOO_LARGE"]);
       expect(error.message).toContain(`over max ${LEDGER_BYTES_MAX} B`);
     }
-  });
-
-  test("a large ledger is given while it comes, also to one who takes its time", async () => {
-    const large = largeLedger(5);
-    using server = await RawLedgerServer.start(async (call) => {
-      await call.send(5, large);
-      await call.sendAll(6, 1e9);
-    });
-    const given: [number, boolean][] = [];
-    for await (const object of new RawLedgerSource(server.address).read(5, 7, never, undefined, true)) {
-      const { ledgerFirst, bytes, coming } = object;
-      given.push([ledgerFirst, coming !== undefined]);
-      if (coming === undefined) continue;
-      expect(coming.filled()).toBeLessThan(large.length);
-      for (let wanted = 0; wanted < large.length; ) {
-        wanted = Math.min(large.length, wanted + (1 << 20));
-        expect(await coming.until(wanted)).toBe(true);
-        await sleep(5);
-      }
-      expect(Buffer.from(bytes).equals(large)).toBe(true);
-    }
-    expect(given).toEqual([
-      [5, true],
-      [6, false],
-      [7, false],
-    ]);
-  });
-
-  test("a large ledger that breaks off is given again", async () => {
-    const large = largeLedger(5);
-    const first = await RawLedgerServer.start((call) => call.send(5, large));
-    const port = Number(first.address.split(":")[1]);
-    const given: string[] = [];
-    let second: RawLedgerServer | undefined;
-    for await (const { coming, ledgerFirst } of new RawLedgerSource(first.address, quick).read(
-      5,
-      6,
-      never,
-      undefined,
-      true,
-    )) {
-      if (second === undefined) {
-        first[Symbol.dispose]();
-        given.push(`${ledgerFirst} ${await coming!.until(large.length)}`);
-        second = await RawLedgerServer.start(async (call) => {
-          await call.send(5, large);
-          await call.sendAll(6, 1e9);
-        }, port);
-      } else given.push(`${ledgerFirst} ${(await coming?.until(large.length)) ?? "whole"}`);
-    }
-    expect(given).toEqual(["5 false", "5 true", "6 whole"]);
-    expect(second!.calls.map((call) => call.startLedger)).toEqual([5]);
-    second![Symbol.dispose]();
-  });
-
-  test("a large ledger that stops coming is let go, and the connection is dead when one that does not begin says so", async () => {
-    const stallMsMax = 4_000;
-    const large = largeLedger(5);
-    using server = await RawLedgerServer.start((call) => call.send(5, large));
-    using proxy = await ByteProxy.start(server.address, false);
-    proxy.stallAt = large.length / 2;
-    const told: [string, number][] = [];
-    const given: [boolean, number][] = [];
-    const begunMs = performance.now();
-    const onTrouble = (trouble: CodedError | undefined) =>
-      void told.push([trouble?.message ?? "", performance.now() - begunMs]);
-    const source = new RawLedgerSource(proxy.address, { ...quick, stallMsMax });
-    for await (const { coming, bytes } of source.read(5, 5, never, onTrouble, true)) {
-      given.push([(await coming?.until(bytes.length)) ?? true, performance.now() - begunMs]);
-    }
-    expect(given.map(([isWhole]) => isWhole)).toEqual([false, true]);
-    expect(given[0]![1]).toBeLessThan(0.75 * stallMsMax); // what its decoding holds is free again
-    expect(told.map(([message]) => message)).toEqual([expect.stringContaining("nothing came for 4000 ms")]);
-    expect(told[0]![1]).toBeGreaterThan(0.95 * stallMsMax);
-    expect(told[0]![1]).toBeLessThan(1.4 * stallMsMax); // not the time while it came, and then once more
-  });
-
-  test("a large ledger that pauses is given whole behind the pause, over the same connection", async () => {
-    const large = largeLedger(5);
-    using server = await RawLedgerServer.start((call) => call.send(5, large));
-    using proxy = await ByteProxy.start(server.address, false);
-    proxy.stallAt = large.length / 2;
-    const given: string[] = [];
-    const source = new RawLedgerSource(proxy.address, quick);
-    for await (const { coming, bytes } of source.read(5, 5, never, undefined, true)) {
-      given.push(String((await coming?.until(bytes.length)) ?? Buffer.from(bytes).equals(large)));
-      proxy.goOn();
-    }
-    expect(given).toEqual(["false", "true"]);
-    expect(server.calls.length).toBe(1);
   });
 
   test("asks again from the next ledger needed, whatever broke", async () => {

@@ -32,6 +32,11 @@ export class ScriptedCall {
     });
   }
 
+  /** Sends bytes in place of an encoded RawLedger. */
+  sendBytes(message: Uint8Array): void {
+    this.call.write(message as unknown as RawLedger); // the service below sends bytes as they are
+  }
+
   async sendAll(first: number, last: number): Promise<void> {
     for (let sequence = first; sequence <= last && !this.cancelled; sequence++) await this.send(sequence);
   }
@@ -58,6 +63,9 @@ export class RawLedgerServer {
     const service = new RawLedgerServer();
     const server = new grpc.Server({ "grpc.max_send_message_length": -1 });
     const definition = methodDefinition(RawLedgerService, RawLedgerService.methods.streamRawLedgers);
+    const { responseSerialize } = definition;
+    definition.responseSerialize = (message: RawLedger | Buffer) =>
+      Buffer.isBuffer(message) ? message : responseSerialize(message);
     server.addService(
       { streamRawLedgers: definition },
       {

@@ -1,4 +1,5 @@
 /** One call of RawLedgerService.StreamRawLedgers, pulled ledger by ledger. */
+import protobuf from "protobufjs/minimal.js";
 import { parseAddress } from "../../grpc/address.ts";
 import { RawLedger, RawLedgerService } from "../../grpc/generated/raw-ledger-service.ts";
 import { ServerStream, type ServerStreamEvent } from "../../grpc/stream-client/server-stream.ts";
@@ -119,21 +120,15 @@ const XDR_TAG = 0x12; // field 2, bytes
 
 /** A RawLedger of whose message the first bytes are there; undefined where it is not written in the usual way: both fields, in their order. */
 function beginningOf(message: Uint8Array): RawLedger | undefined {
-  if (message[0] !== SEQUENCE_TAG) return undefined;
-  const sequence = varint(message, 1);
-  if (message[sequence.end] !== XDR_TAG) return undefined;
-  const length = varint(message, sequence.end + 1);
-  if (length.end + length.value !== message.length) return undefined;
-  return { sequence: sequence.value, ledgerCloseMetaXdr: message.subarray(length.end) };
-}
-
-/** Up to 2^35; a longer one is no number of a ledger and no length of a message. */
-function varint(bytes: Uint8Array, at: number): { value: number; end: number } {
-  let value = 0;
-  for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
-    const byte = bytes[at++]!;
-    value += (byte & 0x7f) * scale;
-    if (byte < 0x80) return { value, end: at };
+  try {
+    const reader = protobuf.Reader.create(message);
+    if (reader.uint32() !== SEQUENCE_TAG) return undefined;
+    const sequence = reader.uint32();
+    if (reader.uint32() !== XDR_TAG) return undefined;
+    const bytes = reader.uint32();
+    if (reader.pos + bytes !== message.length) return undefined;
+    return { sequence, ledgerCloseMetaXdr: message.subarray(reader.pos) };
+  } catch {
+    return undefined; // why, is told once it is whole
   }
-  return { value: Number.NaN, end: at };
 }
