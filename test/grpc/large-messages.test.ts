@@ -4,6 +4,7 @@ import { WAIT_MS_MAX } from "../../src/grpc/stream-client/large-messages.ts";
 import { WINDOW_BYTES } from "../../src/grpc/stream-client/server-stream.ts";
 import { RawLedgerStream } from "../../src/sources/raw-ledger/raw-ledger-stream.ts";
 import { RawLedgerServer } from "../sources/raw-ledger-service.ts";
+import { ByteProxy } from "../support/byte-proxy.ts";
 import { until } from "../support/until.ts";
 
 const LEDGER_BYTES = 40 << 20; // two of them are over what may come at a time
@@ -37,4 +38,24 @@ test("of four large ledgers one comes, and the next when it is released or its s
   } finally {
     for (const stream of streams) stream.close();
   }
+}, 60_000);
+
+test("one whose source has stopped holds the others up once, not each of them", async () => {
+  using server = await RawLedgerServer.start((call) => call.send(call.startLedger, new Uint8Array(LEDGER_BYTES)));
+  using proxy = await ByteProxy.start(server.address, false);
+  proxy.stallAt = LEDGER_BYTES / 2;
+  const stopped = new RawLedgerStream(proxy.address, 1);
+  const never = stopped.next(STALL_MS_MAX);
+  await until(() => stopped.queuedBytes > 2 * WINDOW_BYTES, "more than a window of it has come");
+  const begunMs = performance.now();
+  for (let ledger = 1; ledger <= 3; ledger++) {
+    const stream = new RawLedgerStream(server.address, ledger);
+    expect((await stream.next(STALL_MS_MAX)).kind).toBe("ledger");
+    stream.close();
+  }
+  const tookMs = performance.now() - begunMs;
+  expect(tookMs).toBeGreaterThan(WAIT_MS_MAX / 2);
+  expect(tookMs).toBeLessThan(1.5 * WAIT_MS_MAX);
+  stopped.close();
+  expect((await never).kind).toBe("closed");
 }, 60_000);

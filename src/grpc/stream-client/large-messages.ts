@@ -5,7 +5,7 @@
  */
 
 const BYTES_MAX = 64 << 20; // a larger message comes alone
-/** A source that sends slowly, or a reader that keeps what it has, holds the others up for so long at most. */
+/** A source that sends slowly, or a reader that keeps what it has, holds the others up for so long at most, all of them together. */
 export const WAIT_MS_MAX = 10_000;
 
 /** What one message has of the room, or waits for. */
@@ -14,7 +14,10 @@ export class LargeMessage {
   static readonly #waiting = new Set<LargeMessage>();
 
   #mayCome = false;
-  readonly #late: ReturnType<typeof setTimeout>;
+  /** Whether it counts among `#usedBytes`. */
+  #isCounted = false;
+  /** When it has waited, or held others up, for long enough. */
+  #late: ReturnType<typeof setTimeout>;
 
   /** @param granted told once when there is room, if there is none now */
   constructor(
@@ -38,7 +41,7 @@ export class LargeMessage {
   end(): void {
     clearTimeout(this.#late);
     LargeMessage.#waiting.delete(this);
-    if (this.#mayCome) LargeMessage.#usedBytes -= this.bytes;
+    this.#uncount();
     this.#mayCome = false;
     LargeMessage.#admit();
   }
@@ -47,7 +50,17 @@ export class LargeMessage {
     clearTimeout(this.#late);
     LargeMessage.#waiting.delete(this);
     LargeMessage.#usedBytes += this.bytes;
+    this.#isCounted = true;
     this.#mayCome = true;
+    this.#late = setTimeout(() => {
+      this.#uncount();
+      LargeMessage.#admit();
+    }, WAIT_MS_MAX);
+  }
+
+  #uncount(): void {
+    if (this.#isCounted) LargeMessage.#usedBytes -= this.bytes;
+    this.#isCounted = false;
   }
 
   /** @param begun asks for itself, and is not told */
