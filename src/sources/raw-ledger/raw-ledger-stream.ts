@@ -25,17 +25,18 @@ export type RawLedgerEvent =
   | Exclude<ServerStreamEvent, { kind: "message" }>;
 
 /**
- * A ledger is waited for in all so long while it comes: whoever takes it holds room meanwhile that other streams may want.
- * One that takes longer is decoded once it is whole, which is then a small part of its time.
+ * Whoever takes a ledger that comes holds room that other streams may want. So it is waited for only while bytes come, with
+ * pauses of so long, and for so long in all. One that takes longer is decoded once it is whole, a small part of its time.
  */
-const COMING_WAIT_MS_MAX = 2_000;
+const COMING_PAUSE_MS_MAX = 1_000;
+const COMING_WAIT_MS_MAX = 10_000;
 
 /** A large ledger, as far as it has come; `whole` gives it whole, in the same memory. */
 interface ComingLedger {
   kind: "coming";
   ledger: RawLedger;
   /** Lost: whoever waited was told that no more comes. */
-  coming: ComingBytes & { isLost: boolean; waitedMs: number };
+  coming: ComingBytes & { isLost: boolean };
 }
 
 /** One reader calls `next`, and awaits it before it calls again. */
@@ -74,9 +75,9 @@ export class RawLedgerStream {
 
   /** The ledger that comes, as `next`; stalled where nothing of it has come for that long. */
   async whole({ coming }: ComingLedger, stallMsMax: number): Promise<RawLedgerEvent> {
-    for (let waitMs = stallMsMax - coming.waitedMs; ; waitMs = stallMsMax) {
+    for (;;) {
       const filled = coming.filled();
-      const event = await this.next(waitMs);
+      const event = await this.next(stallMsMax);
       if (event.kind !== "stalled" || coming.filled() === filled) return event;
     }
   }
@@ -94,16 +95,20 @@ export class RawLedgerStream {
     const ledger = beginningOf(message);
     if (ledger === undefined) return undefined;
     const from = message.length - ledger.ledgerCloseMetaXdr.length;
+    let waitedMs = 0;
     const coming = {
       isLost: false,
-      waitedMs: 0,
       filled: () => Math.max(0, this.#stream.filled(message) - from),
       until: async (bytes: number) => {
-        const begunMs = performance.now();
-        const isHere = await this.#stream.until(message, from + bytes, COMING_WAIT_MS_MAX - coming.waitedMs);
-        coming.waitedMs += performance.now() - begunMs;
-        if (!isHere) coming.isLost = true;
-        return isHere;
+        for (let filled = -1; filled !== coming.filled() && waitedMs < COMING_WAIT_MS_MAX; ) {
+          filled = coming.filled();
+          const begunMs = performance.now();
+          const isHere = await this.#stream.until(message, from + bytes, COMING_PAUSE_MS_MAX);
+          waitedMs += performance.now() - begunMs;
+          if (isHere) return true;
+        }
+        coming.isLost = true;
+        return false;
       },
     };
     return { kind: "coming", ledger, coming };
