@@ -1,7 +1,6 @@
 /** Large ledgers that a raw-ledger service sends, given while they come. */
 import { expect, test } from "bun:test";
 import type { CodedError } from "../../src/error.ts";
-import { WAIT_MS_MAX } from "../../src/grpc/stream-client/large-messages.ts";
 import { type RawLedgerOptions, RawLedgerSource } from "../../src/sources/raw-ledger/raw-ledger-grpc.ts";
 import type { LedgerObject } from "../../src/sources/source.ts";
 import { ByteProxy } from "../support/byte-proxy.ts";
@@ -155,20 +154,4 @@ test("a large ledger that pauses is given whole behind the pause, over the same 
   }
   expect(given).toEqual(["false", "true"]);
   expect(server.calls.length).toBe(1);
-});
-
-test("a large ledger whose taker waits keeps no room from another's", async () => {
-  const large = largeLedger(5, 40 << 20); // two of them are more than all streams may receive at once
-  using server = await RawLedgerServer.start((call) => call.send(5, large));
-  const read = () => new RawLedgerSource(server.address).read(5, 5, never, undefined, true);
-  const [one, other] = [read(), read()];
-  const takes = async (object: LedgerObject) => [await object.coming!.until(large.length), object.bytes.length];
-  const waits = (await one.next()).value as LedgerObject;
-  const begunMs = performance.now();
-  expect(await takes((await other.next()).value as LedgerObject)).toEqual([true, large.length]);
-  expect(performance.now() - begunMs).toBeLessThan(WAIT_MS_MAX / 2);
-  expect((await other.next()).done).toBe(true);
-  expect(await takes(waits)).toEqual([true, large.length]);
-  expect(Buffer.from(waits.bytes).equals(large)).toBe(true);
-  await one.return();
 });

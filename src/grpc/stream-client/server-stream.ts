@@ -116,10 +116,7 @@ export class ServerStream {
   async nextOrComing(stallMsMax: number, comingBytesMin: number): Promise<ServerStreamEvent | ComingMessage> {
     const coming = () => this.#coming(comingBytesMin);
     if (!(await this.#wait(stallMsMax, () => this.#isSettled || coming() !== undefined))) return { kind: "stalled" };
-    if (this.#isSettled) return this.#take();
-    const bytes = coming()!;
-    this.#endLarge(); // taken again with the first wait for more: until then no more comes than a window holds
-    return { kind: "coming", bytes };
+    return this.#isSettled ? this.#take() : { kind: "coming", bytes: coming()! };
   }
 
   /** Whether there is a message, or the end. */
@@ -254,7 +251,7 @@ export class ServerStream {
     if (room >= GRANT_BYTES_MIN || (room > 0 && missing > allowed)) stream.grant(room);
   }
 
-  /** The message that comes, where it is one to tell of: there is room for all of it now. */
+  /** The message that comes, where it is one to tell of: it may come whole, so it waits for nobody's room any more. */
   #coming(bytesMin: number): Uint8Array | undefined {
     const { part } = this.#assembler;
     if (part === undefined || part.bytes.length < bytesMin || part.filled < COMING_FILLED_MIN) return undefined;
