@@ -50,13 +50,16 @@ describe("RawLedgerSource", () => {
     large.set(tinyLedger(5));
     using server = await RawLedgerServer.start((call) => call.send(5, large));
     expect(await readAll(server.address, 5, 5)).toEqual([5]);
-    for (const extra of [1, 2 << 20]) {
+    for (const [extra, sentence] of [
+      [1, `ledger 5: ${LEDGER_BYTES_MAX + 1} B, over max ${LEDGER_BYTES_MAX} B`],
+      [2 << 20, `over max ${LEDGER_BYTES_MAX} B came where 5 should`],
+    ] as const) {
       const larger = new Uint8Array(LEDGER_BYTES_MAX + extra);
       larger.set(tinyLedger(5));
       using over = await RawLedgerServer.start((call) => call.send(5, larger));
       const error = await failureOf(readAll(over.address, 5, 5));
       expect([error.code, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "LEDGER_TOO_LARGE"]);
-      expect(error.message).toContain(`over max ${LEDGER_BYTES_MAX} B`);
+      expect(error.message).toContain(sentence);
     }
   });
 
@@ -145,6 +148,9 @@ describe("RawLedgerSource", () => {
     expect((await failureOf(readAll(short.address, 5, 5))).reason).toBe("LEDGER_HEADER");
     using empty = await RawLedgerServer.start((call) => call.send(5, new Uint8Array(0)));
     expect((await failureOf(readAll(empty.address, 5, 5))).reason).toBe("LEDGER_HEADER");
+    using none = await RawLedgerServer.start((call) => call.sendBytes(Buffer.from([0x12, 9])));
+    const { reason, message } = await failureOf(readAll(none.address, 5, 5));
+    expect([reason, message]).toEqual(["RAW_LEDGER", expect.stringContaining("came where ledger 5 should")]);
   });
 
   test("a source that falls silent is left and asked again", async () => {

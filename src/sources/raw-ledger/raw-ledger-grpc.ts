@@ -111,7 +111,7 @@ export class RawLedgerSource implements LedgerSource {
     try {
       const event = await stream.next(REACH_MS);
       if (event.kind === "garbage" || (event.kind === "ended" && event.status.code !== grpc.status.OK)) {
-        throw this.#trouble(event);
+        throw this.#trouble(event, LEDGER_SEQUENCE_MAX);
       }
     } catch (thrown) {
       if (!NO_SUCH_LEDGER.has(CodedError.from(thrown).code)) throw thrown;
@@ -157,7 +157,7 @@ export class RawLedgerSource implements LedgerSource {
           const event = first.kind === "coming" ? await stream.whole(first, this.#options.stallMsMax) : first;
           if (stop.aborted) return;
           if (event.kind !== "ledger") {
-            trouble = this.#trouble(event);
+            trouble = this.#trouble(event, progress.next);
             break;
           }
           const { sequence, ledgerCloseMetaXdr } = event.ledger;
@@ -207,24 +207,27 @@ export class RawLedgerSource implements LedgerSource {
     return { name, ledgerFirst: sequence, ledgerLast: sequence, encoding: "none", container: "ledger", bytes, release };
   }
 
-  /** Why the stream is over, as an error that may be tried again (UNAVAILABLE). @throws CodedError where it may not */
-  #trouble(event: Exclude<RawLedgerEvent, { kind: "ledger" }>): CodedError {
+  /** Why the stream is over where that ledger should be, as an error that may be tried again (UNAVAILABLE). @throws CodedError where it may not */
+  #trouble(event: Exclude<RawLedgerEvent, { kind: "ledger" }>, ledger: number): CodedError {
     switch (event.kind) {
       case "garbage":
-        throw new CodedError("DATA_LOSS", "RAW_LEDGER", `${this.description}: a message that is no RawLedger`, {
-          cause: event.error,
-        });
+        throw new CodedError(
+          "DATA_LOSS",
+          "RAW_LEDGER",
+          `${this.description}: a message that is no RawLedger came where ledger ${ledger} should`,
+          { cause: event.error },
+        );
       case "stalled":
         return this.#unavailable(`nothing came for ${this.#options.stallMsMax} ms`);
       case "closed":
         return this.#unavailable("the stream was closed");
       case "ended":
-        return this.#ended(event);
+        return this.#ended(event, ledger);
     }
   }
 
   /** As `#trouble`, for a call that has ended by itself. */
-  #ended({ status, cause: thrown, stage }: Extract<RawLedgerEvent, { kind: "ended" }>): CodedError {
+  #ended({ status, cause: thrown, stage }: Extract<RawLedgerEvent, { kind: "ended" }>, ledger: number): CodedError {
     if (status.code === grpc.status.OK) return this.#unavailable("the source ended the stream");
     const fault = tlsFault(this.description, thrown, "SOURCE");
     if (fault !== undefined) throw fault;
@@ -235,7 +238,7 @@ export class RawLedgerSource implements LedgerSource {
       throw new CodedError(
         "RESOURCE_EXHAUSTED",
         "LEDGER_TOO_LARGE",
-        `${this.description}: a ledger over max ${LEDGER_BYTES_MAX} B (${message})`,
+        `${this.description}: a ledger over max ${LEDGER_BYTES_MAX} B came where ${ledger} should (${message})`,
         { cause },
       );
     }
