@@ -13,6 +13,7 @@ import { DroppedMemory } from "../../base/dropped-memory.ts";
 import { freeBytes } from "../../base/free-bytes.ts";
 import { settlesWithin } from "../../base/settles-within.ts";
 import type { CodedError } from "../../error.ts";
+import type { ComingRecord } from "./coming-record.ts";
 import type { MetaLedger } from "./whole-ledgers.ts";
 
 /** What a ledger costs beside its bytes: objects, and an entry of a table. It bounds the number of tiny ones. */
@@ -35,6 +36,8 @@ export class LedgerWindow {
   private changed = Promise.withResolvers<void>();
   /** The last one that came, also where it had to make room for the next; undefined while none has. */
   newest: number | undefined;
+  /** The one that comes, as long as it may become whole. */
+  private begun: ComingRecord | undefined;
   /** Why the stream does not go on behind the newest, for readers that are there and need a ledger before `resumesAt`. */
   private fault: { error: CodedError; resumesAt: number } | undefined;
 
@@ -57,8 +60,23 @@ export class LedgerWindow {
     return this.fault !== undefined && sequence < this.fault.resumesAt ? this.fault.error : undefined;
   }
 
+  /** The ledger behind the newest has begun to come; undefined: none does. */
+  begin(ledger: ComingRecord | undefined): void {
+    this.begun = ledger;
+    this.notify();
+  }
+
+  /** The ledger, where it is coming. Its bytes stay as they are where they have come. */
+  coming(sequence: number): ComingRecord | undefined {
+    const { begun } = this;
+    if (begun?.sequence !== sequence || !begun.isComing) return undefined;
+    this.handedOut = Math.max(this.handedOut, sequence);
+    return begun;
+  }
+
   /** Adds the ledger behind the newest, or any one to an empty window. There is room: `admit` has said so. */
   add({ sequence, bytes }: MetaLedger): void {
+    this.begun = undefined;
     this.ledgers.set(sequence, bytes);
     this.bytes += bytes.length + LEDGER_OVERHEAD_BYTES;
     this.newest = sequence;
@@ -80,6 +98,7 @@ export class LedgerWindow {
    */
   async fail(error: CodedError, resumesAt: number, signal: AbortSignal): Promise<void> {
     this.fault = { error, resumesAt };
+    this.begun = undefined;
     this.notify();
     while (this.isNeeded((next) => next < resumesAt) && !signal.aborted) await this.changed.promise;
     this.fault = undefined;

@@ -5,6 +5,7 @@
 import { backoffMs } from "../../base/backoff.ts";
 import { pause } from "../../base/pause.ts";
 import { CodedError } from "../../error.ts";
+import type { ComingRecord } from "./coming-record.ts";
 import type { LedgerWindow } from "./ledger-window.ts";
 import type { MetaFeed } from "./meta-feed.ts";
 import { ledgerMissing } from "./meta-object.ts";
@@ -71,12 +72,16 @@ export class MetaPump {
     const bytes = await this.feed.attach(signal);
     try {
       const reader = new MetaReader(bytes, (length) => window.admit(length, signal));
-      for await (const ledger of wholeLedgers(this.name, reader)) {
+      const onComing = (ledger: ComingRecord) => {
+        if (ledger.sequence - 1 === window.newest) window.begin(ledger);
+      };
+      for await (const ledger of wholeLedgers(this.name, reader, onComing)) {
         if (signal.aborted) return;
         await this.take(ledger);
       }
     } finally {
       bytes.close();
+      window.begin(undefined);
     }
   }
 

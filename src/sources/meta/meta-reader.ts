@@ -20,17 +20,31 @@ export class MetaReader {
 
   /** The next `length` bytes, or as many as are left. */
   async take(length: number): Promise<Uint8Array> {
+    const piece = await this.room(length);
+    return piece.subarray(0, await this.fill(piece));
+  }
+
+  /** Memory for a piece of that size, once there is room for it. */
+  async room(length: number): Promise<Uint8Array> {
     await this.admit(length);
-    const piece = new Uint8Array(length);
+    return new Uint8Array(length);
+  }
+
+  /**
+   * Fills a piece with the next bytes, and answers with how many there were.
+   * @param told how many have come so far
+   */
+  async fill(piece: Uint8Array, told?: (filled: number) => void): Promise<number> {
     let filled = 0;
-    while (filled < length && (this.held.length > 0 || (await this.more()))) {
-      const part = this.held.subarray(0, length - filled);
+    while (filled < piece.length && (this.held.length > 0 || (await this.more()))) {
+      const part = this.held.subarray(0, piece.length - filled);
       piece.set(part, filled);
       filled += part.length;
       this.skip(part.length);
+      told?.(filled);
     }
     this.dropped.add(filled); // the chunks that it came in
-    return piece.subarray(0, filled);
+    return filled;
   }
 
   /** Waits until more is held; false at the end. */

@@ -9,7 +9,8 @@ import { META_VERSION_MAX } from "../file/record-stream.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 
 const LAST_FRAGMENT = 0x8000_0000; // core writes no other
-const MARK_BYTES = 4;
+/** In front of each record. */
+export const MARK_BYTES = 4;
 const PROTOCOL_VERSION_MAX = 1_000; // 23 after ten years
 const CLOSED_AT_UNIX_SECONDS_MAX = 2 ** 33; // the year 2242
 
@@ -41,6 +42,17 @@ export function beginsRecord(head: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+/** Length of the record that begins there. @param head as `beginsRecord` has said yes to */
+export function recordBytes(head: Uint8Array): number {
+  return sizeOf(viewOf(head));
+}
+
+/** Number of the ledger that begins there. @param head as `recordBytes` */
+export function sequenceOf(head: Uint8Array): number {
+  const ledger = viewOf(head.subarray(MARK_BYTES));
+  return readHeader(ledger, headerOffset(ledger)).sequence;
 }
 
 /** Length of the record behind the mark; negative where it is no mark of core's. */

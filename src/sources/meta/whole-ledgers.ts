@@ -15,14 +15,18 @@ import { skipLedgerCloseMeta } from "../../xdr/generated/skip.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { nextRecord } from "../file/record-stream.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
+import { ComingRecord } from "./coming-record.ts";
 import type { MetaReader } from "./meta-reader.ts";
-import { beginsRecord, findRecord, RECORD_HEAD_BYTES } from "./record-search.ts";
+import { beginsRecord, findRecord, MARK_BYTES, RECORD_HEAD_BYTES, recordBytes, sequenceOf } from "./record-search.ts";
 
 /** A contract's code, the longest value that the network lets into a ledger, has 128 KiB. */
 export const RUN_BYTES_MIN = 1 << 20;
 
 /** A record of the largest size, and one that only looked like it: where no ledger begins in so much, none will. */
 const SEARCH_BYTES_MAX = 2 * LEDGER_BYTES_MAX;
+
+/** Ledgers of this size are told of while they come; a smaller one has come as soon as its beginning. */
+const COMING_BYTES_MIN = 4 << 20;
 
 /** One ledger of a stream, in memory of its own. */
 export interface MetaLedger {
@@ -34,9 +38,14 @@ export interface MetaLedger {
 /**
  * Ends where the reader does. A ledger that is cut there is dropped.
  * @param name of the stream, for messages
+ * @param onComing told of each large ledger that begins, which is given once it is whole, in the same memory
  * @throws CodedError DATA_LOSS / RECORD_MARK, LEDGER_HEADER; RESOURCE_EXHAUSTED / LEDGER_TOO_LARGE
  */
-export async function* wholeLedgers(name: string, reader: MetaReader): AsyncGenerator<MetaLedger, void, undefined> {
+export async function* wholeLedgers(
+  name: string,
+  reader: MetaReader,
+  onComing?: (ledger: ComingRecord) => void,
+): AsyncGenerator<MetaLedger, void, undefined> {
   for (;;) {
     if (!(await isAtRecord(reader))) {
       const run = await firstRun(name, reader);
@@ -44,13 +53,36 @@ export async function* wholeLedgers(name: string, reader: MetaReader): AsyncGene
       yield* run;
       continue;
     }
-    const bytes = await recordOf(name, reader);
-    if (bytes === undefined) return;
-    // a look at what has come behind it costs least, and a ledger is not to wait for the next one
-    if (beginsRecord(reader.held.subarray(0, RECORD_HEAD_BYTES)) || isWhole(bytes) || (await isAtRecord(reader)))
-      yield { sequence: headerSequence(name, bytes), bytes };
-    else reader.putBack(bytes);
+    const coming = onComing && (await largeRecord(reader));
+    if (coming !== undefined) onComing?.(coming);
+    try {
+      const bytes = coming === undefined ? await recordOf(name, reader) : await filled(coming, reader);
+      if (bytes === undefined) return;
+      // a look at what has come behind it costs least, and a ledger is not to wait for the next one
+      if (beginsRecord(reader.held.subarray(0, RECORD_HEAD_BYTES)) || isWhole(bytes) || (await isAtRecord(reader))) {
+        coming?.complete();
+        yield { sequence: headerSequence(name, bytes), bytes };
+      } else reader.putBack(bytes);
+    } finally {
+      coming?.lose();
+    }
   }
+}
+
+/** The record that the reader stands at, where it is a large ledger; it stands behind its mark then. */
+async function largeRecord(reader: MetaReader): Promise<ComingRecord | undefined> {
+  const head = reader.held.subarray(0, RECORD_HEAD_BYTES);
+  const size = recordBytes(head);
+  if (size < COMING_BYTES_MIN || size > LEDGER_BYTES_MAX) return undefined;
+  const sequence = sequenceOf(head);
+  reader.skip(MARK_BYTES);
+  return new ComingRecord(sequence, await reader.room(size));
+}
+
+/** All of it; undefined where the reader ends before. */
+async function filled(coming: ComingRecord, reader: MetaReader): Promise<Uint8Array | undefined> {
+  const { bytes } = coming;
+  return (await reader.fill(bytes, (taken) => coming.fill(taken))) === bytes.length ? bytes : undefined;
 }
 
 /** Whether the next bytes are the beginning of a record. Waits for no more of them than tell it. */

@@ -21,9 +21,9 @@ class Stream {
 
   constructor(
     readonly fifo = new Fifo(),
-    outageMsMax?: number,
+    options: ConstructorParameters<typeof MetaSource>[2] = {},
   ) {
-    this.source = new MetaSource(new PipeFeed(fifo.path), WINDOW, { outageMsMax });
+    this.source = new MetaSource(new PipeFeed(fifo.path), WINDOW, options);
   }
 
   /** Ledgers that a read gives. */
@@ -276,7 +276,7 @@ describe("what is no FIFO", () => {
   });
 
   test("nobody writes: a read tells it, and gives up after so long", async () => {
-    await using stream = new Stream(new Fifo(), 300);
+    await using stream = new Stream(new Fifo(), { outageMsMax: 300 });
     const told: Array<CodedError | undefined> = [];
     const reading = Array.fromAsync(stream.source.read(1, 0, never, (trouble) => told.push(trouble)));
     const error = await failureOf(reading);
