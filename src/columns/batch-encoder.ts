@@ -1,6 +1,9 @@
 /**
  * Rows to Arrow record batches. A batch is planned (its size is known to the byte), then written once, to wherever the
  * caller wants the body: no value is formatted twice or copied.
+ *
+ * Rows of a ledger that is still being walked can be laid out already: such a plan is open. Their late columns
+ * (`Column.isLate`) are left out, with room for what they will need, and `close` writes them when the ledger has been read.
  */
 import { quoted } from "../base/text.ts";
 import { CodedError } from "../error.ts";
@@ -45,6 +48,8 @@ export interface BatchPlan {
   readonly end: number;
   /** How many that is. */
   readonly rows: number;
+  /** Late columns are not known yet: `nulls` and their buffers are a guess. */
+  readonly isOpen: boolean;
   /** Exact size of the body. */
   readonly bodyBytes: number;
   /** Per column. */
@@ -57,6 +62,7 @@ export interface BatchPlan {
 interface MeasuredRows {
   rows: RowSet;
   generation: number;
+  isOpen: boolean;
   first: number;
   end: number;
   sums: Measure[];
@@ -79,6 +85,8 @@ export class BatchEncoder {
   private readonly headers = new Map<Compression, BatchHeader>();
   /** What was measured last: looking for a batch's end goes on from there, and its plan needs nothing more. */
   private measured: MeasuredRows | undefined;
+  /** Whether late columns are taken to have nulls, in open plans: what the last one turned out to have. */
+  private hasLateNulls = true;
 
   /** @throws CodedError INVALID_ARGUMENT for a schema version or a column that does not exist, or a column twice */
   constructor(options: BatchEncoderOptions) {
@@ -105,11 +113,12 @@ export class BatchEncoder {
   /**
    * The end of the longest run of rows from `first` that has at most `rowsMax` rows and a body of at most `bytesMax`
    * bytes; `first` itself where not even one row fits.
+   * @param isOpen as of `plan`
    */
-  fit(rows: RowSet, first: number, rowsMax: number, bytesMax: number): number {
+  fit(rows: RowSet, first: number, rowsMax: number, bytesMax: number, isOpen = false): number {
     const last = Math.min(rows.length, first + rowsMax);
     const limit = Math.min(bytesMax, BODY_BYTES_MAX);
-    let { end, sums } = this.measuredFrom(rows, first);
+    let { end, sums } = this.measuredFrom(rows, first, isOpen);
     if (end > last || this.bodyBytes(end - first, sums) > limit) {
       sums = this.nothingMeasured();
       end = first;
@@ -117,7 +126,7 @@ export class BatchEncoder {
     for (let step = MEASURE_STEP_ROWS; step >= 1 && end < last; ) {
       const to = Math.min(end + step, last);
       const tried = sums.map((sum): Measure => ({ ...sum }));
-      this.measure(rows, end, to, tried);
+      this.measure(rows, end, to, tried, isOpen);
       if (this.bodyBytes(to - first, tried) > limit) {
         // The body only grows with its rows, so the end lies inside this step.
         step = Math.min(step, to - end) >> 1;
@@ -126,16 +135,19 @@ export class BatchEncoder {
       sums = tried;
       end = to;
     }
-    this.measured = { rows, generation: rows.generation, first, end, sums };
+    this.measured = { rows, generation: rows.generation, isOpen, first, end, sums };
     return end;
   }
 
-  /** The size and layout of one batch of the rows [first, end). Formats nothing (but JSON: see json-column.ts). */
-  plan(rows: RowSet, first: number, end: number): BatchPlan {
+  /**
+   * The size and layout of one batch of the rows [first, end). Formats nothing (but JSON: see json-column.ts).
+   * @param isOpen the rows' ledger is still being walked: what is written by the plan has to be closed
+   */
+  plan(rows: RowSet, first: number, end: number, isOpen = false): BatchPlan {
     if (end > first) this.checkRows(rows.ledgers[rows.ledger[first]!]!);
-    const known = this.measuredFrom(rows, first);
+    const known = this.measuredFrom(rows, first, isOpen);
     const sums = known.end === end ? known.sums : this.nothingMeasured();
-    if (known.end !== end) this.measure(rows, first, end, sums);
+    if (known.end !== end) this.measure(rows, first, end, sums, isOpen);
     const count = end - first;
     const regions: number[] = [];
     let at = 0;
@@ -156,10 +168,13 @@ export class BatchEncoder {
         `a batch of ${count} rows has a body of ${at} bytes, over max ${BODY_BYTES_MAX}: put fewer rows into it`,
       );
     }
-    return { first, end, rows: count, bodyBytes: at, nulls: sums.map((sum) => sum.nulls), regions };
+    return { first, end, rows: count, isOpen, bodyBytes: at, nulls: sums.map((sum) => sum.nulls), regions };
   }
 
-  /** Writes the body of `plan`, all of its `bodyBytes`, into `out` from byte `at` on. `out` may be shared memory. */
+  /**
+   * Writes the body of `plan`, all of its `bodyBytes` but for what an open one leaves out, into `out` from byte `at` on.
+   * `out` may be shared memory.
+   */
   write(rows: RowSet, plan: BatchPlan, out: Uint8Array, at = 0): void {
     if (at + plan.bodyBytes > out.length) {
       throw new CodedError(
@@ -169,6 +184,36 @@ export class BatchEncoder {
       );
     }
     const view = new DataView(out.buffer, out.byteOffset + at, plan.bodyBytes);
+    const { regions } = plan;
+    this.writeColumns(rows, plan, view, (column) => !(plan.isOpen && column.isLate));
+    // The body may lie where something else lay before: the gaps between buffers are sent too.
+    for (let i = 0; i < regions.length; i += 2) {
+      const end = regions[i]! + regions[i + 1]!;
+      for (let gap = end; gap < align(end); gap++) view.setUint8(gap, 0);
+    }
+  }
+
+  /**
+   * Completes what `write` has written by an open plan: all of the rows' ledger has been read. Answers with the plan as it
+   * is now; undefined where late columns have nulls against the guess, and so other buffers: then nothing has changed.
+   */
+  close(rows: RowSet, open: BatchPlan, out: Uint8Array, at = 0): BatchPlan | undefined {
+    const nulls = [...open.nulls];
+    for (const [i, column] of this.columns.entries()) {
+      if (!column.isLate) continue;
+      const sum: Measure = { dataBytes: 0, nulls: 0 };
+      column.measure(rows, open.first, open.end, sum);
+      this.hasLateNulls = sum.nulls > 0;
+      if (this.hasLateNulls !== nulls[i]! > 0) return undefined;
+      nulls[i] = sum.nulls;
+    }
+    const plan = { ...open, isOpen: false, nulls };
+    const view = new DataView(out.buffer, out.byteOffset + at, plan.bodyBytes);
+    this.writeColumns(rows, plan, view, (column) => column.isLate);
+    return plan;
+  }
+
+  private writeColumns(rows: RowSet, plan: BatchPlan, view: DataView, isWritten: (column: Column) => boolean): void {
     const { regions } = plan;
     const place: Placement = { nulls: 0, validityAt: -1, offsetsAt: -1, dataAt: 0 };
     let r = 0;
@@ -183,16 +228,12 @@ export class BatchEncoder {
       place.dataAt = regions[r]!;
       const planned = regions[r + 1]!;
       r += 2;
+      if (!isWritten(column)) continue;
       const written = column.write(rows, plan.first, plan.end, view, place) - place.dataAt;
       if (written !== planned) {
         const what = `column ${column.spec.name} was planned with ${planned} bytes and has ${written}`;
         throw new CodedError("INTERNAL", "BATCH_PLAN", `${what}: rows changed between plan and write`);
       }
-    }
-    // The body may lie where something else lay before: the gaps between buffers are sent too.
-    for (let i = 0; i < regions.length; i += 2) {
-      const end = regions[i]! + regions[i + 1]!;
-      for (let gap = end; gap < align(end); gap++) view.setUint8(gap, 0);
     }
   }
 
@@ -223,14 +264,18 @@ export class BatchEncoder {
   }
 
   /** How far rows from `first` on have been measured. */
-  private measuredFrom(rows: RowSet, first: number): { end: number; sums: Measure[] } {
+  private measuredFrom(rows: RowSet, first: number, isOpen: boolean): { end: number; sums: Measure[] } {
     const { measured } = this;
-    const isKnown = measured?.rows === rows && measured.generation === rows.generation && measured.first === first;
+    const isOfRows = measured?.rows === rows && measured.generation === rows.generation;
+    const isKnown = isOfRows && measured.first === first && measured.isOpen === isOpen;
     return isKnown ? measured : { end: first, sums: this.nothingMeasured() };
   }
 
-  private measure(rows: RowSet, first: number, end: number, sums: Measure[]): void {
-    for (let i = 0; i < sums.length; i++) this.columns[i]!.measure(rows, first, end, sums[i]!);
+  private measure(rows: RowSet, first: number, end: number, sums: Measure[], isOpen: boolean): void {
+    for (const [i, column] of this.columns.entries()) {
+      if (isOpen && column.isLate) sums[i]!.nulls = this.hasLateNulls ? 1 : 0;
+      else column.measure(rows, first, end, sums[i]!);
+    }
   }
 
   private bodyBytes(count: number, sums: readonly Measure[]): number {

@@ -53,6 +53,8 @@ export abstract class Column {
   readonly needsKeyHash: boolean = false;
   /** Whether values come from the assets of the rows' contracts (the decoder can leave them out). */
   readonly needsAssets: boolean = false;
+  /** Whether values are known only when all of their ledger has been read. Such a column has one width. */
+  readonly isLate: boolean = false;
   /** Whether a text cell is JSON already. */
   readonly isJson: boolean = false;
 

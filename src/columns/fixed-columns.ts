@@ -13,7 +13,6 @@ export class Uint32Column extends Column {
     spec: ColumnSpec,
     private readonly values: Words,
     private readonly zeroIsNull = false,
-    override readonly needsKeyHash = false,
   ) {
     super(spec);
   }
@@ -39,6 +38,16 @@ export class Uint32Column extends Column {
   cell(rows: RowSet, row: number): Cell {
     const value = this.values(rows)[row]!;
     return this.zeroIsNull && value === 0 ? null : value;
+  }
+}
+
+/** The live-until ledger that the entry's TTL was set to in the same ledger: by any of its transactions, so it is late. */
+export class LiveUntilColumn extends Uint32Column {
+  override readonly needsKeyHash = true;
+  override readonly isLate = true;
+
+  constructor(spec: ColumnSpec) {
+    super(spec, (rows) => rows.liveUntil, true);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   ClosedAtColumn,
   DeletedColumn,
   LedgerSequenceColumn,
+  LiveUntilColumn,
   Uint32Column,
 } from "./fixed-columns.ts";
 import { Base64Column, HexColumn, KeyHashColumn, StrkeyColumn, WordColumn } from "./text-columns.ts";
@@ -76,11 +77,8 @@ export function columnsV1(): Column[] {
       optional("contract_instance_wasm_hash", "Hex hash of the instance's wasm code"),
       (rows) => rows.wasmHashAt,
     ),
-    new Uint32Column(
+    new LiveUntilColumn(
       optional("expiration_ledger_seq", "Live-until ledger that the entry's TTL was set to in the same ledger"),
-      (rows) => rows.liveUntil,
-      true,
-      true,
     ),
   ];
 }

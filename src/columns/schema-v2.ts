@@ -34,6 +34,7 @@ import { DictionaryColumn } from "./dictionary-column.ts";
 import {
   BalanceDecimalColumn,
   DeletedColumn,
+  LiveUntilColumn,
   OptionalBoolColumn,
   OptionalUint32Column,
   Uint32Column,
@@ -190,11 +191,8 @@ function contentColumns(): Column[] {
       optional("contract_instance_wasm_hash", "Hex hash of the instance's wasm code"),
       (rows) => rows.wasmHashAt,
     ),
-    new Uint32Column(
+    new LiveUntilColumn(
       optional("expiration_ledger_seq", "Live-until ledger that the entry's TTL was set to in the same ledger"),
-      (rows) => rows.liveUntil,
-      true,
-      true,
     ),
   ];
 }

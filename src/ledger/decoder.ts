@@ -124,6 +124,14 @@ export class LedgerDecoder {
   }
 
   /**
+   * Calls `onRows` now and then while large ledgers are decoded from here on: the rows of contract data that are there then
+   * stay as they are, but for `liveUntil` and `place`, as long as their set's generation does. Undefined: no longer.
+   */
+  tellRows(onRows: (() => void) | undefined): void {
+    this.walk.onRows = this.rules.resolvesAssets ? undefined : onRows;
+  }
+
+  /**
    * As `decode`, of a ledger whose bytes come meanwhile; nothing of them may have been looked at before that is to be true.
    * @throws NOT_HERE where it has to be decoded anew once more has come
    */

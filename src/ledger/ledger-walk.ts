@@ -73,6 +73,8 @@ export class LedgerWalk implements EventsVisitor {
   isOutOfOrder = false;
   /** Set while a ledger is walked whose bytes are still coming. */
   arrival: Arrival | undefined;
+  /** Called at each transaction, where the rows before it stand as they will when the ledger has been walked. */
+  onRows: (() => void) | undefined;
   private readonly candidates = new Candidates();
   private rows!: RowSet;
 
@@ -137,6 +139,7 @@ export class LedgerWalk implements EventsVisitor {
   transaction(_d: DataView, p: number): void {
     this.arrival?.reach(p);
     this.hashes?.transaction();
+    this.onRows?.();
     const { place } = this;
     place.transactions++;
     place.txHashAt = p;
@@ -242,9 +245,7 @@ export class LedgerWalk implements EventsVisitor {
     if (isAfterState && this.priorType === type) return;
     // An entry that is no XDR, of an unknown type for one, fails as that. (A removed key was stepped over before.)
     if (d.getInt32(p) === CHANGE_UPDATED) skipLedgerEntry(d, p + 4, 0);
-    if (!isAfterState) {
-      unpaired(d, p, "follows neither a state nor a restored entry");
-    }
+    if (!isAfterState) unpaired(d, p, "follows neither a state nor a restored entry");
     unpaired(d, p, `of ledger entry type ${type} follows an entry of type ${this.priorType}`);
   }
 
@@ -255,9 +256,8 @@ export class LedgerWalk implements EventsVisitor {
     this.changeCount++;
     this.checkPrior(d, p, type);
     if (type === LEDGER_ENTRY_CONTRACT_DATA) {
-      if (!sameBytes(d, key + 4, end, this.priorAddressAt, this.priorKeyEnd + 4)) {
-        unpaired(d, p, "follows the state of another key");
-      }
+      const isPaired = sameBytes(d, key + 4, end, this.priorAddressAt, this.priorKeyEnd + 4);
+      if (!isPaired) unpaired(d, p, "follows the state of another key");
       this.contractDataCount++;
       this.candidate(d, CHANGE_REMOVED, list);
     } else if (type === LEDGER_ENTRY_TTL && this.ttl?.rows.removal(d, key + 4) === false) {

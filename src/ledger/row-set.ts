@@ -144,6 +144,7 @@ export class RowSet {
 
   /** Rearranges the rows from `first` on: row `first + i` becomes what row `order[i]` was, for all of `order`. */
   reorder(first: number, order: readonly number[]): void {
+    this.generation++;
     for (const [name, column, width] of this.columns()) {
       const moved = column.slice(first * width, this.length * width);
       for (let i = 0; i < order.length; i++) {
@@ -156,7 +157,8 @@ export class RowSet {
 
   /** Keeps only the rows from `first` on that `kept` names, in rising order. */
   keep(first: number, kept: readonly number[]): void {
-    if (kept.length < this.length - first) this.reorder(first, kept);
+    if (kept.length === this.length - first) return;
+    this.reorder(first, kept);
     this.length = first + kept.length;
   }
 

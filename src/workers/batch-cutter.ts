@@ -4,13 +4,14 @@
  * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
  * in shared memory.
  */
-import { BatchEncoder } from "../columns/batch-encoder.ts";
+import { BatchEncoder, type BatchPlan } from "../columns/batch-encoder.ts";
 import { versionBeside } from "../columns/datasets.ts";
 import { CodedError } from "../error.ts";
 import { moveRows, rowBytes } from "../ledger/row-bytes.ts";
 import { RowSet } from "../ledger/row-set.ts";
-import type { Dataset } from "../vocabulary/dataset.ts";
+import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
+import type { AheadBatches } from "./ahead-batches.ts";
 import type { BodyCompressor } from "./body-compressor.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
 import {
@@ -31,6 +32,7 @@ const FULL_CHECK_ROWS = 256; // how many rows must have come before it is worth 
 export interface CutterParts {
   output: RingProducer;
   times: StageTimes;
+  ahead: AheadBatches;
 }
 
 /** Cuts the rows of one stream or part into batches, and writes each into the output ring. */
@@ -42,6 +44,8 @@ export class BatchCutter {
   private checkAt = FULL_CHECK_ROWS;
   /** Ledgers that were left out and that no batch has named yet. */
   private skipped: number[] = [];
+  /** From so many rows on it is worth asking whether another batch can be laid out ahead. */
+  private aheadCheckAt = 0;
   /** Ledgers of the set whose rows have been moved, as far as they wait. */
   private kept = 0;
 
@@ -51,7 +55,7 @@ export class BatchCutter {
    */
   constructor(
     private readonly spec: StreamSpec,
-    dataset: Dataset,
+    private readonly dataset: Dataset,
     private readonly part: number | undefined,
     private readonly compressor: BodyCompressor | undefined,
     private readonly filterFrom: (sequence: number) => number,
@@ -65,6 +69,10 @@ export class BatchCutter {
   /** Whether all rows are in batches. */
   get isEmpty(): boolean {
     return this.first === this.rows.length;
+  }
+
+  get isContractData(): boolean {
+    return this.dataset === DATASET_DEFAULT;
   }
 
   /** The first ledger with a row that is in no batch; undefined when there is none. */
@@ -105,23 +113,55 @@ export class BatchCutter {
     return this.skipped.splice(0);
   }
 
+  /**
+   * Lays out what is full, of a ledger of so many bytes that is still being walked. Nothing goes out: `emitFull` takes it
+   * when all of the ledger has been read.
+   */
+  layAhead(ledgerBytes: number): void {
+    const { rows } = this;
+    const { ahead, times } = this.parts;
+    if (!ahead.isOf(rows)) this.beginAhead(ledgerBytes); // it is walked once more from its beginning
+    while (rows.length >= this.aheadCheckAt) {
+      this.aheadCheckAt = Number.POSITIVE_INFINITY; // unless there is room for more
+      const mark = times.mark();
+      const first = ahead.next(this.first);
+      const end = this.batchEnd(first, true);
+      if (end === rows.length)
+        this.aheadCheckAt = end + FULL_CHECK_ROWS; // as emitFull
+      else if (end > first && ahead.add(this.encoder, first, end)) this.aheadCheckAt = end + FULL_CHECK_ROWS;
+      times.add("encode", mark);
+    }
+  }
+
+  /** A ledger of so many bytes is walked next, whose batches are laid out ahead. */
+  beginAhead(ledgerBytes: number): void {
+    this.parts.ahead.begin(this.rows, ledgerBytes);
+    this.aheadCheckAt = this.first + FULL_CHECK_ROWS;
+  }
+
   /** Emits as many batches as are full. */
   emitFull(done: SpanDoneRecord): void {
+    const { ahead } = this.parts;
+    for (;;) {
+      const batch = ahead.take(this.encoder, this.rows, this.first, this.spec.batchBytesMax);
+      if (batch === undefined) break;
+      this.emit(batch.plan, done, batch.body);
+    }
     while (this.rows.length - this.first >= this.checkAt) {
-      const end = this.batchEnd();
+      const end = this.batchEnd(this.first);
       if (end === this.rows.length) {
         // nearly full counts as not full: the same rows are not measured again for every ledger
         this.checkAt = this.rows.length - this.first + FULL_CHECK_ROWS;
         return;
       }
-      this.emit(this.first, end, done);
+      this.emitRows(end, done);
       this.checkAt = FULL_CHECK_ROWS;
     }
   }
 
   /** Emits everything. */
   flush(done: SpanDoneRecord): void {
-    while (this.first < this.rows.length) this.emit(this.first, this.batchEnd(), done);
+    while (this.first < this.rows.length) this.emitRows(this.batchEnd(this.first), done);
   }
 
   /** Forgets the rows: their ledgers' memory may go. */
@@ -163,20 +203,34 @@ export class BatchCutter {
 
   /**
    * Where the batch that begins at `first` ends: at the rows asked for, or at about the target size, and never over
-   * what one message may hold.
+   * what one message may hold. At `first` itself where one row is over that.
+   * @param isOpen the rows' ledger is still being walked
    */
-  private batchEnd(): number {
-    const { rows, first, encoder } = this;
+  private batchEnd(first: number, isOpen = false): number {
+    const { rows, encoder } = this;
     const { batchRowsMax, batchRowsMinTarget, batchBytesTarget, batchBytesMax } = this.spec;
     let end: number;
-    if (batchRowsMax > 0) end = encoder.fit(rows, first, batchRowsMax, batchBytesMax);
+    if (batchRowsMax > 0) end = encoder.fit(rows, first, batchRowsMax, batchBytesMax, isOpen);
     else {
-      end = encoder.fit(rows, first, rows.length - first, batchBytesTarget);
+      end = encoder.fit(rows, first, rows.length - first, batchBytesTarget, isOpen);
       if (end < rows.length && end - first < batchRowsMinTarget) {
-        end = encoder.fit(rows, first, batchRowsMinTarget, batchBytesMax);
+        end = encoder.fit(rows, first, batchRowsMinTarget, batchBytesMax, isOpen);
       }
     }
-    if (end > first) return end;
+    return end;
+  }
+
+  /** Emits the rows up to `end`, which `batchEnd` has given. @throws CodedError RESOURCE_EXHAUSTED / ROW_TOO_LARGE */
+  private emitRows(end: number, done: SpanDoneRecord): void {
+    const { rows, first, encoder } = this;
+    if (end > first) {
+      const mark = this.parts.times.mark();
+      const plan = encoder.plan(rows, first, end);
+      this.parts.times.add("encode", mark);
+      this.emit(plan, done);
+      return;
+    }
+    const { batchBytesMax } = this.spec;
     const { bodyBytes } = encoder.plan(rows, first, first + 1);
     throw new CodedError(
       "RESOURCE_EXHAUSTED",
@@ -185,12 +239,15 @@ export class BatchCutter {
     );
   }
 
-  private emit(first: number, end: number, done: SpanDoneRecord): void {
+  /** @param laid the body, where that has been laid out */
+  private emit(plan: BatchPlan, done: SpanDoneRecord, laid?: Uint8Array): void {
     const { rows } = this;
     const { output, times } = this.parts;
+    const { first, end } = plan;
     const mark = times.mark();
-    const plan = this.encoder.plan(rows, first, end);
-    const packed = this.compressor?.batch(this.encoder, rows, plan);
+    const packed =
+      this.compressor?.batch(this.encoder, rows, plan, laid) ??
+      (laid && { header: this.encoder.header(plan), body: laid });
     const header = packed?.header ?? this.encoder.header(plan);
     const bodyBytes = packed?.body.length ?? plan.bodyBytes;
     const record: BatchRecord = {

@@ -29,11 +29,10 @@ export class BodyCompressor {
 
   constructor(private readonly compression: Exclude<Compression, "none">) {}
 
-  /** The batch of a plan, formatted and compressed. */
-  batch(encoder: BatchEncoder, rows: RowSet, plan: BatchPlan): CompressedBatch {
+  /** The batch of a plan, formatted and compressed. @param laid its body, where that is formatted already */
+  batch(encoder: BatchEncoder, rows: RowSet, plan: BatchPlan, laid?: Uint8Array): CompressedBatch {
     const { regions } = plan;
-    if (this.plain.length < plan.bodyBytes) this.plain = new Uint8Array(plan.bodyBytes * 2);
-    encoder.write(rows, plan, this.plain);
+    const plain = laid ?? this.format(encoder, rows, plan);
     this.reserve(regions);
 
     const view = new DataView(this.packed.buffer);
@@ -41,7 +40,7 @@ export class BodyCompressor {
     let at = 0;
     for (let i = 0; i < regions.length; i += 2) {
       const bytes = regions[i + 1]!;
-      const source = this.plain.subarray(regions[i]!, regions[i]! + bytes);
+      const source = plain.subarray(regions[i]!, regions[i]! + bytes);
       const end = bytes === 0 ? at : this.buffer(source, view, at);
       packed.push(at, end - at);
       at = align8(end);
@@ -49,6 +48,12 @@ export class BodyCompressor {
     }
     const header = encoder.header({ ...plan, regions: packed, bodyBytes: at }, this.compression);
     return { header, body: this.packed.subarray(0, at) };
+  }
+
+  private format(encoder: BatchEncoder, rows: RowSet, plan: BatchPlan): Uint8Array {
+    if (this.plain.length < plan.bodyBytes) this.plain = new Uint8Array(plan.bodyBytes * 2);
+    encoder.write(rows, plan, this.plain);
+    return this.plain;
   }
 
   /** Writes one buffer with its prefix; answers its end. An empty one has not even the prefix. */

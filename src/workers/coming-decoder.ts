@@ -31,6 +31,7 @@ interface WholeDecoder {
   /** Whether nothing but itself can be wrong with a ledger of that size. */
   trusts(ledgerBytes: number): boolean;
   ends(): LedgerEnds;
+  decode<Summary>(decoder: LedgerDecoder, ledgerBytes: number, by: () => Summary): Summary;
   stepOf(sequence: number): { decoder: LedgerDecoder };
   object(record: ObjectRecord, stored: Uint8Array, ahead?: AheadDecoded): void;
 }
@@ -76,12 +77,16 @@ export class ComingDecoder {
     const mark = this.parts.times.mark();
     let waitedMs = 0;
     this.isAhead = true;
-    const summary = coming.decode(decoder.stepOf(coming.record.ledgerFirst).decoder, decoder.out.targets, () => {
+    const more = () => {
       const begun = performance.now();
       const isPart = nextPart();
       waitedMs += performance.now() - begun;
       return isPart && this.coming === coming;
-    });
+    };
+    const ledgers = decoder.stepOf(coming.record.ledgerFirst).decoder;
+    const summary = decoder.decode(ledgers, coming.bytes.length, () =>
+      coming.decode(ledgers, decoder.out.targets, more),
+    );
     this.isAhead = false;
     const ms = this.parts.times.add("decode", mark, waitedMs);
     if (this.coming?.isWhole) this.whole(summary && { summary, ends, ms });

@@ -9,6 +9,7 @@
 import { DroppedMemory, QUIET_MS } from "../base/dropped-memory.ts";
 import { collect, MemoryPressure } from "../base/memory-pressure.ts";
 import { CodedError } from "../error.ts";
+import { AheadBatches } from "./ahead-batches.ts";
 import { Bell } from "./bell.ts";
 import { MessageReader } from "./fragments.ts";
 import { LedgerDurations } from "./ledger-durations.ts";
@@ -43,9 +44,11 @@ export function decodeTask(data: DecodeTaskData): void {
   const messages = new MessageReader(input, OBJECT_BYTES_MAX);
   const output = new RingProducer(data.output, new Bell(data.outputBell, 0));
   const memory = new LedgerMemory(data.freeBytesMax);
+  const ahead = new AheadBatches(data.retainedBytesMax);
   const shared = {
     output,
     memory,
+    ahead,
     retainedBytesMax: data.retainedBytesMax,
     durations: new LedgerDurations(data.durations),
     times: new StageTimes(data.times),
@@ -58,6 +61,7 @@ export function decodeTask(data: DecodeTaskData): void {
   const giveBackWhereAsked = () => {
     if (!pressure.isAsked()) return;
     memory.trim();
+    ahead.trim(); // what is needed of it is laid out once more
     collect(pressure);
   };
   /** Waits for the next message and takes it where it is a part for that stream; else the loop below does. */
@@ -99,6 +103,7 @@ export function decodeTask(data: DecodeTaskData): void {
       shared.times.addWait("inputWait", performance.now() - begun);
       if (++idleSleeps === IDLE_SLEEPS_MAX) {
         memory.trim();
+        ahead.trim();
         messages.trim();
       }
     }

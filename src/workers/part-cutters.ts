@@ -44,6 +44,17 @@ export class PartCutters {
     this.targets = this.dealers.map(({ rows }) => rows);
   }
 
+  /**
+   * A large ledger is decoded next, of so many bytes: what lays its rows out while they come, and is to be called now and
+   * then. Undefined where rows are dealt out, or are of another dataset, which has them at a ledger's end alone.
+   */
+  ahead(ledgerBytes: number): (() => void) | undefined {
+    const cutter = this.cutters.find(({ isContractData }) => isContractData);
+    if (cutter === undefined || this.dealers.length > 0) return undefined;
+    cutter.beginAhead(ledgerBytes);
+    return () => cutter.layAhead(ledgerBytes);
+  }
+
   /** Deals what the last ledger was decoded to out to the partitions. */
   deal(): void {
     for (const dealer of this.dealers) dealer.deal();

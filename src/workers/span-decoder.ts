@@ -16,7 +16,7 @@ import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
 import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
-import { afterLast, type BatchCutter } from "./batch-cutter.ts";
+import { afterLast, type BatchCutter, type CutterParts } from "./batch-cutter.ts";
 import { type AheadDecoded, ComingDecoder, type LedgerEnds } from "./coming-decoder.ts";
 import { sendBlocking } from "./fragments.ts";
 import type { LedgerDurations } from "./ledger-durations.ts";
@@ -33,18 +33,14 @@ import {
   type SpanDoneRecord,
   type StreamSpec,
 } from "./records.ts";
-import type { RingProducer } from "./ring.ts";
 import { SpanStopwatch } from "./span-stopwatch.ts";
-import type { StageTimes } from "./stage-times.ts";
 
 /** What all streams on one worker share. */
-interface WorkerParts {
-  output: RingProducer;
+interface WorkerParts extends CutterParts {
   memory: LedgerMemory;
   /** Bytes of ledgers held for rows that wait for a full batch; then it goes out as it is. */
   retainedBytesMax: number;
   durations: LedgerDurations;
-  times: StageTimes;
 }
 
 /** Decodes the spans of one stream in one worker. */
@@ -281,7 +277,7 @@ export class SpanDecoder {
     const { targets } = this.out;
     const { decoder } = this.stepOf(sequence);
     const { starts, before } = ahead?.ends ?? this.ends();
-    const summary = ahead?.summary ?? decoder.decode(xdr, ...targets);
+    const summary = ahead?.summary ?? this.decode(decoder, xdr.length, () => decoder.decode(xdr, ...targets));
     try {
       this.checkPlace(summary, sequence);
       this.checkChain(xdr, name, done);
@@ -297,6 +293,17 @@ export class SpanDecoder {
     this.count(summary, xdr.length, done);
     this.out.emitFull(done);
     if (this.retainedBytes >= this.parts.retainedBytesMax || xdr.length >= LARGE_LEDGER_BYTES) this.flush(done);
+  }
+
+  /** Has a ledger of so many bytes decoded; batches of a large one are laid out meanwhile. */
+  decode<Summary>(decoder: LedgerDecoder, ledgerBytes: number, by: () => Summary): Summary {
+    if (ledgerBytes < LARGE_LEDGER_BYTES) return by();
+    decoder.tellRows(this.out.ahead(ledgerBytes));
+    try {
+      return by();
+    } finally {
+      decoder.tellRows(undefined);
+    }
   }
 
   /** Whether nothing but itself can be wrong with a ledger of that size. */

@@ -30,6 +30,8 @@ const CPU = STAGES.length; // wall times of all stages, then CPU times, in micro
 interface StageMark {
   wallMs: number;
   cpuMicros: number;
+  /** What other stages had taken by then. */
+  within: { wallMs: number; cpuMicros: number };
 }
 
 /** Seconds. */
@@ -43,6 +45,8 @@ export class StageTimes {
   private readonly cells: BigInt64Array;
   /** Wall milliseconds of this object's thread alone, by stage. */
   private readonly own = new Float64Array(STAGES.length);
+  /** What all work of this thread has taken so far, waits left out: so work within work is known. */
+  private done = { wallMs: 0, cpuMicros: 0 };
 
   constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(2 * STAGES.length * 8)) {
     this.cells = new BigInt64Array(memory);
@@ -50,16 +54,24 @@ export class StageTimes {
 
   /** Work begins. */
   mark(): StageMark {
-    return { wallMs: performance.now(), cpuMicros: threadCpuMicros() };
+    return { wallMs: performance.now(), cpuMicros: threadCpuMicros(), within: this.done };
   }
 
-  /** Work that began at `mark` on this thread is done; answers with its wall milliseconds. */
+  /**
+   * Work that began at `mark` on this thread is done; answers with its wall milliseconds. Other work that was begun and done
+   * meanwhile is its own stage's alone.
+   */
   add(stage: Stage, mark: StageMark, waitedMs = 0): number {
-    const wallMs = performance.now() - mark.wallMs - waitedMs;
+    const { within } = mark;
+    const allMs = performance.now() - mark.wallMs - waitedMs;
+    const allMicros = threadCpuMicros() - mark.cpuMicros;
+    const wallMs = allMs - (this.done.wallMs - within.wallMs);
+    const cpuMicros = allMicros - (this.done.cpuMicros - within.cpuMicros);
+    this.done = { wallMs: within.wallMs + allMs, cpuMicros: within.cpuMicros + allMicros };
     const cell = INDEX[stage];
     this.own[cell]! += wallMs;
     Atomics.add(this.cells, cell, BigInt(Math.round(wallMs * 1000)));
-    Atomics.add(this.cells, CPU + cell, BigInt(threadCpuMicros() - mark.cpuMicros));
+    Atomics.add(this.cells, CPU + cell, BigInt(cpuMicros));
     return wallMs;
   }
 

@@ -7,6 +7,7 @@ import { Sequencer } from "../../src/delivery/sequencer.ts";
 import { Slot, SlotPool } from "../../src/delivery/slot.ts";
 import { CodedError } from "../../src/error.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
+import { AheadBatches } from "../../src/workers/ahead-batches.ts";
 import { Bell } from "../../src/workers/bell.ts";
 import { MessageReader } from "../../src/workers/fragments.ts";
 import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
@@ -102,6 +103,7 @@ function worker(spec: StreamSpec): { decoder: SpanDecoder; reader: MessageReader
     output: new RingProducer(ring, Bell.create()),
     memory: new LedgerMemory(1 << 24),
     retainedBytesMax: 1 << 24,
+    ahead: new AheadBatches(1 << 24),
     durations: new LedgerDurations(),
     times: new StageTimes(),
   });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { AheadBatches } from "../../src/workers/ahead-batches.ts";
 import { Bell } from "../../src/workers/bell.ts";
 import { MessageReader } from "../../src/workers/fragments.ts";
 import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
@@ -42,6 +43,7 @@ test("rows of a file whose first ledgers went out early keep their own bytes whe
     output: new RingProducer(ring, Bell.create()),
     memory: new LedgerMemory(1 << 24),
     retainedBytesMax: 1, // every file is over it after its first ledger
+    ahead: new AheadBatches(1 << 24),
     durations: new LedgerDurations(),
     times: new StageTimes(),
   });
@@ -91,6 +93,7 @@ test("a batch tells what came before it was full, the span's end the rest, and n
     output: new RingProducer(ring, Bell.create()),
     memory: new LedgerMemory(1 << 24),
     retainedBytesMax: 1 << 24,
+    ahead: new AheadBatches(1 << 24),
     durations: new LedgerDurations(),
     times: new StageTimes(),
   });
@@ -146,6 +149,7 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
       output: new RingProducer(ring, Bell.create()),
       memory,
       retainedBytesMax: 1 << 30,
+      ahead: new AheadBatches(1 << 24),
       durations: new LedgerDurations(),
       times: new StageTimes(),
     },
@@ -202,6 +206,7 @@ test("rows that wait keep their own bytes alone, and none of a large ledger wait
       output: new RingProducer(ring, Bell.create()),
       memory,
       retainedBytesMax: 1 << 26,
+      ahead: new AheadBatches(1 << 24),
       durations: new LedgerDurations(),
       times: new StageTimes(),
     },
