@@ -1,5 +1,7 @@
 /** A large ledger of a meta stream that is read while it comes. Its last byte counts as here once the ledger is known to be whole. */
+
 import { settlesWithin } from "../../base/settles-within.ts";
+import type { Incoming } from "../coming-bytes.ts";
 
 /** Filled by the stream; any number of reads may wait for its bytes. */
 export class ComingRecord {
@@ -25,15 +27,17 @@ export class ComingRecord {
     return this.state === "whole" ? this.bytes.length : Math.min(this.taken, this.bytes.length - 1);
   }
 
-  /**
-   * Resolves once so many are here; false where they will not come, where nothing that was waited for has come for so long,
-   * or where the signal has aborted and `wake` was called.
-   */
-  async until(bytes: number, stallMsMax: number, signal: AbortSignal): Promise<boolean> {
+  /** Its bytes, for a read that is over once the signal has aborted and `wake` was called. */
+  awaitedBy(signal: AbortSignal): Incoming {
+    return { filled: () => this.filled(), until: (bytes, msMax) => this.until(bytes, msMax, signal) };
+  }
+
+  private async until(bytes: number, msMax: number, signal: AbortSignal): Promise<boolean> {
+    const untilMs = performance.now() + msMax;
     while (this.filled() < bytes) {
       if (this.state === "lost" || signal.aborted) return false;
       this.wanted = Math.min(this.wanted, bytes);
-      if (!(await settlesWithin(this.changed.promise, stallMsMax))) return false;
+      if (!(await settlesWithin(this.changed.promise, untilMs - performance.now()))) return false;
     }
     return true;
   }

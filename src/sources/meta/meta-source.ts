@@ -4,7 +4,8 @@
  */
 import { CodedError } from "../../error.ts";
 import { checkRange } from "../check-range.ts";
-import type { ComingBytes, LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
+import { BrieflyAwaited } from "../coming-bytes.ts";
+import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
 import type { ComingRecord } from "./coming-record.ts";
 import { LedgerWindow } from "./ledger-window.ts";
 import type { MetaFeed } from "./meta-feed.ts";
@@ -20,16 +21,13 @@ export const META_WINDOW_BYTES_MAX = 32 << 20;
 /** A read gives up after so long without a ledger from the stream: longer than a restart of core with its catch-up. */
 const OUTAGE_MS_MAX = 300_000;
 
-/** A ledger that stands still for so long in its middle is given once it is whole: it keeps room of others. */
-const COMING_STALL_MS_MAX = 5_000;
-
 /** The network closes a ledger every five to six seconds. */
 const REACH_MS = 8_000;
 
 /** What may be set otherwise by tests. */
 interface MetaSourceOptions {
   outageMsMax?: number;
-  comingStallMsMax?: number;
+  comingPauseMsMax?: number;
 }
 
 /** A live source: a read may begin at the oldest ledger of the window. */
@@ -40,16 +38,16 @@ export class MetaSource implements LedgerSource {
   private readonly pump: MetaPump;
   private readonly closing = new AbortController();
   private readonly pumping: Promise<void>;
-  private readonly options: Required<MetaSourceOptions>;
+  private readonly options: MetaSourceOptions & { outageMsMax: number };
 
   /** Begins to read the stream. @param windowBytesMax of the ledgers that are kept, or one larger ledger */
   constructor(
     feed: MetaFeed,
     windowBytesMax: number,
-    { outageMsMax = OUTAGE_MS_MAX, comingStallMsMax = COMING_STALL_MS_MAX }: MetaSourceOptions = {},
+    { outageMsMax = OUTAGE_MS_MAX, comingPauseMsMax }: MetaSourceOptions = {},
   ) {
     this.description = `meta stream ${feed.name}`;
-    this.options = { outageMsMax, comingStallMsMax };
+    this.options = { outageMsMax, comingPauseMsMax };
     this.window = new LedgerWindow(windowBytesMax);
     this.pump = new MetaPump(this.description, feed, this.window, this.closing.signal);
     this.pumping = this.pump.run();
@@ -90,10 +88,10 @@ export class MetaSource implements LedgerSource {
     const last = checkRange(start, end);
     const { window } = this;
     const stop = AbortSignal.any([signal, this.closing.signal]);
-    let given: ComingLedger | undefined;
+    let given: ComingRecord | undefined;
     const wake = () => {
       window.notify();
-      given?.ledger.wake();
+      given?.wake();
     };
     stop.addEventListener("abort", wake, { once: true });
     const reader = window.enter(start);
@@ -103,10 +101,11 @@ export class MetaSource implements LedgerSource {
         const sequence = reader.next;
         const bytes = window.get(sequence);
         const begun = bytes === undefined && takesComing ? window.coming(sequence) : undefined;
-        if (begun !== undefined && begun !== given?.ledger) {
-          given = new ComingLedger(begun, this.options.comingStallMsMax, stop);
-          yield { ...metaObject(this.description, begun), coming: given };
-          if (given.isLost) continue;
+        if (begun !== undefined && begun !== given) {
+          given = begun;
+          const coming = new BrieflyAwaited(begun.awaitedBy(stop), this.options.comingPauseMsMax);
+          yield { ...metaObject(this.description, begun), coming };
+          if (coming.isLost) continue;
         } else if (bytes === undefined) {
           this.check(sequence);
           await window.change(waiting.msLeft());
@@ -133,27 +132,6 @@ export class MetaSource implements LedgerSource {
     if (oldest !== undefined && sequence < oldest) throw ledgerBefore(this.description, sequence, oldest);
     const fault = this.window.faultOf(sequence);
     if (fault !== undefined) throw fault;
-  }
-}
-
-/** A ledger that a read has given while it comes: it is lost to that read where it stands still for too long. */
-class ComingLedger implements ComingBytes {
-  isLost = false;
-
-  constructor(
-    readonly ledger: ComingRecord,
-    private readonly stallMsMax: number,
-    private readonly stop: AbortSignal,
-  ) {}
-
-  filled(): number {
-    return this.ledger.filled();
-  }
-
-  async until(bytes: number): Promise<boolean> {
-    const isHere = await this.ledger.until(bytes, this.stallMsMax, this.stop);
-    if (!isHere) this.isLost = true;
-    return isHere;
   }
 }
 

@@ -3,8 +3,8 @@ import protobuf from "protobufjs/minimal.js";
 import { parseAddress } from "../../grpc/address.ts";
 import { RawLedger, RawLedgerService } from "../../grpc/generated/raw-ledger-service.ts";
 import { ServerStream, type ServerStreamEvent } from "../../grpc/stream-client/server-stream.ts";
+import { BrieflyAwaited } from "../coming-bytes.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
-import type { ComingBytes } from "../source.ts";
 import type { PeerAccess } from "../source-access.ts";
 
 /** A message holds one ledger and a few bytes around it. */
@@ -24,19 +24,11 @@ export type RawLedgerEvent =
   | { kind: "garbage"; error: unknown }
   | Exclude<ServerStreamEvent, { kind: "message" }>;
 
-/**
- * Whoever takes a ledger that comes holds room that other streams may want. So it is waited for only while bytes come, with
- * pauses of so long, and for so long in all. One that takes longer is decoded once it is whole, a small part of its time.
- */
-const COMING_PAUSE_MS_MAX = 1_000;
-const COMING_WAIT_MS_MAX = 10_000;
-
 /** A large ledger, as far as it has come; `whole` gives it whole, in the same memory. */
 interface ComingLedger {
   kind: "coming";
   ledger: RawLedger;
-  /** Lost: whoever waited was told that no more comes. */
-  coming: ComingBytes & { isLost: boolean };
+  coming: BrieflyAwaited;
 }
 
 /** One reader calls `next`, and awaits it before it calls again. */
@@ -95,22 +87,10 @@ export class RawLedgerStream {
     const ledger = beginningOf(message);
     if (ledger === undefined) return undefined;
     const from = message.length - ledger.ledgerCloseMetaXdr.length;
-    let waitedMs = 0;
-    const coming = {
-      isLost: false,
+    const coming = new BrieflyAwaited({
       filled: () => Math.max(0, this.#stream.filled(message) - from),
-      until: async (bytes: number) => {
-        for (let filled = -1; filled !== coming.filled() && waitedMs < COMING_WAIT_MS_MAX; ) {
-          filled = coming.filled();
-          const begunMs = performance.now();
-          const isHere = await this.#stream.until(message, from + bytes, COMING_PAUSE_MS_MAX);
-          waitedMs += performance.now() - begunMs;
-          if (isHere) return true;
-        }
-        coming.isLost = true;
-        return false;
-      },
-    };
+      until: (bytes, msMax) => this.#stream.until(message, from + bytes, msMax),
+    });
     return { kind: "coming", ledger, coming };
   }
 

@@ -23,8 +23,8 @@ class Stream {
   readonly fifo = new Fifo();
   readonly source: MetaSource;
 
-  constructor(comingStallMsMax?: number) {
-    this.source = new MetaSource(new PipeFeed(this.fifo.path), WINDOW, { comingStallMsMax });
+  constructor(comingPauseMsMax?: number) {
+    this.source = new MetaSource(new PipeFeed(this.fifo.path), WINDOW, { comingPauseMsMax });
   }
 
   read(start: number, end: number, signal = new AbortController().signal): AsyncIterator<LedgerObject> {
