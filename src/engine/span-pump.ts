@@ -21,6 +21,7 @@ import { CREDIT_WAIT_MS, PendingSpans } from "./pending-spans.ts";
 import type { PumpLimits, PumpRange } from "./pump-limits.ts";
 import { sendObject } from "./send-object.ts";
 import { ledgersThatFit, SPAN_LEDGERS_MAX } from "./span-room.ts";
+import { SpanWorkers } from "./span-workers.ts";
 import type { StreamAssets } from "./stream-assets.ts";
 
 const TURN_MS = 1; // moving objects without giving the event loop a turn; calls wait for it
@@ -55,6 +56,7 @@ export class SpanPump {
   private reservedTo = 0;
   private readonly turns = new EventLoopTurns(TURN_MS);
   private readonly pending: PendingSpans;
+  private readonly workers: SpanWorkers;
   private discarded = false;
   /** What the source threw last, to tell it from what went wrong here. */
   private sourceError: CodedError | undefined;
@@ -77,6 +79,7 @@ export class SpanPump {
     private readonly signal: AbortSignal,
   ) {
     this.nextLedger = range.ledgerStart;
+    this.workers = new SpanWorkers(spec.stream, pool.size);
     this.pending = new PendingSpans(cell, limits.inFlight, () => this.giveBackWhenIdle());
   }
 
@@ -92,9 +95,7 @@ export class SpanPump {
 
   /** True when a span that is not yet in order was given to that worker: its death takes the stream with it. */
   dependsOn(worker: number): boolean {
-    for (let span = this.cell.spansSequenced; span < this.spans; span++)
-      if (this.workerOf(span) === worker) return true;
-    return false;
+    return this.workers.isNeeded(worker, this.cell.spansSequenced);
   }
 
   /** Sends nothing more, and gives back what is held: the stream is over, and what is in flight is thrown away. */
@@ -366,12 +367,12 @@ export class SpanPump {
       await this.cell.bell.waitAsync(seen, CREDIT_WAIT_MS);
     }
     const number = this.spans++;
+    const worker = this.workers.choose(number, this.cell.spansSequenced);
     this.open = {
-      number,
-      worker: this.workerOf(number),
+      ...{ number, worker },
       ledgersMax: Math.max(1, Math.min(ledgersMax, this.assetSpanLedgersMax())),
       ...{ ledgers: 0, storedBytes: 0, rawBytes: 0, begunMs: performance.now() },
-      traced: this.limits.traces?.begin(number, this.nextLedger, this.workerOf(number)),
+      traced: this.limits.traces?.begin(number, this.nextLedger, worker),
     };
     return this.open;
   }
@@ -382,10 +383,6 @@ export class SpanPump {
     setTimeout(() => {
       if (this.sourceIsIdle && this.pending.isEmpty) this.dropped.idle();
     }, QUIET_MS).unref();
-  }
-
-  private workerOf(span: number): number {
-    return (this.spec.stream + span) % this.pool.size;
   }
 
   private async closeSpan(): Promise<void> {
