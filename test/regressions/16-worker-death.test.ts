@@ -56,11 +56,14 @@ test("workers that die with nothing to do are replaced, and no session notices",
   using threads = recordThreads();
   const source = new CountedSource(await RepeatingSource.open(SAMPLE.folder));
   await using server = await TestServer.start(source, { WORKER_COUNT: "2", CHANNEL_BUFFER_SIZE: "3" });
-  const first = await server.startSession(FIRST, FIRST + 139, 50); // with work for both
-  expectRows(await server.read({ session: first }).rest(), sampleRows(FIRST, FIRST + 139));
+  for (const _worker of [1, 2]) {
+    const session = await server.startSession(FIRST, FIRST + 139, 50); // each begins with another worker
+    expectRows(await server.read({ session }).rest(), sampleRows(FIRST, FIRST + 139));
+  }
   expect(threads.decoders.length).toBe(2);
+  const takenBefore = source.taken;
   const waiting = await server.startSession(FIRST, FIRST + 349, 100);
-  await untilHeldBack(source, () => server.session(waiting), 140);
+  await untilHeldBack(source, () => server.session(waiting), takenBefore);
   await Promise.all(threads.decoders.slice().map((worker) => worker.terminate()));
   await until(() => threads.decoders.length === 4, "both are replaced");
   expect(server.session(waiting)).toMatchObject({ state: "RUNNING", errors: 0 });
