@@ -59,6 +59,7 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
   function consumedAt(address: string, session: string, gate: Promise<void>) {
     const kept: { rows: number; cursor: string | undefined } = { rows: 0, cursor: undefined };
     const ending = new AbortController();
+    const reads = Promise.withResolvers<void>();
     let waiting = 0;
     let isFirst = true;
     const sink = {
@@ -68,6 +69,7 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
       },
       async commit(cursor: string, { ledgerComplete }: { ledgerComplete: number }) {
         if (isFirst) {
+          reads.resolve();
           await gate;
           isFirst = false;
           throw new CodedError("UNAVAILABLE", "SINK_AWAY", "the database is away");
@@ -81,7 +83,11 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
         waiting = 0;
       },
     };
-    return { kept, done: consume({ address, selection: { session }, sink, commitRows: 1, signal: ending.signal }) };
+    return {
+      kept,
+      reads: reads.promise,
+      done: consume({ address, selection: { session }, sink, commitRows: 1, signal: ending.signal }),
+    };
   }
 
   /** Where GetFlightInfo of a node says that the session is. */
@@ -171,6 +177,7 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
     expect((await tail).stdout.trim().split("\n")).toHaveLength(5);
     const gone = Promise.withResolvers<void>();
     const consumer = consumedAt(one.flight, id, gone.promise);
+    await consumer.reads; // so it has been told of the other node
 
     // All its ledgers are done before its filter changes.
     const ledgerOf = async () => (await atOne.getSession({ sessionId: id })).session!.metrics!.currentLedger;
