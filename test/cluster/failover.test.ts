@@ -103,7 +103,7 @@ describe.skipIf(nats.missing !== undefined)("a replicated session", () => {
     await until(async () => (await Promise.all(nodes.map(startable))).every(Boolean), "NATS is there");
     const controls = nodes.map(({ control }) => connectControl(control));
     const asked = { ...request, idempotencyKey: "once" };
-    const [one, two] = await Promise.all(controls.map((control) => control.startProcessing(asked)));
+    const [one, two] = await Promise.all(controls.map((control) => tried(() => control.startProcessing(asked))));
     expect(one!.sessionId).toBe(two!.sessionId);
     const owners = await Promise.all(nodes.map((node) => locationAt(node, one!.sessionId)));
     expect(owners.filter((location) => location === undefined)).toHaveLength(1);
