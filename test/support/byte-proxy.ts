@@ -28,16 +28,30 @@ export class ByteProxy {
       ] as const) {
         sockets.add(from);
         from.on("error", () => to.destroy()).on("close", () => to.end());
-        from.pipe(to);
       }
+      near.pipe(far);
+      const held: Buffer[] = []; // a paused socket still gives what it has read
+      let passedBytes = 0;
+      let isStalled = false;
+      const pass = (chunk: Buffer) => {
+        passedBytes += chunk.length;
+        isStalled = passedBytes >= proxy.stallAt;
+        if (isStalled) proxy.stallAt = Number.POSITIVE_INFINITY;
+        const isFull = !near.write(chunk);
+        if (isStalled || isFull) far.pause();
+        if (isFull) near.once("drain", () => void (isStalled || far.resume()));
+      };
+      const goOn = () => {
+        isStalled = false;
+        while (held.length > 0 && !isStalled) pass(held.shift()!);
+        if (!isStalled && !near.writableNeedDrain) far.resume();
+      };
       far.on("data", (chunk: Buffer) => {
         proxy.serverBytes += chunk.length;
         if (keeps) proxy.fromServer.push(Buffer.from(chunk));
-        if (proxy.serverBytes < proxy.stallAt) return;
-        proxy.stallAt = Number.POSITIVE_INFINITY;
-        far.unpipe(near);
-        far.pause();
-        proxy.goOn = () => void far.pipe(near);
+        if (isStalled) held.push(Buffer.from(chunk));
+        else pass(chunk);
+        if (isStalled) proxy.goOn = goOn;
       });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
