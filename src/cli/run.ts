@@ -61,7 +61,7 @@ async function dispatch(line: readonly string[], commands: readonly CommandEntry
   const argv = joined(line, commands);
   const [name, ...rest] = argv;
   try {
-    if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+    if (name === undefined || HELP_ARGUMENTS.includes(name) || (name === "help" && rest.length === 0)) {
       world.stdout.write(globalHelp(commands));
       return EXIT_OK;
     }

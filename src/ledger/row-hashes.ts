@@ -6,7 +6,12 @@ import { KeyHasher } from "./key-hash.ts";
 import type { RowSet } from "./row-set.ts";
 import type { TtlChanges } from "./ttl.ts";
 
-const LARGE_BYTES = 4 << 20; // from here on a ledger leaves the cache: twice what is dense today
+/**
+ * From here on a ledger leaves the cache: twice what is dense today. While it is walked its rows are hashed, and those of a
+ * transaction are complete when the next one begins.
+ */
+export const LARGE_LEDGER_BYTES = 4 << 20;
+
 const BYTES_PER_KEY = 4096; // about, of large ledgers
 
 const NO_BYTES = new DataView(new ArrayBuffer(0));
@@ -30,7 +35,7 @@ export class RowHashes {
     this.rows = rows;
     this.view = view;
     this.first = rows.length;
-    this.isLarge = view.byteLength >= LARGE_BYTES;
+    this.isLarge = view.byteLength >= LARGE_LEDGER_BYTES;
     if (this.isLarge) this.restart(view.byteLength / BYTES_PER_KEY);
   }
 

@@ -1,5 +1,8 @@
-/** How long the bytes of a large ledger are waited for while it is decoded: it holds room that others may want. */
+/** Which ledgers are decoded while they come, and how long their bytes are waited for: they hold room that others may want. */
 import type { ComingBytes } from "./source.ts";
+
+/** Ledgers of this size are given while they come; a smaller one has come as soon as its beginning. */
+export const COMING_BYTES_MIN = 4 << 20;
 
 /** A pause in a ledger for so long, or so much waiting in all: it is decoded once it is whole, a small part of its time. */
 const PAUSE_MS_MAX = 1_000;

@@ -13,7 +13,7 @@ interface LaidBatch {
 }
 
 /** A batch whose ledger has been read. */
-interface AheadBatch {
+export interface AheadBatch {
   plan: BatchPlan;
   /** Undefined where it has to be laid out anew. */
   body: Uint8Array | undefined;

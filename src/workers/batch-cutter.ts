@@ -4,14 +4,14 @@
  * A batch is laid out when its rows are known: exact sizes first, then every value is formatted once into its place
  * in shared memory.
  */
-import { BatchEncoder, type BatchPlan } from "../columns/batch-encoder.ts";
+import { BatchEncoder } from "../columns/batch-encoder.ts";
 import { versionBeside } from "../columns/datasets.ts";
 import { CodedError } from "../error.ts";
 import { moveRows, rowBytes } from "../ledger/row-bytes.ts";
 import { RowSet } from "../ledger/row-set.ts";
 import { DATASET_DEFAULT, type Dataset } from "../vocabulary/dataset.ts";
 import type { Position } from "../vocabulary/position.ts";
-import type { AheadBatches } from "./ahead-batches.ts";
+import type { AheadBatch, AheadBatches } from "./ahead-batches.ts";
 import type { BodyCompressor } from "./body-compressor.ts";
 import { reserveBlocking, sendBlocking } from "./fragments.ts";
 import {
@@ -145,7 +145,7 @@ export class BatchCutter {
     for (;;) {
       const batch = ahead.take(this.encoder, this.rows, this.first, this.spec.batchBytesMax);
       if (batch === undefined) break;
-      this.emit(batch.plan, done, batch.body);
+      this.emit(batch.plan.end, done, batch);
     }
     while (this.rows.length - this.first >= this.checkAt) {
       const end = this.batchEnd(this.first);
@@ -154,14 +154,14 @@ export class BatchCutter {
         this.checkAt = this.rows.length - this.first + FULL_CHECK_ROWS;
         return;
       }
-      this.emitRows(end, done);
+      this.emit(end, done);
       this.checkAt = FULL_CHECK_ROWS;
     }
   }
 
   /** Emits everything. */
   flush(done: SpanDoneRecord): void {
-    while (this.first < this.rows.length) this.emitRows(this.batchEnd(this.first), done);
+    while (this.first < this.rows.length) this.emit(this.batchEnd(this.first), done);
   }
 
   /** Forgets the rows: their ledgers' memory may go. */
@@ -220,31 +220,30 @@ export class BatchCutter {
     return end;
   }
 
-  /** Emits the rows up to `end`, which `batchEnd` has given. @throws CodedError RESOURCE_EXHAUSTED / ROW_TOO_LARGE */
-  private emitRows(end: number, done: SpanDoneRecord): void {
+  /** The first row that is in no batch has no room in any. */
+  private rowTooLarge(): CodedError {
     const { rows, first, encoder } = this;
-    if (end > first) {
-      const mark = this.parts.times.mark();
-      const plan = encoder.plan(rows, first, end);
-      this.parts.times.add("encode", mark);
-      this.emit(plan, done);
-      return;
-    }
     const { batchBytesMax } = this.spec;
     const { bodyBytes } = encoder.plan(rows, first, first + 1);
-    throw new CodedError(
+    return new CodedError(
       "RESOURCE_EXHAUSTED",
       "ROW_TOO_LARGE",
       `one row of ledger ${rows.ledgers[rows.ledger[first]!]!.sequence} takes ${bodyBytes} B, over max ${batchBytesMax} B: raise FLIGHT_MESSAGE_BYTES_MAX (clients accept 4 MiB unless told otherwise)`,
     );
   }
 
-  /** @param laid the body, where that has been laid out */
-  private emit(plan: BatchPlan, done: SpanDoneRecord, laid?: Uint8Array): void {
-    const { rows } = this;
+  /**
+   * Emits the rows up to `end`, which `batchEnd` has given.
+   * @param ahead their batch, where that has been planned
+   * @throws CodedError RESOURCE_EXHAUSTED / ROW_TOO_LARGE
+   */
+  private emit(end: number, done: SpanDoneRecord, ahead?: AheadBatch): void {
+    const { rows, first } = this;
+    if (end === first) throw this.rowTooLarge();
     const { output, times } = this.parts;
-    const { first, end } = plan;
     const mark = times.mark();
+    const plan = ahead?.plan ?? this.encoder.plan(rows, first, end);
+    const laid = ahead?.body;
     const packed =
       this.compressor?.batch(this.encoder, rows, plan, laid) ??
       (laid && { header: this.encoder.header(plan), body: laid });

@@ -15,6 +15,7 @@ import type { LedgerSummary } from "../ledger/decoder-options.ts";
 import { rowFilterOf } from "../ledger/filter.ts";
 import { KnownAssets, knownFrom } from "../ledger/known-assets.ts";
 import { checkNetwork } from "../ledger/network.ts";
+import { LARGE_LEDGER_BYTES } from "../ledger/row-hashes.ts";
 import { ledgersOfLakeFile } from "../sources/lake/lake-file.ts";
 import { afterLast, type BatchCutter, type CutterParts } from "./batch-cutter.ts";
 import { type AheadDecoded, ComingDecoder, type LedgerEnds } from "./coming-decoder.ts";
@@ -292,6 +293,7 @@ export class SpanDecoder {
     this.parts.durations.record(this.parts.times.add("decode", mark) + (ahead?.ms ?? 0));
     this.count(summary, xdr.length, done);
     this.out.emitFull(done);
+    // A large ledger is full batches and a rest, which goes out at once: at the tip nothing comes that would fill it up.
     if (this.retainedBytes >= this.parts.retainedBytesMax || xdr.length >= LARGE_LEDGER_BYTES) this.flush(done);
   }
 
@@ -393,6 +395,3 @@ export class SpanDecoder {
     this.parts.memory.give(this.buffers);
   }
 }
-
-/** A ledger of this size is full batches and a rest, which goes out at once: at the tip nothing comes that would fill it up. */
-const LARGE_LEDGER_BYTES = 4 << 20; // twice what is dense today

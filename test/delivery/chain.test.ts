@@ -7,11 +7,6 @@ import { Sequencer } from "../../src/delivery/sequencer.ts";
 import { Slot, SlotPool } from "../../src/delivery/slot.ts";
 import { CodedError } from "../../src/error.ts";
 import { ledgerHeader } from "../../src/ledger/header.ts";
-import { AheadBatches } from "../../src/workers/ahead-batches.ts";
-import { Bell } from "../../src/workers/bell.ts";
-import { MessageReader } from "../../src/workers/fragments.ts";
-import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
-import { LedgerMemory } from "../../src/workers/ledger-memory.ts";
 import {
   type BatchRecord,
   OUTPUT,
@@ -19,13 +14,12 @@ import {
   type StreamSpec,
   unpackRecord,
 } from "../../src/workers/records.ts";
-import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
-import { SpanDecoder } from "../../src/workers/span-decoder.ts";
-import { StageTimes } from "../../src/workers/stage-times.ts";
+import type { SpanDecoder } from "../../src/workers/span-decoder.ts";
 import { concat, id, u32 } from "../ledger/build.ts";
 import { link } from "../support/chain.ts";
 import { chainedLedgers, rowLedger } from "../support/chained-ledgers.ts";
 import { rowsOfSlot } from "../support/pipeline.ts";
+import { spanWorker } from "../support/span-worker.ts";
 import { PLAIN_SPEC } from "../support/stream-spec.ts";
 
 const FIRST = 101;
@@ -45,7 +39,7 @@ interface Run {
 
 /** What comes out of the sequencer when later spans' messages come before those of the spans before. */
 function outcome(ledgers: Map<number, Uint8Array>, { span, file = 1, spec = {}, unread = [] }: Run) {
-  const workers = Array.from({ length: WORKERS }, () => worker({ ...SPEC, ...spec }));
+  const workers = Array.from({ length: WORKERS }, () => spanWorker({ ...SPEC, ...spec }));
   const ledgersOut: number[] = [];
   const skips: string[] = [];
   let failed: SpanDoneRecord["error"];
@@ -96,19 +90,6 @@ function outcome(ledgers: Map<number, Uint8Array>, { span, file = 1, spec = {}, 
 }
 
 const SPEC: StreamSpec = { ...PLAIN_SPEC, start: { ledger: FIRST, row: 0 }, batchRowsMax: 1 };
-
-function worker(spec: StreamSpec): { decoder: SpanDecoder; reader: MessageReader } {
-  const ring = createRing(1 << 20);
-  const decoder = new SpanDecoder(spec, {
-    output: new RingProducer(ring, Bell.create()),
-    memory: new LedgerMemory(1 << 24),
-    retainedBytesMax: 1 << 24,
-    ahead: new AheadBatches(1 << 24),
-    durations: new LedgerDurations(),
-    times: new StageTimes(),
-  });
-  return { decoder, reader: new MessageReader(new RingConsumer(ring), 1 << 20) };
-}
 
 function objectOf(span: number, inFile: number[], ledgers: Map<number, Uint8Array>): Parameters<SpanDecoder["object"]> {
   const range = { ledgerFirst: inFile[0]!, ledgerLast: inFile.at(-1)! };

@@ -5,10 +5,6 @@ import { tableFromIPC } from "apache-arrow";
 import { BatchEncoder } from "../../src/columns/batch-encoder.ts";
 import { encapsulate, streamHead } from "../../src/columns/ipc.ts";
 import { AheadBatches } from "../../src/workers/ahead-batches.ts";
-import { Bell } from "../../src/workers/bell.ts";
-import { MessageReader } from "../../src/workers/fragments.ts";
-import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
-import { LedgerMemory } from "../../src/workers/ledger-memory.ts";
 import {
   align8,
   type BatchRecord,
@@ -17,11 +13,10 @@ import {
   type StreamSpec,
   unpackRecord,
 } from "../../src/workers/records.ts";
-import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
-import { SpanDecoder } from "../../src/workers/span-decoder.ts";
-import { StageTimes } from "../../src/workers/stage-times.ts";
+import type { SpanDecoder } from "../../src/workers/span-decoder.ts";
 import { buildLedger, created, ledgerKey, scBytes, scU32, ttlCreated } from "../ledger/build.ts";
 import { assetInstance } from "../support/asset-world.ts";
+import { spanWorker } from "../support/span-worker.ts";
 import { PLAIN_SPEC } from "../support/stream-spec.ts";
 
 const SPEC: StreamSpec = { ...PLAIN_SPEC, verifyChain: false, ledgerBytesMax: 1 << 26, columns: undefined };
@@ -56,8 +51,6 @@ interface Out {
 
 /** Decodes the ledgers on a worker of its own. @param aheadBytesMax what may be laid out ahead; 0: nothing */
 function decode(spec: StreamSpec, ledgers: readonly Uint8Array[], aheadBytesMax: number, piece?: number): Out {
-  const ring = createRing(1 << 26);
-  const reader = new MessageReader(new RingConsumer(ring), 1 << 26);
   const ahead = new AheadBatches(aheadBytesMax);
   let laid = 0;
   const take = ahead.take.bind(ahead);
@@ -66,14 +59,7 @@ function decode(spec: StreamSpec, ledgers: readonly Uint8Array[], aheadBytesMax:
     if (batch?.body !== undefined) laid += 1;
     return batch;
   };
-  const decoder = new SpanDecoder(spec, {
-    output: new RingProducer(ring, Bell.create()),
-    memory: new LedgerMemory(1 << 24),
-    retainedBytesMax: 1 << 26,
-    ahead,
-    durations: new LedgerDurations(),
-    times: new StageTimes(),
-  });
+  const { decoder, reader } = spanWorker(spec, { ringBytes: 1 << 26, retainedBytesMax: 1 << 26, ahead });
   for (const [index, bytes] of ledgers.entries()) {
     const only = { ledgerFirst: index + 1, ledgerLast: index + 1 };
     const object = { stream: 1, span: 0, name: `ledger ${index + 1}`, named: only, ...only } as const;

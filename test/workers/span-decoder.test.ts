@@ -1,8 +1,4 @@
 import { expect, test } from "bun:test";
-import { AheadBatches } from "../../src/workers/ahead-batches.ts";
-import { Bell } from "../../src/workers/bell.ts";
-import { MessageReader } from "../../src/workers/fragments.ts";
-import { LedgerDurations } from "../../src/workers/ledger-durations.ts";
 import { LedgerMemory } from "../../src/workers/ledger-memory.ts";
 import {
   align8,
@@ -12,12 +8,10 @@ import {
   type StreamSpec,
   unpackRecord,
 } from "../../src/workers/records.ts";
-import { createRing, RingConsumer, RingProducer } from "../../src/workers/ring.ts";
-import { SpanDecoder } from "../../src/workers/span-decoder.ts";
-import { StageTimes } from "../../src/workers/stage-times.ts";
 import { buildLedger, concat, created, id, scBytes, scU32, u32 } from "../ledger/build.ts";
 import { ASSET_ISSUER, assetInstance } from "../support/asset-world.ts";
 import { rowsOf } from "../support/pipeline.ts";
+import { spanWorker } from "../support/span-worker.ts";
 import { PLAIN_SPEC } from "../support/stream-spec.ts";
 
 /** A lake file of these ledgers; each has three rows or as many as told, whose values are of the ledger's own number. */
@@ -37,16 +31,7 @@ function file(first: number, last: number, rows = 3): Uint8Array {
  * ledgers then pointed into what the next file was inflated into. (Found by the simulator, seed 64.)
  */
 test("rows of a file whose first ledgers went out early keep their own bytes when the next file comes", () => {
-  const ring = createRing(1 << 20);
-  const reader = new MessageReader(new RingConsumer(ring), 1 << 20);
-  const decoder = new SpanDecoder(PLAIN_SPEC, {
-    output: new RingProducer(ring, Bell.create()),
-    memory: new LedgerMemory(1 << 24),
-    retainedBytesMax: 1, // every file is over it after its first ledger
-    ahead: new AheadBatches(1 << 24),
-    durations: new LedgerDurations(),
-    times: new StageTimes(),
-  });
+  const { decoder, reader } = spanWorker(PLAIN_SPEC, { retainedBytesMax: 1 }); // every file is over it after its first ledger
   const object = (first: number, last: number) =>
     decoder.object(
       {
@@ -86,17 +71,8 @@ test("rows of a file whose first ledgers went out early keep their own bytes whe
 });
 
 test("a batch tells what came before it was full, the span's end the rest, and nothing is told twice", () => {
-  const ring = createRing(1 << 20);
-  const reader = new MessageReader(new RingConsumer(ring), 1 << 20);
   const spec: StreamSpec = { ...PLAIN_SPEC, schemaVersion: 2, batchRowsMax: 300, assetDelayLedgers: 5 };
-  const decoder = new SpanDecoder(spec, {
-    output: new RingProducer(ring, Bell.create()),
-    memory: new LedgerMemory(1 << 24),
-    retainedBytesMax: 1 << 24,
-    ahead: new AheadBatches(1 << 24),
-    durations: new LedgerDurations(),
-    times: new StageTimes(),
-  });
+  const { decoder, reader } = spanWorker(spec);
   decoder.addAssets([{ asset: `KNOW:${ASSET_ISSUER}`, ledgerFrom: 1 }]);
   const rows = (count: number) =>
     Array.from({ length: count }, (_, row) => created({ contract: id(1), key: scU32(row) }));
@@ -133,8 +109,6 @@ test("a batch tells what came before it was full, the span's end the rest, and n
 
 test("a ledger's memory is used again as soon as its rows are in batches, and those that wait keep theirs", () => {
   const rowsPerLedger = 150; // batches of 200 rows begin and end inside ledgers
-  const ring = createRing(1 << 23);
-  const reader = new MessageReader(new RingConsumer(ring), 1 << 23);
   const memory = new LedgerMemory(1 << 24);
   const inflated = new Set<ArrayBufferLike>();
   const inflate = memory.inflate.bind(memory);
@@ -143,16 +117,9 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
     inflated.add(bytes.buffer);
     return bytes;
   };
-  const decoder = new SpanDecoder(
+  const { decoder, reader } = spanWorker(
     { ...PLAIN_SPEC, batchRowsMax: 200 },
-    {
-      output: new RingProducer(ring, Bell.create()),
-      memory,
-      retainedBytesMax: 1 << 30,
-      ahead: new AheadBatches(1 << 24),
-      durations: new LedgerDurations(),
-      times: new StageTimes(),
-    },
+    { ringBytes: 1 << 23, memory, retainedBytesMax: 1 << 30 },
   );
   const ledgers = 12;
   for (let ledger = 1; ledger <= ledgers; ledger++) {
@@ -191,8 +158,6 @@ test("a ledger's memory is used again as soon as its rows are in batches, and th
 });
 
 test("rows that wait keep their own bytes alone, and none of a large ledger waits", () => {
-  const ring = createRing(1 << 25);
-  const reader = new MessageReader(new RingConsumer(ring), 1 << 25);
   const memory = new LedgerMemory(1 << 26);
   const kept: number[] = [];
   const room = memory.room.bind(memory);
@@ -200,16 +165,9 @@ test("rows that wait keep their own bytes alone, and none of a large ledger wait
     kept.push(bytes);
     return room(held, ledger, bytes);
   };
-  const decoder = new SpanDecoder(
+  const { decoder, reader } = spanWorker(
     { ...PLAIN_SPEC, ledgerBytesMax: 1 << 26 },
-    {
-      output: new RingProducer(ring, Bell.create()),
-      memory,
-      retainedBytesMax: 1 << 26,
-      ahead: new AheadBatches(1 << 24),
-      durations: new LedgerDurations(),
-      times: new StageTimes(),
-    },
+    { ringBytes: 1 << 25, memory, retainedBytesMax: 1 << 26 },
   );
   const ledger = (sequence: number, rows: number) => {
     const changes = Array.from({ length: rows }, (_, row) =>

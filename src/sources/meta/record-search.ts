@@ -49,12 +49,6 @@ export function recordBytes(head: Uint8Array): number {
   return sizeOf(viewOf(head));
 }
 
-/** Number of the ledger that begins there. @param head as `recordBytes` */
-export function sequenceOf(head: Uint8Array): number {
-  const ledger = viewOf(head.subarray(MARK_BYTES));
-  return readHeader(ledger, headerOffset(ledger)).sequence;
-}
-
 /** Length of the record behind the mark; negative where it is no mark of core's. */
 function sizeOf(head: DataView): number {
   return head.getUint32(0) - LAST_FRAGMENT;

@@ -12,21 +12,19 @@
 import { CodedError } from "../../error.ts";
 import { ledgerHeader } from "../../ledger/header.ts";
 import { skipLedgerCloseMeta } from "../../xdr/generated/skip.ts";
+import { COMING_BYTES_MIN } from "../coming-bytes.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { nextRecord } from "../file/record-stream.ts";
 import { LEDGER_BYTES_MAX } from "../limits.ts";
 import { ComingRecord } from "./coming-record.ts";
 import type { MetaReader } from "./meta-reader.ts";
-import { beginsRecord, findRecord, MARK_BYTES, RECORD_HEAD_BYTES, recordBytes, sequenceOf } from "./record-search.ts";
+import { beginsRecord, findRecord, MARK_BYTES, RECORD_HEAD_BYTES, recordBytes } from "./record-search.ts";
 
 /** A contract's code, the longest value that the network lets into a ledger, has 128 KiB. */
 export const RUN_BYTES_MIN = 1 << 20;
 
 /** A record of the largest size, and one that only looked like it: where no ledger begins in so much, none will. */
 const SEARCH_BYTES_MAX = 2 * LEDGER_BYTES_MAX;
-
-/** Ledgers of this size are told of while they come; a smaller one has come as soon as its beginning. */
-const COMING_BYTES_MIN = 4 << 20;
 
 /** One ledger of a stream, in memory of its own. */
 export interface MetaLedger {
@@ -53,7 +51,7 @@ export async function* wholeLedgers(
       yield* run;
       continue;
     }
-    const coming = onComing && (await largeRecord(reader));
+    const coming = onComing && (await largeRecord(name, reader));
     if (coming !== undefined) onComing?.(coming);
     try {
       const bytes = coming === undefined ? await recordOf(name, reader) : await filled(coming, reader);
@@ -70,11 +68,11 @@ export async function* wholeLedgers(
 }
 
 /** The record that the reader stands at, where it is a large ledger; it stands behind its mark then. */
-async function largeRecord(reader: MetaReader): Promise<ComingRecord | undefined> {
+async function largeRecord(name: string, reader: MetaReader): Promise<ComingRecord | undefined> {
   const head = reader.held.subarray(0, RECORD_HEAD_BYTES);
   const size = recordBytes(head);
   if (size < COMING_BYTES_MIN || size > LEDGER_BYTES_MAX) return undefined;
-  const sequence = sequenceOf(head);
+  const sequence = headerSequence(name, head.subarray(MARK_BYTES));
   reader.skip(MARK_BYTES);
   return new ComingRecord(sequence, await reader.room(size));
 }

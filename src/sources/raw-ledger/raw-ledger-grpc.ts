@@ -11,6 +11,7 @@ import type { Code } from "../../codes.ts";
 import { CodedError } from "../../error.ts";
 import { receivedError } from "../../grpc/service.ts";
 import { checkRange } from "../check-range.ts";
+import { COMING_BYTES_MIN } from "../coming-bytes.ts";
 import { headerSequence } from "../file/header-offsets.ts";
 import { LEDGER_BYTES_MAX, LEDGER_SEQUENCE_MAX } from "../limits.ts";
 import type { LedgerObject, LedgerSource, TroubleListener } from "../source.ts";
@@ -44,9 +45,6 @@ const GAP_RETRIES_MAX = 3;
 
 /** Ledgers had before that are dropped in a row; a source that sends more is not moving on. */
 const DUPLICATES_MAX = 1_000;
-
-/** Ledgers of this size are given while they come; a smaller one has come as soon as its beginning. */
-const COMING_BYTES_MIN = 4 << 20;
 
 /** A service that is asked for a ledger far ahead and is silent for so long waits for that ledger. */
 const REACH_MS = 3_000;

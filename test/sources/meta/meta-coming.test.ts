@@ -1,13 +1,10 @@
 /** Large ledgers of a meta stream are given while they come, and only as far as they are known to be ledgers. */
 import { describe, expect, test } from "bun:test";
 import { settlesWithin } from "../../../src/base/settles-within.ts";
-import { MetaSource } from "../../../src/sources/meta/meta-source.ts";
-import { PipeFeed } from "../../../src/sources/meta/pipe-feed.ts";
 import type { ComingBytes, LedgerObject } from "../../../src/sources/source.ts";
 import { buildLedger, created, scBytes, scU32 } from "../../ledger/build.ts";
-import { until } from "../../support/until.ts";
 import { tinyLedger } from "../lake-fixture.ts";
-import { Fifo, record } from "./meta-fixture.ts";
+import { Fifo, FifoStream, record } from "./meta-fixture.ts";
 
 const WINDOW = 16 << 20;
 
@@ -19,21 +16,24 @@ function large(sequence: number): Uint8Array {
   return buildLedger({ sequence, transactions: [{ operations: [changes] }] });
 }
 
-class Stream {
-  readonly fifo = new Fifo();
-  readonly source: MetaSource;
-
+class Stream extends FifoStream {
   constructor(comingPauseMsMax?: number) {
-    this.source = new MetaSource(new PipeFeed(this.fifo.path), WINDOW, { comingPauseMsMax });
+    super(WINDOW, new Fifo(), { comingPauseMsMax });
   }
 
   read(start: number, end: number, signal = new AbortController().signal): AsyncIterator<LedgerObject> {
     return this.source.read(start, end, signal, () => {}, true)[Symbol.asyncIterator]();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.source.close();
-    this.fifo[Symbol.dispose]();
+  /** A writer that has come to the half of the second ledger, and a read that has been given it. */
+  async halfOfSecond(end: number) {
+    const writer = this.fifo.writer();
+    await writer.write(first);
+    const reading = this.read(1, end);
+    await next(reading);
+    const pending = nextComing(reading);
+    await writer.write(record(second).subarray(0, half));
+    return { writer, reading, ...(await pending) };
   }
 }
 
@@ -84,7 +84,7 @@ describe("a large ledger", () => {
     await using stream = new Stream();
     const writer = stream.fifo.writer();
     await writer.write(first);
-    await until(async () => (await stream.source.ledgerLatest()) === 1, "ledger 1 has come");
+    await stream.until(1);
     const plain = stream.source.read(2, 2, new AbortController().signal)[Symbol.asyncIterator]();
     const given = next(plain);
     await writer.write(record(second).subarray(0, half));
@@ -97,13 +97,7 @@ describe("a large ledger", () => {
 
   test("is lost where its writer ends, and given again by the next one", async () => {
     await using stream = new Stream();
-    const writer = stream.fifo.writer();
-    await writer.write(first);
-    const reading = stream.read(1, 2);
-    await next(reading);
-    const pending = nextComing(reading);
-    await writer.write(record(second).subarray(0, half));
-    const { coming } = await pending;
+    const { writer, reading, coming } = await stream.halfOfSecond(2);
     const whole = coming.until(second.length);
     await writer.kill();
     expect(await whole).toBe(false);
@@ -118,13 +112,7 @@ describe("a large ledger", () => {
 
   test("is lost where another writer's records follow in its middle", async () => {
     await using stream = new Stream();
-    const writer = stream.fifo.writer();
-    await writer.write(first);
-    const reading = stream.read(1, 3);
-    await next(reading);
-    const pending = nextComing(reading);
-    await writer.write(record(second).subarray(0, half));
-    const { coming, bytes } = await pending;
+    const { writer, reading, coming, bytes } = await stream.halfOfSecond(3);
     const whole = coming.until(bytes.length);
     // the rest of the record's length is the beginning of what the other one writes
     await writer.write(Buffer.concat([record(second), record(large(3)), record(tinyLedger(4))]));
@@ -137,13 +125,7 @@ describe("a large ledger", () => {
 
   test("that stands still is given whole, once it is", async () => {
     await using stream = new Stream(100);
-    const writer = stream.fifo.writer();
-    await writer.write(first);
-    const reading = stream.read(1, 2);
-    await next(reading);
-    const pending = nextComing(reading);
-    await writer.write(record(second).subarray(0, half));
-    const { coming } = await pending;
+    const { writer, reading, coming } = await stream.halfOfSecond(2);
     expect(await coming.until(second.length)).toBe(false);
     const again = next(reading);
     expect(await settlesWithin(again, 50)).toBe(false);

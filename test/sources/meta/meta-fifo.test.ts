@@ -8,37 +8,22 @@ import { failureOf } from "../../support/failure.ts";
 import { randomFrom, seedOf } from "../../support/random.ts";
 import { until } from "../../support/until.ts";
 import { tinyLedger } from "../lake-fixture.ts";
-import { Fifo, largeLedger, record, records, sequence } from "./meta-fixture.ts";
+import { Fifo, FifoStream, largeLedger, record, records, sequence } from "./meta-fixture.ts";
 
 const never = new AbortController().signal;
 const WINDOW = 4 << 20;
 const LARGE = 1 << 20; // three fit the window, and a pipe holds a sixteenth of one
 const RUN = Math.ceil(RUN_BYTES_MIN / 412);
 
-/** The source of one test, with its FIFO and writers. */
-class Stream {
-  readonly source: MetaSource;
-
-  constructor(
-    readonly fifo = new Fifo(),
-    options: ConstructorParameters<typeof MetaSource>[2] = {},
-  ) {
-    this.source = new MetaSource(new PipeFeed(fifo.path), WINDOW, options);
+class Stream extends FifoStream {
+  constructor(fifo?: Fifo, outageMsMax?: number) {
+    super(WINDOW, fifo, { outageMsMax });
   }
 
   /** Ledgers that a read gives. */
   async read(start: number, end: number, seen: number[] = []): Promise<number[]> {
     for await (const { ledgerFirst } of this.source.read(start, end, never)) seen.push(ledgerFirst);
     return seen;
-  }
-
-  until(newest: number): Promise<unknown> {
-    return until(async () => (await this.source.ledgerLatest()) === newest, `ledger ${newest} has come`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.source.close();
-    this.fifo[Symbol.dispose]();
   }
 }
 
@@ -276,7 +261,7 @@ describe("what is no FIFO", () => {
   });
 
   test("nobody writes: a read tells it, and gives up after so long", async () => {
-    await using stream = new Stream(new Fifo(), { outageMsMax: 300 });
+    await using stream = new Stream(new Fifo(), 300);
     const told: Array<CodedError | undefined> = [];
     const reading = Array.fromAsync(stream.source.read(1, 0, never, (trouble) => told.push(trouble)));
     const error = await failureOf(reading);

@@ -3,7 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { splitBatch } from "../../../src/ledger/batch.ts";
+import { MetaSource } from "../../../src/sources/meta/meta-source.ts";
+import { PipeFeed } from "../../../src/sources/meta/pipe-feed.ts";
 import { SAMPLE } from "../../support/processor.ts";
+import { until } from "../../support/until.ts";
 import { tinyLedger } from "../lake-fixture.ts";
 
 /** A ledger behind its record mark. */
@@ -86,6 +89,28 @@ export class Fifo {
   [Symbol.dispose](): void {
     for (const writer of this.writers) writer.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The source of one test, with its FIFO and writers. */
+export class FifoStream {
+  readonly source: MetaSource;
+
+  constructor(
+    windowBytesMax: number,
+    readonly fifo = new Fifo(),
+    options: ConstructorParameters<typeof MetaSource>[2] = {},
+  ) {
+    this.source = new MetaSource(new PipeFeed(fifo.path), windowBytesMax, options);
+  }
+
+  until(newest: number): Promise<unknown> {
+    return until(async () => (await this.source.ledgerLatest()) === newest, `ledger ${newest} has come`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.source.close();
+    this.fifo[Symbol.dispose]();
   }
 }
 
