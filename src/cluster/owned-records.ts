@@ -208,7 +208,10 @@ export class OwnedRecords {
       if (!(thrown instanceof RevisionConflict)) throw thrown;
       const entry = (await this.called(this.bucket.read(id))).get(id);
       const there = entry?.bytes && openEnvelope(entry.bytes);
-      if (there !== undefined && there.owner?.instance !== this.me.instance) return there;
+      if (there !== undefined && there.owner?.instance !== this.me.instance) {
+        this.entry(id, entry!); // watched from now on: it may be removed before the next look
+        return there;
+      }
       await this.take(id, record, entry?.revision ?? 0); // it was removed, or is one that this node was refused
     }
     return undefined;

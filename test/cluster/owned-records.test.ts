@@ -121,6 +121,19 @@ describe.skipIf(nats.missing !== undefined)("records in NATS", () => {
     await Promise.all([a.records.close(), b.records.close()]);
   });
 
+  test("a record that a creation was answered with is seen to go, however soon it is removed", async () => {
+    const bucket = new NatsBucket(connection, "answered");
+    const [a, b] = [new Node(bucket, "a"), new Node(bucket, "b")];
+    for (let round = 0; round < 20; round++) {
+      await a.records.create("x", bytes("one"));
+      expect((await b.records.create("x", bytes("two")))!.owner!.node).toBe("a");
+      expect(b.owners.get("x")?.node).toBe("a");
+      await a.records.remove("x");
+      await until(() => !b.owners.has("x"), "b sees that it is removed");
+    }
+    await Promise.all([a.records.close(), b.records.close()]);
+  });
+
   test("what JetStream has lost with its owner is restored as the last of the others saw it", async () => {
     const bucket = new NatsBucket(connection, "lost");
     /** A node that saw nothing after some time: its line is cut. */
